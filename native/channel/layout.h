@@ -1,0 +1,130 @@
+/* Layout of a worker's channel: two memory files, one written by each side.
+ *
+ *   D ("daemon writes"): mapped read-write by the daemon, read-only by the worker
+ *                        (sealed F_SEAL_FUTURE_WRITE | SHRINK | GROW | SEAL after the daemon mapped it).
+ *   W ("worker writes"): mapped read-write by the worker and by the daemon (which only reads it);
+ *                        sealed SHRINK | GROW | SEAL before the worker sees it.
+ *
+ * Both files have the same shape: a 4 KiB header, a ring of 64-byte slots, an arena for payloads over 48 bytes.
+ * Requests travel in D's ring, completions in W's. The consumer's cursor ("head") stands in the consumer's own file.
+ * The worker is hostile: the daemon keeps its own cursors, arena accounting and in-flight table in private memory,
+ * copies every word that it reads from W once, and validates the copy. All integers are little-endian.
+ *
+ * Mirrored by src/Wayang.Fast.Interop/ChannelLayout.cs; a test compares the two. */
+#ifndef WAYANG_CHANNEL_LAYOUT_H
+#define WAYANG_CHANNEL_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WY_CHANNEL_MAGIC UINT64_C(0x314C4E4843415957) /* "WYACHNL1" */
+#define WY_CHANNEL_VERSION 1u
+#define WY_CHANNEL_HEADER_BYTES 4096u
+#define WY_CHANNEL_SLOT_BYTES 64u
+#define WY_CHANNEL_INLINE_BYTES 48u
+#define WY_CHANNEL_INLINE_REFERENCE 255u
+#define WY_CHANNEL_MIN_SLOTS 8u
+#define WY_CHANNEL_MAX_SLOTS 4096u    /* a power of two */
+#define WY_CHANNEL_MAX_IN_FLIGHT 256u /* the ticket's index has 8 bits */
+#define WY_CHANNEL_DEFAULT_SLOTS 256u
+#define WY_CHANNEL_DEFAULT_ARENA_BYTES (256u * 1024u)
+#define WY_CHANNEL_MAX_ARENA_BYTES (64u * 1024u * 1024u)
+#define WY_CHANNEL_HEAD_BATCH 32u /* a consumer publishes its head at least every so many slots */
+
+/* Where the zygote reserves and the worker maps the two files: fixed, so that a worker can be continued elsewhere. */
+#define WY_CHANNEL_D_ADDRESS UINT64_C(0x7e0000000000)
+#define WY_CHANNEL_W_ADDRESS UINT64_C(0x7e0010000000)
+#define WY_CHANNEL_RESERVED_BYTES UINT64_C(0x10000000) /* 256 MiB of address space for each */
+
+/* Descriptors of a running worker: the doorbell is the only one it keeps. 4 and 5 exist until its first task. */
+#define WY_WORKER_FD_DOORBELL 3
+#define WY_WORKER_FD_SECCOMP_LISTENER 4
+#define WY_WORKER_FD_BOOT 5
+
+/* Slot kinds. Requests (daemon to worker): */
+#define WY_SLOT_CALL 1u
+#define WY_SLOT_STOP 2u /* finish what was read, then exit 0; ticket 0 */
+/* Completions (worker to daemon): */
+#define WY_SLOT_READY 16u  /* once, first: the worker stands in its sandbox and reads requests; ticket 0 */
+#define WY_SLOT_OUTPUT 17u /* the function succeeded; payload = output */
+#define WY_SLOT_ERROR 18u  /* the function failed; payload = code, NUL, message */
+#define WY_SLOT_LOG 19u    /* payload = u8 stream (wy_log_stream), then text; any number before the end of its call */
+
+#define WY_SLOT_FIRST 0x40u /* first chunk of a payload: the reference carries the total length */
+#define WY_SLOT_LAST 0x80u  /* last chunk; FIRST|LAST = whole payload in this slot */
+#define WY_SLOT_KIND_MASK 0x3fu
+
+typedef enum wy_log_stream {
+    WY_LOG_STDOUT = 1,
+    WY_LOG_STDERR = 2,
+    WY_LOG_DEBUG = 16,
+    WY_LOG_INFO = 17,
+    WY_LOG_WARNING = 18,
+    WY_LOG_ERROR = 19
+} wy_log_stream;
+
+/* A payload that stands in the arena. `total` counts all chunks and is the same in each of them. The bytes
+ * [offset, offset + length) never wrap: a writer skips the rest of the arena when they would. */
+typedef struct wy_reference {
+    uint32_t offset; /* from the start of the arena */
+    uint32_t length; /* of this chunk, > 0, <= arena_bytes / 2 */
+    uint64_t total;
+} wy_reference;
+
+typedef struct wy_slot {
+    /* SYNC POINT: release-stored by the producer as position + 1; acquire-loaded by the consumer. position counts
+     * from 0 and never wraps in practice. Anything but position + 1 or the value of the lap before (position + 1 -
+     * slots, or 0 in the first lap) is corruption. */
+    uint64_t sequence;
+    uint32_t ticket;   /* bits 0-7 in-flight index, 8-31 generation: stands for one attempt; echoed by the worker */
+    uint16_t function; /* index in the image's registration order; 0 in completions */
+    uint8_t kind;      /* WY_SLOT_* kind | FIRST | LAST */
+    uint8_t length;    /* 0..48 inline bytes, or WY_CHANNEL_INLINE_REFERENCE: `reference` holds */
+    union {
+        uint8_t bytes[WY_CHANNEL_INLINE_BYTES];
+        wy_reference reference;
+    } payload;
+} wy_slot;
+
+/* The header, 4 KiB, at offset 0 of both files. Lines are 128 bytes apart (adjacent-line prefetch). */
+typedef struct wy_channel_header {
+    /* 0x000: written once by the daemon before the worker exists, checked by the worker at open. */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t slots;       /* of this file's ring */
+    uint32_t arena_bytes; /* of this file's arena: multiple of 4096 */
+    uint32_t peer_slots;  /* of the other file */
+    uint32_t peer_arena_bytes;
+    uint32_t spin;         /* pauses a consumer spins before it sleeps (D: the worker's budget) */
+    uint64_t max_payload;  /* bytes, inputs and outputs */
+    uint64_t epoch;        /* of this worker: never reused */
+    uint8_t pad0[128 - 48];
+    /* 0x080 SYNC POINT: head of the peer's ring consumed by this file's writer (release); read by the peer (acquire). */
+    uint64_t head;
+    uint8_t pad1[128 - 8];
+    /* 0x100 SYNC POINT: 1 while this file's writer sleeps (seq_cst fence after the store, then it re-checks).
+     * The peer publishes, fences, reads it, and wakes: futex on D's `doorbell` for the worker, eventfd for the daemon. */
+    uint32_t sleeping;
+    uint32_t wants_space; /* 1 while this file's writer waits for the peer to advance its head: ring the doorbell then */
+    uint8_t pad2[128 - 8];
+    /* 0x180: D only: futex word on which the worker sleeps; incremented by the daemon before each wake. */
+    uint32_t doorbell;
+    uint8_t pad3[128 - 4];
+    /* 0x200: D only: cancel bits, one per in-flight index. */
+    uint64_t cancelled[WY_CHANNEL_MAX_IN_FLIGHT / 64];
+    uint8_t pad4[WY_CHANNEL_HEADER_BYTES - 0x200 - 32];
+} wy_channel_header;
+
+/* Offsets: ring at WY_CHANNEL_HEADER_BYTES, arena right after the ring rounded up to 4096. */
+#define WY_CHANNEL_RING_BYTES(slots) (((uint64_t)(slots) * WY_CHANNEL_SLOT_BYTES + 4095u) & ~UINT64_C(4095))
+#define WY_CHANNEL_FILE_BYTES(slots, arena) (WY_CHANNEL_HEADER_BYTES + WY_CHANNEL_RING_BYTES(slots) + (uint64_t)(arena))
+
+_Static_assert(sizeof(wy_reference) == 16, "layout");
+_Static_assert(sizeof(wy_slot) == WY_CHANNEL_SLOT_BYTES, "layout");
+_Static_assert(sizeof(wy_channel_header) == WY_CHANNEL_HEADER_BYTES, "layout");
+_Static_assert(offsetof(wy_channel_header, head) == 0x80, "layout");
+_Static_assert(offsetof(wy_channel_header, sleeping) == 0x100, "layout");
+_Static_assert(offsetof(wy_channel_header, doorbell) == 0x180, "layout");
+_Static_assert(offsetof(wy_channel_header, cancelled) == 0x200, "layout");
+
+#endif

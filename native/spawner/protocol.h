@@ -1,0 +1,155 @@
+/* Messages between the daemon and the spawner, over one SOCK_SEQPACKET socket; descriptors travel with SCM_RIGHTS.
+ *
+ * The spawner treats the daemon as hostile: each message is copied once, its header, exact length, enum ranges and
+ * number of descriptors are checked, then it is used; anything else is refused with WY_MSG_REFUSED (and logged) and
+ * changes nothing. Ids (image, worker) are chosen by the daemon, nonzero, and never reused within a connection; an id
+ * that is unknown, or known where it must not be, is refused. Nothing in a message names a path, uid, mount or group.
+ * All integers little-endian, structs without padding holes, strings NUL-padded in fixed fields. A message is a
+ * wy_msg_header followed by the struct of its type (and by a tail where the struct says so); at most 65,536 bytes.
+ *
+ * Mirrored by src/Wayang.Fast.Execution/Spawner/Protocol.cs; a test compares the sizes. */
+#ifndef WAYANG_SPAWNER_PROTOCOL_H
+#define WAYANG_SPAWNER_PROTOCOL_H
+
+#include <stdint.h>
+
+#define WY_MSG_MAGIC 0x50535957u /* "WYSP" */
+#define WY_MSG_VERSION 1u
+#define WY_MSG_MAX_BYTES 65536u
+#define WY_MSG_MAX_FDS 8u
+#define WY_NAME_BYTES 64u /* names of profiles and images, NUL included */
+
+typedef enum wy_msg_type {
+    /* daemon -> spawner */
+    WY_MSG_HELLO = 1,         /* wy_msg_hello: first message */
+    WY_MSG_IMAGE_OPEN = 2,    /* wy_msg_image_open; fds: [source] for kind C plugin, none for commands */
+    WY_MSG_IMAGE_CLOSE = 3,   /* wy_msg_image_ref: ends the zygote and its workers; WORKER_EXITED for each, IMAGE_GONE */
+    WY_MSG_WORKER_START = 4,  /* wy_msg_worker_start; fds: [D, W, doorbell] */
+    WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
+    WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
+                                 SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
+    /* spawner -> daemon */
+    WY_MSG_WELCOME = 32,        /* wy_msg_welcome: answers HELLO */
+    WY_MSG_IMAGE_READY = 33,    /* wy_msg_image_ready + tail: function names, each NUL-terminated, in order */
+    WY_MSG_IMAGE_GONE = 34,     /* wy_msg_failure: the image could not be loaded, or its zygote ended */
+    WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
+    WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
+    WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
+    WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
+} wy_msg_type;
+
+typedef struct wy_msg_header {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t type;
+    uint32_t length;     /* whole message, this header included */
+    uint32_t fds;        /* descriptors that travel with it */
+    uint64_t request_id; /* echoed in answers; 0 in events */
+} wy_msg_header;
+
+typedef struct wy_msg_hello {
+    uint32_t abi; /* WY_MSG_VERSION */
+    uint32_t reserved;
+} wy_msg_hello;
+
+/* What this host and this policy give; told by doctor, metrics and errors. */
+#define WY_FEATURE_ROOT 0x1u
+#define WY_FEATURE_CGROUP_V1 0x2u
+#define WY_FEATURE_CGROUP_V2 0x4u
+#define WY_FEATURE_MEMORY_GROUP 0x8u
+#define WY_FEATURE_PIDS_GROUP 0x10u
+#define WY_FEATURE_LANDLOCK 0x20u
+#define WY_FEATURE_SECCOMP_NOTIFY 0x40u
+#define WY_FEATURE_CPU_GROUP 0x80u
+
+typedef struct wy_msg_welcome {
+    uint32_t abi;
+    uint32_t features; /* WY_FEATURE_* */
+    uint32_t landlock_abi;
+    uint32_t max_workers;
+    char note[248]; /* what is missing and what it costs, for a person; may be empty */
+} wy_msg_welcome;
+
+typedef enum wy_image_kind {
+    WY_IMAGE_COMMAND = 1, /* no foreign code: forks init processes that execute a command */
+    WY_IMAGE_C_PLUGIN = 2 /* a shared library with wayang_plugin_init */
+} wy_image_kind;
+
+typedef struct wy_msg_image_open {
+    uint64_t image_id;
+    uint32_t kind; /* wy_image_kind */
+    uint32_t reserved;
+    char profile[WY_NAME_BYTES]; /* a profile of the policy */
+    char name[WY_NAME_BYTES];    /* for messages and process titles: [A-Za-z0-9._-] */
+} wy_msg_image_open;
+
+typedef struct wy_msg_image_ref {
+    uint64_t image_id;
+} wy_msg_image_ref;
+
+typedef struct wy_msg_image_ready {
+    uint64_t image_id;
+    int32_t zygote_pid; /* host pid, for diagnostics */
+    uint32_t function_count;
+} wy_msg_image_ready;
+
+typedef struct wy_msg_worker_start {
+    uint64_t worker_id;
+    uint64_t image_id;
+    uint64_t memory_bytes; /* 0 = the profile's limit; never above it */
+    uint64_t tmpfs_bytes;  /* size of /tmp; 0 = the profile's; never above it */
+    uint32_t pids;         /* processes and threads; 0 = the profile's; never above it */
+    uint32_t nice_class;   /* CPU weight: 0 normal, 1 batch, 2 idle, 3 urgent */
+} wy_msg_worker_start;
+
+typedef struct wy_msg_worker_signal {
+    uint64_t worker_id;
+    int32_t signal;
+    uint32_t reserved;
+} wy_msg_worker_signal;
+
+typedef struct wy_msg_worker_started {
+    uint64_t worker_id;
+    int32_t pid; /* host pid, for diagnostics */
+    uint32_t reserved;
+} wy_msg_worker_started;
+
+typedef enum wy_exit_kind {
+    WY_EXIT_CODE = 1,      /* value = exit code */
+    WY_EXIT_SIGNAL = 2,    /* value = signal number */
+    WY_EXIT_OOM = 3,       /* the memory group's limit was hit and the kernel killed */
+    WY_EXIT_VIOLATION = 4, /* value = number of the syscall that the profile lists as dangerous */
+    WY_EXIT_NOT_STARTED = 5, /* value = errno; `text` names the sandbox step */
+    WY_EXIT_KILLED = 6       /* killed at the daemon's own request (SIGKILL by WORKER_SIGNAL or IMAGE_CLOSE) */
+} wy_exit_kind;
+
+typedef struct wy_msg_worker_exited {
+    uint64_t worker_id;
+    uint32_t kind; /* wy_exit_kind */
+    int32_t value;
+    uint64_t peak_memory_bytes; /* 0 when there is no memory group */
+    uint64_t cpu_microseconds;  /* user + system of the worker and its reaped children */
+    char text[128];
+} wy_msg_worker_exited;
+
+typedef struct wy_msg_failure {
+    uint64_t id; /* image or worker id, 0 if none */
+    uint32_t code; /* wy_status */
+    int32_t sys_errno;
+    char text[512];
+} wy_msg_failure;
+
+/* The `arguments` descriptor of COMMAND_START: a memfd sealed WRITE | SHRINK | GROW | SEAL, at most 2 MiB:
+ *   u32 magic "WYAR" 0x52415957, u32 argc (>= 1), u32 envc, u32 flags (0),
+ *   cwd NUL, argv[0] NUL ... argv[argc-1] NUL, env[0] NUL ... env[envc-1] NUL        (cwd "" = /tmp) */
+#define WY_ARGUMENTS_MAGIC 0x52415957u
+#define WY_ARGUMENTS_MAX_BYTES (2u * 1024u * 1024u)
+
+_Static_assert(sizeof(wy_msg_header) == 24, "protocol");
+_Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
+_Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
+_Static_assert(sizeof(wy_msg_worker_start) == 40, "protocol");
+_Static_assert(sizeof(wy_msg_worker_exited) == 160, "protocol");
+_Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
+
+#endif

@@ -1,0 +1,94 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Wayang.Fast.Contracts.Tasks;
+
+/// <summary>
+/// A task's id: 128 bits, written as 26 characters of Crockford's base 32 (the ULID text form), time-ordered. The upper 48
+/// bits are milliseconds since 1970; the lower 80 are the node's boot tag (24 bits), a generation (24 bits) and the
+/// slot of the task table (32 bits), so that a lookup needs no hash table and an id of an earlier start is never found.
+/// </summary>
+public readonly record struct TaskId(UInt128 Value) : IComparable<TaskId>
+{
+    /// <summary>Characters of the text form.</summary>
+    public const int TextLength = 26;
+
+    private const string Alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+    public long UnixMilliseconds => (long)(ulong)(Value >> 80);
+
+    public uint BootTag => (uint)(ulong)(Value >> 56) & 0xFFFFFF;
+
+    public uint Generation => (uint)(ulong)(Value >> 32) & 0xFFFFFF;
+
+    public int Slot => (int)(uint)(ulong)Value;
+
+    public static TaskId Create(long unixMilliseconds, uint bootTag, uint generation, int slot) =>
+        new(((UInt128)(ulong)unixMilliseconds << 80) | ((UInt128)(bootTag & 0xFFFFFF) << 56) | ((UInt128)(generation & 0xFFFFFF) << 32) | (uint)slot);
+
+    /// <summary>Writes the 26 ASCII characters; <paramref name="destination"/> must hold at least as many.</summary>
+    public void Format(Span<byte> destination)
+    {
+        var high = (ulong)(Value >> 64);
+        var low = (ulong)Value;
+        for (var i = TextLength - 1; i >= 0; i--)
+        {
+            destination[i] = (byte)Alphabet[(int)(low & 31)];
+            low = (low >> 5) | (high << 59);
+            high >>= 5;
+        }
+    }
+
+    /// <summary>Reads the text form (upper or lower case); false for anything else.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> text, out TaskId id)
+    {
+        id = default;
+        if (text.Length != TextLength || text[0] is < (byte)'0' or > (byte)'7')
+        {
+            return false;
+        }
+
+        UInt128 value = 0;
+        foreach (var c in text)
+        {
+            var upper = c is >= (byte)'a' and <= (byte)'z' ? (char)(c - 32) : (char)c;
+            var digit = Alphabet.IndexOf(upper, StringComparison.Ordinal);
+            if (digit < 0)
+            {
+                return false;
+            }
+
+            value = (value << 5) | (uint)digit;
+        }
+
+        id = new TaskId(value);
+        return true;
+    }
+
+    public static bool TryParse([NotNullWhen(true)] string? text, out TaskId id)
+    {
+        id = default;
+        Span<byte> bytes = stackalloc byte[TextLength];
+        return text is { Length: TextLength } && System.Text.Ascii.FromUtf16(text, bytes, out var written) == System.Buffers.OperationStatus.Done
+            && written == TextLength && TryParse(bytes, out id);
+    }
+
+    public int CompareTo(TaskId other) => Value.CompareTo(other.Value);
+
+    public static bool operator <(TaskId left, TaskId right) => left.CompareTo(right) < 0;
+
+    public static bool operator >(TaskId left, TaskId right) => left.CompareTo(right) > 0;
+
+    public static bool operator <=(TaskId left, TaskId right) => left.CompareTo(right) <= 0;
+
+    public static bool operator >=(TaskId left, TaskId right) => left.CompareTo(right) >= 0;
+
+    public override string ToString() => string.Create(TextLength, this, static (span, id) =>
+    {
+        Span<byte> ascii = stackalloc byte[TextLength];
+        id.Format(ascii);
+        for (var i = 0; i < TextLength; i++)
+        {
+            span[i] = (char)ascii[i];
+        }
+    });
+}

@@ -1,0 +1,195 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Core.Ports;
+
+/// <summary>
+/// What every front door calls: one set of operations over the node's tasks. Implemented by Execution, used by the
+/// gateway's adapters and by in-process callers. All members are thread-safe and none blocks, except the tasks returned
+/// by the image operations.
+/// </summary>
+public interface ITaskService
+{
+    /// <summary>
+    /// Resolves image, function, profile and tenant to a target that <see cref="Submit"/> takes. Cold (may allocate);
+    /// callers cache the result per distinct quadruple. A target stays valid until <see cref="CallTarget.IsStale"/>.
+    /// </summary>
+    /// <param name="request">Names as they came over the wire.</param>
+    /// <param name="target">The target; null when refused.</param>
+    OperationError? Resolve(in TargetRequest request, out CallTarget? target);
+
+    /// <summary>
+    /// Admits a task. Hot: no allocation for payloads up to 48 bytes. Dispatches on the calling thread when it can.
+    /// </summary>
+    /// <param name="submission">The task; spans are copied before the call returns.</param>
+    /// <param name="observer">Told the end exactly once, on the completion thread (or on the calling thread, before this
+    /// method returns, when the task ends at once); null when nobody waits.</param>
+    /// <param name="token">Handed to the observer.</param>
+    /// <param name="id">The task's id when admitted.</param>
+    /// <returns>Null when admitted.</returns>
+    OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id);
+
+    /// <summary>Registers <paramref name="observer"/> for the end of a task; at once, on this thread, when it has ended.</summary>
+    OperationError? Wait(TaskId id, int tenant, ITaskObserver observer, long token);
+
+    /// <summary>Withdraws a <see cref="Wait"/> (or the observer of a submission); returns false when it was already told.</summary>
+    bool Forget(TaskId id, ITaskObserver observer, long token);
+
+    /// <summary>Asks a task to stop: flag, then SIGTERM (commands), then kill. Idempotent.</summary>
+    OperationError? Cancel(TaskId id, int tenant);
+
+    /// <summary>A copy of what is known of a task, without payloads.</summary>
+    OperationError? Get(TaskId id, int tenant, out TaskSnapshot? snapshot);
+
+    /// <summary>Copies up to <paramref name="buffer"/>.Length bytes of a stream of a task, from an offset.</summary>
+    OperationError? ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk);
+
+    /// <summary>Stores an image by content and loads it; completes when it is ready to run.</summary>
+    Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation);
+
+    IReadOnlyList<ImageDescription> ListImages(int tenant);
+
+    NodeDescription DescribeNode();
+
+    NodeStatistics ReadStatistics();
+}
+
+/// <summary>
+/// Told when a task ends. Called on the completion thread: must not block, allocate per call, or throw. The record is
+/// valid only during the call.
+/// </summary>
+public interface ITaskObserver
+{
+    void OnTaskEnded(ITaskView task, long token);
+
+    /// <summary>After the last of a batch of ends: the moment to flush coalesced replies.</summary>
+    void OnBatchEnd();
+}
+
+/// <summary>What an observer may read of an ended task, without copies.</summary>
+public interface ITaskView
+{
+    TaskId Id { get; }
+    TaskKind Kind { get; }
+    TaskState State { get; }
+    TaskCause Cause { get; }
+
+    /// <summary>Output of a call.</summary>
+    ReadOnlySpan<byte> Output { get; }
+    ReadOnlySpan<byte> Stdout { get; }
+    ReadOnlySpan<byte> Stderr { get; }
+
+    /// <summary>Bytes that were cut from each stream because of its bound.</summary>
+    long StdoutDropped { get; }
+    long StderrDropped { get; }
+
+    /// <summary>Microseconds: submit to dispatch, dispatch to running, running to end.</summary>
+    long QueueMicroseconds { get; }
+    long StartMicroseconds { get; }
+    long RunMicroseconds { get; }
+    ulong PeakMemoryBytes { get; }
+    ulong CpuMicroseconds { get; }
+}
+
+/// <summary>Names to resolve. Empty spans mean "not given".</summary>
+public readonly ref struct TargetRequest
+{
+    public TaskKind Kind { get; init; }
+
+    /// <summary>Image name or sha256 (calls).</summary>
+    public ReadOnlySpan<byte> Image { get; init; }
+    public ReadOnlySpan<byte> Function { get; init; }
+    public ReadOnlySpan<byte> Profile { get; init; }
+    public int Tenant { get; init; }
+    public WorkerReuse Reuse { get; init; }
+}
+
+/// <summary>A resolved target: a pool and a function. Made by <see cref="ITaskService.Resolve"/>.</summary>
+public abstract class CallTarget
+{
+    /// <summary>The pool died or the image was replaced: resolve again.</summary>
+    public abstract bool IsStale { get; }
+    public abstract TaskKind Kind { get; }
+    public abstract int Tenant { get; }
+}
+
+/// <summary>A task to admit.</summary>
+public readonly ref struct TaskSubmission
+{
+    public CallTarget Target { get; init; }
+
+    /// <summary>Input of a call; standard input of a command.</summary>
+    public ReadOnlySpan<byte> Data { get; init; }
+
+    /// <summary>0-63; see <see cref="TaskClass"/>. Levels 56-63 are refused from front doors.</summary>
+    public byte Level { get; init; }
+
+    /// <summary>Milliseconds from dispatch to the end; 0 = the configured default.</summary>
+    public uint TimeoutMs { get; init; }
+
+    /// <summary>Commands only.</summary>
+    public CommandLine? Command { get; init; }
+}
+
+/// <summary>What a command runs. Immutable; strings hold no NUL.</summary>
+/// <param name="Arguments">argv, at least one; the first is found through PATH inside the sandbox.</param>
+/// <param name="Environment">NAME=value; replaces the small default environment's entries of the same name.</param>
+/// <param name="WorkingDirectory">Absolute inside the sandbox, or null for /tmp.</param>
+public sealed record CommandLine(IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment, string? WorkingDirectory);
+
+public enum OutputStream : byte
+{
+    Output = 0,
+    Stdout = 1,
+    Stderr = 2,
+}
+
+/// <param name="Count">Bytes copied.</param>
+/// <param name="Total">Bytes kept of the stream so far.</param>
+/// <param name="Dropped">Bytes cut because of the bound.</param>
+/// <param name="Ended">The task has ended: nothing will be added.</param>
+public readonly record struct OutputChunk(int Count, long Total, long Dropped, bool Ended);
+
+/// <summary>A copy of a task's facts; times are ISO 8601 on the wire.</summary>
+public sealed record TaskSnapshot(
+    TaskId Id,
+    TaskKind Kind,
+    TaskState State,
+    TaskCause Cause,
+    byte Level,
+    int Tenant,
+    string Image,
+    string Function,
+    DateTimeOffset Submitted,
+    DateTimeOffset? Ended,
+    long QueueMicroseconds,
+    long StartMicroseconds,
+    long RunMicroseconds,
+    ulong PeakMemoryBytes,
+    ulong CpuMicroseconds,
+    int OutputBytes,
+    int StdoutBytes,
+    int StderrBytes);
+
+/// <summary>An image to store.</summary>
+/// <param name="Kind">"c" for a C plugin.</param>
+/// <param name="Data">The file's content; owned by the callee from now on.</param>
+/// <param name="Name">An optional name, [A-Za-z0-9._-]{1,63}, unique per tenant; a later put of the name replaces it.</param>
+/// <param name="Tenant">Whose it is.</param>
+public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string? Name, int Tenant);
+
+/// <param name="Image">sha256 in lower-case hex.</param>
+public sealed record ImageDescription(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
+
+public sealed record NodeDescription(
+    string Node,
+    string Version,
+    DateTimeOffset Started,
+    bool Root,
+    string CgroupMode,
+    IReadOnlyList<string> Features,
+    string Note,
+    IReadOnlyDictionary<string, long> Limits);
+
+/// <summary>Counters since the start and gauges of now. Latency quantiles in microseconds.</summary>
+public sealed record NodeStatistics(IReadOnlyDictionary<string, long> Values);
