@@ -121,7 +121,7 @@ WAYANG_API int32_t wayang_sealed_memory(const char *name, const void *bytes, int
 /* Bytes moved, 0 at end of file, or -errno (-EAGAIN: would block). */
 WAYANG_API int64_t wayang_read(int32_t fd, void *buffer, int64_t length);
 
-/* Bytes moved, or -errno (-EAGAIN would block, -EPIPE nobody reads). Sockets: raises no SIGPIPE; pipes: the CLR ignores it. */
+/* Bytes moved, or -errno (-EAGAIN would block, -EPIPE nobody reads). SIGPIPE is the process's: the CLR ignores it. */
 WAYANG_API int64_t wayang_write(int32_t fd, const void *buffer, int64_t length);
 
 WAYANG_API void wayang_close(int32_t fd);
