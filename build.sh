@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The one entry point: installs what is missing, builds, runs. See --help.
-set -euo pipefail
+set -Eeuo pipefail
 
 root="$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)"
 readonly root

@@ -70,19 +70,17 @@ copy_policy() { # target
   [[ -d $root/native/policy ]] || return 0
   install -d -m 0755 -- "$1"
   find "$root/native/policy" -maxdepth 1 -type f \( -name '*.conf' -o -name '*.profile' -o -name '*.syscalls' \) \
-    -exec install -m 0644 -t "$1" -- {} +
+    -exec install -p -m 0644 -t "$1" -- {} +
 }
 
 # A file is replaced, never written into: a program that runs from it keeps its own.
 install_native() {
   local stage="$out/native/release/stage" inputs
   mkdir -p -- "$stage" "$install/native"
-  inputs="$(find "$stage" "$root/native/policy" -type f -printf '%p %s %T@\n' 2>/dev/null | LC_ALL=C sort | sha256sum)"
-  stamp_is install-native "$inputs" && [[ -n "$(ls -A -- "$install/native")" ]] && return 0
   copy_policy "$stage/policy"
+  inputs="$(find "$stage" -type f -printf '%p %s %T@\n' | LC_ALL=C sort | sha256sum)"
+  stamp_is install-native "$inputs" && [[ -n "$(ls -A -- "$install/native")" ]] && return 0
   cp -a --remove-destination -- "$stage/." "$install/native/"
-  copy_policy "$install/native/policy"
-  inputs="$(find "$stage" "$root/native/policy" -type f -printf '%p %s %T@\n' 2>/dev/null | LC_ALL=C sort | sha256sum)"
   stamp install-native "$inputs"
 }
 

@@ -25,6 +25,9 @@ stop_step() {
 }
 trap stop_step INT TERM
 
+# Nothing fails silently: what no step expected is told with its place.
+trap 'say "build.sh: unexpected failure at ${BASH_SOURCE[0]}:$LINENO: $BASH_COMMAND"' ERR
+
 show_progress() { # label, seconds
   if [[ -t 2 ]]; then
     printf '\r\033[K%s  %d s' "$1" "$2" >&2
