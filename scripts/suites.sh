@@ -94,5 +94,5 @@ command_test() {
   : >"$out/log/details"
   run_all_suites
   run_demo_suite
-  print_total
+  print_total || exit 1
 }
