@@ -2,7 +2,7 @@ using System.Reflection;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
-using Wayang.Fast.Execution.Completion;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
@@ -65,12 +65,12 @@ internal sealed class NodeReport(RuntimeOptions options, TimeProvider time, Task
         };
         foreach (var state in Enum.GetValues<TaskState>().Where(s => s >= TaskState.Succeeded))
         {
-            values[$"tasks_{state.ToString().ToLowerInvariant()}"] = lifecycle.Counters[state];
+            values[$"tasks_{state.ToString().ToLowerInvariant()}"] = lifecycle.Counters.Of(state);
         }
 
         foreach (var cause in Enum.GetValues<CauseType>().Where(c => c != CauseType.None))
         {
-            values[$"ended_{cause.ToString().ToLowerInvariant()}"] = lifecycle.Counters[cause];
+            values[$"ended_{cause.ToString().ToLowerInvariant()}"] = lifecycle.Counters.Of(cause);
         }
 
         var live = 0;

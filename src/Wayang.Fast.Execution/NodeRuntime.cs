@@ -3,7 +3,7 @@ using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Scheduling;
-using Wayang.Fast.Execution.Completion;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Supervision;
@@ -36,7 +36,7 @@ public sealed class NodeRuntime : IDisposable
         var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
         var lifecycle = new TaskLifecycle(table, new RetentionOptions(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes), time);
         var admission = new AdmissionGate(new AdmissionOptions(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes));
-        var scheduler = new Scheduler(new SchedulerOptions { MaxTasks = maxTasks }, time, RandomNumberGenerator.GetInt32(int.MaxValue));
+        var scheduler = new Scheduler(new SchedulerOptions(maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
         var shard = new Shard(options, table, lifecycle, admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
         _completion = new CompletionThread(shard, table, lifecycle, workers, options, onDefect);

@@ -5,10 +5,9 @@ using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Commands;
-using Wayang.Fast.Execution.Completion;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
-using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;

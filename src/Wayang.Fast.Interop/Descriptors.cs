@@ -68,6 +68,16 @@ public static unsafe class Descriptors
         }
     }
 
+    /// <summary>A second descriptor, owned by the caller, of the same open file.</summary>
+    /// <exception cref="NativeException">Out of descriptors, or <paramref name="fd"/> is not open.</exception>
+    public static int Duplicate(int fd)
+    {
+        int copy;
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_duplicate(fd, &copy, &error), &error);
+        return copy;
+    }
+
     private static NativeException Failure(string what, long result) =>
         new(NativeStatus.SystemCall, (int)-result, what, "failed");
 }

@@ -204,23 +204,37 @@ public sealed partial class TaskLifecycle
 
         record.SetCause(cause);
         record.Ended = now;
-        word = Publish(record, word, state);
-        if (RecordWord.State(word) is TaskState.Running or TaskState.Queued && (word & RecordWord.PinMask) == 0)
-        {
-            record.Input.Clear(); // else somebody may be reading it: it goes with the record
-        }
-
-        Counters.Count(state, cause.Type);
-        try
-        {
-            Tell(record, word);
-        }
-        finally
-        {
-            Retain(record, now);
-        }
-
+        Conclude(record, Publish(record, word, state), state, cause, now);
         return true;
+    }
+
+    /// <summary>
+    /// Ends a task only if it still waits. Completion thread only. The scheduler's entry stays as a tombstone, consumed by the
+    /// dispatch owner's TryStart or <see cref="Drop"/>.
+    /// </summary>
+    /// <returns>False when it was started or had ended: nothing was done.</returns>
+    public bool EndQueued(TaskRecord record, TaskState state, in TaskCause cause)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentOutOfRangeException.ThrowIfLessThan((int)state, (int)TaskState.Succeeded, nameof(state));
+        var now = _time.GetTimestamp();
+        var word = Volatile.Read(ref record.Word);
+        while (RecordWord.State(word) == TaskState.Queued)
+        {
+            // Both are read only of an ended task: harmless when the start wins.
+            record.SetCause(cause);
+            record.Ended = now;
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | (ulong)state, word);
+            if (seen == word)
+            {
+                Conclude(record, word, state, cause, now);
+                return true;
+            }
+
+            word = seen;
+        }
+
+        return false;
     }
 
     /// <summary>Tells each observer that was told an end since the last call, once, that the batch is over.</summary>
@@ -260,6 +274,26 @@ public sealed partial class TaskLifecycle
         }
 
         return done;
+    }
+
+    /// <param name="record">A task whose end was just published.</param>
+    /// <param name="word">Its word before that.</param>
+    private void Conclude(TaskRecord record, ulong word, TaskState state, in TaskCause cause, long now)
+    {
+        if (RecordWord.State(word) is TaskState.Running or TaskState.Queued && (word & RecordWord.PinMask) == 0)
+        {
+            record.Input.Clear(); // else somebody may be reading it: it goes with the record
+        }
+
+        Counters.Count(state, cause.Type);
+        try
+        {
+            Tell(record, word);
+        }
+        finally
+        {
+            Retain(record, now);
+        }
     }
 
     private static ulong Publish(TaskRecord record, ulong word, TaskState state)

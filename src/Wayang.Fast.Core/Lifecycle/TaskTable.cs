@@ -79,6 +79,21 @@ public sealed class TaskTable
         Recycle(record);
     }
 
+    /// <summary>All records made so far, in use or not: for a stop, which ends what has not ended. Cold.</summary>
+    public IEnumerable<TaskRecord> Records()
+    {
+        for (var chunk = 0; chunk < _chunks.Length; chunk++)
+        {
+            foreach (var record in Volatile.Read(ref _chunks[chunk]) ?? [])
+            {
+                if (record is not null)
+                {
+                    yield return record;
+                }
+            }
+        }
+    }
+
     /// <summary>
     /// The record of a task, or null unless it holds that very id. Nothing keeps it from being recycled afterwards: on a thread
     /// other than the completion thread use <see cref="TaskLifecycle.TryPin"/>.

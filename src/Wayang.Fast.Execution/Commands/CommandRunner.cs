@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
-using Wayang.Fast.Execution.Completion;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;

@@ -3,7 +3,7 @@ using System.Diagnostics;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
-using Wayang.Fast.Execution.Completion;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -29,6 +29,7 @@ internal sealed class Shard
     private readonly Inbox _inbox;
     private readonly int[] _drained = new int[1024];
     private readonly List<WorkerPool?> _pools = [];
+    private readonly List<WorkerPool?> _byScheduler = [];
     private readonly List<WorkerPool> _dirtyPools = [];
     private readonly List<CallWorker> _touched = [];
     private readonly ConcurrentQueue<ShardEvent> _events = new();
@@ -174,18 +175,18 @@ internal sealed class Shard
         var pool = _pools[record.Pool]!;
         if (pool.Closed)
         {
-            Orphan(record.Slot, pool);
+            Orphan(record.Slot, pool.Image.Failure ?? "the image was closed");
             return;
         }
 
-        _scheduler.Enqueue(record.Slot, record.Pool, record.Level, record.Tenant);
+        _scheduler.Enqueue(record.Slot, pool.SchedulerId, record.Level, record.Tenant);
         MarkDirty(pool);
     }
 
     private void Dispatch(in ScheduledTask item)
     {
         var record = _table[item.Task];
-        var pool = _pools[item.Pool]!;
+        var pool = _byScheduler[item.Pool]!;
         var bytes = record.Input.Length;
         if (!_lifecycle.TryStart(record))
         {
@@ -312,7 +313,7 @@ internal sealed class Shard
             return;
         }
 
-        _scheduler.AddSlots(worker.Pool.Id, count);
+        _scheduler.AddSlots(worker.Pool.SchedulerId, count);
         if (!worker.InAvailable)
         {
             worker.InAvailable = true;
@@ -354,7 +355,7 @@ internal sealed class Shard
                 CancelCall(item.Worker!, item.Ticket);
                 break;
             case ShardEventKind.CommandEnded:
-                _scheduler.AddSlots(item.Pool!.Id, 1);
+                _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
                 break;
             case ShardEventKind.PoolOpened:
                 OpenPool(item.Pool!);
@@ -370,17 +371,11 @@ internal sealed class Shard
 
     private void OpenPool(WorkerPool pool)
     {
-        var id = _scheduler.AddPool();
-        Debug.Assert(id == pool.Id, "pool ids are given in order");
-        while (_pools.Count <= id)
-        {
-            _pools.Add(null);
-        }
-
-        _pools[id] = pool;
+        Place(_pools, pool.Id, pool);
+        Schedule(pool);
         if (pool.IsCommand)
         {
-            _scheduler.AddSlots(id, pool.MaxWorkers);
+            _scheduler.AddSlots(pool.SchedulerId, pool.MaxWorkers);
         }
         else
         {
@@ -388,26 +383,53 @@ internal sealed class Shard
         }
     }
 
+    private void Schedule(WorkerPool pool)
+    {
+        pool.SchedulerId = _scheduler.AddPool();
+        Place(_byScheduler, pool.SchedulerId, pool);
+    }
+
+    private static void Place(List<WorkerPool?> pools, int index, WorkerPool pool)
+    {
+        while (pools.Count <= index)
+        {
+            pools.Add(null);
+        }
+
+        pools[index] = pool;
+    }
+
     private void ClosePool(WorkerPool pool)
     {
-        pool.Closed = true;
-        _scheduler.RemovePool(pool.Id, slot => Orphan(slot, pool));
         for (var i = pool.Workers.Count - 1; i >= 0; i--)
         {
             var worker = pool.Workers[i];
             Detach(worker);
             Supervisor.Kill(worker.Id);
         }
+
+        pool.Closed = true;
+        EmptyQueue(pool, pool.Image.Failure ?? "the image was closed");
+    }
+
+    /// <summary>Ends everything that waits in a pool which has no worker.</summary>
+    private void EmptyQueue(WorkerPool pool, string why)
+    {
+        var old = pool.SchedulerId;
+        var free = pool.IsCommand ? _scheduler.FreeSlots(old) : 0;
+        Schedule(pool);
+        _scheduler.AddSlots(pool.SchedulerId, free);
+        _scheduler.RemovePool(old, slot => Orphan(slot, why));
     }
 
     /// <summary>Ends a queued task whose pool will never have a worker.</summary>
-    private void Orphan(int slot, WorkerPool pool)
+    private void Orphan(int slot, string why)
     {
         var record = _table[slot];
         _admission.Release(record.Input.Length);
         if (_lifecycle.TryStart(record))
         {
-            Completion.PostFailed(record, pool.Image.Failure ?? "the image was closed");
+            Completion.PostFailed(record, why);
         }
     }
 
@@ -428,7 +450,7 @@ internal sealed class Shard
         worker.IdleSince = Stopwatch.GetTimestamp();
         pool.Workers.Add(worker);
         pool.Available.Add(worker);
-        _scheduler.AddSlots(pool.Id, worker.FreeCount);
+        _scheduler.AddSlots(pool.SchedulerId, worker.FreeCount);
     }
 
     /// <param name="pool">The pool that asked.</param>
@@ -442,16 +464,7 @@ internal sealed class Shard
         {
             // Nothing can run here: tell the waiting tasks instead of letting them wait forever. A later task tries again.
             pool.FailedStarts = 0;
-            while (_scheduler.TryTakeQueued(pool.Id, out var slot))
-            {
-                var record = _table[slot];
-                _admission.Release(record.Input.Length);
-                if (_lifecycle.TryStart(record))
-                {
-                    Completion.PostFailed(record, reason);
-                }
-            }
-
+            EmptyQueue(pool, reason);
             return;
         }
 
@@ -475,7 +488,7 @@ internal sealed class Shard
 
         if (worker.Phase == WorkerPhase.Serving)
         {
-            _scheduler.AddSlots(worker.Pool.Id, worker.CollectReleased());
+            _scheduler.AddSlots(worker.Pool.SchedulerId, worker.CollectReleased());
             worker.Pool.Workers.Remove(worker);
             if (worker.InAvailable)
             {
@@ -483,7 +496,7 @@ internal sealed class Shard
                 worker.Pool.Available.Remove(worker);
             }
 
-            _scheduler.AddSlots(worker.Pool.Id, -worker.FreeCount);
+            _scheduler.AddSlots(worker.Pool.SchedulerId, -worker.FreeCount);
         }
 
         worker.Phase = WorkerPhase.Detached;
@@ -522,7 +535,7 @@ internal sealed class Shard
             return;
         }
 
-        var queued = _scheduler.QueuedIn(pool.Id);
+        var queued = _scheduler.QueuedIn(pool.SchedulerId);
         var room = pool.MaxWorkers - pool.LiveWorkers;
         if (room <= 0)
         {

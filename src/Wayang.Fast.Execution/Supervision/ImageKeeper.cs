@@ -1,7 +1,6 @@
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Spawner;
-using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Supervision;
 

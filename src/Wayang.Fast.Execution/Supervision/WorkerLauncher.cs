@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Wayang.Fast.Execution.Completion;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 

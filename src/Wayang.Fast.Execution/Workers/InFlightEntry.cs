@@ -1,9 +1,12 @@
+using System.Runtime.InteropServices;
+
 namespace Wayang.Fast.Execution.Workers;
 
 /// <summary>
 /// One call in flight in a worker: the daemon's private truth, against which everything that the worker says is checked.
 /// Written by the dispatch owner before the request is published, cleared by the completion thread when the call ended.
 /// </summary>
+[StructLayout(LayoutKind.Auto)]
 internal struct InFlightEntry
 {
     /// <summary>Slot of the task's record.</summary>

@@ -17,8 +17,11 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
 
     public Image Image { get; } = image;
 
-    /// <summary>The scheduler's id of it.</summary>
+    /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>
     public int Id { get; } = id;
+
+    /// <summary>The scheduler's id of it; changes when its queue is emptied at once.</summary>
+    public int SchedulerId { get; set; } = -1;
 
     public int MaxWorkers { get; } = maxWorkers;
 

@@ -3,12 +3,11 @@ using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Dispatch;
-using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
-namespace Wayang.Fast.Execution.Completion;
+namespace Wayang.Fast.Execution.Completions;
 
 /// <summary>
 /// The one thread of a shard that reads the workers' rings and ends tasks. It sleeps only in epoll, over the workers'

@@ -1,13 +1,12 @@
 using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
-using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
-namespace Wayang.Fast.Execution.Completion;
+namespace Wayang.Fast.Execution.Completions;
 
 internal enum ReceiveOutcome : byte
 {

@@ -1,7 +1,7 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Spawner;
 
-namespace Wayang.Fast.Execution.Completion;
+namespace Wayang.Fast.Execution.Completions;
 
 /// <summary>Which end a process's end is.</summary>
 internal static class ExitCauses

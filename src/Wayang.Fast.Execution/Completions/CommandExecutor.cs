@@ -2,11 +2,10 @@ using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Dispatch;
-using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 
-namespace Wayang.Fast.Execution.Completion;
+namespace Wayang.Fast.Execution.Completions;
 
 /// <summary>
 /// The completion thread's rare work: lost workers, cancels, timeouts, tasks that never ran. It decides the cause of each
@@ -146,9 +145,12 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
 
     private void EndEverything()
     {
-        foreach (var record in table.Live())
+        foreach (var record in table.Records())
         {
-            lifecycle.End(record, TaskState.Failed, new TaskCause(CauseType.Shutdown, 0, "the runtime was stopped"));
+            if (record.State is > TaskState.None and < TaskState.Succeeded)
+            {
+                lifecycle.End(record, TaskState.Failed, new TaskCause(CauseType.Shutdown, 0, "the runtime was stopped"));
+            }
         }
 
         lifecycle.EndBatch();

@@ -3,7 +3,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
-namespace Wayang.Fast.Execution.Completion;
+namespace Wayang.Fast.Execution.Completions;
 
 internal enum CompletionCommandKind : byte
 {
