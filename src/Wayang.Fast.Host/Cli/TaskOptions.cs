@@ -157,7 +157,7 @@ internal sealed class TaskOptions
         var index = Array.IndexOf(Classes, text);
         if (index < 0)
         {
-            var nearest = Configuration.NearestWord.Find(text, Classes);
+            var nearest = Contracts.Operations.NearestName.Of(text, Classes);
             throw Usage($"--class '{text}': no such class", nearest is null ? $"There are: {string.Join(", ", Classes)}." : $"Did you mean {nearest}?");
         }
 
