@@ -1,6 +1,5 @@
 using Wayang.Fast.Client;
 using Wayang.Fast.Contracts.Operations;
-using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Host.Cli;
 using Wayang.Fast.Host.Configuration;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 
-using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Demo;
