@@ -9,17 +9,16 @@ internal static class CancelCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "cancel",
-            """
-            Asks a task to stop: first politely (a flag, SIGTERM), then by killing all its processes.
-
-            Example:
-              wayang cancel 01JD8Z0000ABCDEFGHJKMNPQRS
-            """)
+        var command = new Command("cancel", "Asks a task to stop: first politely (a flag, SIGTERM), then by killing all its processes.")
         {
             Id,
         };
+        DetailedHelp.Describe(
+            command,
+            """
+            Example:
+              wayang cancel 01JD8Z0000ABCDEFGHJKMNPQRS
+            """);
         command.SetAction(static async (result, cancellation) =>
         {
             var id = TaskArgument.Parse(result.GetValue(Id));

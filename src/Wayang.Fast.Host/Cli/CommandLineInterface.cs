@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 
 using Wayang.Fast.Client;
@@ -22,7 +21,7 @@ public static class CommandLineInterface
         var root = Build();
         // '@file' is the input of a task here, never a list of more arguments.
         var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
+        if (parsed.Errors.Count > 0 && parsed.Action is not DetailedHelp)
         {
             return TellUsage(parsed);
         }
@@ -38,7 +37,7 @@ public static class CommandLineInterface
         }
         catch (ConfigurationException error)
         {
-            return Tell(error.Message, remedy: null, ExitCodes.Usage);
+            return Tell(error.Message, remedy: null, error.File is null ? ExitCodes.RuntimeEnded : ExitCodes.Usage);
         }
         catch (WayangException error)
         {
@@ -52,13 +51,7 @@ public static class CommandLineInterface
 
     internal static RootCommand Build()
     {
-        var root = new RootCommand(
-            """
-            Runs tasks, each in its own sandboxed process: functions of C plugins and commands.
-
-            Example:
-              wayang run -- sha256sum < /etc/os-release
-            """)
+        var root = new RootCommand("Runs tasks, each in its own sandboxed process: functions of C plugins and commands.")
         {
             ServeCommand.Build(),
             RunCommand.Build(),
@@ -70,24 +63,34 @@ public static class CommandLineInterface
             NodeCommand.Build(),
             DemoCommand.Build(),
         };
+        DetailedHelp.Describe(
+            root,
+            """
+            Example:
+              wayang run -- sha256sum < /etc/os-release
+            """);
         root.Options.Add(ClientOptions.Socket);
         root.Options.Add(ClientOptions.Json);
+        DetailedHelp.Install(root);
         return root;
     }
 
     private static int TellUsage(ParseResult parsed)
     {
-        foreach (var error in parsed.Errors.Select(static e => e.Message).Distinct(StringComparer.Ordinal))
+        // A word that nobody knows says more than the command that is missing because of it.
+        if (parsed.UnmatchedTokens.Count == 0)
         {
-            Console.Error.WriteLine($"wayang: {error}");
+            foreach (var error in parsed.Errors)
+            {
+                Console.Error.WriteLine($"wayang: {error.Message}");
+            }
         }
 
         foreach (var word in parsed.UnmatchedTokens)
         {
-            if (NearestName.Of(word, NamesAt(parsed.CommandResult)) is { } nearest)
-            {
-                Console.Error.WriteLine($"        {word}: did you mean {nearest}?");
-            }
+            var isOption = word.StartsWith('-');
+            var nearest = NearestName.Of(word, NamesAt(parsed.CommandResult).Where(n => n[0] != '/' && n.StartsWith('-') == isOption));
+            Console.Error.WriteLine($"wayang: no such {(isOption ? "option" : "command")}: '{word}'{(nearest is null ? "" : $"; did you mean {nearest}?")}");
         }
 
         Console.Error.WriteLine($"        See: {FullName(parsed.CommandResult)} --help");
@@ -95,7 +98,7 @@ public static class CommandLineInterface
     }
 
     /// <summary>What may stand where the command stands: its options, those of the commands above it, and its subcommands.</summary>
-    private static IEnumerable<string> NamesAt(CommandResult result)
+    internal static IEnumerable<string> NamesAt(CommandResult result)
     {
         var names = result.Command.Subcommands.Where(static c => !c.Hidden).Select(static c => c.Name);
         for (SymbolResult? at = result; at is CommandResult level; at = at.Parent)

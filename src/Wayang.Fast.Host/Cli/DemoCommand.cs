@@ -9,19 +9,19 @@ internal static class DemoCommand
 {
     public static Command Build()
     {
-        var command = new Command(
-            "demo",
+        var command = new Command("demo", "Runs thousands of sandboxed tasks over real files of this machine, checks every result against an independent computation, then lets hostile tasks fail while normal ones run on.")
+        {
+            Hidden = true,
+        };
+        DetailedHelp.Describe(
+            command,
             """
-            Runs thousands of sandboxed tasks over real files of this machine, checks every result against an
-            independent computation, then lets hostile tasks fail while normal ones run on. Under two minutes.
+            Under two minutes.
             It uses a runtime of its own, or the one at --socket.
 
             Example:
               wayang demo --json > demo.json
-            """)
-        {
-            Hidden = true,
-        };
+            """);
         command.SetAction(static async (result, cancellation) =>
         {
             var socket = result.GetValue(ClientOptions.Socket);

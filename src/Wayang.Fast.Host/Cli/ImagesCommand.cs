@@ -14,35 +14,33 @@ internal static class ImagesCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "images",
-            """
-            Lists the images that the node has, with their functions.
-
-            Examples:
-              wayang images
-              wayang images put ./text.so --name text && wayang run c text:count --data hello
-            """)
+        var command = new Command("images", "Lists the images that the node has, with their functions.")
         {
             BuildPut(),
         };
+        DetailedHelp.Describe(
+            command,
+            """
+            Examples:
+              wayang images
+              wayang images put ./text.so --name text && wayang run c text:count --data hello
+            """);
         command.SetAction(ListAsync);
         return command;
     }
 
     private static Command BuildPut()
     {
-        var put = new Command(
-            "put",
-            """
-            Stores a C plugin on the node, by content.
-
-            Example:
-              wayang images put ./text.so --name text
-            """)
+        var put = new Command("put", "Stores a C plugin on the node, by content.")
         {
             File, Name,
         };
+        DetailedHelp.Describe(
+            put,
+            """
+            Example:
+              wayang images put ./text.so --name text
+            """);
         put.SetAction(static async (result, cancellation) =>
         {
             var content = await InputReader.ReadFileAsync(result.GetRequiredValue(File), "the plugin", cancellation);

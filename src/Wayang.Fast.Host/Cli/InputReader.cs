@@ -91,7 +91,7 @@ internal static class InputReader
 
         const int fewEnough = 1_000;
         var names = Directory.EnumerateFiles(directory).Take(fewEnough).Select(static f => Path.GetFileName(f));
-        var nearest = Configuration.NearestWord.Find(Path.GetFileName(path), names);
+        var nearest = Contracts.Operations.NearestName.Of(Path.GetFileName(path), names);
         return nearest is null ? $"Nothing of a similar name lies in {directory}." : $"Did you mean {Path.Combine(Path.GetDirectoryName(path) ?? "", nearest)}?";
     }
 }

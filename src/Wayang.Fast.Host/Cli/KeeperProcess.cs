@@ -42,23 +42,23 @@ internal sealed class KeeperProcess : IAsyncDisposable
         var start = launch.KeeperStart();
         start.RedirectStandardOutput = capture;
         start.RedirectStandardError = capture;
-        Process process;
+        Process started;
         try
         {
-            process = Process.Start(start) ?? throw new CommandException($"{start.FileName}: did not start");
+            started = Process.Start(start) ?? throw new CommandException($"{start.FileName}: did not start");
         }
         catch (System.ComponentModel.Win32Exception error)
         {
             throw new CommandException($"{start.FileName}: {error.Message}", "Build it anew with ./build.sh build, or check its permissions.");
         }
 
-        var keeper = new KeeperProcess(process);
+        var keeper = new KeeperProcess(started);
         if (capture)
         {
-            process.OutputDataReceived += keeper.Keep;
-            process.ErrorDataReceived += keeper.Keep;
-            process.BeginOutputReadLine();
-            process.BeginErrorReadLine();
+            started.OutputDataReceived += keeper.Keep;
+            started.ErrorDataReceived += keeper.Keep;
+            started.BeginOutputReadLine();
+            started.BeginErrorReadLine();
         }
 
         return keeper;

@@ -8,11 +8,10 @@ internal static class NodeCommand
 {
     public static Command Build()
     {
-        var command = new Command(
-            "node",
+        var command = new Command("node", "Tells what the node is, what isolation its host makes possible, and its bounds.");
+        DetailedHelp.Describe(
+            command,
             """
-            Tells what the node is, what isolation its host makes possible, and its bounds.
-
             Example:
               wayang node --json
             """);

@@ -13,10 +13,11 @@ internal static class RunCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "run",
+        var command = new Command("run", "Runs one task and exits with its code.");
+        DetailedHelp.Describe(
+            command,
             """
-            Runs one task and exits with its code. Where no runtime answers, one is started for this task alone.
+            Where no runtime answers, one is started for this task alone.
             Exit codes: the task's own; 128+n after signal n; 124 timed out; 130 cancelled; 1 the function reported an
             error; 125 the runtime ended it (sandbox violation, out of memory, lost), the cause is on stderr; 2 wrong usage.
             Ctrl-C once cancels the task, twice gives up waiting.

@@ -51,14 +51,14 @@ internal sealed class RuntimeSession : IAsyncDisposable
     {
         var directory = RuntimeDirectories.NewPrivate(out var instance);
         var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null, ConfigurationFile: null);
-        var keeper = KeeperProcess.Start(launch, capture: true);
+        var started = KeeperProcess.Start(launch, capture: true);
         try
         {
-            return new RuntimeSession(await UntilReadyAsync(keeper, launch.SocketPath, cancellation), keeper);
+            return new RuntimeSession(await UntilReadyAsync(started, launch.SocketPath, cancellation), started);
         }
         catch
         {
-            await keeper.DisposeAsync();
+            await started.DisposeAsync();
             throw;
         }
     }

@@ -22,19 +22,19 @@ internal static class ServeCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "serve",
+        var command = new Command("serve", "Starts the runtime of this user and stays until it is stopped (Ctrl-C or SIGTERM: in order).")
+        {
+            Config, AsDaemon, Private, StarterUid,
+        };
+        DetailedHelp.Describe(
+            command,
             $"""
-            Starts the runtime of this user and stays until it is stopped (Ctrl-C or SIGTERM: in order).
             Its socket: /run/wayang/wayang.sock as root, else $XDG_RUNTIME_DIR/wayang/wayang.sock, else
             /tmp/wayang-UID/wayang.sock; for you now: {RuntimeDirectories.DefaultSocket}
 
             Example:
               wayang serve --config /etc/wayang.yaml
-            """)
-        {
-            Config, AsDaemon, Private, StarterUid,
-        };
+            """);
         command.SetAction(static (result, cancellation) =>
             result.GetValue(AsDaemon) ? ServeAsync(result, cancellation) : StartAsync(result, cancellation));
         return command;

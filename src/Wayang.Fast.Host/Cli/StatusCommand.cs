@@ -13,18 +13,17 @@ internal static class StatusCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "status",
-            """
-            Tells where a task stands; without an id, the node's counters and latencies.
-
-            Examples:
-              wayang status 01JD8Z0000ABCDEFGHJKMNPQRS
-              wayang status --json
-            """)
+        var command = new Command("status", "Tells where a task stands; without an id, the node's counters and latencies.")
         {
             Id,
         };
+        DetailedHelp.Describe(
+            command,
+            """
+            Examples:
+              wayang status 01JD8Z0000ABCDEFGHJKMNPQRS
+              wayang status --json
+            """);
         command.SetAction(static async (result, cancellation) =>
         {
             var text = result.GetValue(Id);

@@ -9,11 +9,10 @@ internal static class SubmitCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "submit",
+        var command = new Command("submit", "Hands a task to the running node and prints its id at once.");
+        DetailedHelp.Describe(
+            command,
             """
-            Hands a task to the running node and prints its id at once.
-
             Examples:
               id=$(wayang submit c ./text.so:count --data @README.md) && wayang wait $id
               wayang submit --class batch -- sh -c 'sleep 10; date'

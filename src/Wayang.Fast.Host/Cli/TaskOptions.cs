@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Cli;
@@ -74,6 +75,12 @@ internal sealed class TaskOptions
     {
         var (before, after) = Split(result);
         var isCommand = after is not null;
+        if (before.Find(static w => w.StartsWith('-')) is { } unknown)
+        {
+            var nearest = NearestName.Of(unknown, CommandLineInterface.NamesAt(result.CommandResult).Where(static n => n.StartsWith('-')));
+            throw Usage($"no such option: '{unknown}'", nearest is null ? $"See: wayang {result.CommandResult.Command.Name} --help" : $"Did you mean {nearest}?");
+        }
+
         if (isCommand && (before.Count > 0 || after!.Count == 0))
         {
             throw Usage(
@@ -157,7 +164,7 @@ internal sealed class TaskOptions
         var index = Array.IndexOf(Classes, text);
         if (index < 0)
         {
-            var nearest = Configuration.NearestWord.Find(text, Classes);
+            var nearest = NearestName.Of(text, Classes);
             throw Usage($"--class '{text}': no such class", nearest is null ? $"There are: {string.Join(", ", Classes)}." : $"Did you mean {nearest}?");
         }
 

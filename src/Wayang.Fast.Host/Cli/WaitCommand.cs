@@ -18,17 +18,16 @@ internal static class WaitCommand
 
     public static Command Build()
     {
-        var command = new Command(
-            "wait",
-            """
-            Waits until a task has ended, prints its output and exits with its code (as 'wayang run' does).
-
-            Example:
-              wayang wait 01JD8Z0000ABCDEFGHJKMNPQRS --timeout 30s
-            """)
+        var command = new Command("wait", "Waits until a task has ended, prints its output and exits with its code (as 'wayang run' does).")
         {
             Id, Timeout,
         };
+        DetailedHelp.Describe(
+            command,
+            """
+            Example:
+              wayang wait 01JD8Z0000ABCDEFGHJKMNPQRS --timeout 30s
+            """);
         command.SetAction(WaitAsync);
         return command;
     }

@@ -1,5 +1,7 @@
 using System.Globalization;
 
+using Wayang.Fast.Contracts.Operations;
+
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -128,7 +130,7 @@ public static class ConfigurationFile
     {
         var names = ConfigurationKey.All.Select(static k => k.Name).ToList();
         var sections = names.Where(static n => n.Contains('.', StringComparison.Ordinal)).Select(static n => n[..n.IndexOf('.', StringComparison.Ordinal)]);
-        var nearest = NearestWord.Find(key, names.Concat(sections).Distinct(StringComparer.Ordinal));
+        var nearest = NearestName.Of(key, names.Concat(sections).Distinct(StringComparer.Ordinal));
         return At(path, node, key, nearest is null
             ? $"no such key; there are: {string.Join(", ", names)}"
             : $"no such key; did you mean '{nearest}'?");
