@@ -78,6 +78,13 @@ public static unsafe class Descriptors
         return copy;
     }
 
+    /// <summary>Lets programs that this process starts inherit the descriptor, or not. All of them: set it for a moment only.</summary>
+    public static void SetInheritable(int fd, bool on)
+    {
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_set_inheritable(fd, on ? 1 : 0, &error), &error);
+    }
+
     private static NativeException Failure(string what, long result) =>
         new(NativeStatus.SystemCall, (int)-result, what, "failed");
 }

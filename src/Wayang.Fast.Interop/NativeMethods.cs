@@ -93,6 +93,10 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int wayang_set_inheritable(int fd, int on, NativeError* error);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int wayang_pin_thread(int cpu, NativeError* error);
 
     [LibraryImport(Library)]
