@@ -9,13 +9,13 @@ namespace Wayang.Fast.Perf;
 internal static class Composition
 {
     /// <summary>Binds the calling thread to a processor.</summary>
-    public static Action<int>? Pin => null;
+    public static Action<int>? Pin => Wayang.Fast.Interop.Processor.PinThread;
 
     public static IReadOnlyList<Suite> Suites() =>
     [
-        new DispatchSuite(open: null),
+        new DispatchSuite(static (context, mode) => new InProcessTarget(context, mode)),
         new SchedulerPairSuite(measure: null),
         new RpcPathSuite(open: null),
-        new SpawnSuite(open: null),
+        new SpawnSuite(static context => new RuntimeSpawnTarget(context)),
     ];
 }
