@@ -23,6 +23,7 @@ public sealed class Inbox
     private readonly int _shift;
     private readonly int _maxTasks;
     private readonly long[] _holes = new long[MaxHoles];
+    private int _emptyLooks;
     private Cursors _cursors;
 
     // 128 bytes apart (adjacent-line prefetch): producers write one, the owner the other.
@@ -68,30 +69,19 @@ public sealed class Inbox
     /// <summary>Takes up to <paramref name="tasks"/>.Length slots in their order. Owner only.</summary>
     public int Drain(Span<int> tasks)
     {
-        // Read before the holes: what was claimed after a hole was filled must not come out before it.
-        var limit = Volatile.Read(ref _cursors.Tail);
+        // With holes: read before them, because what was claimed after a hole was filled must not come out before it.
+        var limit = _cursors.HoleCount == 0 ? long.MaxValue : Volatile.Read(ref _cursors.Tail);
         var count = _cursors.HoleCount == 0 ? 0 : DrainHoles(tasks);
-        var places = _places;
-        var head = _cursors.Head;
-        while (count < tasks.Length && head < limit)
+        count += DrainPlaces(tasks[count..], limit);
+        if (count == 0 && MayStandBehindHole() && _cursors.HoleCount < MaxHoles)
         {
-            var value = Volatile.Read(ref places[(int)head & _mask]) ^ Parity(head);
-            if (value > 0)
+            limit = Math.Min(limit, Volatile.Read(ref _cursors.Tail)); // with older holes the earlier limit stays
+            while (count == 0 && TryStepOver(limit))
             {
-                tasks[count++] = value - 1;
-                head++;
-            }
-            else if (head + 1 < limit && TryStepOver(head))
-            {
-                head++;
-            }
-            else
-            {
-                break;
+                count = DrainPlaces(tasks, limit);
             }
         }
 
-        Volatile.Write(ref _cursors.Head, head);
         return count;
     }
 
@@ -124,17 +114,55 @@ public sealed class Inbox
 
     private bool IsFilled(long position) => (Volatile.Read(ref _places[(int)position & _mask]) ^ Parity(position)) > 0;
 
-    /// <summary>Notes an unfilled place as a hole if a later one was claimed: its producer was interrupted between claim and store.</summary>
-    private bool TryStepOver(long head)
+    /// <summary>Takes filled places up to the first that is not.</summary>
+    private int DrainPlaces(Span<int> tasks, long limit)
     {
+        var places = _places;
+        var head = _cursors.Head;
+        var count = 0;
+        while (count < tasks.Length && head < limit)
+        {
+            var value = Volatile.Read(ref places[(int)head & _mask]) ^ Parity(head);
+            if (value <= 0)
+            {
+                break;
+            }
+
+            tasks[count++] = value - 1;
+            head++;
+        }
+
+        if (count > 0)
+        {
+            Volatile.Write(ref _cursors.Head, head);
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// Nothing came: is that a claimed place in front of filled ones? The answer is in the producers' cursor, and to look there at
+    /// each turn of a spinning owner would slow them: the next place is looked at first, the cursor every 16th time.
+    /// </summary>
+    private bool MayStandBehindHole() => IsFilled(_cursors.Head + 1) || (++_emptyLooks & 15) == 0;
+
+    /// <summary>Notes the next place as a hole if it is unfilled and a later one was claimed: its producer was interrupted between claim and store.</summary>
+    private bool TryStepOver(long limit)
+    {
+        var head = _cursors.Head;
         var holes = _cursors.HoleCount;
-        if (holes == MaxHoles || (holes > 0 && head - _holes[0] >= _maxTasks))
+        if (head + 1 >= limit || holes == MaxHoles || (holes > 0 && head - _holes[0] >= _maxTasks))
         {
             return false;
         }
 
-        _holes[holes] = head;
-        Volatile.Write(ref _cursors.HoleCount, holes + 1);
+        if (!IsFilled(head))
+        {
+            _holes[holes] = head;
+            Volatile.Write(ref _cursors.HoleCount, holes + 1);
+            Volatile.Write(ref _cursors.Head, head + 1);
+        }
+
         return true;
     }
 
