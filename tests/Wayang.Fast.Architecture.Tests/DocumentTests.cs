@@ -113,7 +113,7 @@ public sealed partial class DocumentTests
     }
 
     /// <summary>A call may be marked "?": the kernel or architecture may lack it.</summary>
-    [GeneratedRegex(@"^(?<action>allow|notify|refuse|E[A-Z]+)\s+(?<name>[a-z_][a-z0-9_]*)\??(?<reason>\s.*)?$", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^(?<action>allow|notify|refuse|E[A-Z]+)\s+(?<name>[a-z_][a-z0-9_]*)\??(?:\s+if\s+\S+(?:\s+else\s+\w+)?)?(?<reason>\s.*)?$", RegexOptions.ExplicitCapture)]
     private static partial Regex Rule();
 
     [GeneratedRegex(@"\./build\.sh\s+(?<command>[a-z-]+)", RegexOptions.ExplicitCapture)]
