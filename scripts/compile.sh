@@ -12,9 +12,9 @@ build_native() { # preset
 }
 
 # Names, sizes and times of everything that managed builds read: cheaper to compare than to ask MSBuild.
-managed_inputs() {
+managed_inputs() { # folders...
   {
-    find "$root/src" "$root/tests" "$root/perf" \( -name bin -o -name obj -o -name results \) -prune -o \
+    find "${@/#/$root/}" \( -name bin -o -name obj -o -name results \) -prune -o \
       -type f \( -name '*.cs' -o -name '*.csproj' -o -name '*.props' -o -name '*.targets' -o -name '*.resx' \
       -o -name '*.json' -o -name '*.yaml' -o -name '*.proto' \) -printf '%p %s %T@\n'
     find "$root" -maxdepth 1 -type f \( -name '*.props' -o -name '*.sln' -o -name '*.json' -o -name .editorconfig \) \
@@ -25,7 +25,7 @@ managed_inputs() {
 
 build_project() { # name, project or solution
   local inputs
-  inputs="$(managed_inputs)"
+  inputs="$(managed_inputs src tests perf)"
   stamp_is "managed-$1" "$inputs" && return 0
   run_step "building managed code ($1)" "managed-$1" dotnet build "$2" -c Release -v q --nologo
   stamp "managed-$1" "$inputs"
@@ -57,7 +57,7 @@ publish_host() { # project
 
 build_host() {
   local inputs
-  inputs="$(managed_inputs)"
+  inputs="$(managed_inputs src)"
   if [[ -x $install/bin/wayang ]] && stamp_is host "$inputs"; then
     return 0
   fi
@@ -65,19 +65,10 @@ build_host() {
   stamp host "$inputs"
 }
 
-# The policy is trusted only when nobody else may write it.
-copy_policy() { # target
-  [[ -d $root/native/policy ]] || return 0
-  install -d -m 0755 -- "$1"
-  find "$root/native/policy" -maxdepth 1 -type f \( -name '*.conf' -o -name '*.profile' -o -name '*.syscalls' \) \
-    -exec install -p -m 0644 -t "$1" -- {} +
-}
-
 # A file is replaced, never written into: a program that runs from it keeps its own.
 install_native() {
   local stage="$out/native/release/stage" inputs
   mkdir -p -- "$stage" "$install/native"
-  copy_policy "$stage/policy"
   inputs="$(find "$stage" -type f -printf '%p %s %T@\n' | LC_ALL=C sort | sha256sum)"
   stamp_is install-native "$inputs" && [[ -n "$(ls -A -- "$install/native")" ]] && return 0
   cp -a --remove-destination -- "$stage/." "$install/native/"
