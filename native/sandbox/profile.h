@@ -27,6 +27,7 @@ typedef struct wy_profile {
     uint32_t path_count;
     wy_profile_path paths[WY_PROFILE_MAX_PATHS];
     struct sock_fprog filter; /* compiled; applied last. Owned by the profile. */
+    struct sock_fprog zygote_filter; /* borrowed from the policy: what a zygote applies before it loads an image */
 } wy_profile;
 
 typedef struct wy_policy {

@@ -1,0 +1,68 @@
+#include "sandbox/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int close_keeping_errno(int fd) {
+    int kept = errno;
+    (void)close(fd);
+    errno = kept;
+    return -1;
+}
+
+int wy_mount_make(const char *type, const char *const *options, uint64_t attributes) {
+    int context = fsopen(type, FSOPEN_CLOEXEC);
+    if (context < 0) {
+        return -1;
+    }
+    for (; options != NULL && options[0] != NULL; options += 2) {
+        if (fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1], 0) != 0) {
+            return close_keeping_errno(context);
+        }
+    }
+    if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0) {
+        return close_keeping_errno(context);
+    }
+    int mounted = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+    if (mounted < 0) {
+        return close_keeping_errno(context);
+    }
+    (void)close(context);
+    return mounted;
+}
+
+int wy_mount_copy(const char *path, uint64_t attributes) {
+    /* openat2 first: open_tree would follow a symlink in the middle of the path. */
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    int found = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (found < 0) {
+        return -1;
+    }
+    int copy = open_tree(found, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    (void)close_keeping_errno(found);
+    if (copy >= 0 && wy_mount_restrict(copy, attributes, 1) != 0) {
+        return close_keeping_errno(copy);
+    }
+    return copy;
+}
+
+int wy_mount_attach(int mount, int directory, const char *path) {
+    return move_mount(mount, "", directory, path, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+int wy_mount_restrict(int mount, uint64_t attributes, int recursive) {
+    struct mount_attr wanted = {.attr_set = attributes};
+    return mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &wanted, sizeof wanted);
+}
+
+int wy_mount_pivot_here(void) {
+    /* The old root ends up over the new one, at ".": from there it is detached, and with it every host path. */
+    if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0) {
+        return -1;
+    }
+    return chdir("/");
+}

@@ -1,0 +1,22 @@
+/* Small verbs over the mount API, without paths of the host in the way: everything goes through descriptors. */
+#ifndef WAYANG_SANDBOX_MOUNTS_H
+#define WAYANG_SANDBOX_MOUNTS_H
+
+#include <stdint.h>
+
+/* A new, detached file system; `options` are key, value pairs ended by NULL. Returns its descriptor, or -1 (errno). */
+int wy_mount_make(const char *type, const char *const *options, uint64_t attributes);
+
+/* A detached recursive copy of the mount at an absolute host path that holds no symlink, with attributes set on all of
+ * it. Returns its descriptor, or -1 (errno). */
+int wy_mount_copy(const char *path, uint64_t attributes);
+
+/* Attaches `mount` at `path` below `directory`. 0, or -1 (errno). */
+int wy_mount_attach(int mount, int directory, const char *path);
+
+int wy_mount_restrict(int mount, uint64_t attributes, int recursive);
+
+/* Makes the current directory the root and detaches the old root. 0, or -1 (errno). */
+int wy_mount_pivot_here(void);
+
+#endif

@@ -1,0 +1,204 @@
+#include "sandbox/mounts.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CLOSED_ATTRIBUTES (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+static const char *const device_names[] = {"null", "zero", "full", "random", "urandom"};
+#define DEVICE_COUNT (sizeof device_names / sizeof device_names[0])
+
+/* Detached copies of what the host lends, taken before anything covers the host's tree. */
+typedef struct sources {
+    int paths[WY_PROFILE_MAX_PATHS]; /* -1: optional and absent */
+    int devices[DEVICE_COUNT];
+} sources;
+
+static wy_status root_fail(wy_error *error, const char *what, const char *path) {
+    int cause = errno;
+    return wy_fail(error, WY_SYSTEM, cause, "root", "%s %.100s: %s", what, path, strerror(cause));
+}
+
+static wy_status take_sources(const wy_profile *profile, sources *out, wy_error *error) {
+    for (uint32_t i = 0; i < profile->path_count; i++) {
+        const wy_profile_path *path = &profile->paths[i];
+        out->paths[i] = wy_mount_copy(path->path, CLOSED_ATTRIBUTES);
+        if (out->paths[i] < 0 && !(path->optional && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR))) {
+            return root_fail(error, "cannot show the host's path", path->path);
+        }
+    }
+    for (size_t i = 0; i < DEVICE_COUNT; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "/dev/%s", device_names[i]);
+        out->devices[i] = wy_mount_copy(path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        if (out->devices[i] < 0) {
+            return root_fail(error, "cannot show the host's device", path);
+        }
+    }
+    return WY_OK;
+}
+
+/* Makes the parents of `path` (relative) and the mount point itself: a directory, or an empty file. */
+static int make_mount_point(int root, const char *path, int is_directory) {
+    char part[sizeof((wy_profile_path *)0)->path];
+    size_t length = strlen(path);
+    for (size_t i = 0; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0') {
+            part[i] = path[i];
+            continue;
+        }
+        part[i] = '\0';
+        if (path[i] == '\0' && !is_directory) {
+            int file = openat(root, part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444);
+            return file < 0 ? -1 : close(file);
+        }
+        if (i > 0 && mkdirat(root, part, 0755) != 0 && errno != EEXIST) {
+            return -1;
+        }
+        part[i] = '/';
+    }
+    return 0;
+}
+
+static int attach_source(int source, int root, const char *path) {
+    struct stat facts;
+    if (fstat(source, &facts) != 0 || make_mount_point(root, path, S_ISDIR(facts.st_mode)) != 0) {
+        return -1;
+    }
+    return wy_mount_attach(source, root, path);
+}
+
+static wy_status attach_sources(const wy_profile *profile, const sources *from, int root, wy_error *error) {
+    for (uint32_t i = 0; i < profile->path_count; i++) {
+        if (from->paths[i] < 0) {
+            continue;
+        }
+        if (attach_source(from->paths[i], root, profile->paths[i].path + 1) != 0) {
+            return root_fail(error, "cannot mount", profile->paths[i].path);
+        }
+        (void)close(from->paths[i]);
+    }
+    for (size_t i = 0; i < DEVICE_COUNT; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "dev/%s", device_names[i]);
+        if (attach_source(from->devices[i], root, path) != 0) {
+            return root_fail(error, "cannot mount", path);
+        }
+        (void)close(from->devices[i]);
+    }
+    return WY_OK;
+}
+
+/* /bin -> usr/bin and the like, where the host has them so: paths inside programs rely on them. */
+static wy_status copy_host_links(int root, wy_error *error) {
+    static const char *const names[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char host[16], target[128];
+        (void)snprintf(host, sizeof host, "/%s", names[i]);
+        ssize_t length = readlink(host, target, sizeof target - 1);
+        if (length <= 0) {
+            continue;
+        }
+        target[length] = '\0';
+        if (symlinkat(target, root, names[i]) != 0 && errno != EEXIST) {
+            return root_fail(error, "cannot link", host);
+        }
+    }
+    return WY_OK;
+}
+
+static int write_file(int root, const char *path, const char *text) {
+    int file = openat(root, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0444);
+    if (file < 0) {
+        return -1;
+    }
+    ssize_t written = write(file, text, strlen(text));
+    return close(file) != 0 || written != (ssize_t)strlen(text) ? -1 : 0;
+}
+
+/* Names for the only uid, so that programs which ask who they are get an answer that tells nothing of the host. */
+static wy_status write_names(int root, wy_error *error) {
+    if ((mkdirat(root, "etc", 0755) != 0 && errno != EEXIST) ||
+        write_file(root, "etc/passwd", "wayang:x:1000:1000::/tmp:/bin/sh\n") != 0 ||
+        write_file(root, "etc/group", "wayang:x:1000:\n") != 0) {
+        return root_fail(error, "cannot write", "/etc");
+    }
+    if (symlinkat("/proc/self/fd", root, "dev/fd") != 0 || symlinkat("/proc/self/fd/0", root, "dev/stdin") != 0 ||
+        symlinkat("/proc/self/fd/1", root, "dev/stdout") != 0 ||
+        symlinkat("/proc/self/fd/2", root, "dev/stderr") != 0 || symlinkat("/tmp", root, "dev/shm") != 0) {
+        return root_fail(error, "cannot link below", "/dev");
+    }
+    return WY_OK;
+}
+
+static wy_status mount_new(int root, const char *type, const char *path, const char *const *options,
+                           uint64_t attributes, wy_error *error) {
+    if (mkdirat(root, path, 0755) != 0 && errno != EEXIST) {
+        return root_fail(error, "cannot make", path);
+    }
+    int made = wy_mount_make(type, options, attributes);
+    if (made < 0 || wy_mount_attach(made, root, path) != 0) {
+        return root_fail(error, strcmp(type, "proc") == 0 ? "cannot mount (does the host hide parts of its /proc?)"
+                                                          : "cannot mount", path);
+    }
+    (void)close(made);
+    return WY_OK;
+}
+
+wy_status wy_root_build(const wy_profile *profile, wy_error *error) {
+    char size[32];
+    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)profile->tmpfs_bytes);
+    const char *const base_options[] = {"size", "1M", "nr_inodes", "1024", "mode", "0755", NULL};
+    const char *const tmp_options[] = {"size", size, "nr_inodes", "65536", "mode", "1777", NULL};
+    sources from;
+    (void)umask(0);
+
+    /* 1. Nothing that happens here travels to the host, nor the other way. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        return root_fail(error, "cannot make private", "/");
+    }
+    /* 2. Take what the host lends, then mount an empty root over a directory that every host has. */
+    wy_status status = take_sources(profile, &from, error);
+    if (status != WY_OK) {
+        return status;
+    }
+    int root = wy_mount_make("tmpfs", base_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (root < 0 || wy_mount_attach(root, AT_FDCWD, "/tmp") != 0) {
+        return root_fail(error, "cannot mount the root over", "/tmp");
+    }
+    /* 3. The profile's paths and the devices, 4. links and names, 5. /proc of our pid namespace, /tmp. */
+    if ((status = attach_sources(profile, &from, root, error)) != WY_OK ||
+        (status = copy_host_links(root, error)) != WY_OK || (status = write_names(root, error)) != WY_OK ||
+        (status = mount_new(root, "proc", "proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                            error)) != WY_OK ||
+        (status = mount_new(root, "tmpfs", "tmp", tmp_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, error)) != WY_OK) {
+        return status;
+    }
+    /* 6. Read-only from here on; then in, and the host's tree is gone. */
+    if (wy_mount_restrict(root, CLOSED_ATTRIBUTES, 0) != 0 || fchdir(root) != 0 || wy_mount_pivot_here() != 0) {
+        return root_fail(error, "cannot pivot into", "the image's root");
+    }
+    (void)close(root);
+    return WY_OK;
+}
+
+wy_status wy_root_empty(wy_error *error) {
+    const char *const options[] = {"size", "4096", "nr_inodes", "2", "mode", "0555", NULL};
+    /* A mount namespace of our own: the holder keeps the root with the libraries. */
+    if (unshare(CLONE_NEWNS) != 0) {
+        return root_fail(error, "cannot leave the mount namespace of", "the holder");
+    }
+    int root = wy_mount_make("tmpfs", options, CLOSED_ATTRIBUTES | MOUNT_ATTR_NOEXEC);
+    if (root < 0 || wy_mount_attach(root, AT_FDCWD, "/tmp") != 0 || fchdir(root) != 0 || wy_mount_pivot_here() != 0) {
+        return root_fail(error, "cannot pivot into", "an empty root");
+    }
+    (void)close(root);
+    return WY_OK;
+}

@@ -1,0 +1,63 @@
+/* The sandbox: what is built once per image, and the one ordered list of steps that each worker goes through. */
+#ifndef WAYANG_SANDBOX_SANDBOX_H
+#define WAYANG_SANDBOX_SANDBOX_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "sandbox/profile.h"
+
+/* The uid and gid inside every image's user namespace; the host sees the image's own uid. */
+#define WY_SANDBOX_UID 1000u
+
+/* In the holder, in fresh user, pid and mount namespaces, with a full set of capabilities there: builds the image's
+ * root (the profile's paths read-only, /dev, /proc, /tmp, /etc/passwd) and pivots into it. */
+wy_status wy_root_build(const wy_profile *profile, wy_error *error);
+
+/* In a zygote whose profile has no files, after it loaded its image: an empty read-only root instead of the libraries.
+ * Workers inherit it, so that none of them has to mount or pivot. */
+wy_status wy_root_empty(wy_error *error);
+
+/* Supported Landlock version of this kernel; 0 = none. */
+int wy_landlock_abi(void);
+
+/* Denies every path but those of a worker with files (read and execute everywhere in its root, write in /tmp and /dev),
+ * or every path; and TCP, abstract sockets and signals out of the domain where the kernel can. Does nothing where it
+ * cannot. */
+wy_status wy_landlock_enter(int abi, int files, wy_error *error);
+
+/* In a zygote before it loads foreign code: bounding set, ambient and inheritable sets emptied, securebits locked, only
+ * CAP_SYS_ADMIN of its own user namespace kept (workers need it to mount, and to be cloned into namespaces), then
+ * no_new_privs. */
+wy_status wy_zygote_confine(wy_error *error);
+wy_status wy_filter_apply(const struct sock_fprog *filter, wy_error *error);
+
+/* What a worker's steps need. Filled once in the zygote but for the last four. */
+typedef struct wy_sandbox {
+    int files;
+    int landlock_abi;
+    uint32_t open_files;
+    uint64_t file_bytes;
+    struct sock_fprog filter;
+    uint32_t pids;        /* RLIMIT_NPROC; 0 = leave it (a pids group bounds the worker) */
+    uint64_t tmpfs_bytes; /* of /tmp */
+    uint32_t kept_count;  /* ascending numbers of the descriptors that stay open */
+    int kept[8];
+} wy_sandbox;
+
+typedef struct wy_sandbox_step {
+    const char *name;
+    wy_status (*run)(const wy_sandbox *sandbox, wy_error *error);
+} wy_sandbox_step;
+
+/* In the order in which they run; the last installs the filter, whose listener then stands at
+ * WY_WORKER_FD_SECCOMP_LISTENER. */
+extern const wy_sandbox_step wy_sandbox_steps[];
+extern const size_t wy_sandbox_step_count;
+
+/* Runs the list. On failure `error->where` is the step's name. */
+wy_status wy_sandbox_enter(const wy_sandbox *sandbox, wy_error *error);
+
+#endif
