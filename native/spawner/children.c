@@ -21,12 +21,7 @@ bool wy_child_known(const wy_spawner *s, pid_t pid) {
             return true;
         }
     }
-    for (uint32_t i = 0; i < s->policy.max_workers; i++) {
-        if (s->workers[i].state != WY_WORKER_FREE && s->workers[i].pid == pid) {
-            return true;
-        }
-    }
-    return false;
+    return wy_worker_has_pid(s, pid);
 }
 
 /* While forks are under way, a child without a name may be one whose ZY_FORKED has not been read yet. It gets as long as

@@ -67,7 +67,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
     }
     s->transient -= worker->state != WY_WORKER_RUNNING ? 1 : 0;
     s->forking -= worker->state == WY_WORKER_FORKING ? 1 : 0;
-    worker->state = WY_WORKER_FREE;
+    wy_worker_drop(s, worker);
     s->worker_count--;
     image->workers--;
     wy_image_settle(s, image);

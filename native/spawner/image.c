@@ -21,10 +21,14 @@ uint32_t wy_image_index(const wy_spawner *s, const wy_image_slot *image) {
 }
 
 wy_image_slot *wy_image_find(wy_spawner *s, uint64_t id) {
-    for (uint32_t i = 0; i < s->policy.max_images; i++) {
-        if (s->images[i].state != WY_IMAGE_FREE && s->images[i].id == id) {
+    for (uint32_t i = 0, seen = 0; i < s->policy.max_images && seen < s->image_count; i++) {
+        if (s->images[i].state == WY_IMAGE_FREE) {
+            continue;
+        }
+        if (s->images[i].id == id) {
             return &s->images[i];
         }
+        seen++;
     }
     return NULL;
 }

@@ -128,7 +128,8 @@ static wy_status turn(wy_spawner *s, wy_error *error) {
     if (s->image_count > 0 && now >= s->next_sweep_ms) {
         wy_children_sweep(s, now);
     }
-    if (s->transient > 0) {
+    if (s->transient > 0 && now >= s->next_tick_ms) {
+        s->next_tick_ms = now + WY_TICK_MS;
         wy_workers_tick(s, now);
         wy_images_tick(s, now);
     }

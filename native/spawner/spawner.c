@@ -66,9 +66,8 @@ static wy_status make_tables(wy_spawner *s, wy_error *error) {
         return wy_fail(error, WY_INVALID, 0, "policy", "the uid range holds host 0 or fewer than max_images users");
     }
     s->images = calloc(s->policy.max_images, sizeof *s->images);
-    s->workers = calloc(s->policy.max_workers, sizeof *s->workers);
-    return s->images != NULL && s->workers != NULL ? WY_OK
-                                                   : wy_fail(error, WY_NO_MEMORY, 0, "tables", "not enough memory");
+    return s->images != NULL && wy_table_make(s) == WY_OK ? WY_OK
+                                                          : wy_fail(error, WY_NO_MEMORY, 0, "tables", "not enough memory");
 }
 
 static wy_status open_zygote_binary(wy_spawner *s, const char *native_dir, wy_error *error) {
@@ -164,6 +163,6 @@ void wy_spawner_close(wy_spawner *s) {
     }
     wy_policy_free(&s->policy);
     free(s->images);
-    free(s->workers);
+    wy_table_free(s);
     free(s);
 }

@@ -1,6 +1,6 @@
 /* What the spawner knows. One process, one thread, one of these; every table has a bound from the policy.
  *
- * Rooms: message.c judges what the daemon says, wire.c moves datagrams and descriptors, outbox.c holds back what the daemon
+ * Rooms: table.c finds workers, message.c judges what the daemon says, wire.c moves datagrams and descriptors, outbox.c holds back what the daemon
  * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c and ending.c keep workers, listener.c takes
  * seccomp notifications, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
 #ifndef WAYANG_SPAWNER_STATE_H
@@ -54,6 +54,7 @@ typedef enum wy_worker_state {
 typedef struct wy_worker_slot {
     wy_worker_state state;
     uint32_t generation;
+    uint32_t next_by_id, next_by_pid; /* chains of table.c; a free slot's next_by_id is the free list */
     uint32_t image; /* index of its image */
     bool command;
     bool ready;      /* WY_BOOT_READY came */
@@ -107,8 +108,9 @@ struct wy_spawner {
     uint32_t image_count, worker_count; /* in use */
     uint32_t transient;                 /* images loading or dying, workers not yet running: a deadline runs */
     uint32_t forking;                   /* workers in FORKING */
-    uint32_t next_image, next_worker;   /* where the search for a free slot begins: late reuse of uids */
-    int64_t next_sweep_ms;
+    uint32_t next_image;                /* where the search for a free slot begins: late reuse of uids */
+    uint32_t free_worker, bucket_count, *by_id, *by_pid; /* table.c */
+    int64_t next_sweep_ms, next_tick_ms;
     wy_suspect suspects[64];
     struct {
         int64_t window_ms;
@@ -165,8 +167,16 @@ void wy_control_ready(wy_spawner *s, wy_image_slot *image, uint32_t events);
 wy_status wy_control_load(wy_image_slot *image);
 void wy_control_fork(wy_spawner *s, wy_image_slot *image, wy_worker_slot *worker);
 
-/* worker.c */
+/* table.c */
+wy_status wy_table_make(wy_spawner *s);
+void wy_table_free(wy_spawner *s);
 wy_worker_slot *wy_worker_find(wy_spawner *s, uint64_t id);
+bool wy_worker_has_pid(const wy_spawner *s, pid_t pid);
+wy_worker_slot *wy_worker_take(wy_spawner *s, const wy_msg_worker_start *start);
+void wy_worker_set_pid(wy_spawner *s, wy_worker_slot *worker, pid_t pid);
+void wy_worker_drop(wy_spawner *s, wy_worker_slot *worker);
+
+/* worker.c */
 void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, bool command,
                      int *fds, int fd_count);
 void wy_worker_forked(wy_spawner *s, wy_worker_slot *worker, int pidfd);

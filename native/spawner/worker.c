@@ -24,31 +24,6 @@ uint32_t wy_worker_index(const wy_spawner *s, const wy_worker_slot *worker) {
     return (uint32_t)(worker - s->workers);
 }
 
-wy_worker_slot *wy_worker_find(wy_spawner *s, uint64_t id) {
-    for (uint32_t i = 0; i < s->policy.max_workers; i++) {
-        if (s->workers[i].state != WY_WORKER_FREE && s->workers[i].start.worker_id == id) {
-            return &s->workers[i];
-        }
-    }
-    return NULL;
-}
-
-static wy_worker_slot *take_slot(wy_spawner *s) {
-    for (uint32_t i = 0; i < s->policy.max_workers; i++) {
-        uint32_t index = (s->next_worker + i) % s->policy.max_workers;
-        if (s->workers[index].state == WY_WORKER_FREE) {
-            s->next_worker = index + 1;
-            wy_worker_slot *worker = &s->workers[index];
-            uint32_t generation = worker->generation + 1;
-            memset(worker, 0, sizeof *worker);
-            worker->generation = generation;
-            worker->pidfd = worker->boot_fd = worker->listener_fd = -1;
-            return worker;
-        }
-    }
-    return NULL;
-}
-
 /* What the message may ask of the profile: 0 means its limit, and no message raises one. */
 static wy_status check_limits(const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
     if (m->memory_bytes > profile->memory_bytes || m->tmpfs_bytes > profile->tmpfs_bytes || m->pids > profile->pids) {
@@ -89,7 +64,7 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
         wy_refuse(s, request_id, start.worker_id, status, 0, "%s: %s", error.where, error.message);
         return;
     }
-    wy_worker_slot *worker = take_slot(s);
+    wy_worker_slot *worker = wy_worker_take(s, &start);
     if (worker == NULL) {
         wy_refuse(s, request_id, start.worker_id, WY_FULL, 0, "all %u workers of the policy (max_workers) exist",
                   s->policy.max_workers);
@@ -97,6 +72,7 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, boot) != 0) {
         wy_refuse(s, request_id, start.worker_id, WY_SYSTEM, errno, "socketpair");
+        wy_worker_drop(s, worker);
         return;
     }
     worker->boot_fd = boot[0];
@@ -105,7 +81,6 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
         worker->pass_fds[worker->pass_count++] = fds[i];
         fds[i] = -1;
     }
-    worker->start = start;
     worker->image = wy_image_index(s, image);
     worker->command = command;
     worker->state = WY_WORKER_QUEUED;
@@ -178,7 +153,7 @@ void wy_worker_forked(wy_spawner *s, wy_worker_slot *worker, int pidfd) {
         wy_image_end(s, image, WY_CORRUPT, 0, "its zygote passed off something else as a worker");
         return;
     }
-    worker->pid = pid;
+    wy_worker_set_pid(s, worker, pid);
     worker->pidfd = pidfd;
     worker->state = WY_WORKER_BOOTING;
     s->forking--;
