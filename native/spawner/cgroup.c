@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "spawner/group.h"
@@ -94,6 +96,30 @@ static int make_dir(int at, const char *name) {
     return open_dir(at, name);
 }
 
+/* The instance's group is locked for as long as its spawner lives. A predecessor that was killed a moment ago may be held
+ * up by its dying holders (they share the lock until they are gone): that is waited for. */
+static bool lock_instance(int group_fd, wy_error *error) {
+    for (int attempt = 0; attempt < 300; attempt++) {
+        if (flock(group_fd, LOCK_EX | LOCK_NB) == 0) {
+            return true;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    wy_fail(error, WY_DENIED, 0, "instance", "another spawner of this instance is alive; give --instance another name");
+    return false;
+}
+
+/* Empties the instance's group of what a killed predecessor left. */
+static bool sweep(int parent_fd, const char *instance, wy_error *error) {
+    int group_fd = open_dir(parent_fd, instance);
+    if (group_fd < 0) {
+        return errno == ENOENT;
+    }
+    bool swept = lock_instance(group_fd, error) && wy_cgroup_remove_tree(parent_fd, instance, error) == WY_OK;
+    close(group_fd);
+    return swept;
+}
+
 /* Makes OWN/PARENT/INSTANCE for one controller, empty, and keeps it open. 0, or -1 with errno. */
 static int make_base(wy_cgroups *groups, int c, const char *own, const char *instance, wy_error *error) {
     int own_fd = open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,11 +128,14 @@ static int make_base(wy_cgroups *groups, int c, const char *own, const char *ins
     if (parent_fd >= 0) {
         bool swept = true;
         if (c == 0 || strcmp(groups->base[c], groups->base[c - 1]) != 0) { /* hierarchies may be shared: sweep once */
-            swept = wy_cgroup_remove_tree(parent_fd, instance, error) == WY_OK;
+            swept = sweep(parent_fd, instance, error);
         }
         bool enabled = !groups->unified[c] || (enable(own_fd, names[c]) && enable(parent_fd, names[c]));
         base_fd = swept && enabled ? make_dir(parent_fd, instance) : -1;
         failure = errno;
+        if (base_fd >= 0) {
+            flock(base_fd, LOCK_EX | LOCK_NB);
+        }
         if (base_fd >= 0 && groups->unified[c] && !enable(base_fd, names[c])) {
             failure = errno;
             close(base_fd);
@@ -146,6 +175,7 @@ static void weigh(const wy_cgroups *groups) {
 
 wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error) {
     memset(groups, 0, sizeof *groups);
+    groups->base_fd[0] = groups->base_fd[1] = groups->base_fd[2] = -1;
     size_t length = strlen(parent);
     if (length == 0 || length >= sizeof groups->parent || strchr(parent, '/') != NULL || parent[0] == '.') {
         return wy_fail(error, WY_INVALID, 0, "cgroup_parent", "the policy's cgroup_parent is not one plain name");
@@ -161,6 +191,10 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
         }
         snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own, parent, instance);
         if (make_base(groups, c, own, instance, &why) != 0) {
+            if (why.status == WY_DENIED) {
+                wy_cgroups_close(groups);
+                return wy_fail(error, WY_DENIED, 0, why.where, "%s", why.message);
+            }
             tell(groups, c, errno == EBUSY ? "others live in our group; use a unit with Delegate=yes" : strerror(errno));
         }
     }
