@@ -1,0 +1,155 @@
+/* A plugin whose functions exercise the whole ABI; used by the tests of worker, runtime and front doors. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wayang_plugin.h"
+
+static int noop(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)input;
+    (void)length;
+    return 0;
+}
+
+static int echo(wayang_call *call, const void *input, size_t length) {
+    return wayang_append(call, input, length);
+}
+
+/* Appends the input byte by byte reversed: many appends. */
+static int reverse(wayang_call *call, const void *input, size_t length) {
+    const unsigned char *bytes = input;
+    for (size_t i = length; i > 0; i--) {
+        if (wayang_append(call, &bytes[i - 1], 1) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Input "N": N bytes of output, byte i = i mod 251. */
+static int produce(wayang_call *call, const void *input, size_t length) {
+    (void)length;
+    size_t count = strtoull(input, NULL, 10); /* the zero byte after the input ends it */
+    unsigned char *room = wayang_reserve(call, count);
+    if (room == NULL) {
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        room[i] = (unsigned char)(i % 251);
+    }
+    return 0;
+}
+
+static int typed_error(wayang_call *call, const void *input, size_t length) {
+    (void)length;
+    (void)wayang_append(call, "dropped", 7);
+    return wayang_fail(call, "bad_input", input);
+}
+
+static int plain_failure(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)input;
+    (void)length;
+    return 3;
+}
+
+static int print(wayang_call *call, const void *input, size_t length) {
+    printf("out: %.*s\nunfinished", (int)length, (const char *)input);
+    fprintf(stderr, "err: %.*s\n", (int)length, (const char *)input);
+    wayang_log(call, WAYANG_LOG_WARNING, "level", 5);
+    return 0;
+}
+
+/* Prints N lines: over the bound of a call's log when N is large. */
+static int chatter(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)length;
+    unsigned long count = strtoul(input, NULL, 10);
+    for (unsigned long i = 0; i < count; i++) {
+        printf("line %09lu ................................................\n", i);
+    }
+    return 0;
+}
+
+static int until_cancelled(wayang_call *call, const void *input, size_t length) {
+    (void)input;
+    (void)length;
+    while (!wayang_cancelled(call)) {
+    }
+    return wayang_append(call, "stopped", 7);
+}
+
+static int endless(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)input;
+    (void)length;
+    for (volatile unsigned long i = 0;; i++) {
+    }
+    return 0;
+}
+
+static int crash(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)input;
+    (void)length;
+    volatile uintptr_t address = 8;
+    *(volatile int *)address = 1;
+    return 0;
+}
+
+static int stop_hard(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)input;
+    (void)length;
+    abort();
+}
+
+/* Answers the text it was registered with. */
+static int state_text(wayang_call *call, const void *input, size_t length) {
+    (void)input;
+    (void)length;
+    return wayang_append(call, call->state, strlen(call->state));
+}
+
+/* Counts its calls in this worker. */
+static int count_calls(wayang_call *call, const void *input, size_t length) {
+    static unsigned long calls;
+    (void)input;
+    (void)length;
+    calls++;
+    return wayang_append(call, &calls, sizeof(calls));
+}
+
+int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
+    static char text[] = "registered state";
+    static const struct {
+        const char *name;
+        wayang_function run;
+    } all[] = {
+        {"noop", noop},
+        {"echo", echo},
+        {"reverse", reverse},
+        {"produce", produce},
+        {"typed_error", typed_error},
+        {"plain_failure", plain_failure},
+        {"print", print},
+        {"chatter", chatter},
+        {"until_cancelled", until_cancelled},
+        {"endless", endless},
+        {"crash", crash},
+        {"abort", stop_hard},
+        {"state_text", state_text},
+        {"count_calls", count_calls},
+    };
+    if (host->abi != WAYANG_PLUGIN_ABI || host->size < sizeof(*host)) {
+        return 1;
+    }
+    printf("this is said before any task exists\n");
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (registry->add(registry, all[i].name, all[i].run, text) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
