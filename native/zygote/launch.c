@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,12 +24,6 @@
 static wy_status launch_fail(wy_error *error, const char *what) {
     int cause = errno;
     return wy_fail(error, WY_SYSTEM, cause, "launch", "%s: %s", what, strerror(cause));
-}
-
-pid_t wy_clone(uint64_t flags, int exit_signal, int *pidfd) {
-    struct clone_args arguments = {
-        .flags = flags, .exit_signal = (uint64_t)exit_signal, .pidfd = (uint64_t)(uintptr_t)pidfd};
-    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
 void wy_reset_signals(void) {
@@ -241,9 +234,9 @@ wy_status wy_zygote_launch(const wy_launch *launch, wy_zygote *out, wy_error *er
     if (control[0] >= 0) {
         (void)close(control[0]);
     }
-    /* The holder's death ends the zygote too; both are our children to reap. */
-    end_child(out->holder_pid, out->holder_pidfd);
+    /* Zygote first: the holder, pid 1 of its namespace, is not gone before all in it have been reaped, by us. */
     end_child(out->zygote_pid, out->zygote_pidfd);
+    end_child(out->holder_pid, out->holder_pidfd);
     *out = (wy_zygote){.holder_pid = -1, .zygote_pid = -1, .holder_pidfd = -1, .zygote_pidfd = -1, .control_fd = -1};
     return status;
 }

@@ -1,0 +1,122 @@
+/* wayang-zygote: confines itself, loads an image, is sealed, then only forks. */
+#include "zygote/state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "spawner/protocol.h"
+
+typedef struct ready_message {
+    wy_zygote_header header;
+    uint32_t function_count;
+    uint32_t names_bytes;
+    char names[WY_MSG_MAX_BYTES - sizeof(wy_zygote_header) - 8];
+} ready_message;
+
+static ready_message ready; /* static: too large for a stack that workers copy */
+
+/* 1. What the profile asks for; 2. where the channel will stand; 3. confined before any foreign code. */
+static wy_status confine(wy_zygote_state *zygote, wy_error *error) {
+    struct sock_fprog zygote_filter;
+    wy_status status =
+        wy_zygote_config_read(WY_ZYGOTE_FD_CONFIG, &zygote->config, &zygote->sandbox.filter, &zygote_filter, error);
+    (void)close(WY_ZYGOTE_FD_CONFIG);
+    if (status == WY_OK) {
+        zygote->sandbox.files = (int)zygote->config.files;
+        zygote->sandbox.open_files = zygote->config.open_files;
+        zygote->sandbox.file_bytes = zygote->config.file_bytes;
+        zygote->sandbox.landlock_abi = wy_landlock_abi();
+        const int kept[] = {0, 1, 2, WY_WORKER_FD_DOORBELL, WY_WORKER_FD_BOOT};
+        memcpy(zygote->sandbox.kept, kept, sizeof kept);
+        zygote->sandbox.kept_count = sizeof kept / sizeof kept[0];
+        status = wy_channel_reserve(error);
+    }
+    if (status == WY_OK) {
+        status = wy_zygote_confine(error);
+    }
+    if (status == WY_OK) {
+        status = wy_filter_apply(&zygote_filter, error);
+    }
+    return status;
+}
+
+/* 4. The spawner has put us into our group. Returns 0 when it is gone. */
+static int wait_for_load(void) {
+    wy_zygote_header message;
+    ssize_t got = 0;
+    do {
+        got = recv(WY_ZYGOTE_FD_CONTROL, &message, sizeof message, 0);
+    } while (got < 0 && errno == EINTR);
+    return got == (ssize_t)sizeof message && message.type == ZY_LOAD;
+}
+
+/* 6. Without files nothing of the host's libraries stays reachable. */
+static wy_status seal(const wy_zygote_state *zygote, wy_error *error) {
+    if (zygote->sandbox.files) {
+        return WY_OK;
+    }
+    wy_status status = wy_root_empty(error);
+    return status == WY_OK ? wy_landlock_enter(zygote->sandbox.landlock_abi, 0, error) : status;
+}
+
+static wy_status list_functions(const wy_image *image, wy_error *error) {
+    ready.function_count = image == NULL ? 0 : wy_image_function_count(image);
+    for (uint32_t i = 0; i < ready.function_count; i++) {
+        const char *name = wy_image_function_name(image, i);
+        size_t length = strlen(name) + 1;
+        if (length > sizeof ready.names - ready.names_bytes) {
+            return wy_fail(error, WY_TOO_BIG, 0, "load", "the names of the functions are over %zu bytes",
+                           sizeof ready.names);
+        }
+        memcpy(ready.names + ready.names_bytes, name, length);
+        ready.names_bytes += (uint32_t)length;
+    }
+    return WY_OK;
+}
+
+static int tell_failure(const wy_error *error) {
+    struct {
+        wy_zygote_header header;
+        wy_error error;
+    } message = {.header = {.type = ZY_FAILED, .length = sizeof message}, .error = *error};
+    (void)send(WY_ZYGOTE_FD_CONTROL, &message, sizeof message, MSG_NOSIGNAL);
+    return 1;
+}
+
+int main(void) {
+    static wy_zygote_state zygote;
+    wy_error error;
+    memset(&error, 0, sizeof error);
+    (void)prctl(PR_SET_NAME, "wayang-zygote", 0, 0, 0);
+
+    wy_status status = confine(&zygote, &error);
+    if (status != WY_OK) {
+        return tell_failure(&error);
+    }
+    if (!wait_for_load()) {
+        return 0;
+    }
+    /* 5. Foreign code. */
+    if (zygote.config.image_kind == WY_IMAGE_C_PLUGIN) {
+        status = wy_zygote_load(&zygote, &error);
+    }
+    if (status == WY_OK) {
+        status = seal(&zygote, &error);
+    }
+    if (status == WY_OK) {
+        status = list_functions(zygote.image, &error);
+    }
+    if (status != WY_OK) {
+        return tell_failure(&error);
+    }
+    /* 7. Sealed: from here on this process only forks. */
+    size_t bytes = sizeof ready - sizeof ready.names + ready.names_bytes;
+    ready.header = (wy_zygote_header){.type = ZY_READY, .length = (uint32_t)bytes};
+    if (send(WY_ZYGOTE_FD_CONTROL, &ready, bytes, MSG_NOSIGNAL) != (ssize_t)bytes) {
+        return 1;
+    }
+    return wy_zygote_serve(&zygote);
+}

@@ -1,0 +1,34 @@
+/* What a running zygote knows. */
+#ifndef WAYANG_ZYGOTE_STATE_H
+#define WAYANG_ZYGOTE_STATE_H
+
+#include "sandbox/sandbox.h"
+#include "worker/worker.h"
+#include "zygote/config.h"
+#include "zygote/zygote.h"
+
+/* Descriptors of one ZY_FORK, in the order in which they travel; then what only commands have. */
+enum { FORK_BOOT = 0, FORK_D = 1, FORK_W = 2, FORK_DOORBELL = 3 };
+enum { FORK_ARGUMENTS = 1, FORK_STDIN = 2, FORK_STDOUT = 3, FORK_STDERR = 4 };
+#define WY_FORK_CALL_FDS 4u
+#define WY_FORK_COMMAND_FDS 5u
+
+typedef struct wy_zygote_state {
+    wy_zygote_config config;
+    wy_sandbox sandbox; /* per worker: pids and tmpfs_bytes */
+    wy_image *image;    /* NULL for commands */
+} wy_zygote_state;
+
+/* Address space for both channel files, so that nothing that the image maps can stand there. */
+wy_status wy_channel_reserve(wy_error *error);
+
+/* Copies the plugin out of its memfd into the private /tmp, loads it, checks that no second thread is left. */
+wy_status wy_zygote_load(wy_zygote_state *zygote, wy_error *error);
+
+/* From ZY_READY on: answers ZY_FORK until the spawner closes the control socket. Returns the exit code. */
+int wy_zygote_serve(const wy_zygote_state *zygote);
+
+/* In a freshly cloned worker; never returns. */
+_Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork *request, const int *descriptors);
+
+#endif
