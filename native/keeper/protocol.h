@@ -1,0 +1,29 @@
+/* Messages between keeper and daemon, over one SOCK_SEQPACKET socket (the daemon's descriptor WAYANG_CONTROL_FD, 3). A message
+ * is a wy_control of 8 bytes; SPAWNER_ATTACHED carries one descriptor. End of file means, to both, that the other is gone:
+ * the daemon then ends everything.
+ *
+ * Mirrored by src/Wayang.Fast.Host/Serving/KeeperLink.cs. */
+#ifndef WAYANG_KEEPER_PROTOCOL_H
+#define WAYANG_KEEPER_PROTOCOL_H
+
+#include <stdint.h>
+
+#define WY_CONTROL_FD 3
+
+typedef enum wy_control_type {
+    /* keeper -> daemon */
+    WY_CONTROL_SPAWNER_ATTACHED = 1, /* descriptor: the socket to a fresh spawner (spawner/protocol.h); replaces the last */
+    WY_CONTROL_SHUTDOWN = 2,         /* end in order; who is still there 5 seconds later is killed */
+    /* daemon -> keeper */
+    WY_CONTROL_READY = 16, /* it serves: from now on it is started again when it dies */
+    WY_CONTROL_EXIT = 17   /* `value` = exit code: it is going to end by its own wish, and so shall all the rest */
+} wy_control_type;
+
+typedef struct wy_control {
+    uint32_t type;
+    int32_t value;
+} wy_control;
+
+_Static_assert(sizeof(wy_control) == 8, "protocol");
+
+#endif

@@ -1,0 +1,232 @@
+/* The instance's groups: found, swept, made and removed. The pool of one group per tenant is in group.c.
+ *
+ * Version 2 allows no processes beside groups with controllers. Where our own group holds only the runtime itself (keeper,
+ * daemon, spawner), these move one level down; where others live in it too, we leave it alone and say what to do. */
+#include "spawner/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spawner/group.h"
+
+static const char *const names[] = {"memory", "pids", "cpu"};
+
+static int write_file(int dir_fd, const char *name, const char *text) {
+    int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t written = write(fd, text, strlen(text));
+    int failure = errno;
+    close(fd);
+    errno = failure;
+    return written < 0 ? -1 : 0;
+}
+
+static pid_t parent_of(pid_t pid) {
+    char path[40], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (length <= 0) {
+        return -1;
+    }
+    text[length] = 0;
+    const char *after_name = strrchr(text, ')');
+    return after_name != NULL && strlen(after_name) > 4 ? (pid_t)strtol(after_name + 4, NULL, 10) : -1;
+}
+
+/* Moves keeper, daemon and spawner into OWN/runtime if nobody else lives in OWN. */
+static bool make_room(int own_fd) {
+    char line[32];
+    bool only_us = true;
+    pid_t members[64];
+    size_t count = 0;
+    int fd = openat(own_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (file == NULL) {
+        return false;
+    }
+    while (only_us && fgets(line, sizeof line, file) != NULL) {
+        pid_t pid = (pid_t)strtol(line, NULL, 10);
+        only_us = count < 64 && (pid == getpid() || pid == getppid() || parent_of(pid) == getppid());
+        if (only_us) {
+            members[count++] = pid;
+        }
+    }
+    fclose(file);
+    if (!only_us || getppid() <= 1 || (mkdirat(own_fd, "runtime", 0755) != 0 && errno != EEXIST)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        snprintf(line, sizeof line, "%d", (int)members[i]);
+        if (write_file(own_fd, "runtime/cgroup.procs", line) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Version 2: hands `controller` down to the groups below `dir_fd`. */
+static bool enable(int dir_fd, const char *controller) {
+    char text[32];
+    snprintf(text, sizeof text, "+%s", controller);
+    return write_file(dir_fd, "cgroup.subtree_control", text) == 0 ||
+           (errno == EBUSY && make_room(dir_fd) && write_file(dir_fd, "cgroup.subtree_control", text) == 0);
+}
+
+static int open_dir(int at, const char *name) {
+    return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int make_dir(int at, const char *name) {
+    if (mkdirat(at, name, 0755) != 0 && errno != EEXIST) {
+        return -1;
+    }
+    return open_dir(at, name);
+}
+
+/* The instance's group is locked for as long as its spawner lives. A predecessor that was killed a moment ago may be held
+ * up by its dying holders (they share the lock until they are gone): that is waited for. */
+static bool lock_instance(int group_fd, wy_error *error) {
+    for (int attempt = 0; attempt < 300; attempt++) {
+        if (flock(group_fd, LOCK_EX | LOCK_NB) == 0) {
+            return true;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    wy_fail(error, WY_DENIED, 0, "instance", "another spawner of this instance is alive; give --instance another name");
+    return false;
+}
+
+/* Empties the instance's group of what a killed predecessor left. */
+static bool sweep(int parent_fd, const char *instance, wy_error *error) {
+    int group_fd = open_dir(parent_fd, instance);
+    if (group_fd < 0) {
+        return errno == ENOENT;
+    }
+    bool swept = lock_instance(group_fd, error) && wy_cgroup_remove_tree(parent_fd, instance, error) == WY_OK;
+    close(group_fd);
+    return swept;
+}
+
+/* Makes OWN/PARENT/INSTANCE for one controller, empty, and keeps it open. 0, or -1 with errno. */
+static int make_base(wy_cgroups *groups, int c, const char *own, const char *instance, wy_error *error) {
+    int own_fd = open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int parent_fd = own_fd >= 0 ? make_dir(own_fd, groups->parent) : -1;
+    int base_fd = -1, failure = errno;
+    if (parent_fd >= 0) {
+        bool swept = true;
+        if (c == 0 || strcmp(groups->base[c], groups->base[c - 1]) != 0) { /* hierarchies may be shared: sweep once */
+            swept = sweep(parent_fd, instance, error);
+        }
+        bool enabled = !groups->unified[c] || (enable(own_fd, names[c]) && enable(parent_fd, names[c]));
+        base_fd = swept && enabled ? make_dir(parent_fd, instance) : -1;
+        failure = errno;
+        if (base_fd >= 0) {
+            flock(base_fd, LOCK_EX | LOCK_NB);
+        }
+        if (base_fd >= 0 && groups->unified[c] && !enable(base_fd, names[c])) {
+            failure = errno;
+            close(base_fd);
+            base_fd = -1;
+        }
+    }
+    if (parent_fd >= 0) {
+        close(parent_fd);
+    }
+    if (own_fd >= 0) {
+        close(own_fd);
+    }
+    groups->base_fd[c] = base_fd;
+    errno = failure;
+    return base_fd >= 0 ? 0 : -1;
+}
+
+static void tell(wy_cgroups *groups, int c, const char *reason) {
+    static const char *const costs[] = {
+        "a worker's memory is not limited", "processes are limited per image user only (RLIMIT_NPROC)",
+        "CPU weight is by niceness only"};
+    size_t have = strlen(groups->note);
+    snprintf(groups->note + have, sizeof groups->note - have, "%sno %s group (%s): %s", have > 0 ? "; " : "", names[c],
+             reason, costs[c]);
+}
+
+/* A group competes with its siblings as one: as many shares as processors, so that a busy runtime is no single task. */
+static void weigh(const wy_cgroups *groups) {
+    char text[24];
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0) {
+        bool unified = groups->unified[WY_CONTROLLER_CPU];
+        snprintf(text, sizeof text, "%ld", (processors > 64 ? 64 : processors) * (unified ? 100 : 1024));
+        write_file(groups->base_fd[WY_CONTROLLER_CPU], unified ? "cpu.weight" : "cpu.shares", text);
+    }
+}
+
+wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error) {
+    memset(groups, 0, sizeof *groups);
+    groups->base_fd[0] = groups->base_fd[1] = groups->base_fd[2] = -1;
+    size_t length = strlen(parent);
+    if (length == 0 || length >= sizeof groups->parent || strchr(parent, '/') != NULL || parent[0] == '.') {
+        return wy_fail(error, WY_INVALID, 0, "cgroup_parent", "the policy's cgroup_parent is not one plain name");
+    }
+    memcpy(groups->parent, parent, length + 1);
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        char own[400];
+        wy_error why = {0};
+        groups->base_fd[c] = -1;
+        if (wy_cgroup_find(names[c], own, sizeof own, &groups->unified[c], &why) != WY_OK) {
+            tell(groups, c, "the host offers none");
+            continue;
+        }
+        snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own, parent, instance);
+        if (make_base(groups, c, own, instance, &why) != 0) {
+            if (why.status == WY_DENIED) {
+                wy_cgroups_close(groups);
+                return wy_fail(error, WY_DENIED, 0, why.where, "%s", why.message);
+            }
+            tell(groups, c, errno == EBUSY ? "others live in our group; use a unit with Delegate=yes" : strerror(errno));
+        }
+    }
+    weigh(groups);
+    return WY_OK;
+}
+
+bool wy_cgroups_any(const wy_cgroups *groups) {
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        if (groups->base_fd[c] >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void wy_cgroups_close(wy_cgroups *groups) {
+    wy_group_drop_pool(groups);
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        char *slash = strrchr(groups->base[c], '/');
+        if (groups->base_fd[c] < 0 || slash == NULL) {
+            continue;
+        }
+        close(groups->base_fd[c]);
+        groups->base_fd[c] = -1;
+        *slash = 0;
+        int parent_fd = open(groups->base[c], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (parent_fd >= 0) {
+            wy_cgroup_remove_tree(parent_fd, slash + 1, NULL);
+            close(parent_fd);
+            rmdir(groups->base[c]); /* the policy's parent, if no other instance is in it */
+        }
+        *slash = '/';
+    }
+}

@@ -1,0 +1,73 @@
+/* Resource groups: one per worker and one per image, kept in a pool, below OWN/PARENT/INSTANCE where OWN is the spawner's
+ * own group and PARENT is the policy's cgroup_parent. Version 1, version 2 and hybrids: each of the three controllers is
+ * taken from the hierarchy that has it. A controller that is not there, or not ours to use, is left out and told. */
+#ifndef WAYANG_SPAWNER_CGROUP_H
+#define WAYANG_SPAWNER_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/status.h"
+
+typedef enum wy_controller {
+    WY_CONTROLLER_MEMORY = 0,
+    WY_CONTROLLER_PIDS = 1,
+    WY_CONTROLLER_CPU = 2,
+    WY_CONTROLLER_COUNT = 3
+} wy_controller;
+
+typedef struct wy_limits {
+    uint64_t memory_bytes;
+    uint32_t pids;
+    uint32_t nice_class; /* as in wy_msg_worker_start */
+} wy_limits;
+
+typedef struct wy_group {
+    struct wy_group *next; /* in the free list */
+    uint32_t number;       /* its name is "g" and this number */
+    wy_limits limits;      /* as last written */
+    int join_fd[WY_CONTROLLER_COUNT]; /* cgroup.procs; -1 where another controller's join does it or there is none */
+    int peak_fd, oom_fd;
+    uint64_t oom_before; /* kills counted before the present tenant */
+} wy_group;
+
+typedef struct wy_cgroups {
+    int base_fd[WY_CONTROLLER_COUNT];  /* O_DIRECTORY of OWN/PARENT/INSTANCE; -1: no such controller for us */
+    bool unified[WY_CONTROLLER_COUNT]; /* version 2 */
+    char base[WY_CONTROLLER_COUNT][512];
+    char parent[64];
+    wy_group *free;
+    uint32_t next_number;
+    char note[248]; /* what is missing and what that costs; "" if nothing is */
+} wy_cgroups;
+
+/* Finds what this process may use, makes the instance's groups and removes what a predecessor left in them (processes
+ * first). Not having groups is not a failure. */
+wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error);
+
+/* Removes all groups of the instance, killing what is in them. The caller has ended its own children before. */
+void wy_cgroups_close(wy_cgroups *groups);
+
+bool wy_cgroups_any(const wy_cgroups *groups);
+
+/* A group with these limits, out of the pool or new. *out is NULL when the host has no groups at all. */
+wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group **out, wy_error *error);
+
+/* Moves a process in; where it has children of its own they stay behind, so this happens before the start word. */
+wy_status wy_group_attach(wy_group *group, pid_t pid, wy_error *error);
+
+/* What the tenant used. oom_kills counts the kernel's kills since the group was acquired. Both 0 without a memory group. */
+void wy_group_read(const wy_group *group, uint64_t *peak_bytes, uint64_t *oom_kills);
+
+/* Back into the pool, or away when it cannot be made as new. Its processes are dead and reaped. */
+void wy_group_release(wy_cgroups *groups, wy_group *group);
+
+/* cgroup_tree.c: kills everything in the group `name` below `dir_fd` and in its children, and removes them. Bounded. */
+wy_status wy_cgroup_remove_tree(int dir_fd, const char *name, wy_error *error);
+
+/* cgroup_find.c: absolute directory of our own group in the hierarchy of `controller`. WY_UNSUPPORTED: none. */
+wy_status wy_cgroup_find(const char *controller, char *path, size_t path_bytes, bool *unified, wy_error *error);
+
+#endif

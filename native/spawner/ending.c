@@ -1,0 +1,97 @@
+/* The end of a worker: reaped by its pidfd, its cause decided here and nowhere else, told exactly once. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "spawner/process.h"
+#include "spawner/state.h"
+
+static void set(wy_msg_worker_exited *out, wy_exit_kind kind, int32_t value, const char *text) {
+    out->kind = (uint32_t)kind;
+    out->value = value;
+    snprintf(out->text, sizeof out->text, "%s", text);
+}
+
+/* What the process, or for a command the command inside, did by itself. */
+static void set_own_end(const wy_worker_slot *worker, int code, int status, wy_msg_worker_exited *out) {
+    if (worker->ended) {
+        set(out, worker->ended_kind == 1 ? WY_EXIT_CODE : WY_EXIT_SIGNAL, worker->ended_value, "");
+    } else if (code == CLD_EXITED) {
+        set(out, WY_EXIT_CODE, status, "");
+    } else {
+        set(out, WY_EXIT_SIGNAL, status, worker->failed ? worker->failure.text : "");
+    }
+}
+
+/* In this order: what the filter proved; what the kernel did for memory; what the daemon asked for; what kept it from
+ * starting; what it did itself. */
+static void decide(const wy_worker_slot *worker, bool oom, int code, int status, wy_msg_worker_exited *out) {
+    bool started = worker->state == WY_WORKER_RUNNING;
+    if (worker->violated) {
+        const char *name = wy_syscall_name(worker->violation);
+        set(out, WY_EXIT_VIOLATION, worker->violation, name != NULL ? name : "a system call without a name");
+        return;
+    }
+    set_own_end(worker, code, status, out);
+    /* A command may survive the kernel's kill of one of its children and still succeed: then it succeeded. */
+    if (oom && !(out->kind == WY_EXIT_CODE && out->value == 0 && started)) {
+        set(out, WY_EXIT_OOM, 0, "the memory limit was reached");
+    } else if (worker->kill_asked && (!started || (!worker->ended && code != CLD_EXITED))) {
+        set(out, WY_EXIT_KILLED, SIGKILL, "killed as asked");
+    } else if (!started) {
+        set(out, WY_EXIT_NOT_STARTED, worker->failed ? worker->failure.sys_errno : ECHILD,
+            worker->failed ? worker->failure.text : "the worker died before it was ready");
+    }
+}
+
+void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int wait_status, uint64_t cpu_microseconds) {
+    wy_image_slot *image = &s->images[worker->image];
+    wy_msg_worker_exited exited;
+    uint64_t oom_kills = 0;
+    memset(&exited, 0, sizeof exited);
+    exited.worker_id = worker->start.worker_id;
+    exited.cpu_microseconds = cpu_microseconds;
+    if (worker->group != NULL) {
+        wy_group_read(worker->group, &exited.peak_memory_bytes, &oom_kills);
+    }
+    decide(worker, oom_kills > 0, wait_code, wait_status, &exited);
+    wy_unwatch_close(s, &worker->boot_fd);
+    wy_unwatch_close(s, &worker->listener_fd);
+    wy_unwatch_close(s, &worker->pidfd);
+    wy_worker_close_passed(worker);
+    wy_send_daemon(s, WY_MSG_WORKER_EXITED, 0, &exited, sizeof exited, NULL, 0);
+    if (worker->group != NULL) { /* after the word is out: nobody waits for the group */
+        wy_group_release(&s->groups, worker->group);
+        worker->group = NULL;
+    }
+    s->transient -= worker->state != WY_WORKER_RUNNING ? 1 : 0;
+    s->forking -= worker->state == WY_WORKER_FORKING ? 1 : 0;
+    wy_worker_drop(s, worker);
+    s->worker_count--;
+    image->workers--;
+    wy_image_settle(s, image);
+}
+
+void wy_worker_reaped(wy_spawner *s, wy_worker_slot *worker) {
+    wy_end end = {0};
+    wy_status status = wy_process_reap(worker->pidfd, &end);
+    if (status == WY_EMPTY) {
+        return;
+    }
+    if (worker->boot_fd >= 0) { /* its last words: the command's end, or the step that failed */
+        wy_boot_readable(s, worker);
+    }
+    wy_worker_finish(s, worker, end.code, end.status, end.cpu_microseconds);
+}
+
+/* The holder has been killed, and with it everything below. Workers that exist end through their pidfds. */
+void wy_worker_gone_with_image(wy_spawner *s, wy_worker_slot *worker) {
+    if (worker->state == WY_WORKER_QUEUED || worker->state == WY_WORKER_FORKING) {
+        wy_worker_fail(worker, 0, "fork: the image ended before the worker existed");
+        wy_worker_finish(s, worker, 0, 0, 0);
+        return;
+    }
+    wy_worker_fail(worker, 0, "killed: its image ended");
+    wy_worker_kill(worker);
+}

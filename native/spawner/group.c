@@ -1,0 +1,231 @@
+/* One group per tenant, out of a pool: making three directories costs more than the fork they are for. A group keeps its
+ * limits, so that the next tenant of the same kind costs one write per hierarchy, the join. */
+#include "spawner/group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int put(const wy_cgroups *groups, int c, const wy_group *group, const char *file, const char *text) {
+    char path[80];
+    snprintf(path, sizeof path, "g%u/%s", group->number, file);
+    int fd = openat(groups->base_fd[c], path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t written = write(fd, text, strlen(text));
+    int failure = errno;
+    close(fd);
+    errno = failure;
+    return written < 0 ? -1 : 0;
+}
+
+static int put_number(const wy_cgroups *groups, int c, const wy_group *group, const char *file, uint64_t value) {
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return put(groups, c, group, file, text);
+}
+
+/* Memory and swap together: else a worker over its limit would swap on, and the limit would be a delay. Growing, memory with
+ * swap has to go first; shrinking, last: so it is tried on both sides. */
+static int write_memory(const wy_cgroups *groups, const wy_group *group, uint64_t bytes) {
+    int c = WY_CONTROLLER_MEMORY;
+    if (groups->unified[c]) {
+        put(groups, c, group, "memory.swap.max", "0");
+        put(groups, c, group, "memory.oom.group", "1");
+        return put_number(groups, c, group, "memory.max", bytes);
+    }
+    put_number(groups, c, group, "memory.memsw.limit_in_bytes", bytes);
+    int result = put_number(groups, c, group, "memory.limit_in_bytes", bytes);
+    int failure = errno;
+    put_number(groups, c, group, "memory.memsw.limit_in_bytes", bytes);
+    put(groups, c, group, "memory.swappiness", "0");
+    errno = failure;
+    return result;
+}
+
+/* By class: normal, batch, idle, urgent. */
+static void write_weight(const wy_cgroups *groups, const wy_group *group, uint32_t nice_class) {
+    static const uint32_t shares[] = {1024, 256, 2, 8192}, weights[] = {100, 25, 1, 800};
+    int c = WY_CONTROLLER_CPU;
+    /* A group of idle weight 3 still preempts nobody: cpu.idle makes it what SCHED_IDLE is for a task. */
+    put(groups, c, group, "cpu.idle", nice_class == 2 ? "1" : "0");
+    if (nice_class != 2) {
+        put_number(groups, c, group, groups->unified[c] ? "cpu.weight" : "cpu.shares",
+                   groups->unified[c] ? weights[nice_class] : shares[nice_class]);
+    }
+}
+
+static wy_status write_limits(wy_cgroups *groups, wy_group *group, const wy_limits *limits, bool fresh, wy_error *error) {
+    if (groups->base_fd[WY_CONTROLLER_MEMORY] >= 0 && (fresh || limits->memory_bytes != group->limits.memory_bytes) &&
+        write_memory(groups, group, limits->memory_bytes) != 0) {
+        return wy_fail(error, WY_SYSTEM, errno, "cgroup", "the memory limit cannot be set");
+    }
+    if (groups->base_fd[WY_CONTROLLER_PIDS] >= 0 && (fresh || limits->pids != group->limits.pids) &&
+        put_number(groups, WY_CONTROLLER_PIDS, group, "pids.max", limits->pids) != 0) {
+        return wy_fail(error, WY_SYSTEM, errno, "cgroup", "the limit of processes cannot be set");
+    }
+    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0 && (fresh || limits->nice_class != group->limits.nice_class)) {
+        write_weight(groups, group, limits->nice_class);
+    }
+    group->limits = *limits;
+    return WY_OK;
+}
+
+static bool same_base(const wy_cgroups *groups, int a, int b) {
+    return groups->base_fd[b] >= 0 && strcmp(groups->base[a], groups->base[b]) == 0;
+}
+
+static int open_file(const wy_cgroups *groups, int c, const wy_group *group, const char *file, int flags) {
+    char path[80];
+    snprintf(path, sizeof path, "g%u/%s", group->number, file);
+    return openat(groups->base_fd[c], path, flags | O_CLOEXEC);
+}
+
+static void close_files(wy_group *group) {
+    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->peak_fd, &group->oom_fd};
+    for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
+        if (*descriptors[i] >= 0) {
+            close(*descriptors[i]);
+            *descriptors[i] = -1;
+        }
+    }
+}
+
+static void destroy(wy_cgroups *groups, wy_group *group) {
+    char name[16];
+    snprintf(name, sizeof name, "g%u", group->number);
+    close_files(group);
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        if (groups->base_fd[c] >= 0 && unlinkat(groups->base_fd[c], name, AT_REMOVEDIR) != 0 && errno == EBUSY) {
+            wy_cgroup_remove_tree(groups->base_fd[c], name, NULL);
+        }
+    }
+    free(group);
+}
+
+static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
+    wy_group *group = calloc(1, sizeof *group);
+    if (group == NULL) {
+        return wy_fail(error, WY_NO_MEMORY, 0, "cgroup", "not enough memory");
+    }
+    group->number = groups->next_number++;
+    group->join_fd[0] = group->join_fd[1] = group->join_fd[2] = group->peak_fd = group->oom_fd = -1;
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        char name[16];
+        if (groups->base_fd[c] < 0 || (c > 0 && same_base(groups, c, 0)) || (c > 1 && same_base(groups, c, 1))) {
+            continue;
+        }
+        snprintf(name, sizeof name, "g%u", group->number);
+        if (mkdirat(groups->base_fd[c], name, 0755) != 0 && errno != EEXIST) {
+            goto failed;
+        }
+        group->join_fd[c] = open_file(groups, c, group, "cgroup.procs", O_WRONLY);
+        if (group->join_fd[c] < 0) {
+            goto failed;
+        }
+    }
+    if (groups->base_fd[WY_CONTROLLER_MEMORY] >= 0) {
+        bool unified = groups->unified[WY_CONTROLLER_MEMORY];
+        group->peak_fd = open_file(groups, WY_CONTROLLER_MEMORY, group,
+                                   unified ? "memory.peak" : "memory.max_usage_in_bytes", O_RDWR);
+        group->oom_fd =
+            open_file(groups, WY_CONTROLLER_MEMORY, group, unified ? "memory.events" : "memory.oom_control", O_RDONLY);
+    }
+    *out = group;
+    return WY_OK;
+failed:
+    wy_fail(error, WY_SYSTEM, errno, "cgroup", "a group cannot be made");
+    destroy(groups, group);
+    return WY_SYSTEM;
+}
+
+wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group **out, wy_error *error) {
+    *out = NULL;
+    if (!wy_cgroups_any(groups)) {
+        return WY_OK;
+    }
+    /* First one that needs no write at all, else any. */
+    wy_group **link = &groups->free, **any = groups->free != NULL ? &groups->free : NULL;
+    for (int looked = 0; *link != NULL && looked < 16; looked++, link = &(*link)->next) {
+        if (memcmp(&(*link)->limits, limits, sizeof *limits) == 0) {
+            any = link;
+            break;
+        }
+    }
+    wy_group *group = NULL;
+    bool fresh = any == NULL;
+    if (fresh) {
+        wy_status status = create(groups, &group, error);
+        if (status != WY_OK) {
+            return status;
+        }
+    } else {
+        group = *any;
+        *any = group->next;
+        group->next = NULL;
+    }
+    wy_status status = write_limits(groups, group, limits, fresh, error);
+    if (status != WY_OK) {
+        destroy(groups, group);
+        return status;
+    }
+    uint64_t peak;
+    group->oom_before = 0;
+    wy_group_read(group, &peak, &group->oom_before);
+    *out = group;
+    return WY_OK;
+}
+
+wy_status wy_group_attach(wy_group *group, pid_t pid, wy_error *error) {
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d", (int)pid);
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        /* ESRCH: it is dead already, and its end is on the way. */
+        if (group->join_fd[c] >= 0 && pwrite(group->join_fd[c], text, (size_t)length, 0) < 0 && errno != ESRCH) {
+            return wy_fail(error, WY_SYSTEM, errno, "cgroup", "a process cannot be moved into its group");
+        }
+    }
+    return WY_OK;
+}
+
+void wy_group_read(const wy_group *group, uint64_t *peak_bytes, uint64_t *oom_kills) {
+    char text[512];
+    *peak_bytes = 0;
+    ssize_t length = group->peak_fd >= 0 ? pread(group->peak_fd, text, sizeof text - 1, 0) : -1;
+    if (length > 0) {
+        text[length] = 0;
+        *peak_bytes = strtoull(text, NULL, 10);
+    }
+    uint64_t kills = 0;
+    length = group->oom_fd >= 0 ? pread(group->oom_fd, text, sizeof text - 1, 0) : -1;
+    if (length > 0) {
+        text[length] = 0;
+        const char *line = strstr(text, "\noom_kill ");
+        kills = line != NULL ? strtoull(line + 10, NULL, 10) : 0;
+    }
+    *oom_kills = kills >= group->oom_before ? kills - group->oom_before : 0;
+}
+
+void wy_group_release(wy_cgroups *groups, wy_group *group) {
+    /* As new: the peak starts again. Version 1 resets it on any write; version 2 since Linux 6.12, per open file. */
+    if (group->peak_fd >= 0 && pwrite(group->peak_fd, "0", 1, 0) < 0) {
+        destroy(groups, group);
+        return;
+    }
+    group->next = groups->free;
+    groups->free = group;
+}
+
+void wy_group_drop_pool(wy_cgroups *groups) {
+    while (groups->free != NULL) {
+        wy_group *next = groups->free->next;
+        close_files(groups->free);
+        free(groups->free);
+        groups->free = next;
+    }
+}

@@ -1,0 +1,165 @@
+#include "spawner/message.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <string.h>
+
+#include "spawner/descriptor.h"
+
+typedef struct shape {
+    uint16_t type;
+    uint16_t fds_least, fds_most;
+    uint32_t body_bytes;
+    const char *name;
+} shape;
+
+static const shape shapes[] = {
+    {WY_MSG_HELLO, 0, 0, sizeof(wy_msg_hello), "HELLO"},
+    {WY_MSG_IMAGE_OPEN, 0, 1, sizeof(wy_msg_image_open), "IMAGE_OPEN"},
+    {WY_MSG_IMAGE_CLOSE, 0, 0, sizeof(wy_msg_image_ref), "IMAGE_CLOSE"},
+    {WY_MSG_WORKER_START, 3, 3, sizeof(wy_msg_worker_start), "WORKER_START"},
+    {WY_MSG_COMMAND_START, 4, 4, sizeof(wy_msg_worker_start), "COMMAND_START"},
+    {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL"},
+};
+
+static const shape *find_shape(uint16_t type) {
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        if (shapes[i].type == type) {
+            return &shapes[i];
+        }
+    }
+    return NULL;
+}
+
+/* [A-Za-z0-9._-]+, not beginning with a dot, terminated inside the field and zero after that: so a name can stand in a
+ * path, a title or a log line without further thought, and two equal names are equal bytes. */
+static int name_is_good(const char field[WY_NAME_BYTES]) {
+    size_t length = strnlen(field, WY_NAME_BYTES);
+    if (length == 0 || length == WY_NAME_BYTES || field[0] == '.') {
+        return 0;
+    }
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)field[i];
+        if (!isalnum(c) && c != '.' && c != '_' && c != '-') {
+            return 0;
+        }
+    }
+    for (size_t i = length; i < WY_NAME_BYTES; i++) {
+        if (field[i] != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static wy_status check_image_open(const wy_msg_image_open *m, const wy_datagram *d, wy_error *error) {
+    if (m->image_id == 0 || m->reserved != 0) {
+        return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "the id is 0 or a reserved field is not");
+    }
+    if (m->kind != WY_IMAGE_COMMAND && m->kind != WY_IMAGE_C_PLUGIN) {
+        return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "image kind %u is unknown", m->kind);
+    }
+    int wanted = m->kind == WY_IMAGE_C_PLUGIN ? 1 : 0;
+    if (d->fd_count != wanted) {
+        return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "%d descriptors came, this kind takes %d", d->fd_count, wanted);
+    }
+    if (!name_is_good(m->profile) || !name_is_good(m->name)) {
+        return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN",
+                       "profile or name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
+    }
+    return wanted ? wy_check_sealed_memory(d->fds[0], WY_SOURCE_MAX_BYTES, "plugin", error) : WY_OK;
+}
+
+static wy_status check_worker_start(const wy_msg_worker_start *m, int command, const wy_datagram *d, wy_error *error) {
+    const char *where = command ? "COMMAND_START" : "WORKER_START";
+    if (m->worker_id == 0 || m->image_id == 0) {
+        return wy_fail(error, WY_INVALID, 0, where, "worker or image id is 0");
+    }
+    if (m->nice_class > 3) {
+        return wy_fail(error, WY_INVALID, 0, where, "nice class %u is unknown", m->nice_class);
+    }
+    if (!command) {
+        wy_status status = wy_check_channel_memory(d->fds[0], "D", error);
+        if (status == WY_OK) {
+            status = wy_check_channel_memory(d->fds[1], "W", error);
+        }
+        return status != WY_OK ? status : wy_check_eventfd(d->fds[2], "doorbell", error);
+    }
+    wy_status status = wy_check_sealed_memory(d->fds[0], WY_ARGUMENTS_MAX_BYTES, "arguments", error);
+    static const char *const streams[] = {"stdin", "stdout", "stderr"};
+    for (int i = 0; i < 3 && status == WY_OK; i++) {
+        status = wy_check_stream(d->fds[i + 1], streams[i], error);
+    }
+    return status;
+}
+
+static wy_status check_signal(const wy_msg_worker_signal *m, wy_error *error) {
+    if (m->worker_id == 0 || m->reserved != 0) {
+        return wy_fail(error, WY_INVALID, 0, "WORKER_SIGNAL", "the id is 0 or a reserved field is not");
+    }
+    switch (m->signal) {
+    case SIGKILL:
+    case SIGTERM:
+    case SIGINT:
+    case SIGHUP:
+    case SIGUSR1:
+    case SIGUSR2:
+        return WY_OK;
+    default:
+        return wy_fail(error, WY_DENIED, 0, "WORKER_SIGNAL", "signal %d is not one that may be sent", m->signal);
+    }
+}
+
+static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_error *error) {
+    switch (out->type) {
+    case WY_MSG_HELLO:
+        if (out->body.hello.abi != WY_MSG_VERSION || out->body.hello.reserved != 0) {
+            return wy_fail(error, WY_UNSUPPORTED, 0, "HELLO", "ABI %u is not %u", out->body.hello.abi, WY_MSG_VERSION);
+        }
+        return WY_OK;
+    case WY_MSG_IMAGE_OPEN:
+        out->id = out->body.image_open.image_id;
+        return check_image_open(&out->body.image_open, datagram, error);
+    case WY_MSG_IMAGE_CLOSE:
+        out->id = out->body.image_ref.image_id;
+        return out->id != 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "IMAGE_CLOSE", "the id is 0");
+    case WY_MSG_WORKER_START:
+    case WY_MSG_COMMAND_START:
+        out->id = out->body.worker_start.worker_id;
+        return check_worker_start(&out->body.worker_start, out->type == WY_MSG_COMMAND_START, datagram, error);
+    case WY_MSG_WORKER_SIGNAL:
+        out->id = out->body.worker_signal.worker_id;
+        return check_signal(&out->body.worker_signal, error);
+    default:
+        return wy_fail(error, WY_INVALID, 0, "header", "type %u is unknown", (unsigned)out->type);
+    }
+}
+
+wy_status wy_message_parse(const uint8_t *bytes, const wy_datagram *datagram, wy_request *out, wy_error *error) {
+    wy_msg_header header;
+    memset(out, 0, sizeof *out);
+    if (datagram->length < sizeof header || datagram->truncated) {
+        return wy_fail(error, WY_INVALID, 0, "header", "%zu bytes%s: not a message", datagram->length,
+                       datagram->truncated ? " and more that did not fit" : "");
+    }
+    memcpy(&header, bytes, sizeof header);
+    if (header.magic != WY_MSG_MAGIC || header.version != WY_MSG_VERSION) {
+        return wy_fail(error, WY_INVALID, 0, "header", "magic 0x%x version %u are not ours", header.magic, header.version);
+    }
+    out->request_id = header.request_id;
+    const shape *s = find_shape(header.type);
+    if (s == NULL) {
+        return wy_fail(error, WY_INVALID, 0, "header", "type %u is unknown", header.type);
+    }
+    if (header.length != datagram->length || header.length != sizeof header + s->body_bytes) {
+        return wy_fail(error, WY_INVALID, 0, s->name, "length says %u, %zu bytes came, it takes %zu", header.length,
+                       datagram->length, sizeof header + s->body_bytes);
+    }
+    if (header.fds != (uint32_t)datagram->fd_count || header.fds < s->fds_least || header.fds > s->fds_most) {
+        return wy_fail(error, WY_INVALID, 0, s->name, "header says %u descriptors, %d came, it takes %u to %u", header.fds,
+                       datagram->fd_count, s->fds_least, s->fds_most);
+    }
+    out->type = (wy_msg_type)header.type;
+    memcpy(&out->body, bytes + sizeof header, s->body_bytes);
+    return check_body(out, datagram, error);
+}

@@ -1,0 +1,26 @@
+/* What the daemon said, judged. Nothing here changes anything: a message is either taken whole or refused with a reason. */
+#ifndef WAYANG_SPAWNER_MESSAGE_H
+#define WAYANG_SPAWNER_MESSAGE_H
+
+#include "base/status.h"
+#include "spawner/protocol.h"
+#include "spawner/wire.h"
+
+typedef struct wy_request {
+    uint64_t request_id; /* 0 where not even the header could be read */
+    uint64_t id;         /* image or worker that it speaks of, for the refusal */
+    wy_msg_type type;
+    union {
+        wy_msg_hello hello;
+        wy_msg_image_open image_open;
+        wy_msg_image_ref image_ref;
+        wy_msg_worker_start worker_start;
+        wy_msg_worker_signal worker_signal;
+    } body;
+} wy_request;
+
+/* Checks magic, version, type, exact length, number and nature of the descriptors, ids, enums, strings. `bytes` is the
+ * receiver's private copy. On refusal `error` holds the sentence; `out` what could be read of the ids. */
+wy_status wy_message_parse(const uint8_t *bytes, const wy_datagram *datagram, wy_request *out, wy_error *error);
+
+#endif

@@ -1,0 +1,225 @@
+/* Workers: from WORKER_START or COMMAND_START to WORKER_EXITED, which goes out exactly once.
+ *
+ *   FREE -> QUEUED -> FORKING -> BOOTING -> RUNNING -> FREE
+ *
+ * 1. check the message against image, profile and bounds      2. boot socket pair
+ * 3. ZY_FORK to the zygote with the descriptors               4. ZY_FORKED brings a pidfd: is it a child of ours, and new?
+ * 5. resource group, CPU weight                               6. WY_BOOT_READY: take the seccomp listener   (boot.c)
+ * 7. WY_BOOT_GO, WORKER_STARTED                               8. the pidfd fires: reap, say the cause        (ending.c) */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "spawner/process.h"
+#include "spawner/state.h"
+#include "spawner/wire.h"
+
+uint32_t wy_worker_index(const wy_spawner *s, const wy_worker_slot *worker) {
+    return (uint32_t)(worker - s->workers);
+}
+
+/* What the message may ask of the profile: 0 means its limit, and no message raises one. */
+static wy_status check_limits(const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
+    if (m->memory_bytes > profile->memory_bytes || m->tmpfs_bytes > profile->tmpfs_bytes || m->pids > profile->pids) {
+        return wy_fail(error, WY_TOO_BIG, 0, "limits",
+                       "profile \"%s\" allows %llu bytes of memory, %llu of /tmp and %u processes", profile->name,
+                       (unsigned long long)profile->memory_bytes, (unsigned long long)profile->tmpfs_bytes, profile->pids);
+    }
+    m->memory_bytes = m->memory_bytes != 0 ? m->memory_bytes : profile->memory_bytes;
+    m->tmpfs_bytes = m->tmpfs_bytes != 0 ? m->tmpfs_bytes : profile->tmpfs_bytes;
+    m->pids = m->pids != 0 ? m->pids : profile->pids;
+    return WY_OK;
+}
+
+static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command, wy_image_slot **out, wy_error *error) {
+    if (wy_worker_find(s, m->worker_id) != NULL) {
+        return wy_fail(error, WY_INVALID, 0, "start", "the worker id is in use");
+    }
+    wy_image_slot *image = wy_image_find(s, m->image_id);
+    if (image == NULL || image->state != WY_IMAGE_OPEN) {
+        return wy_fail(error, WY_INVALID, 0, "start", "image %llu is %s", (unsigned long long)m->image_id,
+                       image == NULL ? "unknown" : "not ready");
+    }
+    if (command != (image->kind == WY_IMAGE_COMMAND)) {
+        return wy_fail(error, WY_INVALID, 0, "start", "the image is of another kind");
+    }
+    *out = image;
+    return check_limits(image->profile, m, error);
+}
+
+void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, bool command, int *fds,
+                     int fd_count) {
+    wy_msg_worker_start start = *message;
+    wy_image_slot *image = NULL;
+    wy_error error = {0};
+    int boot[2];
+    wy_status status = check_start(s, &start, command, &image, &error);
+    if (status != WY_OK) {
+        wy_refuse(s, request_id, start.worker_id, status, 0, "%s: %s", error.where, error.message);
+        return;
+    }
+    wy_worker_slot *worker = wy_worker_take(s, &start);
+    if (worker == NULL) {
+        wy_refuse(s, request_id, start.worker_id, WY_FULL, 0, "all %u workers of the policy (max_workers) exist",
+                  s->policy.max_workers);
+        return;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, boot) != 0) {
+        wy_refuse(s, request_id, start.worker_id, WY_SYSTEM, errno, "socketpair");
+        wy_worker_drop(s, worker);
+        return;
+    }
+    worker->boot_fd = boot[0];
+    worker->pass_fds[worker->pass_count++] = boot[1];
+    for (int i = 0; i < fd_count; i++) {
+        worker->pass_fds[worker->pass_count++] = fds[i];
+        fds[i] = -1;
+    }
+    worker->image = wy_image_index(s, image);
+    worker->command = command;
+    worker->state = WY_WORKER_QUEUED;
+    worker->deadline_ms = wy_now_ms() + WY_BOOT_TIMEOUT_MS;
+    image->workers++;
+    s->worker_count++;
+    s->transient++;
+    if (wy_watch(s, worker->boot_fd, EPOLLIN, WY_SOURCE_BOOT, worker->generation, wy_worker_index(s, worker)) != WY_OK) {
+        wy_worker_fail(worker, errno, "epoll: the boot socket cannot be watched");
+        wy_worker_finish(s, worker, 0, 0, 0);
+        return;
+    }
+    if (!image->wants_write) { /* else behind those that wait already */
+        wy_control_fork(s, image, worker);
+    }
+}
+
+void wy_worker_close_passed(wy_worker_slot *worker) {
+    for (int i = 0; i < worker->pass_count; i++) {
+        close(worker->pass_fds[i]);
+    }
+    worker->pass_count = 0;
+}
+
+/* CPU weight of one process; its children inherit it. Best effort: an unprivileged spawner can lower, not raise. */
+static void apply_nice(const wy_spawner *s, pid_t pid, uint32_t nice_class) {
+    static const int nices[] = {0, 10, 19, -5};
+    struct sched_param none = {.sched_priority = 0};
+    if (nice_class == 2) {
+        sched_setscheduler(pid, SCHED_IDLE, &none);
+    }
+    if (nice_class != 0 || s->root) { /* the spawner's own niceness is raised as root, and was inherited */
+        setpriority(PRIO_PROCESS, (id_t)pid, nices[nice_class]);
+    }
+}
+
+static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
+    wy_limits limits = {.memory_bytes = worker->start.memory_bytes,
+                        .pids = worker->start.pids + (worker->command ? 1u : 0u), /* init is not the task's */
+                        .nice_class = worker->start.nice_class};
+    wy_status status = wy_group_acquire(&s->groups, &limits, &worker->group, error);
+    if (status == WY_OK && worker->group != NULL) {
+        status = wy_group_attach(worker->group, worker->pid, error);
+    }
+    apply_nice(s, worker->pid, worker->start.nice_class);
+    return status;
+}
+
+void wy_worker_fail(wy_worker_slot *worker, int sys_errno, const char *text) {
+    if (!worker->failed) { /* the first reason is the cause */
+        worker->failed = true;
+        worker->failure.sys_errno = sys_errno;
+        snprintf(worker->failure.text, sizeof worker->failure.text, "%s", text);
+    }
+}
+
+void wy_worker_kill(wy_worker_slot *worker) {
+    if (worker->pidfd >= 0) {
+        wy_process_kill(worker->pidfd, SIGKILL);
+    }
+}
+
+/* The zygote claims: this is the worker that you asked for. Believed is only what the kernel says of the pidfd. */
+void wy_worker_forked(wy_spawner *s, wy_worker_slot *worker, int pidfd) {
+    wy_error error = {0};
+    wy_image_slot *image = &s->images[worker->image];
+    pid_t pid = wy_process_is_child(pidfd) == WY_OK ? wy_process_pid(pidfd) : -1;
+    if (pid <= 0 || wy_child_known(s, pid)) {
+        close(pidfd);
+        wy_image_end(s, image, WY_CORRUPT, 0, "its zygote passed off something else as a worker");
+        return;
+    }
+    wy_worker_set_pid(s, worker, pid);
+    worker->pidfd = pidfd;
+    worker->state = WY_WORKER_BOOTING;
+    s->forking--;
+    if (wy_watch(s, pidfd, EPOLLIN, WY_SOURCE_WORKER, worker->generation, wy_worker_index(s, worker)) != WY_OK) {
+        wy_image_end(s, image, WY_SYSTEM, errno, "epoll: a worker cannot be watched");
+        return;
+    }
+    wy_status status = confine(s, worker, &error);
+    if (status != WY_OK) {
+        char text[sizeof worker->failure.text];
+        snprintf(text, sizeof text, "%s: %.90s", error.where, error.message);
+        wy_worker_fail(worker, error.sys_errno, text);
+    }
+    if (worker->failed || worker->kill_asked) {
+        wy_worker_kill(worker);
+        return;
+    }
+    wy_boot_proceed(s, worker);
+}
+
+void wy_worker_signal(wy_spawner *s, uint64_t request_id, const wy_msg_worker_signal *message) {
+    wy_worker_slot *worker = wy_worker_find(s, message->worker_id);
+    if (worker == NULL) {
+        wy_refuse(s, request_id, message->worker_id, WY_INVALID, 0, "no such worker");
+        return;
+    }
+    if (message->signal == SIGKILL) {
+        worker->kill_asked = true;
+        if (worker->state == WY_WORKER_QUEUED) {
+            wy_worker_finish(s, worker, 0, 0, 0);
+        } else {
+            wy_worker_kill(worker); /* FORKING: as soon as the pidfd comes */
+        }
+        return;
+    }
+    if (!worker->command || worker->state != WY_WORKER_RUNNING || worker->boot_fd < 0) {
+        wy_refuse(s, request_id, message->worker_id, WY_INVALID, 0, "only a running command takes signal %d",
+                  message->signal);
+        return;
+    }
+    wy_boot boot = {.type = WY_BOOT_SIGNAL, .value = message->signal};
+    wy_status status = wy_wire_send(worker->boot_fd, &boot, sizeof boot, NULL, 0);
+    if (status != WY_OK && status != WY_CLOSED) { /* closed: it is ending anyway */
+        wy_refuse(s, request_id, message->worker_id, status, errno, "the worker's init does not take signals now");
+    }
+}
+
+void wy_workers_tick(wy_spawner *s, int64_t now_ms) {
+    for (uint32_t i = 0; i < s->policy.max_workers; i++) {
+        wy_worker_slot *worker = &s->workers[i];
+        if (worker->state == WY_WORKER_FREE) {
+            continue;
+        }
+        if (worker->pidfd >= 0 && (worker->failed || worker->kill_asked)) { /* also where its pidfd could not be watched */
+            wy_worker_reaped(s, worker);
+        }
+        if (worker->state == WY_WORKER_FREE || worker->state == WY_WORKER_RUNNING || now_ms < worker->deadline_ms) {
+            continue;
+        }
+        if (worker->state == WY_WORKER_BOOTING) {
+            if (!worker->failed && !worker->kill_asked) {
+                wy_worker_fail(worker, ETIMEDOUT, "boot: the worker did not stand in its sandbox in time");
+            }
+            wy_worker_kill(worker);
+        } else { /* not even the zygote's answer: nothing that comes from this image can be relied upon */
+            wy_image_end(s, &s->images[worker->image], WY_TIMEOUT, 0, "its zygote did not fork in time");
+        }
+    }
+}
