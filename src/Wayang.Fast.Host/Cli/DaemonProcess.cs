@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
+using Wayang.Fast.Client;
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Cli;
@@ -43,7 +44,7 @@ internal sealed record DaemonLaunch(
             Add(start, Path.Combine(AppContext.BaseDirectory, "wayang.dll"));
         }
 
-        Add(start, "serve", "--daemon", "--starter-uid", RuntimeDirectories.EffectiveUid.ToString(CultureInfo.InvariantCulture));
+        Add(start, "serve", "--daemon", "--starter-uid", SocketPaths.EffectiveUser().ToString(CultureInfo.InvariantCulture));
         if (IsPrivate)
         {
             Add(start, "--private");
