@@ -2,7 +2,7 @@
  *
  *   D ("daemon writes"): mapped read-write by the daemon, read-only by the worker
  *                        (sealed F_SEAL_FUTURE_WRITE | SHRINK | GROW | SEAL after the daemon mapped it).
- *   W ("worker writes"): mapped read-write by the worker and by the daemon (which only reads it);
+ *   W ("worker writes"): mapped read-write by the worker, read-only by the daemon;
  *                        sealed SHRINK | GROW | SEAL before the worker sees it.
  *
  * Both files have the same shape: a 4 KiB header, a ring of 64-byte slots, an arena for payloads over 48 bytes.
@@ -30,6 +30,7 @@
 #define WY_CHANNEL_DEFAULT_ARENA_BYTES (256u * 1024u)
 #define WY_CHANNEL_MAX_ARENA_BYTES (64u * 1024u * 1024u)
 #define WY_CHANNEL_HEAD_BATCH 32u /* a consumer publishes its head at least every so many slots */
+#define WY_CHANNEL_MAX_CHUNK_BYTES 65536u /* of a payload in one slot; also <= arena_bytes / 4 */
 
 /* Where the zygote reserves and the worker maps the two files: fixed, so that a worker can be continued elsewhere. */
 #define WY_CHANNEL_D_ADDRESS UINT64_C(0x7e0000000000)
@@ -53,6 +54,10 @@
 #define WY_SLOT_FIRST 0x40u /* first chunk of a payload: the reference carries the total length */
 #define WY_SLOT_LAST 0x80u  /* last chunk; FIRST|LAST = whole payload in this slot */
 #define WY_SLOT_KIND_MASK 0x3fu
+/* Grammar of both rings: inline payloads are whole (FIRST|LAST); the chunks of a payload follow each other with no other
+ * slot between them, repeat ticket, kind and total, and LAST comes exactly when they add up to it. One exception, requests
+ * only: an empty inline slot with LAST alone gives up the payload under way; the worker answers ERROR "aborted". LOG slots
+ * are never chunked. */
 
 typedef enum wy_log_stream {
     WY_LOG_STDOUT = 1,
@@ -67,7 +72,7 @@ typedef enum wy_log_stream {
  * [offset, offset + length) never wrap: a writer skips the rest of the arena when they would. */
 typedef struct wy_reference {
     uint32_t offset; /* from the start of the arena */
-    uint32_t length; /* of this chunk, > 0, <= arena_bytes / 2 */
+    uint32_t length; /* of this chunk, > 0, <= WY_CHANNEL_MAX_CHUNK_BYTES */
     uint64_t total;
 } wy_reference;
 
@@ -95,17 +100,20 @@ typedef struct wy_channel_header {
     uint32_t arena_bytes; /* of this file's arena: multiple of 4096 */
     uint32_t peer_slots;  /* of the other file */
     uint32_t peer_arena_bytes;
-    uint32_t spin;         /* pauses a consumer spins before it sleeps (D: the worker's budget) */
+    uint32_t spin;         /* D: pauses the worker spins before it sleeps; UINT32_MAX = it never sleeps */
     uint64_t max_payload;  /* bytes, inputs and outputs */
     uint64_t epoch;        /* of this worker: never reused */
     uint8_t pad0[128 - 48];
     /* 0x080 SYNC POINT: head of the peer's ring consumed by this file's writer (release); read by the peer (acquire). */
     uint64_t head;
     uint8_t pad1[128 - 8];
-    /* 0x100 SYNC POINT: 1 while this file's writer sleeps (seq_cst fence after the store, then it re-checks).
+    /* 0x100 SYNC POINT: nonzero while this file's writer sleeps (seq_cst fence after the store, then it re-checks); a new
+     * number for each sleep, so that the peer rings once per sleep however often it publishes meanwhile.
      * The peer publishes, fences, reads it, and wakes: futex on D's `doorbell` for the worker, eventfd for the daemon. */
     uint32_t sleeping;
-    uint32_t wants_space; /* 1 while this file's writer waits for the peer to advance its head: ring the doorbell then */
+    /* Nonzero while this file's writer waits for the peer to advance its head: the peer rings after it did. W: a new
+     * number for each wait, one ring per number. D: the worker rings after every advance until it is 0 again. */
+    uint32_t wants_space;
     uint8_t pad2[128 - 8];
     /* 0x180: D only: futex word on which the worker sleeps; incremented by the daemon before each wake. */
     uint32_t doorbell;

@@ -43,4 +43,16 @@ public sealed record RuntimeOptions
 
     /// <summary>How long the completion thread and the workers look at their rings before they sleep. 0: never spin.</summary>
     public int SpinMicroseconds { get; init; }
+
+    /// <summary>Pauses that a worker looks at its ring before it sleeps. 0: never spin; -1: never sleep (measurements).</summary>
+    public int WorkerSpinPauses { get; init; }
+
+    /// <summary>Memory that ended tasks may hold with their outputs.</summary>
+    public long RetainBytes { get; init; } = 256L << 20;
+
+    /// <summary>Images (distinct contents) that the node keeps at most.</summary>
+    public int MaxImages { get; init; } = 256;
+
+    /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
+    public int CompletionCpu { get; init; } = -1;
 }

@@ -32,7 +32,7 @@ public static class ParameterReader
 
     /// <param name="reader">Stands at the map; stands behind it when null is returned.</param>
     /// <param name="slots">At least as many as the operation has fields, cleared.</param>
-    public static OperationError? Read(Operation operation, ref MessagePackReader reader, Span<ParameterSlot> slots)
+    public static OperationError? Read(Operation operation, ref MessagePackReader reader, scoped Span<ParameterSlot> slots)
     {
         if (!reader.TryReadMapHeader(out var pairs))
         {
@@ -76,7 +76,7 @@ public static class ParameterReader
     }
 
     /// <summary>Reads operations without parameters too: nothing, or an empty map, is fine for them.</summary>
-    public static OperationError? Missing(Operation operation, ReadOnlySpan<ParameterSlot> slots)
+    public static OperationError? Missing(Operation operation, scoped ReadOnlySpan<ParameterSlot> slots)
     {
         var fields = operation.Fields;
         for (var i = 0; i < fields.Length; i++)

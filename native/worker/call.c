@@ -1,0 +1,195 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/state.h"
+
+wy_worker wy_the_worker;
+
+/* The rings have one producer: only the loop's thread may write to them. */
+static _Thread_local int on_call_thread;
+
+void wy_call_thread_set(void) {
+    on_call_thread = 1;
+}
+
+static wy_worker *worker_of(const wayang_call *call) {
+    wy_worker *worker = &wy_the_worker;
+    return call == &worker->call && worker->in_call && on_call_thread ? worker : NULL;
+}
+
+int wy_buffer_grow(wy_buffer *buffer, size_t capacity) {
+    if (capacity <= buffer->capacity) {
+        return 1;
+    }
+    uint8_t *grown = realloc(buffer->bytes, capacity);
+    if (grown == NULL) {
+        return 0;
+    }
+    buffer->bytes = grown;
+    buffer->capacity = capacity;
+    return 1;
+}
+
+void wy_buffer_release(wy_buffer *buffer) {
+    buffer->length = 0;
+    if (buffer->capacity > WY_KEPT_BUFFER_BYTES) {
+        free(buffer->bytes);
+        buffer->bytes = NULL;
+        buffer->capacity = 0;
+    }
+}
+
+static int host_fail(wayang_call *call, const char *code, const char *message) {
+    wy_worker *worker = worker_of(call);
+    if (worker == NULL || worker->error_length != 0) {
+        return 1;
+    }
+    size_t code_length = code == NULL ? 0 : strnlen(code, WY_ERROR_CODE_BYTES - 1);
+    size_t message_length = message == NULL ? 0 : strnlen(message, WY_ERROR_MESSAGE_BYTES);
+    memcpy(worker->error, code_length == 0 ? "" : code, code_length);
+    worker->error[code_length] = '\0';
+    memcpy(worker->error + code_length + 1, message_length == 0 ? "" : message, message_length);
+    worker->error_length = code_length + 1 + message_length;
+    return 1;
+}
+
+static void *host_reserve(wayang_call *call, size_t length) {
+    wy_worker *worker = worker_of(call);
+    if (worker == NULL) {
+        return NULL;
+    }
+    wy_buffer *output = &worker->output;
+    if (length > worker->max_payload - output->length) {
+        (void)host_fail(call, "output_too_large", "the output is over the largest payload of the channel");
+        return NULL;
+    }
+    size_t needed = output->length + length;
+    if (needed > output->capacity) {
+        size_t doubled = output->capacity < 4096 ? 4096 : output->capacity * 2;
+        if (!wy_buffer_grow(output, needed > doubled ? needed : doubled)) {
+            (void)host_fail(call, "out_of_memory", "no memory for the output");
+            return NULL;
+        }
+    }
+    uint8_t *room = output->bytes + output->length;
+    output->length = needed;
+    return room;
+}
+
+static int host_append(wayang_call *call, const void *bytes, size_t length) {
+    if (length == 0) {
+        return 0;
+    }
+    void *room = host_reserve(call, length);
+    if (room == NULL) {
+        return 1;
+    }
+    memcpy(room, bytes, length);
+    return 0;
+}
+
+/* Cuts text into slots; each starts with its stream. */
+static void write_log(wy_worker *worker, uint8_t stream, const char *text, size_t length) {
+    uint64_t room = WY_LOG_MAX_BYTES - worker->log_bytes;
+    size_t kept = length < room ? length : (size_t)room;
+    worker->log_bytes += kept;
+    worker->log_dropped += length - kept;
+    wy_writer *writer = &worker->end.completions;
+    for (size_t at = 0; at < kept;) {
+        size_t left = kept - at;
+        uint32_t part = left < writer->chunk_limit - 1u ? (uint32_t)left : writer->chunk_limit - 1u;
+        wy_claim claim;
+        if (wy_claim_wait(&worker->end, part + 1u, 1, &claim) != WY_OK) {
+            return;
+        }
+        claim.payload[0] = stream;
+        memcpy(claim.payload + 1, text + at, part);
+        wy_writer_commit(writer, &claim, worker->ticket, 0, WY_SLOT_LOG | WY_SLOT_FIRST | WY_SLOT_LAST, part + 1u);
+        wy_flush(&worker->end, 0);
+        at += part;
+    }
+}
+
+static void host_log(wayang_call *call, wayang_log_level level, const char *text, size_t length) {
+    wy_worker *worker = worker_of(call);
+    if (worker != NULL && text != NULL && level >= WAYANG_LOG_DEBUG && level <= WAYANG_LOG_ERROR) {
+        write_log(worker, (uint8_t)level, text, length);
+    }
+}
+
+static int host_cancelled(const wayang_call *call) {
+    wy_worker *worker = worker_of(call);
+    return worker != NULL ? wy_cancelled(&worker->end, worker->ticket) : 1;
+}
+
+void wy_host_init(wayang_host *host) {
+    *host = (wayang_host){
+        .size = sizeof(*host),
+        .abi = WAYANG_PLUGIN_ABI,
+        .append = host_append,
+        .reserve = host_reserve,
+        .fail = host_fail,
+        .log = host_log,
+        .cancelled = host_cancelled,
+    };
+}
+
+/* Outside a call, and on threads of the plugin's own, output has no task to go to: it is dropped. */
+static ssize_t stream_write(void *cookie, const char *bytes, size_t length) {
+    wy_worker *worker = &wy_the_worker;
+    if (worker->in_call && on_call_thread) {
+        write_log(worker, (uint8_t)(uintptr_t)cookie, bytes, length);
+    }
+    return (ssize_t)length;
+}
+
+static FILE *open_stream(wy_log_stream stream) {
+    const cookie_io_functions_t functions = {.write = stream_write};
+    FILE *file = fopencookie((void *)(uintptr_t)stream, "w", functions);
+    if (file != NULL && setvbuf(file, NULL, _IOLBF, BUFSIZ) != 0) {
+        (void)fclose(file);
+        file = NULL;
+    }
+    return file;
+}
+
+wy_status wy_stdio_route(wy_error *error) {
+    FILE *out = open_stream(WY_LOG_STDOUT);
+    FILE *problems = open_stream(WY_LOG_STDERR);
+    if (out == NULL || problems == NULL) {
+        return wy_fail(error, WY_NO_MEMORY, errno, "stdio", "cannot route stdout and stderr to the log");
+    }
+    (void)fflush(NULL); /* what stands in the old buffers belongs to the old streams */
+    stdout = out;
+    stderr = problems;
+    return WY_OK;
+}
+
+void wy_call_begin(wy_worker *worker) {
+    worker->output.length = 0;
+    worker->error_length = 0;
+    worker->log_bytes = 0;
+    worker->log_dropped = 0;
+    worker->in_call = 1;
+}
+
+void wy_call_end(wy_worker *worker) {
+    if (__fpending(stdout) != 0) {
+        (void)fflush(stdout);
+    }
+    if (__fpending(stderr) != 0) {
+        (void)fflush(stderr);
+    }
+    if (worker->log_dropped != 0) {
+        char note[64];
+        int length = snprintf(note, sizeof(note), "[%llu bytes of log were dropped]\n",
+                              (unsigned long long)worker->log_dropped);
+        worker->log_bytes = 0;
+        write_log(worker, WY_LOG_STDERR, note, (size_t)length);
+    }
+    worker->in_call = 0;
+}

@@ -1,0 +1,182 @@
+#include <string.h>
+
+#include "channel/memory.h"
+#include "worker/state.h"
+
+#define EXIT_CORRUPT 70 /* the daemon's ring made no sense: it is another version, or its memory is broken */
+
+static const char no_code[] = "function_failed";
+
+wy_status wy_worker_open(const wy_channel_header *d, uint64_t d_bytes, wy_channel_header *w, uint64_t w_bytes,
+                         wy_error *error) {
+    return wy_channel_check(d, d_bytes, w, w_bytes, error);
+}
+
+wy_status wy_emit(wy_worker *worker, uint8_t kind, const uint8_t *bytes, size_t length) {
+    wy_writer *writer = &worker->end.completions;
+    int whole = length <= writer->chunk_limit;
+    size_t at = 0;
+    do {
+        size_t left = length - at;
+        uint32_t part = left < writer->chunk_limit ? (uint32_t)left : writer->chunk_limit;
+        uint8_t flags = (uint8_t)((at == 0 ? WY_SLOT_FIRST : 0u) | (part == left ? WY_SLOT_LAST : 0u));
+        wy_claim claim;
+        wy_status status = wy_claim_wait(&worker->end, part, whole, &claim);
+        if (status != WY_OK) {
+            return status;
+        }
+        if (part != 0) {
+            memcpy(claim.payload, bytes + at, part);
+        }
+        wy_writer_commit(writer, &claim, worker->ticket, 0, (uint8_t)(kind | flags), length);
+        wy_flush(&worker->end, 0);
+        at += part;
+    } while (at < length);
+    return WY_OK;
+}
+
+static wy_status emit_error(wy_worker *worker, const char *code, size_t length) {
+    return wy_emit(worker, WY_SLOT_ERROR, (const uint8_t *)code, length);
+}
+
+/* Runs the function on a complete input and answers. */
+static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, size_t length) {
+    if (index >= worker->image->count) {
+        static const char text[] = "no_such_function\0the image has no function of this index";
+        return emit_error(worker, text, sizeof(text) - 1);
+    }
+    const wy_function *function = &worker->image->functions[index];
+    worker->call.state = function->state;
+    wy_call_begin(worker);
+    int result = function->run(&worker->call, input, length);
+    wy_call_end(worker);
+    wy_status status;
+    if (worker->error_length != 0) {
+        status = emit_error(worker, worker->error, worker->error_length);
+    } else if (result != 0) {
+        status = emit_error(worker, no_code, sizeof(no_code));
+    } else {
+        status = wy_emit(worker, WY_SLOT_OUTPUT, worker->output.bytes, worker->output.length);
+    }
+    wy_buffer_release(&worker->output);
+    return status;
+}
+
+/* The common case: the whole input stands in the slot. `slot` is our own copy. */
+static wy_status run_inline(wy_worker *worker, const wy_slot *slot) {
+    _Alignas(16) uint8_t input[WY_CHANNEL_INLINE_BYTES + 16];
+    memcpy(input, slot->payload.bytes, WY_CHANNEL_INLINE_BYTES);
+    input[slot->length] = 0;
+    return run_call(worker, slot->function, input, slot->length);
+}
+
+static wy_status begin_assembly(wy_worker *worker, const wy_slot *slot, uint64_t total) {
+    if (total > worker->max_payload) {
+        return WY_CORRUPT;
+    }
+    worker->assembling = 1;
+    worker->function = slot->function;
+    worker->input_total = total;
+    worker->input.length = 0;
+    /* Out of memory is the task's trouble, not the channel's: its chunks are still taken, then it fails. */
+    worker->discarding = !wy_buffer_grow(&worker->input, (size_t)total + 1);
+    return WY_OK;
+}
+
+static wy_status end_assembly(wy_worker *worker, int aborted) {
+    static const char abort_text[] = "aborted\0the input was given up before it was complete";
+    static const char memory_text[] = "out_of_memory\0no memory for the input";
+    wy_status status;
+    worker->assembling = 0;
+    if (aborted) {
+        status = emit_error(worker, abort_text, sizeof(abort_text) - 1);
+    } else if (worker->discarding) {
+        status = emit_error(worker, memory_text, sizeof(memory_text) - 1);
+    } else {
+        worker->input.bytes[worker->input.length] = 0;
+        status = run_call(worker, worker->function, worker->input.bytes, worker->input.length);
+    }
+    wy_buffer_release(&worker->input);
+    return status;
+}
+
+/* One slot of a payload in the arena. Copies, then gives the slot back, then runs when it was the last. */
+static wy_status take_chunk(wy_worker *worker, const wy_slot *slot) {
+    wy_reader *requests = &worker->end.requests;
+    uint32_t length;
+    uint64_t total;
+    const uint8_t *bytes = wy_reader_payload(requests, slot, &length, &total);
+    int first = (slot->kind & WY_SLOT_FIRST) != 0;
+    int last = (slot->kind & WY_SLOT_LAST) != 0;
+    if (first == worker->assembling || (!first && slot->ticket != worker->ticket)) {
+        return WY_CORRUPT;
+    }
+    worker->ticket = slot->ticket;
+    if (!first && last && length == 0) {
+        wy_reader_advance(requests, slot);
+        return end_assembly(worker, 1);
+    }
+    if (first && begin_assembly(worker, slot, total) != WY_OK) {
+        return WY_CORRUPT;
+    }
+    uint64_t done = worker->input.length + (uint64_t)length;
+    if (slot->length != WY_CHANNEL_INLINE_REFERENCE || total != worker->input_total || done > total ||
+        last != (done == total)) {
+        return WY_CORRUPT;
+    }
+    if (!worker->discarding) {
+        memcpy(worker->input.bytes + worker->input.length, bytes, length);
+    }
+    worker->input.length = (size_t)done;
+    wy_reader_advance(requests, slot);
+    wy_flush(&worker->end, last); /* a long function must not hold the space of its input */
+    return last ? end_assembly(worker, 0) : WY_OK;
+}
+
+static wy_status serve(wy_worker *worker, const wy_slot *slot) {
+    const uint8_t whole = WY_SLOT_CALL | WY_SLOT_FIRST | WY_SLOT_LAST;
+    if (slot->kind == whole && slot->length <= WY_CHANNEL_INLINE_BYTES) {
+        if (worker->assembling) {
+            return WY_CORRUPT;
+        }
+        wy_reader_advance(&worker->end.requests, slot);
+        worker->ticket = slot->ticket;
+        return run_inline(worker, slot);
+    }
+    switch (slot->kind & WY_SLOT_KIND_MASK) {
+    case WY_SLOT_CALL:
+        return take_chunk(worker, slot);
+    case WY_SLOT_STOP:
+        wy_reader_advance(&worker->end.requests, slot);
+        return WY_CLOSED;
+    default:
+        return WY_CORRUPT;
+    }
+}
+
+int wy_worker_run(wy_image *image, const wy_channel_header *d, wy_channel_header *w) {
+    wy_worker *worker = &wy_the_worker;
+    worker->image = image;
+    worker->max_payload = d->max_payload;
+    wy_host_init(&worker->host);
+    worker->host.max_payload = d->max_payload;
+    worker->call.host = &worker->host;
+    wy_worker_end_init(&worker->end, d, w, WY_WORKER_FD_DOORBELL, worker->arena_end);
+    wy_call_thread_set();
+
+    worker->ticket = 0;
+    wy_status status = wy_emit(worker, WY_SLOT_READY, NULL, 0);
+    while (status == WY_OK) {
+        wy_slot slot;
+        status = wy_reader_read(&worker->end.requests, &slot);
+        if (status == WY_OK) {
+            status = serve(worker, &slot);
+        } else if (status == WY_EMPTY) {
+            wy_flush(&worker->end, 1);
+            wy_wait_requests(&worker->end);
+            status = WY_OK;
+        }
+    }
+    wy_flush(&worker->end, 1);
+    return status == WY_CLOSED ? 0 : EXIT_CORRUPT;
+}

@@ -1,0 +1,125 @@
+using System.Runtime.InteropServices;
+
+namespace Wayang.Fast.Interop;
+
+/// <summary>Shape of a worker's channel; bounds as in <see cref="ChannelLayout"/>, checked when it is created.</summary>
+public sealed record ChannelGeometry
+{
+    /// <summary>A power of two, 8 to 4096.</summary>
+    public int RequestSlots { get; init; } = 256;
+
+    /// <summary>A multiple of 4096, up to 64 MiB.</summary>
+    public int RequestArenaBytes { get; init; } = 262144;
+
+    public int CompletionSlots { get; init; } = 256;
+
+    public int CompletionArenaBytes { get; init; } = 262144;
+
+    /// <summary>Pauses that the worker spins before it sleeps; <see cref="NeverSleep"/> keeps it spinning.</summary>
+    public int WorkerSpin { get; init; }
+
+    /// <summary>Bytes of one input or output.</summary>
+    public long MaxPayload { get; init; } = 64 << 20;
+
+    /// <summary>Of this worker; never reused.</summary>
+    public ulong Epoch { get; init; }
+
+    public const int NeverSleep = -1;
+}
+
+/// <summary>
+/// The two shared memory files of one worker and its doorbell. Dispose only when neither its <see cref="RequestWriter"/> nor
+/// its <see cref="CompletionReader"/> will be called again: they read and write the mappings without a check.
+/// </summary>
+public sealed unsafe class ChannelMemory : IDisposable
+{
+    private readonly MappingHandle _mapping;
+    private readonly DescriptorHandle _doorbell;
+    private DescriptorHandle? _daemonFile;
+    private DescriptorHandle? _workerFile;
+
+    private ChannelMemory(NativeChannel native, ChannelGeometry geometry)
+    {
+        _mapping = new MappingHandle(native);
+        _daemonFile = new DescriptorHandle(native.DFile);
+        _workerFile = new DescriptorHandle(native.WFile);
+        _doorbell = new DescriptorHandle(native.Doorbell);
+        Geometry = geometry;
+    }
+
+    public ChannelGeometry Geometry { get; }
+
+    /// <summary>Descriptor of D; -1 after <see cref="CloseTransferred"/>.</summary>
+    public int DaemonFile => _daemonFile?.Descriptor ?? -1;
+
+    /// <summary>Descriptor of W; -1 after <see cref="CloseTransferred"/>.</summary>
+    public int WorkerFile => _workerFile?.Descriptor ?? -1;
+
+    /// <summary>The worker's eventfd: register it edge-triggered and never read it.</summary>
+    public int Doorbell => _doorbell.Descriptor;
+
+    internal byte* D => _mapping.Native.D;
+
+    internal byte* W => _mapping.Native.W;
+
+    /// <exception cref="NativeException">The geometry is out of bounds, or the system has no memory or descriptors left.</exception>
+    public static ChannelMemory Create(ChannelGeometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        var native = new NativeGeometry
+        {
+            RequestSlots = (uint)geometry.RequestSlots,
+            RequestArenaBytes = (uint)geometry.RequestArenaBytes,
+            CompletionSlots = (uint)geometry.CompletionSlots,
+            CompletionArenaBytes = (uint)geometry.CompletionArenaBytes,
+            WorkerSpin = (uint)geometry.WorkerSpin,
+            MaxPayload = (ulong)geometry.MaxPayload,
+            Epoch = geometry.Epoch,
+        };
+        NativeChannel channel;
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_channel_create(&native, &channel, &error), &error);
+        return new ChannelMemory(channel, geometry);
+    }
+
+    /// <summary>Closes both memory files once they were sent: the mappings stay.</summary>
+    public void CloseTransferred()
+    {
+        Interlocked.Exchange(ref _daemonFile, null)?.Dispose();
+        Interlocked.Exchange(ref _workerFile, null)?.Dispose();
+    }
+
+    public void Dispose()
+    {
+        CloseTransferred();
+        _doorbell.Dispose();
+        _mapping.Dispose();
+    }
+
+    /// <summary>Owns both mappings.</summary>
+    private sealed class MappingHandle : SafeHandle
+    {
+        private NativeChannel _native;
+
+        public MappingHandle(NativeChannel native)
+            : base(0, ownsHandle: true)
+        {
+            _native = native;
+            SetHandle((nint)native.D);
+        }
+
+        public override bool IsInvalid => handle == 0;
+
+        public NativeChannel Native => _native;
+
+        protected override bool ReleaseHandle()
+        {
+            fixed (NativeChannel* channel = &_native)
+            {
+                NativeMethods.wayang_channel_unmap(channel);
+            }
+
+            return true;
+        }
+    }
+}

@@ -1,0 +1,250 @@
+using System.Runtime.CompilerServices;
+
+namespace Wayang.Fast.Interop;
+
+/// <summary>One validated slot of the completion ring. The ticket is the worker's word: compare it with the in-flight table.</summary>
+/// <param name="Ticket">Echo of the request's ticket; 0 for READY.</param>
+/// <param name="Kind">READY, OUTPUT, ERROR or LOG of <see cref="ChannelLayout"/>.</param>
+/// <param name="First">First chunk of its payload.</param>
+/// <param name="Last">Last chunk of its payload.</param>
+/// <param name="Length">Bytes of this chunk, now in the caller's scratch buffer.</param>
+/// <param name="Total">Bytes of the whole payload.</param>
+public readonly record struct Completion(uint Ticket, byte Kind, bool First, bool Last, int Length, long Total);
+
+/// <summary>
+/// The daemon's end of a worker's completion ring (W). One consumer (the completion thread), one producer: the worker, who
+/// is hostile. Wait-free; allocates nothing but the text of a corruption.
+/// <para>Each slot is copied once and the copy is validated: sequence, kind, flags, lengths, offset + length in 64 bits, and
+/// the grammar: READY is the first slot and comes once; chunks of a payload follow each other without another slot between
+/// them, carry one ticket, kind and total, and add up to it. What was read is therefore whole when <c>Last</c> is seen.
+/// Corruption is sticky.</para>
+/// </summary>
+public sealed unsafe class CompletionReader
+{
+    private readonly ChannelMemory _memory;
+    private readonly ChannelSlot* _ring;
+    private readonly byte* _arena;
+    private readonly ulong* _ownHead;
+    private readonly uint* _ownSleeping;
+    private readonly uint* _peerWantsSpace;
+    private readonly uint* _doorbell;
+    private readonly ulong _slots;
+    private readonly ulong _mask;
+    private readonly ulong _arenaBytes;
+    private readonly ulong _maxPayload;
+    private readonly uint _chunkLimit;
+
+    private ulong _position;
+    private ulong _published;
+    private ulong _arenaRead;
+    private uint _rungFor;
+    private uint _sleep;
+    private uint _openTicket;
+    private byte _openKind;
+    private ulong _openTotal;
+    private ulong _openLeft;
+
+    public CompletionReader(ChannelMemory memory)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        _memory = memory;
+        ChannelGeometry geometry = memory.Geometry;
+        _slots = (ulong)geometry.CompletionSlots;
+        _mask = _slots - 1;
+        _arenaBytes = (ulong)geometry.CompletionArenaBytes;
+        _maxPayload = (ulong)geometry.MaxPayload;
+        _chunkLimit = (uint)ChannelLayout.MaxChunkBytes;
+        _ring = (ChannelSlot*)(memory.W + ChannelLayout.HeaderBytes);
+        _arena = memory.W + ChannelLayout.HeaderBytes + ChannelLayout.RingBytes(geometry.CompletionSlots);
+        _ownHead = (ulong*)(memory.D + ChannelLayout.OffsetHead);
+        _ownSleeping = (uint*)(memory.D + ChannelLayout.OffsetSleeping);
+        _peerWantsSpace = (uint*)(memory.W + ChannelLayout.OffsetWantsSpace);
+        _doorbell = (uint*)(memory.D + ChannelLayout.OffsetDoorbell);
+    }
+
+    /// <summary>What was wrong, once a read returned <see cref="RingStatus.Corrupt"/>.</summary>
+    public string? CorruptReason { get; private set; }
+
+    /// <summary>A read would return something else than Empty.</summary>
+    public bool HasCompletion => Barriers.Acquire(&(_ring + (_position & _mask))->Sequence) != EmptySequence;
+
+    private ulong EmptySequence => _position < _slots ? 0 : _position + 1 - _slots;
+
+    /// <summary>
+    /// Reads the next slot and copies its payload into <paramref name="scratch"/> (at least <see cref="ChannelLayout.MaxChunkBytes"/>).
+    /// Publishes the head by itself every 32 slots and every quarter of the arena.
+    /// </summary>
+    /// <returns>Ok, Empty or Corrupt; never an exception for what the worker wrote.</returns>
+    public RingStatus TryRead(Span<byte> scratch, out Completion completion)
+    {
+        if (scratch.Length < ChannelLayout.MaxChunkBytes)
+        {
+            throw new ArgumentException($"At least {ChannelLayout.MaxChunkBytes} bytes are needed.", nameof(scratch));
+        }
+
+        completion = default;
+        ChannelSlot* shared = _ring + (_position & _mask);
+
+        // SYNC POINT: partner is the worker's release store of `sequence` (wy_writer_commit).
+        ulong sequence = Barriers.Acquire(&shared->Sequence);
+        if (sequence != _position + 1 || CorruptReason is not null)
+        {
+            return CorruptReason is null && sequence == EmptySequence ? RingStatus.Empty : Corrupted("sequence");
+        }
+
+        ChannelSlot slot = *shared;
+        byte kind = (byte)(slot.Kind & ChannelLayout.KindMask);
+        bool first = (slot.Kind & ChannelLayout.FlagFirst) != 0;
+        bool last = (slot.Kind & ChannelLayout.FlagLast) != 0;
+        uint length = slot.Length;
+        ulong total = length;
+        if (length == ChannelLayout.InlineReference)
+        {
+            length = slot.ReferenceLength;
+            total = slot.ReferenceTotal;
+            if (length == 0 || length > _chunkLimit || slot.ReferenceOffset + (ulong)length > _arenaBytes)
+            {
+                return Corrupted("reference");
+            }
+        }
+        else if (length > ChannelLayout.InlineBytes)
+        {
+            return Corrupted("inline length");
+        }
+
+        string? wrong = CheckGrammar(slot.Ticket, kind, first, last, length, total);
+        if (wrong is not null)
+        {
+            return Corrupted(wrong);
+        }
+
+        if (slot.Length == ChannelLayout.InlineReference)
+        {
+            new ReadOnlySpan<byte>(_arena + slot.ReferenceOffset, (int)length).CopyTo(scratch);
+            _arenaRead += length;
+        }
+        else
+        {
+            new ReadOnlySpan<byte>(slot.Inline, ChannelLayout.InlineBytes).CopyTo(scratch);
+        }
+
+        _position++;
+        completion = new Completion(slot.Ticket, kind, first, last, (int)length, (long)total);
+        if (_position - _published >= ChannelLayout.HeadBatch || _arenaRead >= _arenaBytes / 4)
+        {
+            PublishHead();
+        }
+
+        return RingStatus.Ok;
+    }
+
+    /// <summary>
+    /// Gives the space of what was read back to the worker and wakes it if it waits for space. Call at the end of each turn;
+    /// costs a fence only when something was read since.
+    /// </summary>
+    public void PublishHead()
+    {
+        if (_published == _position)
+        {
+            return;
+        }
+
+        // SYNC POINT: partner is the worker's acquire load of this head (wy_writer_refresh): our copies are done.
+        Barriers.Release(_ownHead, _position);
+        _published = _position;
+        _arenaRead = 0;
+
+        // SYNC POINT: partner is the worker's fence between `wants_space = n` and its re-check of this head (wy_wait_space).
+        Barriers.Full();
+        uint waiting = Barriers.Acquire(_peerWantsSpace);
+        if (waiting != 0 && waiting != _rungFor)
+        {
+            _rungFor = waiting;
+            Barriers.Increment(_doorbell);
+            _ = NativeMethods.wayang_futex_wake(_doorbell, 1);
+        }
+    }
+
+    /// <summary>
+    /// Announces that the completion thread goes to sleep. True when a completion (or corruption) is there already: then call
+    /// <see cref="CancelSleep"/> and read on. Publishes the head first.
+    /// </summary>
+    public bool PrepareSleep()
+    {
+        AnnounceSleep();
+        FenceSleep();
+        return HasCompletion;
+    }
+
+    /// <summary>
+    /// <see cref="PrepareSleep"/> in three parts, for a thread with many rings: announce on each, <see cref="FenceSleep"/> once,
+    /// then look at <see cref="HasCompletion"/> of each.
+    /// </summary>
+    public void AnnounceSleep()
+    {
+        PublishHead();
+        _sleep = _sleep == uint.MaxValue ? 1 : _sleep + 1;
+
+        // A new number for each sleep: the worker rings once per number.
+        Barriers.Release(_ownSleeping, _sleep);
+    }
+
+    /// <summary>The fence between the announcements and the looks at the rings.</summary>
+    // SYNC POINT: partner is the worker's fence between its completion and its look at `sleeping` (wy_flush).
+    public static void FenceSleep() => Barriers.Full();
+
+    /// <summary>The completion thread is awake: the worker need not ring.</summary>
+    public void CancelSleep() => Barriers.Release(_ownSleeping, 0u);
+
+    private string? CheckGrammar(uint ticket, byte kind, bool first, bool last, uint length, ulong total)
+    {
+        if (_openLeft != 0)
+        {
+            if (first || ticket != _openTicket || kind != _openKind || total != _openTotal || length > _openLeft || length == 0)
+            {
+                return "chunk";
+            }
+
+            if (last != (length == _openLeft))
+            {
+                return "last chunk";
+            }
+
+            _openLeft -= length;
+            return null;
+        }
+
+        if (kind is < ChannelLayout.KindReady or > ChannelLayout.KindLog || (kind == ChannelLayout.KindReady) != (_position == 0))
+        {
+            return "kind";
+        }
+
+        if (!first || total > _maxPayload || length > total || last != (length == total))
+        {
+            return "first chunk";
+        }
+
+        if (kind == ChannelLayout.KindReady ? (length != 0 || ticket != 0) : (kind == ChannelLayout.KindLog && !last))
+        {
+            return "payload of its kind";
+        }
+
+        if (!last)
+        {
+            _openTicket = ticket;
+            _openKind = kind;
+            _openTotal = total;
+            _openLeft = total - length;
+        }
+
+        return null;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private RingStatus Corrupted(string what)
+    {
+        GC.KeepAlive(_memory);
+        CorruptReason ??= $"completion {_position}: {what}";
+        return RingStatus.Corrupt;
+    }
+}

@@ -1,0 +1,104 @@
+namespace Wayang.Fast.Interop;
+
+/// <summary>Plain descriptors. Whoever gets a number owns it until <see cref="Close"/>; all are close-on-exec.</summary>
+public static unsafe class Descriptors
+{
+    public const int WouldBlock = -1;
+    public const int BrokenPipe = -2;
+
+    private const long Again = -11;
+    private const long Pipe = -32;
+    private const long ConnectionReset = -104;
+
+    public static (int Read, int Write) CreatePipe(bool nonBlockingRead, bool nonBlockingWrite)
+    {
+        int* fds = stackalloc int[2];
+        NativeError error;
+        uint flags = (nonBlockingRead ? 1u : 0u) | (nonBlockingWrite ? 2u : 0u);
+        NativeError.ThrowIfFailed(NativeMethods.wayang_pipe(flags, fds, &error), &error);
+        return (fds[0], fds[1]);
+    }
+
+    /// <summary>A memory file with these bytes that nobody can change any more.</summary>
+    public static int CreateSealedMemory(string name, ReadOnlySpan<byte> content)
+    {
+        int descriptor;
+        NativeError error;
+        fixed (byte* bytes = content)
+        {
+            NativeError.ThrowIfFailed(NativeMethods.wayang_sealed_memory(name, bytes, content.Length, &descriptor, &error), &error);
+        }
+
+        return descriptor;
+    }
+
+    /// <returns>Bytes read, 0 at the end, <see cref="WouldBlock"/>.</returns>
+    /// <exception cref="NativeException">Anything else.</exception>
+    public static int Read(int fd, Span<byte> buffer)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            long result = NativeMethods.wayang_read(fd, bytes, buffer.Length);
+            return result >= 0 ? (int)result : result == Again ? WouldBlock : throw Failure("read", result);
+        }
+    }
+
+    /// <returns>Bytes written, <see cref="WouldBlock"/> or <see cref="BrokenPipe"/>.</returns>
+    /// <exception cref="NativeException">Anything else.</exception>
+    public static int Write(int fd, ReadOnlySpan<byte> buffer)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            long result = NativeMethods.wayang_write(fd, bytes, buffer.Length);
+            return result switch
+            {
+                >= 0 => (int)result,
+                Again => WouldBlock,
+                Pipe or ConnectionReset => BrokenPipe,
+                _ => throw Failure("write", result),
+            };
+        }
+    }
+
+    public static void Close(int fd)
+    {
+        if (fd >= 0)
+        {
+            NativeMethods.wayang_close(fd);
+        }
+    }
+
+    /// <summary>A second descriptor, owned by the caller, of the same open file.</summary>
+    /// <exception cref="NativeException">Out of descriptors, or <paramref name="fd"/> is not open.</exception>
+    public static int Duplicate(int fd)
+    {
+        int copy;
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_duplicate(fd, &copy, &error), &error);
+        return copy;
+    }
+
+    private static NativeException Failure(string what, long result) =>
+        new(NativeStatus.SystemCall, (int)-result, what, "failed");
+}
+
+/// <summary>The processor of the calling thread.</summary>
+public static unsafe class Processor
+{
+    /// <summary>The processor that runs the calling thread now.</summary>
+    public static int Current => NativeMethods.wayang_current_cpu();
+
+    /// <summary>Binds the calling thread to one processor.</summary>
+    public static void PinThread(int cpu)
+    {
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_pin_thread(cpu, &error), &error);
+    }
+
+    /// <summary>Names the calling thread for /proc and profilers (15 bytes are kept).</summary>
+    public static void NameThread(string name)
+    {
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_name_thread(name, &error), &error);
+    }
+}
