@@ -14,6 +14,9 @@ public static class RuntimeDirectories
     /// <summary>Where this user's runtime lives; the client finds its socket by the same rule.</summary>
     public static string Default => Path.GetDirectoryName(SocketPaths.Own)!;
 
+    /// <summary>The effective uid of this process.</summary>
+    public static uint EffectiveUid => SocketPaths.EffectiveUser();
+
     /// <summary>A fresh name for a runtime of one caller, in the same place, unguessable and short enough for a socket address.</summary>
     public static string NewPrivate(out string instance)
     {
