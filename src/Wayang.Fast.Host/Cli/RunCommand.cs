@@ -53,7 +53,7 @@ internal static class RunCommand
     private static async Task<Contracts.Operations.TaskResult> WaitAsync(
         WayangClient client, TaskId id, Interrupts interrupts, CancellationToken giveUp)
     {
-        var wait = client.WaitAsync(id, cancellationToken: giveUp);
+        var wait = client.WaitAsync(id, cancellation: giveUp);
         var interrupted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = interrupts.First.Register(() => interrupted.TrySetResult());
         if (await Task.WhenAny(wait, interrupted.Task) != wait)

@@ -29,22 +29,28 @@ internal sealed class RuntimeSession : IAsyncDisposable
     /// <summary>The runtime at the socket, which must be there.</summary>
     public static async Task<RuntimeSession> ConnectAsync(string? socket, CancellationToken cancellation)
     {
-        var path = socket ?? RuntimeDirectories.DefaultSocket;
-        return await TryConnectAsync(path, cancellation) is { } client
-            ? new RuntimeSession(client, keeper: null)
-            : throw NoDaemon(path);
+        var path = socket ?? SocketPaths.Find();
+        try
+        {
+            return new RuntimeSession(await OpenAsync(path, cancellation), keeper: null);
+        }
+        catch (WayangException error) when (error.Code == ErrorCode.Unavailable)
+        {
+            throw NoDaemon(path);
+        }
     }
 
     /// <summary>The runtime that answers; else, unless a socket was named, a private one.</summary>
     public static async Task<RuntimeSession> ConnectOrStartAsync(string? socket, CancellationToken cancellation)
     {
-        var path = socket ?? RuntimeDirectories.DefaultSocket;
-        if (await TryConnectAsync(path, cancellation) is { } client)
+        if (socket is not null)
         {
-            return new RuntimeSession(client, keeper: null);
+            return await ConnectAsync(socket, cancellation);
         }
 
-        return socket is null ? await StartPrivateAsync(cancellation) : throw NoDaemon(path);
+        return await TryConnectAsync(SocketPaths.Find(), cancellation) is { } client
+            ? new RuntimeSession(client, keeper: null)
+            : await StartPrivateAsync(cancellation);
     }
 
     public static async Task<RuntimeSession> StartPrivateAsync(CancellationToken cancellation)
@@ -103,7 +109,10 @@ internal sealed class RuntimeSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Null when nothing listens there, or what listens is not ready.</summary>
+    private static Task<WayangClient> OpenAsync(string path, CancellationToken cancellation) =>
+        WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = path }, cancellation);
+
+    /// <summary>Null when nothing listens there, when what listens is not ready, or when it is not for us.</summary>
     private static async Task<WayangClient?> TryConnectAsync(string path, CancellationToken cancellation)
     {
         if (!File.Exists(path))
@@ -113,9 +122,9 @@ internal sealed class RuntimeSession : IAsyncDisposable
 
         try
         {
-            return await WayangClient.ConnectAsync(path, cancellation);
+            return await OpenAsync(path, cancellation);
         }
-        catch (WayangException error) when (error.Code is ErrorCode.NodeLost or ErrorCode.Unavailable)
+        catch (WayangException error) when (error.Code is ErrorCode.Unavailable or ErrorCode.PermissionDenied)
         {
             return null;
         }

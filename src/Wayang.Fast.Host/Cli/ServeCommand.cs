@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 
+using Wayang.Fast.Client;
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Cli;
@@ -30,7 +31,7 @@ internal static class ServeCommand
             command,
             $"""
             Its socket: /run/wayang/wayang.sock as root, else $XDG_RUNTIME_DIR/wayang/wayang.sock, else
-            /tmp/wayang-UID/wayang.sock; for you now: {RuntimeDirectories.DefaultSocket}
+            /tmp/wayang-UID/wayang.sock; for you now: {SocketPaths.Own}
 
             Example:
               wayang serve --config /etc/wayang.yaml
@@ -89,7 +90,7 @@ internal static class ServeCommand
                 PolicyDirectory = installation.PolicyDirectory,
                 Instance = Environment.GetEnvironmentVariable(InstanceVariable) is { Length: > 0 } instance ? instance : DefaultInstance,
                 IsPrivate = isPrivate,
-                StarterUid = result.GetValue(StarterUid) ?? RuntimeDirectories.EffectiveUid,
+                StarterUid = result.GetValue(StarterUid) ?? SocketPaths.EffectiveUser(),
                 HttpPort = isPrivate || httpPort == 0 ? null : httpPort,
                 ConfigurationFile = config,
                 Runtime = settings.Runtime,

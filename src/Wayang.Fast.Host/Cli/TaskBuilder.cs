@@ -36,7 +36,7 @@ internal static class TaskBuilder
         if (IsFile(image))
         {
             var content = await InputReader.ReadFileAsync(image, "the plugin", cancellation);
-            var stored = await client.PutImageAsync("c", content, cancellationToken: cancellation);
+            var stored = await client.PutImageAsync("c", content, cancellation: cancellation);
             RequireFunction(image, function, stored);
             image = stored.Image;
         }

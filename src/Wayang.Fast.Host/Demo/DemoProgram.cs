@@ -30,6 +30,9 @@ internal static class DemoProgram
     // The command under whose name a live worker is looked for.
     private const string LiveCommand = "sleep";
 
+    // node.stats names the processes of the first live workers so.
+    internal const string WorkerPid = "worker_pid_";
+
     public static async Task<int> RunAsync(RuntimeSession session, bool json, CancellationToken cancellation)
     {
         // With --json, standard output belongs to the object alone.
@@ -73,7 +76,7 @@ internal static class DemoProgram
     private static async Task<ImageInfo> PutAsync(WayangClient client, string path, CancellationToken cancellation)
     {
         var content = await InputReader.ReadFileAsync(path, "a plugin of the demo: ./build.sh build makes it", cancellation);
-        return await client.PutImageAsync("c", content, cancellationToken: cancellation);
+        return await client.PutImageAsync("c", content, cancellation: cancellation);
     }
 
     /// <summary>Looks at two live workers from outside: one that runs a command, one that serves calls.</summary>
@@ -83,14 +86,16 @@ internal static class DemoProgram
         try
         {
             // A call just answered: at least one call worker is warm.
-            await session.Client.RunAsync(TaskSpec.Call(image, "count", "warm"u8.ToArray()), cancellation);
+            await session.Client.RunAsync(TaskSpec.Call(image, "count", "warm"u8.ToArray()), cancellation: cancellation);
             var all = await UntilAsync(
                 () => SandboxFacts.FindBelow(session.KeeperProcessId),
                 static facts => facts.Any(static f => IsCommand(f)),
                 cancellation);
             var command = all.LastOrDefault(IsCommand);
-            var worker = all.LastOrDefault(static f => f.IsCallWorker);
-            return [.. new[] { worker, command }.OfType<SandboxFacts>()];
+            var statistics = await session.Client.NodeStatsAsync(cancellation);
+            var worker = statistics.Where(static p => p.Key.StartsWith(WorkerPid, StringComparison.Ordinal))
+                .Select(static p => SandboxFacts.Read((int)p.Value)).FirstOrDefault(static f => f is not null);
+            return worker is null || command is null ? [] : [worker, command];
         }
         finally
         {

@@ -45,7 +45,8 @@ internal static class DemoTable
 
     private static void WriteStatistics(TextWriter writer, IReadOnlyDictionary<string, long> statistics)
     {
-        var shown = statistics.Where(static p => p.Key.Contains("worker", StringComparison.Ordinal)).OrderBy(static p => p.Key, StringComparer.Ordinal);
+        var shown = statistics.Where(static p => p.Key.Contains("worker", StringComparison.Ordinal) && !p.Key.StartsWith(DemoProgram.WorkerPid, StringComparison.Ordinal))
+            .OrderBy(static p => p.Key, StringComparer.Ordinal);
         writer.WriteLine();
         writer.WriteLine("Workers: " + string.Join(", ", shown.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} {p.Value}"))));
     }

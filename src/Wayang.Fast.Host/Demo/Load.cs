@@ -48,7 +48,7 @@ internal sealed class Load(WayangClient client, IReadOnlyList<CorpusFile> files,
     {
         try
         {
-            var result = await client.RunAsync(job.TaskFor(file, turn), cancellation);
+            var result = await client.RunAsync(job.TaskFor(file, turn), cancellation: cancellation);
             report.Add(job, file, result, job.IsRight(file, result));
         }
         catch (WayangException error)

@@ -17,17 +17,17 @@ internal sealed record SandboxFacts(
 
     private static readonly string[] Namespaces = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
-    /// <summary>A process that serves calls, by the name that it gives itself.</summary>
-    public bool IsCallWorker => Name.Contains("worker", StringComparison.Ordinal);
-
     /// <summary>Filtered, without privileges and unable to gain any, not root on the host, not alone in our pid namespace.</summary>
     public bool Holds =>
         IsValue("Seccomp", "2") && IsValue("NoNewPrivs", "1") && IsZero("CapEff") && IsZero("CapPrm") && IsZero("CapInh") && IsZero("CapAmb")
         && !IsValue("Uid", "0") && Values.GetValueOrDefault("NSpid", "").Contains(' ', StringComparison.Ordinal);
 
+    /// <summary>Reads one process; null when it is gone.</summary>
+    public static SandboxFacts? Read(int pid) => ReadStatus(pid) is { } status ? Describe(pid, status) : null;
+
     /// <summary>
-    /// The sandboxed processes below <paramref name="ancestor"/> (or of the whole machine), the innermost last: those
-    /// with a pid of their own inside another namespace and a system call filter. Zygotes look alike and come first.
+    /// The sandboxed processes below <paramref name="ancestor"/> (or of the whole machine), by pid: those
+    /// with a pid of their own inside another namespace and a system call filter.
     /// </summary>
     public static IReadOnlyList<SandboxFacts> FindBelow(int? ancestor)
     {
