@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../check.h"
+#include "base/atomics.h"
 #include "channel/ends.h"
 #include "channel/memory.h"
 
@@ -115,6 +116,13 @@ static void round_of(uint32_t number) {
             uint64_t drained;
             (void)!read(memory.doorbell_fd, &drained, sizeof(drained));
         }
+    }
+    while (sent - got < window && send_call(&daemon, sent)) {
+        sent++;
+    }
+    wy_daemon_publish(&daemon);
+    for (uint32_t i = 0; i < number * 50; i++) {
+        wy_pause(); /* a little later each round: the worker is somewhere else each time */
     }
     CHECK(kill(pid, SIGKILL) == 0);
     int status = 0;
