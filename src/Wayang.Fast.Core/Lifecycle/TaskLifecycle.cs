@@ -204,23 +204,36 @@ public sealed partial class TaskLifecycle
 
         record.SetCause(cause);
         record.Ended = now;
-        word = Publish(record, word, state);
-        if (RecordWord.State(word) is TaskState.Running or TaskState.Queued && (word & RecordWord.PinMask) == 0)
-        {
-            record.Input.Clear(); // else somebody may be reading it: it goes with the record
-        }
-
-        Counters.Count(state, cause.Type);
-        try
-        {
-            Tell(record, word);
-        }
-        finally
-        {
-            Retain(record, now);
-        }
-
+        Finish(record, Publish(record, word, state), state, cause, now);
         return true;
+    }
+
+    /// <summary>
+    /// Ends a task only if it still waits: cancellation racing with dispatch. Completion thread only.
+    /// </summary>
+    /// <returns>False when it was started or had ended: nothing was done.</returns>
+    public bool TryEndQueued(TaskRecord record, TaskState state, in TaskCause cause)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentOutOfRangeException.ThrowIfLessThan((int)state, (int)TaskState.Succeeded, nameof(state));
+        var now = _time.GetTimestamp();
+        var word = Volatile.Read(ref record.Word);
+        while (RecordWord.State(word) == TaskState.Queued)
+        {
+            record.SetCause(cause);
+            record.Ended = now;
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | (ulong)state, word);
+            if (seen == word)
+            {
+                Finish(record, word, state, cause, now);
+                return true;
+            }
+
+            word = seen;
+            record.Ended = 0; // written too early if it was just started
+        }
+
+        return false;
     }
 
     /// <summary>Tells each observer that was told an end since the last call, once, that the batch is over.</summary>
@@ -273,6 +286,25 @@ public sealed partial class TaskLifecycle
             }
 
             word = seen;
+        }
+    }
+
+    /// <summary>What follows a published end; <paramref name="before"/> is the word that it replaced.</summary>
+    private void Finish(TaskRecord record, ulong before, TaskState state, in TaskCause cause, long now)
+    {
+        if (RecordWord.State(before) is TaskState.Running or TaskState.Queued && (before & RecordWord.PinMask) == 0)
+        {
+            record.Input.Clear(); // else somebody may be reading it: it goes with the record
+        }
+
+        Counters.Count(state, cause.Type);
+        try
+        {
+            Tell(record, before);
+        }
+        finally
+        {
+            Retain(record, now);
         }
     }
 

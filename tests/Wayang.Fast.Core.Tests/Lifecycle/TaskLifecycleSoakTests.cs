@@ -116,8 +116,8 @@ public class TaskLifecycleSoakTests
                 {
                     worked = true;
                     // The completion thread is the only one that evicts, so what it finds stays until it ends it.
-                    if (table.Find(id) is { State: TaskState.Queued } queued
-                        && lifecycle.End(queued, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)))
+                    if (table.Find(id) is { } queued
+                        && lifecycle.TryEndQueued(queued, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)))
                     {
                         Volatile.Write(ref ended, ended + 1);
                     }
