@@ -204,16 +204,15 @@ public sealed partial class TaskLifecycle
 
         record.SetCause(cause);
         record.Ended = now;
-        Conclude(record, Publish(record, word, state), state, cause, now);
+        Finish(record, Publish(record, word, state), state, cause, now);
         return true;
     }
 
     /// <summary>
-    /// Ends a task only if it still waits. Completion thread only. The scheduler's entry stays as a tombstone, consumed by the
-    /// dispatch owner's TryStart or <see cref="Drop"/>.
+    /// Ends a task only if it still waits: cancellation racing with dispatch. Completion thread only.
     /// </summary>
     /// <returns>False when it was started or had ended: nothing was done.</returns>
-    public bool EndQueued(TaskRecord record, TaskState state, in TaskCause cause)
+    public bool TryEndQueued(TaskRecord record, TaskState state, in TaskCause cause)
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentOutOfRangeException.ThrowIfLessThan((int)state, (int)TaskState.Succeeded, nameof(state));
@@ -221,17 +220,17 @@ public sealed partial class TaskLifecycle
         var word = Volatile.Read(ref record.Word);
         while (RecordWord.State(word) == TaskState.Queued)
         {
-            // Both are read only of an ended task: harmless when the start wins.
             record.SetCause(cause);
             record.Ended = now;
             var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | (ulong)state, word);
             if (seen == word)
             {
-                Conclude(record, word, state, cause, now);
+                Finish(record, word, state, cause, now);
                 return true;
             }
 
             word = seen;
+            record.Ended = 0; // written too early if it was just started
         }
 
         return false;
@@ -276,26 +275,6 @@ public sealed partial class TaskLifecycle
         return done;
     }
 
-    /// <param name="record">A task whose end was just published.</param>
-    /// <param name="word">Its word before that.</param>
-    private void Conclude(TaskRecord record, ulong word, TaskState state, in TaskCause cause, long now)
-    {
-        if (RecordWord.State(word) is TaskState.Running or TaskState.Queued && (word & RecordWord.PinMask) == 0)
-        {
-            record.Input.Clear(); // else somebody may be reading it: it goes with the record
-        }
-
-        Counters.Count(state, cause.Type);
-        try
-        {
-            Tell(record, word);
-        }
-        finally
-        {
-            Retain(record, now);
-        }
-    }
-
     private static ulong Publish(TaskRecord record, ulong word, TaskState state)
     {
         while (true)
@@ -307,6 +286,25 @@ public sealed partial class TaskLifecycle
             }
 
             word = seen;
+        }
+    }
+
+    /// <summary>What follows a published end; <paramref name="before"/> is the word that it replaced.</summary>
+    private void Finish(TaskRecord record, ulong before, TaskState state, in TaskCause cause, long now)
+    {
+        if (RecordWord.State(before) is TaskState.Running or TaskState.Queued && (before & RecordWord.PinMask) == 0)
+        {
+            record.Input.Clear(); // else somebody may be reading it: it goes with the record
+        }
+
+        Counters.Count(state, cause.Type);
+        try
+        {
+            Tell(record, before);
+        }
+        finally
+        {
+            Retain(record, now);
         }
     }
 

@@ -89,7 +89,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         }
 
         record.CancelRequested = true;
-        if (lifecycle.EndQueued(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)))
+        if (lifecycle.TryEndQueued(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)))
         {
             return;
         }
