@@ -81,6 +81,11 @@ typedef struct wy_boot {
     wy_error error;
 } wy_boot;
 
+/* Exit code of a call worker that called abort(): it is pid 1 of its namespace, which the kernel shields from signals that
+ * it sends to itself, so SIGABRT cannot end it. The spawner reports it as WY_EXIT_SIGNAL, SIGABRT. (Faults, as SIGSEGV,
+ * end a pid 1 like any other process; commands are not pid 1.) */
+#define WY_WORKER_EXIT_ABORTED 134
+
 _Static_assert(sizeof(wy_zygote_header) == 16 && sizeof(wy_zygote_fork) == 16 && sizeof(wy_boot) == 272, "protocol");
 
 #endif

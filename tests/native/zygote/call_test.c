@@ -166,6 +166,22 @@ static void check_violations(const test_setup *setup) {
     printf("violations: each dangerous call reaches the listener, in both profiles\n");
 }
 
+/* Pid 1 survives its own SIGABRT: the worker must end all the same, and tell it apart from a plain exit. */
+static void check_abort(const test_setup *setup) {
+    const test_call call = {SYS_tgkill, {1, 1, SIGABRT}};
+    wy_zygote zygote;
+    test_worker worker;
+    test_launch(setup, "compute", WY_IMAGE_C_PLUGIN, "plain", &zygote);
+    CHECK(test_load(&zygote, NULL) == ZY_READY, "the zygote is not ready");
+    test_start_call(&zygote, &call, 1, &worker);
+    test_go(&worker);
+    int status = test_reap(worker.pidfd, worker.pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == WY_WORKER_EXIT_ABORTED, "status %x", (unsigned)status);
+    test_close(&worker);
+    test_end(&zygote);
+    printf("abort: ends the worker with its own exit code\n");
+}
+
 static void check_refusals(const test_setup *setup) {
     wy_zygote zygote;
     wy_error error;
@@ -254,6 +270,7 @@ int main(int argc, char **argv) {
     check_read_back(&setup, "standard", 1);
     check_compute_denies(&setup);
     check_violations(&setup);
+    check_abort(&setup);
     check_refusals(&setup);
     check_holder_kill(&setup);
     check_spawner_kill(&setup);
