@@ -111,6 +111,8 @@ _Noreturn void wy_holder_run(const wy_launch *launch, int sync) {
     if (status != WY_OK || sent != (ssize_t)sizeof error) {
         _exit(1);
     }
+    /* Its full capabilities in its own namespace stay: they are what keeps the zygote, of the same uid but with fewer, from
+     * tracing it. */
     for (;;) {
         (void)pause();
     }

@@ -28,7 +28,9 @@ typedef struct wy_launch {
 } wy_launch;
 
 typedef struct wy_zygote {
-    pid_t holder_pid, zygote_pid; /* host pids; children of the caller */
+    /* Host pids; children of the caller. The holder, pid 1 of its namespace, is not gone before zygote and workers have been
+     * reaped: never wait for it alone. */
+    pid_t holder_pid, zygote_pid;
     int holder_pidfd, zygote_pidfd;
     int control_fd; /* SOCK_SEQPACKET to the zygote, CLOEXEC, non-blocking */
 } wy_zygote;
