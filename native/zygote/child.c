@@ -109,8 +109,7 @@ static _Noreturn void run_call(const wy_zygote_state *zygote, wy_sandbox *sandbo
     int boot = descriptors[FORK_BOOT];
     memset(&error, 0, sizeof error);
     (void)signal(SIGABRT, on_abort);
-    wy_status status =
-        map_file(descriptors[FORK_D], NO_WRITE_SEALS, WY_CHANNEL_D_ADDRESS, PROT_READ, &d, &error);
+    wy_status status = map_file(descriptors[FORK_D], NO_WRITE_SEALS, WY_CHANNEL_D_ADDRESS, PROT_READ, &d, &error);
     if (status == WY_OK) {
         status = map_file(descriptors[FORK_W], SIZE_SEALS, WY_CHANNEL_W_ADDRESS, PROT_READ | PROT_WRITE, &w, &error);
     }
@@ -172,9 +171,8 @@ _Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork 
     const wy_zygote_config *config = &zygote->config;
     /* A request may lower the profile's limits, never raise them. */
     sandbox.pids = request->pids < config->pids ? request->pids : config->pids;
-    sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes
-                              ? request->tmpfs_bytes
-                              : config->tmpfs_bytes;
+    sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes ? request->tmpfs_bytes
+                                                                                                 : config->tmpfs_bytes;
     if (config->image_kind == WY_IMAGE_COMMAND) {
         run_command(&sandbox, descriptors);
     }

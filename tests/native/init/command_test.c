@@ -126,7 +126,8 @@ static void check_programs(const wy_zygote *zygote) {
         const char *const python[] = {"/usr/bin/python3", "-I", "-c",
                                       "import threading,subprocess,tempfile\n"
                                       "t=threading.Thread(target=print,args=('thread',));t.start();t.join()\n"
-                                      "print(subprocess.check_output(['echo','child']).decode())", NULL};
+                                      "print(subprocess.check_output(['echo','child']).decode())",
+                                      NULL};
         expect(zygote, python, "", 1, 0, "thread\nchild");
     }
     if (access("/usr/bin/gcc", X_OK) == 0) {
@@ -157,8 +158,8 @@ static void check_view(const wy_zygote *zygote) {
 }
 
 static void check_signals(const wy_zygote *zygote) {
-    const char *const trap[] = {"/bin/sh", "-c", "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.01; done",
-                                NULL};
+    const char *const trap[] = {"/bin/sh", "-c",
+                                "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.01; done", NULL};
     command one;
     start(zygote, trap, "", 0, &one);
     test_wait_readable(one.out, "the command's first line");

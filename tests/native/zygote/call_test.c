@@ -123,12 +123,18 @@ static const test_results *results_of(const test_worker *worker) {
 
 static void check_compute_denies(const test_setup *setup) {
     static const test_call calls[] = {
-        {SYS_openat, {AT_FDCWD, 0, 0}}, {SYS_socket, {1, 1, 0}},  {SYS_clone, {SIGCHLD}}, {SYS_execve, {0}},
-        {SYS_write, {2, 0, 0}},         {SYS_timer_create, {0}},  {SYS_mmap, {0, 4096, 3, 0x21, -1, 0}},
-        {SYS_getpid, {0}},              {SYS_clone3, {0}},        {SYS_dup, {3}},
+        {SYS_openat, {AT_FDCWD, 0, 0}},
+        {SYS_socket, {1, 1, 0}},
+        {SYS_clone, {SIGCHLD}},
+        {SYS_execve, {0}},
+        {SYS_write, {2, 0, 0}},
+        {SYS_timer_create, {0}},
+        {SYS_mmap, {0, 4096, 3, 0x21, -1, 0}},
+        {SYS_getpid, {0}},
+        {SYS_clone3, {0}},
+        {SYS_dup, {3}},
     };
-    static const int64_t wanted[] = {-EPERM, -EAFNOSUPPORT, -EPERM, -EPERM, -EPERM,
-                                     -EPERM, -EPERM,        1,      -ENOSYS, -EPERM};
+    static const int64_t wanted[] = {-EPERM, -EAFNOSUPPORT, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, 1, -ENOSYS, -EPERM};
     wy_zygote zygote;
     test_worker worker;
     test_launch(setup, "compute", WY_IMAGE_C_PLUGIN, "plain", &zygote);
