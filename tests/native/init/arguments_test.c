@@ -45,9 +45,11 @@ int main(void) {
     wy_arguments arguments;
     size_t bytes = MAKE(2, 2, "/usr\0ls\0-l\0A=1\0PATH=/x\0");
     CHECK(read_bytes(data, bytes, WHOLE, &arguments) == WY_OK, "a sound file");
-    CHECK(strcmp(arguments.cwd, "/usr") == 0 && strcmp(arguments.argv[1], "-l") == 0 && arguments.argv[2] == NULL, "argv");
+    CHECK(strcmp(arguments.cwd, "/usr") == 0 && strcmp(arguments.argv[1], "-l") == 0 && arguments.argv[2] == NULL,
+          "argv");
     CHECK(strcmp(arguments.environment[0], "PATH=/x") == 0 && strcmp(arguments.environment[3], "A=1") == 0 &&
-              arguments.environment[4] == NULL, "the message's PATH replaces the default");
+              arguments.environment[4] == NULL,
+          "the message's PATH replaces the default");
     CHECK(read_bytes(data, bytes, F_SEAL_SHRINK, &arguments) == WY_CORRUPT, "unsealed");
     printf("taken: argv, cwd, environment over the default; unsealed is refused\n");
 
@@ -57,9 +59,18 @@ int main(void) {
         size_t bytes;
     } bad[] = {
 #define BAD(argc, envc, strings) {argc, envc, strings, sizeof(strings) - 1}
-        BAD(0, 0, "\0ls\0"),        BAD(2, 0, "\0ls\0"),      BAD(1, 0, "\0ls"),         BAD(1, 0, "rel\0ls\0"),
-        BAD(1, 0, "\0\0"),          BAD(1, 1, "\0ls\0"),      BAD(1, 1, "\0ls\0NOEQ\0"), BAD(1, 1, "\0ls\0=x\0"),
-        BAD(1, 0, "\0ls\0more\0"),  BAD(UINT32_MAX, 0, "\0ls\0"), BAD(1, UINT32_MAX, "\0ls\0"), BAD(1, 0, ""),
+        BAD(0, 0, "\0ls\0"),
+        BAD(2, 0, "\0ls\0"),
+        BAD(1, 0, "\0ls"),
+        BAD(1, 0, "rel\0ls\0"),
+        BAD(1, 0, "\0\0"),
+        BAD(1, 1, "\0ls\0"),
+        BAD(1, 1, "\0ls\0NOEQ\0"),
+        BAD(1, 1, "\0ls\0=x\0"),
+        BAD(1, 0, "\0ls\0more\0"),
+        BAD(UINT32_MAX, 0, "\0ls\0"),
+        BAD(1, UINT32_MAX, "\0ls\0"),
+        BAD(1, 0, ""),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         bytes = make(data, bad[i].argc, bad[i].envc, bad[i].strings, bad[i].bytes);
