@@ -1,0 +1,307 @@
+/* A hostile daemon against the real spawner: whatever it sends is refused and logged, changes nothing, and a correct message
+ * still works afterwards. The seed is printed. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../check.h"
+#include "driver.h"
+
+#define MUTATIONS 20000
+
+static driver d;
+
+static bool refused(const char *why) {
+    if (!driver_receive(&d) || d.type != WY_MSG_REFUSED) {
+        printf("  expected a refusal (%s), got type %u\n", why, d.type);
+        return false;
+    }
+    if (strstr(d.body.failure.text, why) == NULL) {
+        printf("  expected \"%s\" in \"%s\"\n", why, d.body.failure.text);
+        return false;
+    }
+    return true;
+}
+
+static void malformed(void) {
+    uint8_t bytes[WY_MSG_MAX_BYTES];
+    wy_msg_header header = {WY_MSG_MAGIC, WY_MSG_VERSION, WY_MSG_IMAGE_CLOSE, sizeof header + 8, 0, 7};
+    memset(bytes, 0, sizeof bytes);
+    CHECK(driver_raw(&d, "x", 1, NULL, 0) && refused("not a message"));
+    CHECK(driver_raw(&d, &header, sizeof header - 1, NULL, 0) && refused("not a message"));
+    memcpy(bytes, &header, sizeof header);
+    CHECK(driver_raw(&d, bytes, sizeof header, NULL, 0) && refused("length says"));
+    CHECK(driver_raw(&d, bytes, sizeof header + 9, NULL, 0) && refused("length says"));
+    CHECK(driver_raw(&d, bytes, sizeof bytes, NULL, 0) && refused("length says"));
+    header.length = UINT32_MAX;
+    memcpy(bytes, &header, sizeof header);
+    CHECK(driver_raw(&d, bytes, sizeof header + 8, NULL, 0) && refused("length says"));
+    header.length = sizeof header + 8;
+    header.magic++;
+    memcpy(bytes, &header, sizeof header);
+    CHECK(driver_raw(&d, bytes, sizeof header + 8, NULL, 0) && refused("not ours"));
+    header.magic--;
+    header.version = 2;
+    memcpy(bytes, &header, sizeof header);
+    CHECK(driver_raw(&d, bytes, sizeof header + 8, NULL, 0) && refused("not ours"));
+    uint8_t *oversized = calloc(1, WY_MSG_MAX_BYTES + 4096);
+    header.version = WY_MSG_VERSION;
+    memcpy(oversized, &header, sizeof header);
+    CHECK(driver_raw(&d, oversized, WY_MSG_MAX_BYTES + 4096, NULL, 0) && refused("did not fit"));
+    free(oversized);
+    for (uint16_t type = 0; type < 70; type++) {
+        if (type >= 1 && type <= 6) {
+            continue;
+        }
+        header.type = type;
+        memcpy(bytes, &header, sizeof header);
+        CHECK(driver_raw(&d, bytes, sizeof header + 8, NULL, 0) && refused("unknown"));
+    }
+    check_done("malformed, truncated, oversized, of unknown type, spawner's own types");
+}
+
+static void open_image_as(const char *profile, const char *name, uint32_t kind, uint64_t id, const int *fds, int count) {
+    wy_msg_image_open m = {.image_id = id, .kind = kind};
+    memcpy(m.profile, profile, strlen(profile));
+    memcpy(m.name, name, strlen(name));
+    driver_send(&d, WY_MSG_IMAGE_OPEN, &m, sizeof m, fds, count);
+}
+
+static void names(void) {
+    char full[WY_NAME_BYTES + 1];
+    memset(full, 'a', WY_NAME_BYTES);
+    full[WY_NAME_BYTES] = 0;
+    static const char *const bad[] = {"../standard", "/etc/passwd", "..", ".hidden", "", "a b", "a\n", "standard/../../x",
+                                      "x\xff", "%n%n"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        open_image_as(bad[i], "n", WY_IMAGE_COMMAND, 9, NULL, 0);
+        CHECK(refused("profile or name"));
+        open_image_as("standard", bad[i], WY_IMAGE_COMMAND, 9, NULL, 0);
+        CHECK(refused("profile or name"));
+    }
+    open_image_as(full, "n", WY_IMAGE_COMMAND, 9, NULL, 0);
+    CHECK(refused("profile or name"));
+    open_image_as("unheard-of", "n", WY_IMAGE_COMMAND, 9, NULL, 0);
+    CHECK(refused("no profile"));
+    open_image_as("standard", "n", 77, 9, NULL, 0);
+    CHECK(refused("kind 77"));
+    open_image_as("standard", "n", WY_IMAGE_COMMAND, 0, NULL, 0);
+    CHECK(refused("id is 0"));
+    check_done("names with .., /, control characters; unknown profile, kind, id 0");
+}
+
+static void descriptors(void) {
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int plain = memfd_create("plain", MFD_CLOEXEC), sealed = sealed_file("ELF?", 4), event = eventfd(0, EFD_CLOEXEC);
+    int path = open("/dev/null", O_PATH | O_CLOEXEC), pair[2], many[14];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    for (int i = 0; i < 14; i++) {
+        many[i] = null_fd;
+    }
+    open_image_as("standard", "n", WY_IMAGE_C_PLUGIN, 9, NULL, 0);
+    CHECK(refused("descriptors"));
+    open_image_as("standard", "n", WY_IMAGE_COMMAND, 9, &sealed, 1);
+    CHECK(refused("descriptors"));
+    open_image_as("standard", "n", WY_IMAGE_C_PLUGIN, 9, many, 14);
+    CHECK(refused("descriptors"));
+    const int bad_sources[] = {null_fd, root, plain, event, path, pair[0]};
+    for (size_t i = 0; i < sizeof bad_sources / sizeof bad_sources[0]; i++) {
+        open_image_as("standard", "n", WY_IMAGE_C_PLUGIN, 9, &bad_sources[i], 1);
+        CHECK(refused("memfd"));
+    }
+    wy_msg_worker_start start = {.worker_id = 5, .image_id = 1};
+    const int bad_channel[] = {null_fd, root, plain, sealed, event, pair[0]};
+    for (size_t i = 0; i < sizeof bad_channel / sizeof bad_channel[0]; i++) {
+        int fds[3] = {bad_channel[i], bad_channel[i], event};
+        driver_send(&d, WY_MSG_WORKER_START, &start, sizeof start, fds, 3);
+        CHECK(refused("D "));
+    }
+    const char *const argv[] = {"/bin/true", NULL};
+    int arguments = command_arguments(argv);
+    const int bad_streams[] = {root, event, path, pair[0]};
+    for (size_t i = 0; i < sizeof bad_streams / sizeof bad_streams[0]; i++) {
+        for (int place = 1; place < 4; place++) {
+            int fds[4] = {arguments, null_fd, null_fd, null_fd};
+            fds[place] = bad_streams[i];
+            driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, fds, 4);
+            CHECK(refused("neither a pipe"));
+        }
+    }
+    int too_few[3] = {arguments, null_fd, null_fd};
+    driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, too_few, 3);
+    CHECK(refused("descriptors"));
+    int *all[] = {&null_fd, &root, &plain, &sealed, &event, &path, &pair[0], &pair[1], &arguments};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        close(*all[i]);
+    }
+    check_done("descriptors: wrong numbers, directories, sockets, O_PATH, unsealed files");
+}
+
+static void order_and_ids(void) {
+    wy_msg_hello hello = {.abi = WY_MSG_VERSION};
+    wy_msg_image_ref foreign = {.image_id = 12345};
+    wy_msg_worker_start start = {.worker_id = 5, .image_id = 999};
+    const char *const argv[] = {"/bin/true", NULL};
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int fds[4] = {command_arguments(argv), null_fd, null_fd, null_fd};
+    driver_send(&d, WY_MSG_HELLO, &hello, sizeof hello, NULL, 0);
+    CHECK(refused("comes first, and once"));
+    driver_send(&d, WY_MSG_IMAGE_CLOSE, &foreign, sizeof foreign, NULL, 0);
+    CHECK(refused("no such image"));
+    driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, fds, 4);
+    CHECK(refused("unknown"));
+    open_image_as("standard", "n", WY_IMAGE_COMMAND, 1, NULL, 0); /* open already */
+    CHECK(refused("in use"));
+    start.image_id = 1;
+    start.nice_class = 4;
+    driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, fds, 4);
+    CHECK(refused("nice class"));
+    start.nice_class = 0;
+    start.memory_bytes = UINT64_MAX;
+    driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, fds, 4);
+    CHECK(refused("allows"));
+    close(fds[0]);
+    close(null_fd);
+    /* Pids are no ids: our own, init's, the spawner's. */
+    const uint64_t foreigners[] = {1, (uint64_t)getpid(), (uint64_t)d.pid, UINT64_MAX};
+    for (size_t i = 0; i < sizeof foreigners / sizeof foreigners[0]; i++) {
+        driver_signal(&d, foreigners[i], SIGKILL);
+        CHECK(refused("no such worker"));
+    }
+    const int bad_signals[] = {0, -1, SIGSTOP, SIGSEGV, 64, 65, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < sizeof bad_signals / sizeof bad_signals[0]; i++) {
+        driver_signal(&d, 5, bad_signals[i]);
+        CHECK(refused("not one that may be sent"));
+    }
+    check_done("out of order, foreign and used ids, limits above the profile's, signals");
+}
+
+static bool still_works(uint64_t worker) {
+    const char *const argv[] = {"/bin/sh", "-c", "exit 3", NULL};
+    driver_command(&d, worker, 1, NULL, NULL, argv);
+    while (driver_receive(&d)) {
+        if (d.type == WY_MSG_WORKER_EXITED && d.body.exited.worker_id == worker) {
+            return d.body.exited.kind == WY_EXIT_CODE && d.body.exited.value == 3;
+        }
+    }
+    return false;
+}
+
+/* A valid message of each type, to be spoilt. */
+static size_t sample(uint8_t *bytes, unsigned choice) {
+    static const uint32_t sizes[] = {8, 144, 8, 40, 40, 16};
+    uint16_t type = (uint16_t)(1 + choice % 6);
+    wy_msg_header header = {WY_MSG_MAGIC, WY_MSG_VERSION, type, sizeof header + sizes[type - 1], 0, choice};
+    memcpy(bytes, &header, sizeof header);
+    memset(bytes + sizeof header, 0, sizes[type - 1]);
+    bytes[sizeof header] = (uint8_t)(choice % 3);
+    if (type == WY_MSG_IMAGE_OPEN) {
+        memcpy(bytes + sizeof header + 16, "nosuch", 6);
+    }
+    return header.length;
+}
+
+static void mutations(void) {
+    unsigned seed = (unsigned)getpid() * 2654435761u;
+    printf("  seed %u\n", seed);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), fds[8];
+    size_t answers = 0;
+    for (int i = 0; i < 8; i++) {
+        fds[i] = null_fd;
+    }
+    for (int i = 0; i < MUTATIONS; i++) {
+        uint8_t bytes[512];
+        size_t length = sample(bytes, (unsigned)rand_r(&seed));
+        for (int change = rand_r(&seed) % 4; change >= 0; change--) {
+            bytes[(unsigned)rand_r(&seed) % length] ^= (uint8_t)(1u << (rand_r(&seed) % 8));
+        }
+        if (rand_r(&seed) % 4 == 0) {
+            length = 1 + (unsigned)rand_r(&seed) % sizeof bytes;
+        }
+        /* The message that closes image 1 would be a correct one: keep clear of it. */
+        bytes[24] = bytes[24] == 1 ? 2 : bytes[24];
+        CHECK(driver_raw(&d, bytes, length, fds, rand_r(&seed) % 9));
+        struct pollfd source = {d.socket_fd, POLLIN, 0};
+        while (poll(&source, 1, 0) > 0 && driver_receive(&d)) {
+            answers += d.type == WY_MSG_REFUSED;
+        }
+    }
+    close(null_fd);
+    CHECK(still_works(1000));
+    printf("  %d mutated messages, %zu refusals read before the last worker\n", MUTATIONS, answers);
+    check_done("mutated messages: alive, and a correct one works");
+}
+
+/* The daemon sends and does not read: the spawner stops reading, keeps a bounded queue, and loses nothing. */
+static void deaf(void) {
+    wy_msg_image_ref foreign = {.image_id = 12345};
+    struct {
+        wy_msg_header header;
+        wy_msg_image_ref body;
+    } message = {{WY_MSG_MAGIC, WY_MSG_VERSION, WY_MSG_IMAGE_CLOSE, sizeof message, 0, 0}, foreign};
+    size_t sent = 0, read_back = 0;
+    struct pollfd room = {d.socket_fd, POLLOUT, 0};
+    for (; sent < 100000 && poll(&room, 1, 500) > 0; sent++) { /* half a second without room: it has stopped reading */
+        if (send(d.socket_fd, &message, sizeof message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+            sent--;
+        }
+    }
+    CHECK(sent < 100000);
+    while (read_back < sent && driver_receive(&d)) {
+        read_back += d.type == WY_MSG_REFUSED;
+    }
+    CHECK(read_back == sent);
+    CHECK(still_works(1001));
+    printf("  %zu messages until it stopped reading; as many refusals\n", sent);
+    check_done("a daemon that does not read");
+}
+
+static void before_hello(const char *instance) {
+    driver early;
+    wy_msg_image_ref ref = {.image_id = 1};
+    char other[48];
+    snprintf(other, sizeof other, "%s-early", instance);
+    CHECK(driver_start_only(&early, other));
+    driver_send(&early, WY_MSG_IMAGE_CLOSE, &ref, sizeof ref, NULL, 0);
+    CHECK(driver_receive(&early) && early.type == WY_MSG_REFUSED);
+    CHECK(driver_end(&early) == 0);
+    CHECK(driver_start_only(&early, other));
+    CHECK(driver_end(&early) == 0); /* hangs up at once */
+    CHECK(driver_start_only(&early, instance)); /* the instance is taken */
+    CHECK(!driver_receive(&early));
+    CHECK(driver_end(&early) == 1 || (d.body.welcome.features & WY_FEATURE_MEMORY_GROUP) == 0);
+    check_done("nothing before HELLO; a hang-up at once; an instance that is taken");
+}
+
+int main(int argc, char **argv) {
+    char instance[40];
+    int skip = driver_identity(argc, argv);
+    if (skip != 0) {
+        return skip;
+    }
+    snprintf(instance, sizeof instance, "test-hostile-%d", (int)getpid());
+    if (!driver_start(&d, instance)) {
+        return 1;
+    }
+    before_hello(instance);
+    CHECK(driver_command_image(&d, 1, "standard"));
+    malformed();
+    names();
+    descriptors();
+    order_and_ids();
+    CHECK(driver_log_has(&d, "refused"));
+    mutations();
+    deaf();
+    CHECK(driver_log_lines(&d) < 3000 && driver_log_has(&d, "left out"));
+    check_done("refusals are logged, at a bounded rate");
+    CHECK(driver_end(&d) == 0);
+    check_done("ends in order");
+    return check_failures != 0;
+}

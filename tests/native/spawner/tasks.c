@@ -1,0 +1,214 @@
+/* Real images and real commands through the real spawner: exits, signals, limits, violations, and what is left behind. */
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../check.h"
+#include "channel/memory.h"
+#include "driver.h"
+
+static driver d;
+#define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static bool ends(uint64_t worker, wy_exit_kind kind, int value) {
+    if (!driver_expect(&d, WY_MSG_WORKER_EXITED) || d.body.exited.worker_id != worker) {
+        return false;
+    }
+    if (d.body.exited.kind != (uint32_t)kind || (value >= 0 && d.body.exited.value != value)) {
+        printf("  worker %llu: kind %u value %d \"%s\", expected kind %d value %d\n", (unsigned long long)worker,
+               d.body.exited.kind, d.body.exited.value, d.body.exited.text, kind, value);
+        return false;
+    }
+    return true;
+}
+
+static bool starts(uint64_t worker) {
+    return driver_expect(&d, WY_MSG_WORKER_STARTED) && d.body.started.worker_id == worker;
+}
+
+static void exits(void) {
+    char text[256];
+    int out;
+    driver_command(&d, 1, 1, NULL, NULL, ARGV("/bin/true"));
+    CHECK(starts(1));
+    CHECK(ends(1, WY_EXIT_CODE, 0));
+    driver_command(&d, 2, 1, NULL, &out, ARGV("/bin/sh", "-c", "echo from inside; exit 42"));
+    CHECK(ends(2, WY_EXIT_CODE, 42));
+    read_all(out, text, sizeof text);
+    CHECK(strcmp(text, "from inside\n") == 0);
+    driver_command(&d, 3, 1, NULL, NULL, ARGV("/bin/sh", "-c", "kill -SEGV $$"));
+    CHECK(ends(3, WY_EXIT_SIGNAL, SIGSEGV));
+    driver_command(&d, 4, 1, NULL, NULL, ARGV("/no/such/program"));
+    CHECK(ends(4, WY_EXIT_CODE, 127));
+    driver_command(&d, 5, 1, NULL, NULL, ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"));
+    CHECK(ends(5, WY_EXIT_CODE, 0) && d.body.exited.cpu_microseconds > 10000);
+    check_done("a command's exit code, signal, output and CPU time");
+}
+
+static void signals(void) {
+    int out;
+    char byte;
+    driver_command(&d, 10, 1, NULL, &out, ARGV("/bin/sh", "-c", "trap 'exit 7' TERM; echo x; while :; do sleep 1 & wait; done"));
+    CHECK(starts(10) && read(out, &byte, 1) == 1); /* the trap is set: its echo has come */
+    driver_signal(&d, 10, SIGTERM);
+    CHECK(ends(10, WY_EXIT_CODE, 7));
+    close(out);
+    driver_command(&d, 11, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(11));
+    driver_signal(&d, 11, SIGKILL);
+    CHECK(ends(11, WY_EXIT_KILLED, SIGKILL));
+    driver_command(&d, 12, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    driver_signal(&d, 12, SIGKILL); /* before it can have started */
+    CHECK(ends(12, WY_EXIT_KILLED, SIGKILL));
+    driver_command(&d, 13, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(13));
+    driver_signal(&d, 13, SIGINT);
+    CHECK(ends(13, WY_EXIT_SIGNAL, SIGINT));
+    check_done("signals to the command, kill while running and while starting");
+}
+
+static void limits(uint32_t features) {
+    char text[256];
+    int out;
+    wy_msg_worker_start small = {.memory_bytes = 32 << 20, .pids = 8, .nice_class = 2};
+    if (features & WY_FEATURE_MEMORY_GROUP) {
+        driver_command(&d, 20, 1, &small, NULL, ARGV("/usr/bin/tail", "/dev/zero"));
+        CHECK(ends(20, WY_EXIT_OOM, -1));
+        CHECK(d.body.exited.peak_memory_bytes > (24 << 20) && d.body.exited.peak_memory_bytes <= (33 << 20));
+        driver_command(&d, 21, 1, &small, NULL, ARGV("/bin/true"));
+        CHECK(ends(21, WY_EXIT_CODE, 0) && d.body.exited.peak_memory_bytes < (24 << 20));
+        check_done("the memory limit ends a worker; its group serves the next as new");
+    } else {
+        printf("skip memory group: %s\n", d.body.welcome.note);
+    }
+    if (features & WY_FEATURE_PIDS_GROUP) {
+        driver_command(&d, 22, 1, &small, &out,
+                       ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); echo $i; done"));
+        CHECK(driver_expect(&d, WY_MSG_WORKER_EXITED) && d.body.exited.worker_id == 22 && d.body.exited.value != 0);
+        read_all(out, text, sizeof text);
+        CHECK(strstr(text, "6\n") != NULL && strstr(text, "9\n") == NULL);
+        check_done("the number of processes is bounded, and none outlives the command");
+    } else {
+        printf("skip pids group\n");
+    }
+}
+
+static void violation(void) {
+    driver_command(&d, 30, 1, NULL, NULL,
+                   ARGV("/usr/bin/python3", "-c", "import ctypes; ctypes.CDLL(None).ptrace(16, 1, 0, 0)"));
+    CHECK(ends(30, WY_EXIT_VIOLATION, 101));
+    CHECK(strcmp(d.body.exited.text, "ptrace") == 0);
+    check_done("a dangerous call ends the worker with its name");
+}
+
+static void call_workers(const char *plugin) {
+    wy_geometry geometry = {.request_slots = 64,
+                            .request_arena_bytes = 65536,
+                            .completion_slots = 64,
+                            .completion_arena_bytes = 65536,
+                            .worker_spin = 0,
+                            .max_payload = 1 << 20,
+                            .epoch = 1};
+    wy_channel_memory memory;
+    wy_error error = {0};
+    CHECK(driver_plugin_image(&d, 2, "compute", plugin));
+    CHECK(d.body.image_ready.function_count > 0);
+    for (uint64_t id = 40; id < 44; id++) {
+        wy_msg_worker_start start = {.worker_id = id, .image_id = 2};
+        CHECK(wy_channel_create(&geometry, &memory, &error) == WY_OK);
+        int fds[3] = {memory.d_fd, memory.w_fd, memory.doorbell_fd};
+        driver_send(&d, WY_MSG_WORKER_START, &start, sizeof start, fds, 3);
+        CHECK(starts(id));
+        driver_signal(&d, id, SIGTERM); /* not a command: refused */
+        CHECK(driver_expect(&d, WY_MSG_REFUSED));
+        driver_signal(&d, id, SIGKILL);
+        CHECK(ends(id, WY_EXIT_KILLED, SIGKILL));
+        wy_channel_destroy(&memory);
+    }
+    wy_msg_image_ref close_it = {.image_id = 2};
+    driver_send(&d, WY_MSG_IMAGE_CLOSE, &close_it, sizeof close_it, NULL, 0);
+    CHECK(driver_expect(&d, WY_MSG_IMAGE_GONE) && d.body.failure.code == WY_OK);
+    check_done("workers of a plugin: started, killed, image closed");
+}
+
+static void zygote_dies(void) {
+    CHECK(driver_command_image(&d, 3, "standard"));
+    pid_t zygote = d.body.image_ready.zygote_pid;
+    driver_command(&d, 50, 3, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(50));
+    kill(zygote, SIGKILL);
+    CHECK(ends(50, WY_EXIT_SIGNAL, SIGKILL));
+    CHECK(driver_expect(&d, WY_MSG_IMAGE_GONE) && d.body.failure.id == 3);
+    CHECK(driver_command_image(&d, 3, "standard")); /* the id is free again */
+    check_done("a killed zygote: its workers end, then the image; another can be opened");
+}
+
+/* Directories named INSTANCE below any cgroup hierarchy, three levels deep. */
+static int count_groups(const char *directory, const char *instance, int depth) {
+    int count = 0;
+    DIR *dir = opendir(directory);
+    for (struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL; entry = readdir(dir)) {
+        char path[1024];
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.') {
+            continue;
+        }
+        count += strcmp(entry->d_name, instance) == 0;
+        if (depth > 0 && snprintf(path, sizeof path, "%s/%s", directory, entry->d_name) < (int)sizeof path) {
+            count += count_groups(path, instance, depth - 1);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return count;
+}
+
+static void leftovers(const char *instance, bool groups) {
+    driver_command(&d, 60, 1, NULL, NULL, ARGV("/bin/sh", "-c", "sleep 1000 & sleep 1000"));
+    CHECK(starts(60));
+    pid_t worker = d.body.started.pid;
+    CHECK(!groups || count_groups("/sys/fs/cgroup", instance, 4) > 0);
+    CHECK(driver_kill(&d) == -SIGKILL);
+    CHECK(driver_start(&d, instance)); /* the successor sweeps; when it answers, nothing of the old one is left */
+    /* Orphans come to us: it is dead, or dies by its holder's parent-death signal. Were it alive, this would never end. */
+    CHECK(waitpid(worker, NULL, __WALL) == worker && kill(worker, 0) != 0);
+    CHECK(driver_command_image(&d, 1, "standard"));
+    driver_command(&d, 1, 1, NULL, NULL, ARGV("/bin/true"));
+    CHECK(ends(1, WY_EXIT_CODE, 0));
+    check_done("after kill -9 of the spawner its successor sweeps and serves");
+    driver_command(&d, 2, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(2));
+    worker = d.body.started.pid;
+    CHECK(driver_end(&d) == 0);
+    CHECK(kill(worker, 0) != 0);
+    CHECK(count_groups("/sys/fs/cgroup", instance, 4) == 0);
+    check_done("after the daemon hangs up no process and no group is left");
+}
+
+int main(int argc, char **argv) {
+    char instance[40];
+    int skip = driver_identity(argc, argv);
+    if (skip != 0) {
+        return skip;
+    }
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    snprintf(instance, sizeof instance, "test-tasks-%d", (int)getpid());
+    if (!driver_start(&d, instance)) {
+        return 1;
+    }
+    uint32_t features = d.body.welcome.features;
+    CHECK(driver_command_image(&d, 1, "standard"));
+    exits();
+    signals();
+    limits(features);
+    violation();
+    call_workers(WY_TEST_PLUGIN);
+    zygote_dies();
+    leftovers(instance, (features & WY_FEATURE_MEMORY_GROUP) != 0);
+    return check_failures != 0;
+}
