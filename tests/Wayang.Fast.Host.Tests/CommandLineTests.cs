@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Host.Cli;
 using Xunit;
