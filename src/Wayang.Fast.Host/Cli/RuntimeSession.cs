@@ -86,6 +86,8 @@ internal sealed class RuntimeSession : IAsyncDisposable
         {
             if (keeper.HasExited)
             {
+                // Its last words may still stand in the pipe.
+                await keeper.WaitForExitAsync(cancellation);
                 throw new CommandException(
                     $"the private runtime ended while it started (code {keeper.ExitCode}):{Environment.NewLine}{keeper.LastWords}",
                     "To see more, start it by itself: wayang serve");
