@@ -66,6 +66,13 @@ internal sealed class ServerFixture : IAsyncDisposable
         return buffer.WrittenSpan.ToArray();
     }
 
+    /// <summary>Sends a request and tells the length of its answer.</summary>
+    public static int ReadFrameLength(Socket socket, byte[] request)
+    {
+        socket.Send(request);
+        return ReadFrame(socket)!.Length;
+    }
+
     /// <summary>Reads until one whole frame is there; null at the end of the stream.</summary>
     public static byte[]? ReadFrame(Socket socket)
     {
