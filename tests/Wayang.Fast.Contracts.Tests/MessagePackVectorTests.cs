@@ -43,7 +43,9 @@ public sealed class MessagePackVectorTests
             writer.Commit();
             var written = Convert.ToHexString(buffer.WrittenSpan);
             Assert.Contains(written, all.Select(Convert.ToHexString));
-            Assert.Equal(all.Min(static encoded => encoded.Length), buffer.Count);
+
+            // Integers stay integers, also where a float of 32 bits would be shorter.
+            Assert.Equal(all.Where(static encoded => encoded[0] is not (0xCA or 0xCB)).Min(static encoded => encoded.Length), buffer.Count);
         });
     }
 
