@@ -72,6 +72,11 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         catch (Exception failure)
 #pragma warning restore CA1031
         {
+            if (failure is not OperationCanceledException)
+            {
+                _server.Options.OnDefect?.Invoke(failure);
+            }
+
             refusal = failure is OperationCanceledException
                 ? new(ErrorCode.Unavailable, "The runtime is shutting down.")
                 : new(ErrorCode.Internal, $"{failure.GetType().Name}: {failure.Message}");

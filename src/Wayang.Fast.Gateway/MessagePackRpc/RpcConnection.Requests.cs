@@ -133,7 +133,19 @@ internal sealed partial class RpcConnection
 
         Span<ParameterSlot> slots = stackalloc ParameterSlot[OperationTable.MaxFields];
         slots.Clear();
-        var refusal = ReadParameters(operation, ref reader, slots) ?? Perform(operation.Kind, messageId, frame, slots);
+        OperationError? refusal;
+        try
+        {
+            refusal = ReadParameters(operation, ref reader, slots) ?? Perform(operation.Kind, messageId, frame, slots);
+        }
+#pragma warning disable CA1031 // An exception on the socket's thread would end the process: a defect answers its request instead.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            _options.OnDefect?.Invoke(defect);
+            refusal = new(ErrorCode.Internal, $"{defect.GetType().Name}: {defect.Message}");
+        }
+
         if (refusal is not null)
         {
             Append(messageId, refusal);
@@ -186,13 +198,20 @@ internal sealed partial class RpcConnection
 
         // Counted before: the task may end, and its reply be written, before Submit returns.
         Interlocked.Increment(ref _inFlight);
-        refusal = _server.Tasks.Submit(submission, this, messageId, out _);
-        if (refusal is not null)
+        var admitted = false;
+        try
         {
-            Interlocked.Decrement(ref _inFlight);
+            refusal = _server.Tasks.Submit(submission, this, messageId, out _);
+            admitted = refusal is null;
+            return refusal;
         }
-
-        return refusal;
+        finally
+        {
+            if (!admitted)
+            {
+                Interlocked.Decrement(ref _inFlight);
+            }
+        }
     }
 
     private OperationError? Submit(uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)

@@ -49,7 +49,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         {
             if (TakeReceived())
             {
-                ReadLoop();
+                ReadGuarded();
             }
         };
     }
@@ -68,14 +68,14 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
 
     private bool MayRead => Volatile.Read(ref _inFlight) < _options.MaxInFlight && _output.Backlog < _options.OutputPauseBytes;
 
-    public void Start() => ReadLoop();
+    public void Start() => ReadGuarded();
 
     public void Dispose() => Close();
 
     void IThreadPoolWorkItem.Execute()
     {
         _onPool = true;
-        ReadLoop();
+        ReadGuarded();
     }
 
     /// <summary>Ends the connection; replies not yet sent are lost, waits are forgotten, running tasks run on.</summary>
@@ -118,6 +118,23 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         else if (Volatile.Read(ref _peerDone))
         {
             CloseIfPeerIsGone();
+        }
+    }
+
+    /// <summary>An exception on the socket's thread would end the process; a defect here ends this connection only.</summary>
+    private void ReadGuarded()
+    {
+        try
+        {
+            ReadLoop();
+        }
+#pragma warning disable CA1031 // See above.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            _options.OnDefect?.Invoke(defect);
+            Close();
+            LeaveReading();
         }
     }
 

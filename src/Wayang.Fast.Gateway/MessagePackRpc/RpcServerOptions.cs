@@ -11,6 +11,9 @@ public sealed record RpcServerOptions
     /// <summary>Says which tenant a peer is, or null for one that may not come in.</summary>
     public required Func<PeerCredentials, int?> Authorize { get; init; }
 
+    /// <summary>Told of an exception that a request brought to light; the peer gets the code internal. Must not throw.</summary>
+    public Action<Exception>? OnDefect { get; init; }
+
     public FrameLimits Frame { get; init; } = new();
 
     public int MaxConnections { get; init; } = 1024;
