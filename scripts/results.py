@@ -44,7 +44,8 @@ def read_ctrf(path, _suite):
             status = "skipped"
         elif status != "passed":
             status = "failed"
-        yield test.get("name", "?"), status, (test.get("message") or "").strip()
+        message = test.get("message") or test.get("extra", {}).get("reason") or ""
+        yield test.get("name", "?"), status, message.strip()
 
 
 def read_report(path, suite):

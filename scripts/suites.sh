@@ -60,6 +60,27 @@ run_all_suites() {
   done
 }
 
+wants_managed() {
+  local folder
+  for folder in "$root"/tests/*.Tests; do
+    ! wanted "$(basename -- "$folder")" || return 0
+  done
+  return 1
+}
+
+# Only what the wanted suites need.
+build_for_tests() {
+  ensure_deps build
+  lock_build
+  build_native release
+  if wants_managed || [[ ${WAYANG_TEST_DEMO:-} == 1 ]]; then
+    build_host
+    build_project tests Wayang.Fast.sln
+    fetch_vectors
+  fi
+  install_native
+}
+
 # One short demo, where a caller asks for it: it counts as one test.
 run_demo_suite() {
   [[ ${WAYANG_TEST_DEMO:-} == 1 ]] && wanted demo || return 0
@@ -88,9 +109,7 @@ command_test() {
       *) fail_usage "test does not know: $1" ;;
     esac
   done
-  command_build
-  build_project tests Wayang.Fast.sln
-  fetch_vectors
+  build_for_tests
   : >"$out/log/details"
   run_all_suites
   run_demo_suite
