@@ -124,7 +124,7 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
             return new OperationError(ErrorCode.InvalidArgument, $"kind '{upload.Kind}' is not known; this version loads 'c' (a shared library with wayang_plugin_init)", "kind");
         }
 
-        if (upload.Data.Length < 64 || !upload.Data.Span[..4].SequenceEqual("\x7fELF"u8))
+        if (upload.Data.Length < 64 || !upload.Data.Span[..4].SequenceEqual("\u007fELF"u8))
         {
             return new OperationError(ErrorCode.InvalidArgument, "data is no ELF shared library", "data");
         }
