@@ -28,6 +28,9 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             Epoch = ++_epoch,
         });
         var worker = new CallWorker(id, pool, channel, options.CallConcurrency) { StartRequested = Stopwatch.GetTimestamp() };
+
+        // Asleep from its first moment: READY rings. (The reader is the completion thread's from Watch on.)
+        worker.Reader.PrepareSleep();
         workers.Add(worker);
         completion.Watch(worker);
         link.SendWorkerStart(id, pool.Image.SpawnerId, 0, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]);
