@@ -126,6 +126,12 @@ WAYANG_API int64_t wayang_write(int32_t fd, const void *buffer, int64_t length);
 
 WAYANG_API void wayang_close(int32_t fd);
 
+/* A second descriptor, close-on-exec, of the same open file: to keep it until it can be sent. */
+WAYANG_API int32_t wayang_duplicate(int32_t fd, int32_t *copy, wayang_error *error);
+
+/* Lets the programs that this process starts inherit the descriptor (it is close-on-exec otherwise), or not. */
+WAYANG_API int32_t wayang_set_inheritable(int32_t fd, int32_t on, wayang_error *error);
+
 /* Binds the calling thread to one processor. */
 WAYANG_API int32_t wayang_pin_thread(int32_t cpu, wayang_error *error);
 

@@ -5,8 +5,8 @@
 #include "base/status.h"
 
 typedef struct wy_arguments {
-    const char *cwd;  /* never empty */
-    char **argv;      /* NULL-terminated, at least one */
+    const char *cwd;    /* never empty */
+    char **argv;        /* NULL-terminated, at least one */
     char **environment; /* NULL-terminated: the small default, overridden and extended by the message's */
 } wy_arguments;
 

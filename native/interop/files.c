@@ -72,6 +72,18 @@ void wayang_close(int32_t fd) {
     (void)close(fd); /* on Linux the number is free again even after EINTR */
 }
 
+int32_t wayang_duplicate(int32_t fd, int32_t *copy, wayang_error *error) {
+    *copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return *copy >= 0 ? WY_OK : (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, errno, "dup", "no duplicate of descriptor %d", fd);
+}
+
+int32_t wayang_set_inheritable(int32_t fd, int32_t on, wayang_error *error) {
+    if (fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC) != 0) {
+        return (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, errno, "fcntl", "descriptor %d", fd);
+    }
+    return WY_OK;
+}
+
 int32_t wayang_pin_thread(int32_t cpu, wayang_error *error) {
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -56,8 +56,9 @@ wy_status wy_landlock_enter(int abi, int files, wy_error *error) {
     int failed = 0;
     if (files) {
         failed = allow_below(rules, "/", FS_READ) != 0 || allow_below(rules, "/tmp", handled.files) != 0 ||
-                 allow_below(rules, "/dev", FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | (handled.files & FS_IOCTL_DEV) |
-                                                (handled.files & FS_TRUNCATE)) != 0;
+                 allow_below(rules, "/dev",
+                             FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | (handled.files & FS_IOCTL_DEV) |
+                                 (handled.files & FS_TRUNCATE)) != 0;
     }
     failed = failed || syscall(SYS_landlock_restrict_self, rules, 0) != 0;
     int cause = errno;

@@ -68,8 +68,10 @@ static wy_status read_conf(int directory, wy_policy *policy, wy_error *error) {
             continue;
         }
         if (strcmp(key, "cgroup_parent") != 0) {
-            status = wy_text_fail(&text, error, "%.40s: unknown; allowed: uid_first, uid_count, max_workers, max_images, "
-                                  "cgroup_parent", key);
+            status = wy_text_fail(&text, error,
+                                  "%.40s: unknown; allowed: uid_first, uid_count, max_workers, max_images, "
+                                  "cgroup_parent",
+                                  key);
         } else if (value == NULL || !is_group_name(value)) {
             status = wy_text_fail(&text, error, "cgroup_parent: a relative path of letters, digits, '.', '_', '-'");
         } else {
@@ -78,7 +80,8 @@ static wy_status read_conf(int directory, wy_policy *policy, wy_error *error) {
     }
     if (status == WY_OK && (policy->uid_first == 0 || policy->uid_count == 0 || policy->max_workers == 0 ||
                             policy->max_images == 0 || policy->cgroup_parent[0] == '\0')) {
-        status = wy_text_fail(&text, error, "uid_first, uid_count, max_workers, max_images and cgroup_parent must be set");
+        status =
+            wy_text_fail(&text, error, "uid_first, uid_count, max_workers, max_images and cgroup_parent must be set");
     }
     if (status == WY_OK && (uint64_t)policy->uid_first + policy->uid_count > UINT64_C(0xFFFFFFFE)) {
         status = wy_text_fail(&text, error, "uid_first + uid_count must stay below 4294967294");
@@ -147,8 +150,10 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         } else if (strcmp(key, "syscalls") == 0 && value != NULL && profile->filter.filter == NULL) {
             status = compile_rules(directory, value, &profile->filter, error);
         } else {
-            status = wy_text_fail(text, error, "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
-                                  "memory, tmpfs, file_size, path, path?, syscalls (once)", key);
+            status = wy_text_fail(text, error,
+                                  "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
+                                  "memory, tmpfs, file_size, path, path?, syscalls (once)",
+                                  key);
         }
     }
     profile->files = (int)files;

@@ -21,8 +21,9 @@ wy_status wy_text_check_owner(int fd, const char *name, wy_error *error) {
                        (unsigned)facts.st_uid, (unsigned)geteuid());
     }
     if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return wy_fail(error, WY_DENIED, 0, "policy", "%s: group or others may write it (mode %04o); remedy: chmod go-w",
-                       name, (unsigned)(facts.st_mode & 07777));
+        return wy_fail(error, WY_DENIED, 0, "policy",
+                       "%s: group or others may write it (mode %04o); remedy: chmod go-w", name,
+                       (unsigned)(facts.st_mode & 07777));
     }
     return WY_OK;
 }
@@ -60,8 +61,8 @@ static wy_status read_whole(int fd, wy_text *text, wy_error *error) {
 wy_status wy_text_open(int directory, const char *name, wy_text *out, wy_error *error) {
     memset(out, 0, sizeof *out);
     if (strlen(name) >= sizeof out->name || strchr(name, '/') != NULL) {
-        return wy_fail(error, WY_INVALID, 0, "policy", "%.80s: a file name without '/' under %zu bytes is allowed", name,
-                       sizeof out->name);
+        return wy_fail(error, WY_INVALID, 0, "policy", "%.80s: a file name without '/' under %zu bytes is allowed",
+                       name, sizeof out->name);
     }
     (void)snprintf(out->name, sizeof out->name, "%s", name);
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,

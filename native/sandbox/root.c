@@ -145,8 +145,9 @@ static wy_status mount_new(int root, const char *type, const char *path, const c
     }
     int made = wy_mount_make(type, options, attributes);
     if (made < 0 || wy_mount_attach(made, root, path) != 0) {
-        return root_fail(error, strcmp(type, "proc") == 0 ? "cannot mount (does the host hide parts of its /proc?)"
-                                                          : "cannot mount", path);
+        return root_fail(
+            error, strcmp(type, "proc") == 0 ? "cannot mount (does the host hide parts of its /proc?)" : "cannot mount",
+            path);
     }
     (void)close(made);
     return WY_OK;

@@ -34,7 +34,7 @@ wy_status wy_landlock_enter(int abi, int files, wy_error *error);
 wy_status wy_zygote_confine(wy_error *error);
 wy_status wy_filter_apply(const struct sock_fprog *filter, wy_error *error);
 
-/* What a worker's steps need. Filled once in the zygote but for the last four. */
+/* What a worker's steps need. Filled once in the zygote but for pids and tmpfs_bytes. */
 typedef struct wy_sandbox {
     int files;
     int landlock_abi;

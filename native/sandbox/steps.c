@@ -135,8 +135,7 @@ static wy_status close_descriptors(const wy_sandbox *sandbox, wy_error *error) {
 
 /* Last. The listener takes the lowest free number: all below WY_WORKER_FD_SECCOMP_LISTENER are taken. */
 static wy_status apply_filter(const wy_sandbox *sandbox, wy_error *error) {
-    long listener =
-        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &sandbox->filter);
+    long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &sandbox->filter);
     if (listener < 0) {
         return step_fail(error, "seccomp", "cannot attach the filter");
     }
@@ -147,11 +146,10 @@ static wy_status apply_filter(const wy_sandbox *sandbox, wy_error *error) {
 }
 
 const wy_sandbox_step wy_sandbox_steps[] = {
-    {"session", enter_session},           {"tmp", mount_tmp},
-    {"proc", mount_proc},                 {"hostname", set_hostname},
-    {"rlimits", set_rlimits},             {"capabilities", drop_capabilities},
-    {"no_new_privs", set_no_new_privs},   {"landlock", enter_landlock},
-    {"descriptors", close_descriptors},   {"seccomp", apply_filter},
+    {"session", enter_session},         {"tmp", mount_tmp},           {"proc", mount_proc},
+    {"hostname", set_hostname},         {"rlimits", set_rlimits},     {"capabilities", drop_capabilities},
+    {"no_new_privs", set_no_new_privs}, {"landlock", enter_landlock}, {"descriptors", close_descriptors},
+    {"seccomp", apply_filter},
 };
 const size_t wy_sandbox_step_count = sizeof wy_sandbox_steps / sizeof wy_sandbox_steps[0];
 

@@ -1,5 +1,6 @@
 #include "sandbox/filter.h"
 
+#include <asm/unistd.h>
 #include <stddef.h>
 #include <string.h>
 

@@ -22,8 +22,8 @@ static const struct {
 } actions[] = {
     {"allow", SECCOMP_RET_ALLOW},
     {"notify", SECCOMP_RET_USER_NOTIF},
-    /* Without a tracer the call fails with ENOSYS; the action ranks below notify and errno, so that the zygote's filter,
-     * which its workers inherit, never hides a violation from theirs. Nothing under it can become a tracer. */
+    /* Without a tracer the call fails with ENOSYS; the action ranks below notify and errno, so that the zygote's
+     * filter, which its workers inherit, never hides a violation from theirs. Nothing under it can become a tracer. */
     {"refuse", SECCOMP_RET_TRACE},
     {"EPERM", SECCOMP_RET_ERRNO | EPERM},
     {"ENOSYS", SECCOMP_RET_ERRNO | ENOSYS},
@@ -111,8 +111,10 @@ static wy_status parse_rule(const wy_text *text, wy_filter_rules *rules, uint32_
                             wy_error *error) {
     wy_filter_rule rule = {.file = file, .otherwise = rules->default_action};
     if (parse_action(first, &rule.action) != 0) {
-        return wy_text_fail(text, error, "%.40s: not an action; allowed: allow, notify, refuse, default, include, EPERM, "
-                            "ENOSYS, EACCES, EINVAL, EAFNOSUPPORT", first);
+        return wy_text_fail(text, error,
+                            "%.40s: not an action; allowed: allow, notify, refuse, default, include, EPERM, "
+                            "ENOSYS, EACCES, EINVAL, EAFNOSUPPORT",
+                            first);
     }
     char *name = wy_text_word(&rest);
     if (name == NULL) {
@@ -124,8 +126,8 @@ static wy_status parse_rule(const wy_text *text, wy_filter_rules *rules, uint32_
     char *word = wy_text_word(&rest);
     if (word != NULL && strcmp(word, "if") == 0) {
         if (parse_condition(wy_text_word(&rest), &rule.condition) != 0) {
-            return wy_text_fail(text, error, "%.40s: a condition reads: if argN[&MASK]=V[|V...], at most %u values", name,
-                                WY_FILTER_MAX_VALUES);
+            return wy_text_fail(text, error, "%.40s: a condition reads: if argN[&MASK]=V[|V...], at most %u values",
+                                name, WY_FILTER_MAX_VALUES);
         }
         word = wy_text_word(&rest);
         if (word != NULL && strcmp(word, "else") == 0) {
@@ -140,8 +142,11 @@ static wy_status parse_rule(const wy_text *text, wy_filter_rules *rules, uint32_
     }
     int number = wy_syscall_number(name);
     if (number < 0) {
-        return optional ? WY_OK : wy_text_fail(text, error, "%.40s: no such system call here ('?' after the name makes it "
-                                               "optional)", name);
+        return optional ? WY_OK
+                        : wy_text_fail(text, error,
+                                       "%.40s: no such system call here ('?' after the name makes it "
+                                       "optional)",
+                                       name);
     }
     rule.number = (uint32_t)number;
     return add_rule(text, rules, &rule, name, error);

@@ -158,6 +158,10 @@ static FILE *open_stream(wy_log_stream stream) {
 }
 
 wy_status wy_stdio_route(wy_error *error) {
+    static int routed;
+    if (routed) {
+        return WY_OK;
+    }
     FILE *out = open_stream(WY_LOG_STDOUT);
     FILE *problems = open_stream(WY_LOG_STDERR);
     if (out == NULL || problems == NULL) {
@@ -166,6 +170,7 @@ wy_status wy_stdio_route(wy_error *error) {
     (void)fflush(NULL); /* what stands in the old buffers belongs to the old streams */
     stdout = out;
     stderr = problems;
+    routed = 1;
     return WY_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -95,6 +96,11 @@ static wy_status place(const int *from, const int *to, int count, wy_error *erro
     return WY_OK;
 }
 
+static void on_abort(int number) {
+    (void)number;
+    _exit(WY_WORKER_EXIT_ABORTED);
+}
+
 static _Noreturn void run_call(const wy_zygote_state *zygote, wy_sandbox *sandbox, const int *descriptors) {
     const int from[] = {descriptors[FORK_DOORBELL], descriptors[FORK_BOOT]};
     const int to[] = {WY_WORKER_FD_DOORBELL, WY_WORKER_FD_BOOT};
@@ -102,8 +108,8 @@ static _Noreturn void run_call(const wy_zygote_state *zygote, wy_sandbox *sandbo
     wy_error error;
     int boot = descriptors[FORK_BOOT];
     memset(&error, 0, sizeof error);
-    wy_status status =
-        map_file(descriptors[FORK_D], NO_WRITE_SEALS, WY_CHANNEL_D_ADDRESS, PROT_READ, &d, &error);
+    (void)signal(SIGABRT, on_abort);
+    wy_status status = map_file(descriptors[FORK_D], NO_WRITE_SEALS, WY_CHANNEL_D_ADDRESS, PROT_READ, &d, &error);
     if (status == WY_OK) {
         status = map_file(descriptors[FORK_W], SIZE_SEALS, WY_CHANNEL_W_ADDRESS, PROT_READ | PROT_WRITE, &w, &error);
     }
@@ -165,9 +171,8 @@ _Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork 
     const wy_zygote_config *config = &zygote->config;
     /* A request may lower the profile's limits, never raise them. */
     sandbox.pids = request->pids < config->pids ? request->pids : config->pids;
-    sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes
-                              ? request->tmpfs_bytes
-                              : config->tmpfs_bytes;
+    sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes ? request->tmpfs_bytes
+                                                                                                 : config->tmpfs_bytes;
     if (config->image_kind == WY_IMAGE_COMMAND) {
         run_command(&sandbox, descriptors);
     }

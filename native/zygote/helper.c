@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,12 +69,15 @@ static void execute(const wy_launch *launch, int control, int config, wy_error *
     char *arguments[] = {title, NULL};
     char *environment[] = {(char[]){"PATH=/usr/local/bin:/usr/bin:/bin"}, (char[]){"HOME=/tmp"},
                            (char[]){"LANG=C.UTF-8"}, NULL};
+    /* A host's core handler would run outside, fed by foreign code. */
+    const struct rlimit no_core = {0, 0};
     int binary = -1;
     wy_reset_signals();
     if (setsid() < 0 || chdir("/") != 0) {
         (void)helper_fail(error, "zygote", "setsid");
         return;
     }
+    (void)setrlimit(RLIMIT_CORE, &no_core);
     if (setresgid(WY_SANDBOX_UID, WY_SANDBOX_UID, WY_SANDBOX_UID) != 0 ||
         setresuid(WY_SANDBOX_UID, WY_SANDBOX_UID, WY_SANDBOX_UID) != 0) {
         (void)helper_fail(error, "zygote", "setresuid");

@@ -50,8 +50,8 @@ static wy_status become_user(const wy_launch *launch, wy_error *error) {
     return WY_OK;
 }
 
-/* A second user namespace around the finished root: all mounts are now locked as a whole, so that not even a zygote with
- * CAP_SYS_ADMIN can make one of them writable or look under one. */
+/* A second user namespace around the finished root: all mounts are now locked as a whole, so that not even a zygote
+ * with CAP_SYS_ADMIN can make one of them writable or look under one. */
 static wy_status lock_root(wy_error *error) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
         return holder_fail(error, "cannot lock the root in a second user namespace");
@@ -111,6 +111,8 @@ _Noreturn void wy_holder_run(const wy_launch *launch, int sync) {
     if (status != WY_OK || sent != (ssize_t)sizeof error) {
         _exit(1);
     }
+    /* Its full capabilities in its own namespace stay: they are what keeps the zygote, of the same uid but with fewer,
+     * from tracing it. */
     for (;;) {
         (void)pause();
     }

@@ -117,7 +117,8 @@ static wy_status start_holder(const wy_launch *launch, wy_zygote *out, wy_error 
         out->holder_pidfd = -1;
         (void)close(sync[0]);
         errno = cause;
-        return launch_fail(error, "cannot make user, pid, mount, net, ipc and uts namespaces (are user namespaces off?)");
+        return launch_fail(error,
+                           "cannot make user, pid, mount, net, ipc and uts namespaces (are user namespaces off?)");
     }
     wy_status status = write_maps(launch, out->holder_pid, error);
     wy_error told;

@@ -33,8 +33,8 @@ static wy_status copy_plugin(wy_error *error) {
     while (done < facts.st_size && put > 0) {
         put = sendfile(out, WY_ZYGOTE_FD_SOURCE, &done, (size_t)(facts.st_size - done));
     }
-    wy_status status = put <= 0 && facts.st_size > 0 ? load_fail(error, "cannot copy (larger than the profile's tmpfs?)")
-                                                     : WY_OK;
+    wy_status status =
+        put <= 0 && facts.st_size > 0 ? load_fail(error, "cannot copy (larger than the profile's tmpfs?)") : WY_OK;
     (void)close(out);
     (void)close(WY_ZYGOTE_FD_SOURCE);
     return status;

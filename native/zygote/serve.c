@@ -31,8 +31,8 @@ typedef struct failed_message {
 static ssize_t receive(fork_message *message, int *descriptors, uint32_t *count) {
     ancillary rights;
     struct iovec part = {message, sizeof *message};
-    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes,
-                              .msg_controllen = sizeof rights.bytes};
+    struct msghdr envelope = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes, .msg_controllen = sizeof rights.bytes};
     ssize_t got = 0;
     *count = 0;
     do {
@@ -62,8 +62,8 @@ static void answer_forked(uint64_t worker, int pidfd) {
     memset(&rights, 0, sizeof rights);
     wy_zygote_header message = {.type = ZY_FORKED, .length = sizeof message, .worker_id = worker};
     struct iovec part = {&message, sizeof message};
-    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes,
-                              .msg_controllen = CMSG_SPACE(sizeof(int))};
+    struct msghdr envelope = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes, .msg_controllen = CMSG_SPACE(sizeof(int))};
     struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;

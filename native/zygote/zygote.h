@@ -28,7 +28,9 @@ typedef struct wy_launch {
 } wy_launch;
 
 typedef struct wy_zygote {
-    pid_t holder_pid, zygote_pid; /* host pids; children of the caller */
+    /* Host pids; children of the caller. The holder, pid 1 of its namespace, is not gone before zygote and workers have been
+     * reaped: never wait for it alone. */
+    pid_t holder_pid, zygote_pid;
     int holder_pidfd, zygote_pidfd;
     int control_fd; /* SOCK_SEQPACKET to the zygote, CLOEXEC, non-blocking */
 } wy_zygote;
@@ -80,6 +82,11 @@ typedef struct wy_boot {
     uint32_t reserved;
     wy_error error;
 } wy_boot;
+
+/* Exit code of a call worker that called abort(): it is pid 1 of its namespace, which the kernel shields from signals that
+ * it sends to itself, so SIGABRT cannot end it. The spawner reports it as WY_EXIT_SIGNAL, SIGABRT. (Faults, as SIGSEGV,
+ * end a pid 1 like any other process; commands are not pid 1.) */
+#define WY_WORKER_EXIT_ABORTED 134
 
 _Static_assert(sizeof(wy_zygote_header) == 16 && sizeof(wy_zygote_fork) == 16 && sizeof(wy_boot) == 272, "protocol");
 

@@ -1,1 +1,42 @@
-Console.WriteLine("perf");
+using Wayang.Fast.Perf;
+using Wayang.Fast.Perf.Harness;
+using Wayang.Fast.Perf.Report;
+
+PerfOptions options;
+IReadOnlyList<Suite> chosen;
+try
+{
+    options = PerfOptions.Parse(args);
+    chosen = [.. Composition.Suites().Where(suite => options.Suite == "all" || options.Suite == suite.Name)];
+    if (chosen.Count == 0)
+    {
+        throw new PerfException($"no suite is called {options.Suite}");
+    }
+}
+catch (PerfException error)
+{
+    Console.Error.WriteLine($"wayang-perf: {error.Message}");
+    Console.Error.WriteLine(PerfOptions.Usage);
+    return 2;
+}
+
+// A missed target is told, not an error: measuring succeeded.
+try
+{
+    foreach (var suite in chosen)
+    {
+        var context = new SuiteContext(options.Quick, Composition.Pin, Console.Error);
+        var results = suite.Run(context);
+        ResultTable.Print(Console.Out, suite.Name, results);
+        var path = options.Json ?? ResultFile.DefaultPath(context.Root, suite.Name);
+        ResultFile.Write(path, suite.Name, context.Root, results);
+        Console.Out.WriteLine($"written to {path}");
+    }
+}
+catch (PerfException error)
+{
+    Console.Error.WriteLine($"wayang-perf: {error.Message}");
+    return 1;
+}
+
+return 0;

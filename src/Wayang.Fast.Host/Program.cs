@@ -1,1 +1,5 @@
-Console.WriteLine("wayang");
+using Wayang.Fast.Host.Cli;
+using Wayang.Fast.Host.Serving;
+
+CommandLineInterface.Daemon = Daemon.RunAsync;
+return await CommandLineInterface.RunAsync(args);

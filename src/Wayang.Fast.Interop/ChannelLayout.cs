@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Wayang.Fast.Interop;
 
@@ -47,6 +48,15 @@ public static class ChannelLayout
     public const byte LogError = 19;
 
     internal static long RingBytes(int slots) => (((long)slots * SlotBytes) + 4095) & ~4095L;
+
+    /// <summary>The native library's own view of the layout and of the ABI's structs, as name=value lines.</summary>
+    internal static unsafe string ReadNative()
+    {
+        const int Capacity = 8192;
+        byte* buffer = stackalloc byte[Capacity];
+        int length = NativeMethods.wayang_layout(buffer, Capacity);
+        return Encoding.ASCII.GetString(buffer, length);
+    }
 
     internal static int ChunkLimit(int arenaBytes) => Math.Min(MaxChunkBytes, arenaBytes / 4);
 }

@@ -68,6 +68,23 @@ public static unsafe class Descriptors
         }
     }
 
+    /// <summary>A second descriptor, owned by the caller, of the same open file.</summary>
+    /// <exception cref="NativeException">Out of descriptors, or <paramref name="fd"/> is not open.</exception>
+    public static int Duplicate(int fd)
+    {
+        int copy;
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_duplicate(fd, &copy, &error), &error);
+        return copy;
+    }
+
+    /// <summary>Lets programs that this process starts inherit the descriptor, or not. All of them: set it for a moment only.</summary>
+    public static void SetInheritable(int fd, bool on)
+    {
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_set_inheritable(fd, on ? 1 : 0, &error), &error);
+    }
+
     private static NativeException Failure(string what, long result) =>
         new(NativeStatus.SystemCall, (int)-result, what, "failed");
 }

@@ -89,6 +89,14 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int wayang_duplicate(int fd, int* copy, NativeError* error);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int wayang_set_inheritable(int fd, int on, NativeError* error);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int wayang_pin_thread(int cpu, NativeError* error);
 
     [LibraryImport(Library)]

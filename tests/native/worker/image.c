@@ -15,7 +15,7 @@ static const char *plugin(const char *folder, const char *name) {
 
 static void loads(const char *folder) {
     wy_error error;
-    wy_image *image;
+    static wy_image *image; /* lives as long as the process */
     CHECK(wy_image_load(plugin(folder, "test_plugin.so"), &image, &error) == WY_OK);
     if (check_group_failures == 0) {
         CHECK(wy_image_function_count(image) == 14);

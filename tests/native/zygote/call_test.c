@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -122,12 +123,18 @@ static const test_results *results_of(const test_worker *worker) {
 
 static void check_compute_denies(const test_setup *setup) {
     static const test_call calls[] = {
-        {SYS_openat, {AT_FDCWD, 0, 0}}, {SYS_socket, {1, 1, 0}},  {SYS_clone, {SIGCHLD}}, {SYS_execve, {0}},
-        {SYS_write, {2, 0, 0}},         {SYS_timer_create, {0}},  {SYS_mmap, {0, 4096, 3, 0x21, -1, 0}},
-        {SYS_getpid, {0}},              {SYS_clone3, {0}},        {SYS_dup, {3}},
+        {SYS_openat, {AT_FDCWD, 0, 0}},
+        {SYS_socket, {1, 1, 0}},
+        {SYS_clone, {SIGCHLD}},
+        {SYS_execve, {0}},
+        {SYS_write, {2, 0, 0}},
+        {SYS_timer_create, {0}},
+        {SYS_mmap, {0, 4096, 3, 0x21, -1, 0}},
+        {SYS_getpid, {0}},
+        {SYS_clone3, {0}},
+        {SYS_dup, {3}},
     };
-    static const int64_t wanted[] = {-EPERM, -EAFNOSUPPORT, -EPERM, -EPERM, -EPERM,
-                                     -EPERM, -EPERM,        1,      -ENOSYS, -EPERM};
+    static const int64_t wanted[] = {-EPERM, -EAFNOSUPPORT, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, 1, -ENOSYS, -EPERM};
     wy_zygote zygote;
     test_worker worker;
     test_launch(setup, "compute", WY_IMAGE_C_PLUGIN, "plain", &zygote);
@@ -165,6 +172,22 @@ static void check_violations(const test_setup *setup) {
     printf("violations: each dangerous call reaches the listener, in both profiles\n");
 }
 
+/* Pid 1 survives its own SIGABRT: the worker must end all the same, and tell it apart from a plain exit. */
+static void check_abort(const test_setup *setup) {
+    const test_call call = {SYS_tgkill, {1, 1, SIGABRT}};
+    wy_zygote zygote;
+    test_worker worker;
+    test_launch(setup, "compute", WY_IMAGE_C_PLUGIN, "plain", &zygote);
+    CHECK(test_load(&zygote, NULL) == ZY_READY, "the zygote is not ready");
+    test_start_call(&zygote, &call, 1, &worker);
+    test_go(&worker);
+    int status = test_reap(worker.pidfd, worker.pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == WY_WORKER_EXIT_ABORTED, "status %x", (unsigned)status);
+    test_close(&worker);
+    test_end(&zygote);
+    printf("abort: ends the worker with its own exit code\n");
+}
+
 static void check_refusals(const test_setup *setup) {
     wy_zygote zygote;
     wy_error error;
@@ -199,6 +222,39 @@ static void check_holder_kill(const test_setup *setup) {
     printf("holder killed: zygote and workers ended, no child left\n");
 }
 
+/* The spawner's own death (it is killed, it tells nobody) ends holder, zygote and worker. */
+static void check_spawner_kill(const test_setup *setup) {
+    int ready[2];
+    char byte = 0;
+    CHECK(pipe2(ready, O_CLOEXEC) == 0, "%s", strerror(errno));
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0, "%s", strerror(errno));
+    pid_t spawner = fork();
+    if (spawner == 0) {
+        wy_zygote zygote;
+        test_worker worker;
+        test_launch(setup, "standard", WY_IMAGE_C_PLUGIN, "plain", &zygote);
+        CHECK(test_load(&zygote, NULL) == ZY_READY, "the zygote is not ready");
+        (void)run_calls(&zygote, NULL, 0, &worker);
+        CHECK(write(ready[1], "r", 1) == 1, "%s", strerror(errno));
+        for (;;) {
+            (void)pause();
+        }
+    }
+    (void)close(ready[1]);
+    test_wait_readable(ready[0], "the spawner's worker");
+    CHECK(read(ready[0], &byte, 1) == 1, "the spawner ended");
+    (void)close(ready[0]);
+    (void)kill(spawner, SIGKILL);
+    (void)alarm(TEST_WAIT_MS / 1000); /* a child that lives on would keep us here */
+    int ended = 0;
+    while (waitpid(-1, NULL, __WALL) > 0) {
+        ended++;
+    }
+    (void)alarm(0);
+    CHECK(errno == ECHILD && ended == 4, "%d of spawner, holder, zygote and worker ended", ended);
+    printf("spawner killed: holder, zygote and worker ended with it\n");
+}
+
 static size_t count_mounts(void) {
     size_t count = 0;
     char line[4096];
@@ -220,8 +276,10 @@ int main(int argc, char **argv) {
     check_read_back(&setup, "standard", 1);
     check_compute_denies(&setup);
     check_violations(&setup);
+    check_abort(&setup);
     check_refusals(&setup);
     check_holder_kill(&setup);
+    check_spawner_kill(&setup);
     CHECK(count_mounts() == mounts, "mounts on the host: %zu, before: %zu", count_mounts(), mounts);
     printf("mounts: the host's are as before\n");
     wy_policy_free(&setup.policy);

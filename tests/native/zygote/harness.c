@@ -58,8 +58,7 @@ void test_launch(const test_setup *setup, const char *profile, uint32_t kind, co
                         .as_root = setup->as_root};
     CHECK(launch.profile != NULL, "%s", profile);
     if (image != NULL) {
-        launch.source_fd =
-            memory_file(image, strlen(image), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+        launch.source_fd = memory_file(image, strlen(image), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     }
     CHECK(wy_zygote_launch(&launch, out, &error) == WY_OK, "%s: %s", error.where, error.message);
     if (launch.source_fd >= 0) {
@@ -119,7 +118,9 @@ void test_send_fork(const wy_zygote *zygote, const int *fds, uint32_t count, uin
     } rights;
     memset(&rights, 0, sizeof rights);
     struct iovec part = {&message, sizeof message};
-    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes,
+    struct msghdr envelope = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = rights.bytes,
                               .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     struct cmsghdr *header = CMSG_FIRSTHDR(&envelope);
     header->cmsg_level = SOL_SOCKET;
@@ -139,8 +140,8 @@ int test_receive_forked(const wy_zygote *zygote) {
         struct cmsghdr aligned;
     } rights;
     struct iovec part = {&message, sizeof message};
-    struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes,
-                              .msg_controllen = sizeof rights.bytes};
+    struct msghdr envelope = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = rights.bytes, .msg_controllen = sizeof rights.bytes};
     test_wait_readable(zygote->control_fd, "ZY_FORKED");
     CHECK(recvmsg(zygote->control_fd, &envelope, MSG_CMSG_CLOEXEC) > 0, "the zygote is gone");
     CHECK(message.header.type == ZY_FORKED, "type %u: %s", message.header.type, message.error.message);

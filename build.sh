@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# The one entry point: installs what is missing, builds, runs. See --help.
+set -Eeuo pipefail
+
+root="$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)"
+readonly root
+readonly out="$root/out"
+readonly install="$out/install"
+
+# shellcheck source=scripts/steps.sh
+source "$root/scripts/steps.sh"
+# shellcheck source=scripts/deps.sh
+source "$root/scripts/deps.sh"
+# shellcheck source=scripts/compile.sh
+source "$root/scripts/compile.sh"
+# shellcheck source=scripts/suites.sh
+source "$root/scripts/suites.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: ./build.sh COMMAND
+
+  deps                      install missing distribution packages (told first; needs root)
+  build                     native code and the `wayang` program, into out/install
+  demo                      build, then thousands of real sandboxed tasks, checked (under two minutes)
+  test [--filter SUITE]     every test; the last line is the total
+  perf SUITE [--quick] [--json FILE]
+                            build, then measure: dispatch | scheduler | rpc | spawn | all
+  run ARGS                  build, then `wayang ARGS` in the current directory
+  clean                     remove out/
+  --help                    this text
+
+Examples:
+  ./build.sh demo
+  ./build.sh run run -- sha256sum README.md
+  ./build.sh test --filter native-asan
+  ./build.sh perf spawn --quick
+
+Exit codes: 0 done; 1 a step or a test failed (its log is named); 2 wrong usage; 3 something is missing that you must
+install (the command is shown). Logs of the last run: out/log.
+TEXT
+}
+
+run_wayang() {
+  unlock_build
+  exec "$install/bin/wayang" "$@"
+}
+
+command_deps() {
+  ensure_deps all
+  say "everything is there"
+}
+
+command_build() {
+  ensure_deps build
+  lock_build
+  build_native release
+  build_host
+  install_native
+}
+
+command_demo() {
+  command_build
+  run_wayang demo "$@"
+}
+
+command_perf() {
+  (($# > 0)) || fail_usage "perf needs a suite: dispatch, scheduler, rpc, spawn or all"
+  ensure_deps perf
+  command_build
+  build_project perf perf/Wayang.Fast.Perf/Wayang.Fast.Perf.csproj
+  unlock_build
+  exec "$out/managed/bin/Wayang.Fast.Perf/release/wayang-perf" "$@"
+}
+
+command_clean() {
+  if [[ -d $out ]]; then
+    lock_build
+    rm -rf -- "$out"
+  fi
+}
+
+main() {
+  (($# > 0)) || { usage >&2; exit 2; }
+  local command="$1"
+  shift
+  case "$command" in
+    deps | build | clean)
+      (($# == 0)) || fail_usage "$command takes no arguments"
+      "command_$command"
+      ;;
+    demo | test | perf) "command_$command" "$@" ;;
+    run)
+      command_build
+      run_wayang "$@"
+      ;;
+    --help | -h | help) usage ;;
+    *) fail_usage "unknown command: $command" ;;
+  esac
+}
+
+main "$@"

@@ -1,0 +1,21 @@
+using Wayang.Fast.Perf.Dispatch;
+using Wayang.Fast.Perf.Harness;
+using Wayang.Fast.Perf.Spawn;
+using Wayang.Fast.Perf.Suites;
+
+namespace Wayang.Fast.Perf;
+
+/// <summary>Connects the suites with what they measure: the one place that knows both.</summary>
+internal static class Composition
+{
+    /// <summary>Binds the calling thread to a processor.</summary>
+    public static Action<int>? Pin => Wayang.Fast.Interop.Processor.PinThread;
+
+    public static IReadOnlyList<Suite> Suites() =>
+    [
+        new DispatchSuite(static (context, mode) => new InProcessTarget(context, mode)),
+        new SchedulerPairSuite(measure: null),
+        new RpcPathSuite(open: null),
+        new SpawnSuite(static context => new RuntimeSpawnTarget(context)),
+    ];
+}

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution;
+using Wayang.Fast.Interop;
+using Wayang.Fast.Perf.Harness;
+
+namespace Wayang.Fast.Perf.Dispatch;
+
+/// <summary>The whole path in this process: submit, dispatch, a real sandboxed worker, completion. The next submission is made
+/// by the end's continuation, on the completion thread, which is bound to the near processor.</summary>
+internal sealed class InProcessTarget : DispatchTarget, ITaskObserver
+{
+    private const int NeverSleep = 1_000_000_000;
+    private const int MaxWindow = 64;
+    private readonly PerfNode _node;
+    private readonly CallTarget _target;
+    private readonly byte[] _payload = new byte[48];
+    private readonly long[] _samples = new long[4_000_000];
+    private readonly ManualResetEventSlim _done = new(initialState: false, spinCount: 0);
+    private int _left;
+    private int _inFlight;
+    private int _bytes;
+    private int _sampled;
+    private long _last;
+    private bool _sampling;
+    private long _allocatedAt;
+    private int _measureFrom;
+    private string? _failure;
+
+    public InProcessTarget(SuiteContext context, DispatchMode mode)
+    {
+        var spinning = mode == DispatchMode.Spin;
+        var options = new RuntimeOptions
+        {
+            MaxWorkersPerPool = 1,
+            SpareWorkers = 0,
+            CallConcurrency = MaxWindow,
+            CompletionCpu = context.NearCpu,
+            SpinMicroseconds = spinning ? NeverSleep : 0,
+            WorkerSpinPauses = spinning ? ChannelGeometry.NeverSleep : 0,
+            RetainTasks = 10_000,
+        };
+        if (mode == DispatchMode.Default)
+        {
+            options = new RuntimeOptions { MaxWorkersPerPool = 1, SpareWorkers = 0, CallConcurrency = MaxWindow };
+        }
+
+        _node = new PerfNode(context, options, pinned: mode != DispatchMode.Default);
+        _target = _node.Resolve("echo");
+        Run(1, 20_000, sample: false);
+        Run(MaxWindow, 200_000, sample: false);
+    }
+
+    public override double MeasureRoundTrip(int bytes, int tasks)
+    {
+        _bytes = bytes;
+        Run(1, tasks, sample: true);
+        var samples = _samples.AsSpan(0, _sampled);
+        samples.Sort();
+        return samples[samples.Length / 2] * (1e9 / Stopwatch.Frequency);
+    }
+
+    public override double MeasureThroughput(int window, int tasks)
+    {
+        _bytes = _payload.Length;
+        var start = Stopwatch.GetTimestamp();
+        Run(window, tasks, sample: false);
+        return tasks / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    public override double MeasureAllocation(int tasks)
+    {
+        _bytes = _payload.Length;
+        Run(MaxWindow, tasks, sample: false);
+        var before = GC.GetTotalAllocatedBytes(precise: true);
+        _allocatedAt = 0;
+        _measureFrom = 1000;
+        Run(MaxWindow, tasks, sample: false);
+        _measureFrom = 0;
+        return (double)Math.Max(0, _allocatedAt - before) / tasks;
+    }
+
+    public void OnTaskEnded(ITaskView task, long token)
+    {
+        if (task.State != TaskState.Succeeded || task.Output.Length != _bytes)
+        {
+            _failure = $"{task.State} {task.Cause} {task.Output.Length} B";
+        }
+
+        if (_sampling)
+        {
+            var now = Stopwatch.GetTimestamp();
+            _samples[_sampled++] = now - _last;
+            _last = now;
+        }
+
+        _inFlight--;
+        if (_left > 0)
+        {
+            SubmitOne();
+        }
+        else if (_inFlight == 0)
+        {
+            // Before the waiting thread is woken: what it allocates is not the path's.
+            _allocatedAt = _measureFrom > 0 ? GC.GetTotalAllocatedBytes(precise: false) : 0;
+            _done.Set();
+        }
+    }
+
+    public void OnBatchEnd()
+    {
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _node.Dispose();
+            _done.Dispose();
+        }
+    }
+
+    private void Run(int window, int tasks, bool sample)
+    {
+        _done.Reset();
+        _left = tasks;
+        _inFlight = 0;
+        _sampled = 0;
+        _sampling = sample;
+
+        // Only the first of a window is submitted from here; it starts the others from its continuation.
+        _last = Stopwatch.GetTimestamp();
+        var starter = new Starter(this, window);
+        _node.Submit(_target, [], starter);
+        if (!_done.Wait(TimeSpan.FromMinutes(5)))
+        {
+            throw new PerfException($"{_left} tasks left, {_inFlight} in flight after five minutes");
+        }
+
+        if (_failure is not null)
+        {
+            throw new PerfException($"a task failed: {_failure}");
+        }
+    }
+
+    private void SubmitOne()
+    {
+        _left--;
+        _inFlight++;
+        _node.Submit(_target, _payload.AsSpan(0, _bytes), this);
+    }
+
+    private sealed class Starter(InProcessTarget owner, int window) : ITaskObserver
+    {
+        public void OnTaskEnded(ITaskView task, long token)
+        {
+            owner._last = Stopwatch.GetTimestamp();
+            for (var i = 0; i < window && owner._left > 0; i++)
+            {
+                owner.SubmitOne();
+            }
+        }
+
+        public void OnBatchEnd()
+        {
+        }
+    }
+}

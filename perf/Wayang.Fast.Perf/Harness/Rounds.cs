@@ -1,0 +1,62 @@
+using System.Runtime.InteropServices;
+
+namespace Wayang.Fast.Perf.Harness;
+
+/// <summary>Medians of value and limit, taken by turns in one run: what slows the machine slows both.</summary>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct Rounds(double Value, double Limit, double Ratio, int Count)
+{
+    /// <summary>A round whose limit took over twice the best one's time met a disturbed machine and says nothing.</summary>
+    private const double DisturbedFactor = 2.0;
+
+    /// <summary>Measures limit and value by turns; who goes first changes each round. The first round warms up and is
+    /// not counted.</summary>
+    public static Rounds Interleave(int rounds, Func<double> value, Func<double> limit)
+    {
+        var pairs = new List<(double Value, double Limit)>(rounds);
+        for (var round = 0; round <= rounds; round++)
+        {
+            double measured, bound;
+            if (round % 2 == 0)
+            {
+                bound = limit();
+                measured = value();
+            }
+            else
+            {
+                measured = value();
+                bound = limit();
+            }
+
+            if (round > 0)
+            {
+                pairs.Add((measured, bound));
+            }
+        }
+
+        return From(pairs);
+    }
+
+    public static Rounds From(IReadOnlyList<(double Value, double Limit)> pairs)
+    {
+        var best = pairs.Min(pair => pair.Limit);
+        var calm = pairs.Where(pair => pair.Limit <= best * DisturbedFactor).ToList();
+        return new Rounds(
+            Median(calm.Select(pair => pair.Value)),
+            Median(calm.Select(pair => pair.Limit)),
+            Median(calm.Select(pair => pair.Value / pair.Limit)),
+            calm.Count);
+    }
+
+    public static double Median(IEnumerable<double> samples)
+    {
+        var sorted = samples.Order().ToList();
+        if (sorted.Count == 0)
+        {
+            throw new InvalidOperationException("a median needs at least one sample");
+        }
+
+        var middle = sorted.Count / 2;
+        return sorted.Count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}

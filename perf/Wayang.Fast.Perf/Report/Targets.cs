@@ -1,0 +1,25 @@
+namespace Wayang.Fast.Perf.Report;
+
+/// <summary>What a figure is held against: a target that must be met, a goal that would be excellent.</summary>
+/// <param name="OfRatio">The ratio is compared; otherwise the value.</param>
+public sealed record Target(double Bound, double Goal, bool OfRatio = true);
+
+/// <summary>The promises, as numbers.</summary>
+public static class Targets
+{
+    private static readonly Dictionary<string, Target> Table = new(StringComparer.Ordinal)
+    {
+        ["dispatch.blocked.rtt"] = new(1.5, 1.15),
+        ["dispatch.spin.rtt"] = new(4, 2),
+        ["dispatch.blocked.throughput"] = new(20, 40),
+        ["dispatch.spin.throughput"] = new(0.15, 0.4),
+        ["alloc.per_task"] = new(0, 0, OfRatio: false),
+        ["scheduler.pair"] = new(0.35, 0.15),
+        ["rpc.rtt"] = new(1.6, 1.25),
+        ["rpc.throughput"] = new(0.08, 0.3),
+        ["spawn.worker"] = new(0.35, 0.12),
+        ["exec.true"] = new(1.6, 1.2),
+    };
+
+    public static Target? Of(string name) => Table.GetValueOrDefault(name);
+}

@@ -1,0 +1,74 @@
+using System.Net.Sockets;
+
+namespace Wayang.Fast.Perf.Rpc;
+
+/// <summary>
+/// The limit's other side: a blocking thread that answers every whole request of a receive with as many replies in one
+/// send. Serves one connection, then ends.
+/// </summary>
+internal sealed class EchoServer : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("wayang-echo-");
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Thread _thread;
+
+    public EchoServer(int requestBytes, int replyBytes, int cpu, Action<int> pin)
+    {
+        Path = System.IO.Path.Combine(_directory.FullName, "echo.sock");
+        _listener.Bind(new UnixDomainSocketEndPoint(Path));
+        _listener.Listen(1);
+        _thread = new Thread(() =>
+        {
+            pin(cpu);
+            Serve(requestBytes, replyBytes);
+        })
+        {
+            IsBackground = true,
+        };
+        _thread.Start();
+    }
+
+    public string Path { get; }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _thread.Join();
+        _directory.Delete(recursive: true);
+    }
+
+    private void Serve(int requestBytes, int replyBytes)
+    {
+        try
+        {
+            using var socket = _listener.Accept();
+            var buffer = new byte[64 << 10];
+            var replies = new byte[((buffer.Length / requestBytes) + 1) * replyBytes];
+            var rest = 0;
+            while (true)
+            {
+                var count = socket.Receive(buffer);
+                if (count == 0)
+                {
+                    return;
+                }
+
+                rest += count;
+                var whole = rest / requestBytes;
+                rest %= requestBytes;
+                if (whole > 0)
+                {
+                    socket.Send(replies.AsSpan(0, whole * replyBytes));
+                }
+            }
+        }
+        catch (SocketException)
+        {
+            // The measuring side is done.
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended before it connected.
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using Wayang.Fast.Perf.Harness;
+
+namespace Wayang.Fast.Perf.Spawn;
+
+/// <summary>The value side: a runtime with no warm worker to spare.</summary>
+public abstract class SpawnTarget : IDisposable
+{
+    /// <summary>Microseconds from asking for a worker until its first task ended: fork, whole sandbox, call.</summary>
+    public abstract double MeasureWorker();
+
+    /// <summary>Microseconds of a task that runs /bin/true: submit to end, both streams captured to their ends.</summary>
+    public abstract double MeasureExec();
+
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected abstract void Dispose(bool disposing);
+}
+
+/// <summary>A fresh sandbox against bubblewrap and against the least that a C program needs for the same.</summary>
+/// <param name="open">Starts a runtime; null measures the limits alone.</param>
+public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open) : Suite
+{
+    private const int NanosecondsPerMicrosecond = 1000;
+
+    public override string Name => "spawn";
+
+    public override IReadOnlyList<Measurement> Run(SuiteContext context)
+    {
+        var samples = context.Scale(40);
+        var bubblewrap = Microseconds(context, "ref_bwrap_filter", samples);
+        var execute = Microseconds(context, "ref_exec_true", samples);
+        if (open is null)
+        {
+            return
+            [
+                Measurement.LimitOnly("spawn.worker", "us", Better.Lower, bubblewrap(), 1),
+                Measurement.LimitOnly("exec.true", "us", Better.Lower, execute(), 1),
+            ];
+        }
+
+        using var target = open(context);
+        context.Tell("a fresh worker's first task");
+        var worker = Rounds.Interleave(context.Rounds, () => Median(samples, target.MeasureWorker), bubblewrap);
+        context.Tell("/bin/true as a task");
+        var command = Rounds.Interleave(context.Rounds, () => Median(samples, target.MeasureExec), execute);
+        return
+        [
+            Measurement.Of("spawn.worker", "us", Better.Lower, worker),
+            Measurement.Of("exec.true", "us", Better.Lower, command),
+        ];
+    }
+
+    /// <summary>Neither side is pinned: both are several processes that the kernel may spread.</summary>
+    private static Func<double> Microseconds(SuiteContext context, string name, int samples)
+    {
+        var program = context.Reference(name);
+        return () => program.MeasureNanoseconds("--iterations", samples.ToString(CultureInfo.InvariantCulture), "--json") / NanosecondsPerMicrosecond;
+    }
+
+    private static double Median(int samples, Func<double> measure) =>
+        Rounds.Median(Enumerable.Range(0, samples).Select(_ => measure()).ToList());
+}

@@ -1,0 +1,92 @@
+# shellcheck shell=bash disable=SC2154 # root, out and install are set by build.sh
+# Native and managed builds, and the installation folder. Sourced by build.sh.
+
+build_native() { # preset
+  local preset="$1" build="$out/native/$1" recipe
+  recipe="$(sha256sum -- "$root/CMakePresets.json") $(command -v gcc)"
+  if [[ ! -f $build/build.ninja ]] || ! stamp_is "configure-$preset" "$recipe"; then
+    run_step "configuring native code ($preset)" "native-$preset-configure" cmake --preset "$preset"
+    stamp "configure-$preset" "$recipe"
+  fi
+  run_step "building native code ($preset)" "native-$preset-build" cmake --build "$build"
+}
+
+# Names, sizes and times of everything that managed builds read: cheaper to compare than to ask MSBuild.
+managed_inputs() { # folders...
+  {
+    find "${@/#/$root/}" \( -name bin -o -name obj -o -name results \) -prune -o \
+      -type f \( -name '*.cs' -o -name '*.csproj' -o -name '*.props' -o -name '*.targets' -o -name '*.resx' \
+      -o -name '*.json' -o -name '*.yaml' -o -name '*.proto' \) -printf '%p %s %T@\n'
+    find "$root" -maxdepth 1 -type f \( -name '*.props' -o -name '*.sln' -o -name '*.json' -o -name .editorconfig \) \
+      -printf '%p %s %T@\n'
+    readlink -f -- "$(command -v dotnet)"
+  } | LC_ALL=C sort | sha256sum
+}
+
+build_project() { # name, project or solution
+  local inputs
+  inputs="$(managed_inputs src tests perf)"
+  stamp_is "managed-$1" "$inputs" && return 0
+  run_step "building managed code ($1)" "managed-$1" dotnet build "$2" -c Release -v q --nologo
+  stamp "managed-$1" "$inputs"
+}
+
+runtime_identifier() {
+  case "$(uname -m)" in
+    x86_64) printf 'linux-x64' ;;
+    aarch64) printf 'linux-arm64' ;;
+    *) say "no build for the architecture $(uname -m)"; exit 3 ;;
+  esac
+}
+
+# Ahead-of-time code halves the start of the program. Its compiler comes as a package; where that cannot be had, the
+# program is published without.
+publish_host() { # project
+  local -a common=("$1" -c Release -v q --nologo -r "$(runtime_identifier)" --no-self-contained -o "$install/bin")
+  if run_logged "publishing wayang" managed-publish dotnet publish "${common[@]}" -p:PublishReadyToRun=true; then
+    return 0
+  fi
+  if ! grep -q -E 'NU1[0-9]{3}|NETSDK1094' "$out/log/managed-publish.log"; then
+    say "FAILED: publishing wayang; the end of its log:"
+    tail -n 40 -- "$out/log/managed-publish.log" >&2
+    say "Whole log: $out/log/managed-publish.log"
+    exit 1
+  fi
+  run_step "publishing wayang without ahead-of-time code" managed-publish dotnet publish "${common[@]}"
+}
+
+build_host() {
+  local inputs
+  inputs="$(managed_inputs src)"
+  if [[ -x $install/bin/wayang ]] && stamp_is host "$inputs"; then
+    return 0
+  fi
+  publish_host src/Wayang.Fast.Host/Wayang.Fast.Host.csproj
+  stamp host "$inputs"
+}
+
+# A file is replaced, never written into: a program that runs from it keeps its own.
+install_native() {
+  local stage="$out/native/release/stage" inputs
+  mkdir -p -- "$stage" "$install/native"
+  inputs="$(find "$stage" -type f -printf '%p %s %T@\n' | LC_ALL=C sort | sha256sum)"
+  stamp_is install-native "$inputs" && [[ -n "$(ls -A -- "$install/native")" ]] && return 0
+  cp -a --remove-destination -- "$stage/." "$install/native/"
+  stamp install-native "$inputs"
+}
+
+# The public MessagePack vectors, once; without npm (or network) their test says that it was skipped.
+fetch_vectors() {
+  local folder="$out/vectors"
+  [[ ! -f $folder/msgpack-test-suite.json ]] || return 0
+  command -v npm >/dev/null && command -v tar >/dev/null || return 0
+  mkdir -p -- "$folder"
+  if run_logged "fetching the MessagePack vectors" vectors \
+    npm pack --silent --pack-destination "$folder" msgpack-test-suite@1.0.0 &&
+    tar -xzf "$folder/msgpack-test-suite-1.0.0.tgz" -C "$folder" package/dist/msgpack-test-suite.json; then
+    mv -- "$folder/package/dist/msgpack-test-suite.json" "$folder/msgpack-test-suite.json"
+  else
+    say "the MessagePack vectors could not be fetched (out/log/vectors.log): their test will be skipped"
+  fi
+  rm -rf -- "$folder/package" "$folder/msgpack-test-suite-1.0.0.tgz"
+}

@@ -1,0 +1,84 @@
+# shellcheck shell=bash disable=SC2154 # root, out and install are set by build.sh
+# What the distribution must provide: checked by what we use of it, not by package names. Sourced by build.sh.
+
+# package, kind of need (build: for everything; perf: for comparisons), check
+readonly dependency_table='
+gcc          build command:gcc
+libc6-dev    build file:/usr/include/stdlib.h
+cmake        build command:cmake
+ninja-build  build command:ninja
+pkg-config   build command:pkg-config
+libseccomp-dev build file:/usr/include/seccomp.h
+python3      build file:/usr/bin/python3
+bubblewrap   perf  command:bwrap
+'
+
+is_there() { # command:NAME or file:PATH
+  case "$1" in
+    command:*) command -v -- "${1#command:}" >/dev/null ;;
+    *) [[ -e ${1#file:} ]] ;;
+  esac
+}
+
+missing_packages() { # build | perf | all
+  local package need check
+  while read -r package need check; do
+    [[ -n $package ]] || continue
+    [[ $need == build || $1 != build ]] || continue
+    is_there "$check" || printf '%s ' "$package"
+  done <<<"$dependency_table"
+}
+
+# shellcheck disable=SC2086 # a list of package names
+install_packages() { # packages...
+  say "Installing with apt-get: $*"
+  export DEBIAN_FRONTEND=noninteractive
+  run_step "package lists" apt-update apt-get update -q
+  run_step "installing $*" apt-install apt-get install -q -y --no-install-recommends "$@"
+}
+
+ensure_packages() { # build | perf | all
+  local -a missing
+  read -r -a missing <<<"$(missing_packages "$1")"
+  ((${#missing[@]} > 0)) || return 0
+  if ! command -v apt-get >/dev/null; then
+    say "Missing (names as Debian calls them): ${missing[*]}. Install them with your package manager, then try again."
+    exit 3
+  fi
+  if ((EUID != 0)); then
+    say "Missing packages. Give this command once, then try again:"
+    say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+    exit 3
+  fi
+  install_packages "${missing[@]}"
+}
+
+ensure_dotnet() {
+  if command -v dotnet >/dev/null && dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
+    return 0
+  fi
+  say "The .NET SDK 10 is missing. Install it (https://dotnet.microsoft.com/download/dotnet/10.0), so that"
+  say "'dotnet --list-sdks' names a version 10, then try again."
+  exit 3
+}
+
+# dotnet and NuGet keep their caches below HOME; a system user may have none that it can write.
+ensure_home() {
+  if [[ -z ${HOME:-} || ! -w ${HOME:-/nonexistent} ]]; then
+    export HOME="$out/home"
+    mkdir -p -- "$HOME"
+  fi
+  export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_GENERATE_ASPNET_CERTIFICATE=false
+  # No build nodes stay behind; no ICU is needed on a bare system.
+  export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
+}
+
+ensure_deps() { # build | perf | all
+  prepare_out
+  ensure_home
+  ensure_packages "$1"
+  ensure_dotnet
+  if [[ $1 == all ]] && ! command -v npm >/dev/null; then
+    say "npm is not there: optional, only the public MessagePack vectors come through it (their test is skipped without)"
+  fi
+}

@@ -1,0 +1,219 @@
+using System.Net.Sockets;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Client;
+
+/// <summary>What becomes of a task when its caller stops waiting.</summary>
+public enum OnAbandon : byte
+{
+    /// <summary>It runs on.</summary>
+    KeepTask = 0,
+
+    /// <summary>It is asked to stop. Costs a second request: the task's id must be known before it ends.</summary>
+    CancelTask,
+}
+
+/// <summary>
+/// A node, as its callers see it. Thread-safe; calls of all threads share one connection and are answered in whatever
+/// order they end. A lost connection ends the pending calls with <see cref="ErrorCode.NodeLost"/> (their tasks may have
+/// run, so nothing is sent twice); the next call connects again.
+/// </summary>
+public sealed class WayangClient : IAsyncDisposable
+{
+    private readonly WayangClientOptions _options;
+    private readonly SemaphoreSlim _connecting = new(1, 1);
+    private readonly SemaphoreSlim _pending;
+    private RpcChannel? _channel;
+    private bool _disposed;
+
+    private WayangClient(WayangClientOptions options)
+    {
+        _options = options;
+        _pending = new SemaphoreSlim(options.MaxPending, options.MaxPending);
+        SocketPath = options.SocketPath ?? SocketPaths.Find();
+    }
+
+    public string SocketPath { get; }
+
+    public bool IsConnected => _channel is { IsLost: false };
+
+    /// <exception cref="WayangException">Nothing listens there, or this user may not; the message says what to do.</exception>
+    public static async Task<WayangClient> ConnectAsync(WayangClientOptions? options = null, CancellationToken cancellation = default)
+    {
+        var client = new WayangClient(options ?? new WayangClientOptions());
+        try
+        {
+            await client.ReachAsync(client._options.ConnectTimeout, cancellation);
+        }
+        catch
+        {
+            await client.DisposeAsync();
+            throw;
+        }
+
+        return client;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Volatile.Write(ref _disposed, true);
+        Interlocked.Exchange(ref _channel, null)?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Runs a function of an image and waits for its end. A task that fails is a result, not an exception.</summary>
+    public Task<TaskResult> RunCallAsync(string image, string function, ReadOnlyMemory<byte> data = default, CancellationToken cancellation = default) =>
+        RunAsync(TaskSpec.Call(image, function, data), OnAbandon.KeepTask, cancellation);
+
+    /// <summary>Runs a command and waits for its end.</summary>
+    public Task<TaskResult> RunCommandAsync(IReadOnlyList<string> arguments, ReadOnlyMemory<byte> stdin = default, CancellationToken cancellation = default) =>
+        RunAsync(TaskSpec.Command(arguments) with { Stdin = stdin }, OnAbandon.KeepTask, cancellation);
+
+    public async Task<TaskResult> RunAsync(TaskSpec spec, OnAbandon onAbandon = OnAbandon.KeepTask, CancellationToken cancellation = default)
+    {
+        if (onAbandon == OnAbandon.KeepTask)
+        {
+            return await CallAsync("task.run", (ref writer) => RequestEncoders.Spec(ref writer, spec), ResponseDecoders.Result, cancellation);
+        }
+
+        var id = await SubmitAsync(spec, cancellation);
+        try
+        {
+            return await WaitAsync(id, timeout: null, cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            await CancelAsync(id, CancellationToken.None);
+            throw;
+        }
+    }
+
+    public async Task<TaskId> SubmitAsync(TaskSpec spec, CancellationToken cancellation = default) =>
+        (await CallAsync("task.submit", (ref writer) => RequestEncoders.Spec(ref writer, spec), ResponseDecoders.Id, cancellation)).Value;
+
+    /// <summary>At most <see cref="OperationTable.MaxTasksPerSubmission"/>; the outcomes stand in the order of the tasks.</summary>
+    public Task<IReadOnlyList<SubmitOutcome>> SubmitManyAsync(IReadOnlyList<TaskSpec> specs, CancellationToken cancellation = default) =>
+        CallAsync("task.submit_many", (ref writer) => RequestEncoders.Specs(ref writer, specs), ResponseDecoders.Outcomes, cancellation);
+
+    /// <exception cref="WayangException"><see cref="ErrorCode.WaitTimeout"/> when the task had not ended in time.</exception>
+    public Task<TaskResult> WaitAsync(TaskId id, TimeSpan? timeout = null, CancellationToken cancellation = default) =>
+        CallAsync(
+            "task.wait",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(timeout is null ? 1 : 2);
+                RequestEncoders.Id(ref writer, id);
+                RequestEncoders.OptionalNumber(ref writer, "timeout_ms"u8, timeout is { } period ? (long)Math.Ceiling(period.TotalMilliseconds) : null);
+            },
+            ResponseDecoders.Result,
+            cancellation);
+
+    public Task<TaskInfo> GetAsync(TaskId id, CancellationToken cancellation = default) =>
+        CallAsync(
+            "task.get",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(1);
+                RequestEncoders.Id(ref writer, id);
+            },
+            ResponseDecoders.Info,
+            cancellation);
+
+    /// <summary>Asks a task to stop; returns when the node has taken note, not when it ended.</summary>
+    public Task CancelAsync(TaskId id, CancellationToken cancellation = default) =>
+        CallAsync(
+            "task.cancel",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(1);
+                RequestEncoders.Id(ref writer, id);
+            },
+            ResponseDecoders.Id,
+            cancellation);
+
+    public Task<OutputPiece> ReadOutputAsync(
+        TaskId id, TaskStream stream, long offset = 0, int maxBytes = 1 << 20, CancellationToken cancellation = default) =>
+        CallAsync("task.output", (ref writer) => RequestEncoders.Output(ref writer, id, stream, offset, maxBytes), ResponseDecoders.Piece, cancellation);
+
+    /// <param name="kind">"c" for a C plugin.</param>
+    public Task<ImageInfo> PutImageAsync(string kind, ReadOnlyMemory<byte> data, string? name = null, CancellationToken cancellation = default) =>
+        CallAsync("image.put", (ref writer) => RequestEncoders.Image(ref writer, kind, data, name), ResponseDecoders.Image, cancellation);
+
+    public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellation = default) =>
+        CallAsync("image.list", static (ref writer) => writer.WriteMapHeader(0), ResponseDecoders.Images, cancellation);
+
+    public Task<NodeInfo> NodeInfoAsync(CancellationToken cancellation = default) =>
+        CallAsync("node.info", static (ref writer) => writer.WriteMapHeader(0), ResponseDecoders.Node, cancellation);
+
+    public Task<IReadOnlyDictionary<string, long>> NodeStatsAsync(CancellationToken cancellation = default) =>
+        CallAsync("node.stats", static (ref writer) => writer.WriteMapHeader(0), ResponseDecoders.Statistics, cancellation);
+
+    private async Task<T> CallAsync<T>(string operation, RequestEncoder encode, ResponseDecoder<T> decode, CancellationToken cancellation)
+        where T : class
+    {
+        await _pending.WaitAsync(cancellation);
+        try
+        {
+            var channel = _channel is { IsLost: false } open ? open : await ReachAsync(_options.ReconnectTimeout, cancellation);
+            return await channel.CallAsync(operation, encode, decode, cancellation);
+        }
+        finally
+        {
+            _pending.Release();
+        }
+    }
+
+    /// <summary>The open connection, or a new one; tries until the time is over, with growing pauses.</summary>
+    private async Task<RpcChannel> ReachAsync(TimeSpan patience, CancellationToken cancellation)
+    {
+        await _connecting.WaitAsync(cancellation);
+        try
+        {
+            var start = _options.Time.GetTimestamp();
+            for (var pause = _options.MinBackoff; ; pause = pause * 2 < _options.MaxBackoff ? pause * 2 : _options.MaxBackoff)
+            {
+                ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), this);
+                if (_channel is { IsLost: false } open)
+                {
+                    return open;
+                }
+
+                try
+                {
+                    var channel = await RpcChannel.ConnectAsync(SocketPath, _options.Frame, cancellation);
+                    Interlocked.Exchange(ref _channel, channel)?.Dispose();
+                    if (Volatile.Read(ref _disposed))
+                    {
+                        channel.Dispose();
+                    }
+
+                    return channel;
+                }
+                catch (SocketException failure)
+                {
+                    if (failure.SocketErrorCode == SocketError.AccessDenied || _options.Time.GetElapsedTime(start) + pause > patience)
+                    {
+                        throw Unreachable(failure);
+                    }
+                }
+
+                // Jitter, so that the clients of a restarted node do not come all at once.
+#pragma warning disable CA5394 // Not a secret.
+                await Task.Delay(pause * (0.5 + (Random.Shared.NextDouble() / 2)), _options.Time, cancellation);
+#pragma warning restore CA5394
+            }
+        }
+        finally
+        {
+            _connecting.Release();
+        }
+    }
+
+    private WayangException Unreachable(SocketException failure) => failure.SocketErrorCode == SocketError.AccessDenied
+        ? new(ErrorCode.PermissionDenied,
+            $"You may not open {SocketPath}: ask for membership in the group 'wayang', or start a runtime of your own with 'wayang serve'.", failure)
+        : new(ErrorCode.Unavailable,
+            $"No runtime answers at {SocketPath} ({failure.SocketErrorCode}). Start one with 'wayang serve', or name its socket.", failure);
+}

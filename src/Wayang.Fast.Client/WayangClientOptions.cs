@@ -1,0 +1,28 @@
+using Wayang.Fast.Contracts.MessagePack;
+
+namespace Wayang.Fast.Client;
+
+public sealed record WayangClientOptions
+{
+    /// <summary>Null: found by <see cref="SocketPaths.Find"/>.</summary>
+    public string? SocketPath { get; init; }
+
+    /// <summary>How long the first connection is tried; zero: once.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.Zero;
+
+    /// <summary>How long a call tries to reach a node whose connection was lost.</summary>
+    public TimeSpan ReconnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The pause after the first failed attempt; it doubles up to <see cref="MaxBackoff"/>.</summary>
+    public TimeSpan MinBackoff { get; init; } = TimeSpan.FromMilliseconds(20);
+
+    public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Calls in flight; more wait their turn.</summary>
+    public int MaxPending { get; init; } = 4096;
+
+    /// <summary>What an answer may hold.</summary>
+    public FrameLimits Frame { get; init; } = new() { MaxBytes = (256 << 20) };
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}

@@ -1,0 +1,123 @@
+using System.Text;
+
+namespace Wayang.Fast.Contracts.Operations;
+
+public enum FieldType : byte
+{
+    Text = 0,
+
+    /// <summary>A payload: bin, or str for what a person types.</summary>
+    Bytes,
+    Integer,
+
+    /// <summary>26 characters.</summary>
+    TaskId,
+
+    /// <summary>One of <see cref="RequestField.Choices"/>.</summary>
+    Choice,
+    TextList,
+
+    /// <summary>A map of name to value, or a list of NAME=value.</summary>
+    Environment,
+
+    /// <summary>A list of maps with the fields of <c>task.submit</c>.</summary>
+    TaskList,
+}
+
+/// <summary>One key of a request map.</summary>
+/// <param name="Name">snake_case.</param>
+/// <param name="Doc">One line for a person.</param>
+public sealed record RequestField(string Name, FieldType Type, string Doc)
+{
+    public bool Required { get; init; }
+
+    /// <summary>The least number, or the fewest bytes or items.</summary>
+    public long Min { get; init; }
+
+    /// <summary>The greatest number, or the most bytes or items.</summary>
+    public long Max { get; init; } = int.MaxValue;
+
+    public IReadOnlyList<string> Choices { get; init; } = [];
+
+    /// <summary>The name as it stands in a frame.</summary>
+    public ReadOnlySpan<byte> Utf8Name => _utf8Name;
+
+    private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
+
+    /// <summary>The index of a choice, or -1.</summary>
+    public int IndexOfChoice(ReadOnlySpan<byte> utf8)
+    {
+        _utf8Choices ??= [.. Choices.Select(Encoding.UTF8.GetBytes)];
+        for (var i = 0; i < _utf8Choices.Length; i++)
+        {
+            if (utf8.SequenceEqual(_utf8Choices[i]))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private byte[][]? _utf8Choices;
+}
+
+/// <summary>One key of a response map.</summary>
+public sealed record ResponseField(string Name, string Type, string Doc, bool Optional = false);
+
+public enum OperationKind : byte
+{
+    TaskRun = 0,
+    TaskSubmit,
+    TaskSubmitMany,
+    TaskWait,
+    TaskGet,
+    TaskCancel,
+    TaskOutput,
+    ImagePut,
+    ImageList,
+    NodeInfo,
+    NodeStats,
+}
+
+/// <summary>One operation of every front door.</summary>
+public sealed record Operation(
+    OperationKind Kind,
+    string Name,
+    string Doc,
+    IReadOnlyList<RequestField> Request,
+    IReadOnlyList<ResponseField> Response)
+{
+    private readonly RequestField[] _fields = [.. Request];
+    private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
+
+    public ReadOnlySpan<byte> Utf8Name => _utf8Name;
+
+    public ReadOnlySpan<RequestField> Fields => _fields;
+
+    /// <summary>
+    /// The index of a key, or -1. Looks at <paramref name="expected"/> first: clients write keys in the table's order,
+    /// so the first comparison is nearly always the last.
+    /// </summary>
+    public int IndexOf(ReadOnlySpan<byte> key, int expected)
+    {
+        var fields = _fields;
+        for (var i = expected; i < fields.Length; i++)
+        {
+            if (key.SequenceEqual(fields[i].Utf8Name))
+            {
+                return i;
+            }
+        }
+
+        for (var i = 0; i < expected && i < fields.Length; i++)
+        {
+            if (key.SequenceEqual(fields[i].Utf8Name))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+}

@@ -1,0 +1,189 @@
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Contracts.Operations;
+
+/// <summary>Positions of the fields that describe a task in <see cref="OperationTable.TaskFields"/>.</summary>
+public static class TaskField
+{
+    public const int Kind = 0;
+    public const int Image = 1;
+    public const int Function = 2;
+    public const int Data = 3;
+    public const int Argv = 4;
+    public const int Env = 5;
+    public const int Cwd = 6;
+    public const int Stdin = 7;
+    public const int Profile = 8;
+    public const int Class = 9;
+    public const int Priority = 10;
+    public const int TimeoutMs = 11;
+    public const int Reuse = 12;
+    public const int Count = 13;
+}
+
+/// <summary>
+/// Every operation, once. The gateways validate requests by it, the command line and the documentation list it; a new
+/// row shows up in all of them.
+/// </summary>
+public static class OperationTable
+{
+    /// <summary>The most bytes of one payload; a configuration may lower it.</summary>
+    public const int MaxPayloadBytes = 64 << 20;
+
+    /// <summary>The most tasks of one <c>task.submit_many</c>.</summary>
+    public const int MaxTasksPerSubmission = 10_000;
+
+    /// <summary>The most fields of any operation: the size of the array of slots that a request needs.</summary>
+    public const int MaxFields = 16;
+
+    private const int MaxName = 255;
+
+    /// <summary>The order of <see cref="TaskKind"/> without None.</summary>
+    private static readonly string[] s_kinds = [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)];
+
+    public static IReadOnlyList<RequestField> TaskFields { get; } =
+    [
+        new("kind", FieldType.Choice, "call: a function of an image; exec: a command.") { Required = true, Choices = s_kinds },
+        new("image", FieldType.Text, "Name or sha256 of the image (call).") { Min = 1, Max = MaxName },
+        new("function", FieldType.Text, "Name of the function in the image (call).") { Min = 1, Max = MaxName },
+        new("data", FieldType.Bytes, "Input of the function (call).") { Max = MaxPayloadBytes },
+        new("argv", FieldType.TextList, "Program and arguments (exec).") { Min = 1, Max = 4096 },
+        new("env", FieldType.Environment, "Environment of the command: {NAME: value} or [NAME=value] (exec).") { Max = 1024 },
+        new("cwd", FieldType.Text, "Absolute working directory inside the sandbox, default /tmp (exec).") { Min = 1, Max = 4095 },
+        new("stdin", FieldType.Bytes, "Standard input of the command (exec).") { Max = MaxPayloadBytes },
+        new("profile", FieldType.Text, "Isolation profile; default: the tightest for the kind.") { Min = 1, Max = MaxName },
+        new("class", FieldType.Choice, "Class of priority; default normal, or the class that the priority lies in.")
+        {
+            Choices = WireNames.All<TaskClass>(),
+        },
+        new("priority", FieldType.Integer, "Level inside the class: idle 0-7, batch 8-23, normal 24-39, urgent 40-55.") { Max = 63 },
+        new("timeout_ms", FieldType.Integer, "From dispatch to the end; 0: the configured default.") { Max = uint.MaxValue },
+        new("reuse", FieldType.Choice, "Whether a warm worker of the same tenant may serve it; default tenant.")
+        {
+            Choices = WireNames.All<WorkerReuse>(),
+        },
+    ];
+
+    private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
+
+    private static readonly ResponseField[] s_taskResult =
+    [
+        new("task", "id", "The task's id."),
+        new("state", "text", "succeeded, failed, cancelled, timed_out or rejected."),
+        new("cause", "map", "{type, ...}: exit has code, signal has signal, sandbox_violation has what; others detail."),
+        new("output", "bytes", "Output of a call.", Optional: true),
+        new("stdout", "bytes", "Standard output; always there for exec.", Optional: true),
+        new("stderr", "bytes", "Standard error; always there for exec.", Optional: true),
+        new("stdout_dropped", "integer", "Bytes cut from stdout because of its bound.", Optional: true),
+        new("stderr_dropped", "integer", "Bytes cut from stderr because of its bound.", Optional: true),
+        new("queue_us", "integer", "Microseconds from submission to dispatch."),
+        new("start_us", "integer", "Microseconds from dispatch to running."),
+        new("run_us", "integer", "Microseconds from running to the end."),
+        new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
+        new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+    ];
+
+    private static readonly ResponseField[] s_image =
+    [
+        new("image", "text", "sha256 of the content."),
+        new("name", "text", "The name given.", Optional: true),
+        new("kind", "text", "c: a C plugin."),
+        new("bytes", "integer", "Size of the content."),
+        new("functions", "list of text", "Functions that it registers."),
+        new("state", "text", "Whether it is ready to run."),
+    ];
+
+    public static Operation TaskRun { get; } = new(
+        OperationKind.TaskRun, "task.run", "Runs a task and answers when it ended.", TaskFields, s_taskResult);
+
+    public static Operation TaskSubmit { get; } = new(
+        OperationKind.TaskSubmit, "task.submit", "Admits a task and answers with its id.", TaskFields,
+        [new("task", "id", "The task's id.")]);
+
+    public static IReadOnlyList<Operation> All { get; } =
+    [
+        TaskRun,
+        TaskSubmit,
+        new(OperationKind.TaskSubmitMany, "task.submit_many", "Admits many tasks; each gets its id or its error.",
+            [new("tasks", FieldType.TaskList, "What task.submit takes, per task.") { Required = true, Min = 1, Max = MaxTasksPerSubmission }],
+            [new("tasks", "list of map", "In the order of the request: {task} or {error: {code, message, field?, retry_after_ms?}}.")]),
+        new(OperationKind.TaskWait, "task.wait", "Answers when the task ended, as task.run does.",
+            [s_task, new("timeout_ms", FieldType.Integer, "Gives up with wait_timeout; absent: waits on.") { Max = uint.MaxValue - 1L }],
+            s_taskResult),
+        new(OperationKind.TaskGet, "task.get", "What is known of a task, without payloads.", [s_task],
+        [
+            new("task", "id", "The task's id."),
+            new("kind", "text", "call or exec."),
+            new("state", "text", "Where it stands."),
+            new("cause", "map", "As in task.run, once it ended.", Optional: true),
+            new("class", "text", "Class of its priority."),
+            new("priority", "integer", "0-63."),
+            new("image", "text", "Its image (call).", Optional: true),
+            new("function", "text", "Its function (call).", Optional: true),
+            new("submitted", "time", "ISO 8601."),
+            new("ended", "time", "ISO 8601.", Optional: true),
+            new("queue_us", "integer", "Microseconds from submission to dispatch."),
+            new("start_us", "integer", "Microseconds from dispatch to running."),
+            new("run_us", "integer", "Microseconds from running to the end."),
+            new("peak_memory_bytes", "integer", "0 where not measured."),
+            new("cpu_us", "integer", "0 where not measured."),
+            new("output_bytes", "integer", "Bytes kept of the output."),
+            new("stdout_bytes", "integer", "Bytes kept of stdout."),
+            new("stderr_bytes", "integer", "Bytes kept of stderr."),
+        ]),
+        new(OperationKind.TaskCancel, "task.cancel", "Asks a task to stop; doing it twice does no harm.", [s_task],
+            [new("task", "id", "The task's id.")]),
+        new(OperationKind.TaskOutput, "task.output", "A piece of what a task wrote, also while it runs.",
+            [
+                s_task,
+                new("stream", FieldType.Choice, "Default output.") { Choices = ["output", "stdout", "stderr"] },
+                new("offset", FieldType.Integer, "From which byte; default 0."),
+                new("max_bytes", FieldType.Integer, "At most so many; default 1 MiB.") { Min = 1, Max = MaxPayloadBytes },
+            ],
+            [
+                new("data", "bytes", "The piece."),
+                new("offset", "integer", "Where it begins."),
+                new("total_bytes", "integer", "Bytes kept so far."),
+                new("dropped_bytes", "integer", "Bytes cut because of the bound."),
+                new("ended", "boolean", "The task ended: nothing will be added."),
+            ]),
+        new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
+            [
+                new("kind", FieldType.Text, "c: a C plugin (a shared object).") { Required = true, Min = 1, Max = 16 },
+                new("data", FieldType.Bytes, "The file's content.") { Required = true, Min = 1, Max = MaxPayloadBytes },
+                new("name", FieldType.Text, "An optional name; a later put of the name replaces it.") { Min = 1, Max = 63 },
+            ],
+            s_image),
+        new(OperationKind.ImageList, "image.list", "The tenant's images.", [],
+            [new("images", "list of map", "As image.put answers.")]),
+        new(OperationKind.NodeInfo, "node.info", "What this node is and can do.", [],
+        [
+            new("node", "text", "Its name."),
+            new("version", "text", "Of the runtime."),
+            new("started", "time", "ISO 8601."),
+            new("root", "boolean", "Whether the spawner has root."),
+            new("cgroup_mode", "text", "v1, v2 or none."),
+            new("features", "list of text", "What works here."),
+            new("note", "text", "What does not, and why."),
+            new("limits", "map", "Name to number."),
+        ]),
+        new(OperationKind.NodeStats, "node.stats", "Counters since the start, gauges and latency quantiles.", [],
+            [new("values", "map", "Name to integer.")]),
+    ];
+
+    /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>
+    public static Operation? Find(ReadOnlySpan<byte> name)
+    {
+        foreach (var operation in s_all)
+        {
+            if (name.SequenceEqual(operation.Utf8Name))
+            {
+                return operation;
+            }
+        }
+
+        return null;
+    }
+
+    private static readonly Operation[] s_all = [.. All];
+}

@@ -1,0 +1,111 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Contracts.Operations;
+
+/// <summary>What <c>task.run</c>, <c>task.submit</c> and <c>task.submit_many</c> take.</summary>
+public sealed record TaskSpec
+{
+    public required TaskKind Kind { get; init; }
+
+    /// <summary>Name or sha256 (calls).</summary>
+    public string? Image { get; init; }
+
+    public string? Function { get; init; }
+
+    public ReadOnlyMemory<byte> Data { get; init; }
+
+    /// <summary>Program and arguments (commands).</summary>
+    public IReadOnlyList<string>? Arguments { get; init; }
+
+    public IReadOnlyDictionary<string, string>? Environment { get; init; }
+
+    public string? WorkingDirectory { get; init; }
+
+    public ReadOnlyMemory<byte> Stdin { get; init; }
+
+    public string? Profile { get; init; }
+
+    public TaskClass? Class { get; init; }
+
+    public int? Priority { get; init; }
+
+    /// <summary>Null: the node's default.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    public WorkerReuse Reuse { get; init; }
+
+    public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
+        new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
+
+    public static TaskSpec Command(params IReadOnlyList<string> arguments) =>
+        new() { Kind = TaskKind.Exec, Arguments = arguments };
+}
+
+/// <summary>How a task ended.</summary>
+public sealed record TaskResult(
+    TaskId Id,
+    TaskState State,
+    TaskCause Cause,
+    ReadOnlyMemory<byte> Output,
+    ReadOnlyMemory<byte> Stdout,
+    ReadOnlyMemory<byte> Stderr,
+    long StdoutDropped,
+    long StderrDropped,
+    long QueueMicroseconds,
+    long StartMicroseconds,
+    long RunMicroseconds,
+    ulong PeakMemoryBytes,
+    ulong CpuMicroseconds)
+{
+    public bool Succeeded => State == TaskState.Succeeded;
+}
+
+/// <summary>One answer of <c>task.submit_many</c>: an id or an error.</summary>
+public readonly record struct SubmitOutcome(TaskId Id, OperationError? Error);
+
+/// <summary>What <c>task.get</c> answers.</summary>
+public sealed record TaskInfo(
+    TaskId Id,
+    TaskKind Kind,
+    TaskState State,
+    TaskCause Cause,
+    TaskClass Class,
+    int Priority,
+    string Image,
+    string Function,
+    DateTimeOffset Submitted,
+    DateTimeOffset? Ended,
+    long QueueMicroseconds,
+    long StartMicroseconds,
+    long RunMicroseconds,
+    ulong PeakMemoryBytes,
+    ulong CpuMicroseconds,
+    long OutputBytes,
+    long StdoutBytes,
+    long StderrBytes);
+
+/// <summary>The streams of <c>task.output</c>.</summary>
+public enum TaskStream : byte
+{
+    Output = 0,
+    Stdout = 1,
+    Stderr = 2,
+}
+
+/// <summary>What <c>task.output</c> answers.</summary>
+public sealed record OutputPiece(ReadOnlyMemory<byte> Data, long Offset, long TotalBytes, long DroppedBytes, bool Ended);
+
+/// <summary>What <c>image.put</c> and <c>image.list</c> answer.</summary>
+public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
+
+/// <summary>What <c>node.info</c> answers.</summary>
+public sealed record NodeInfo(
+    string Node,
+    string Version,
+    DateTimeOffset Started,
+    bool Root,
+    string CgroupMode,
+    IReadOnlyList<string> Features,
+    string Note,
+    IReadOnlyDictionary<string, long> Limits);

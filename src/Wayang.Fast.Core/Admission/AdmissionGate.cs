@@ -1,0 +1,90 @@
+using System.Globalization;
+using Wayang.Fast.Contracts.Errors;
+
+namespace Wayang.Fast.Core.Admission;
+
+/// <param name="MaxQueued">Tasks admitted and not yet ended.</param>
+/// <param name="MaxQueuedBytes">Bytes of their inputs together.</param>
+/// <param name="MaxPayloadBytes">Bytes of one input.</param>
+public sealed record AdmissionOptions(int MaxQueued, long MaxQueuedBytes, int MaxPayloadBytes)
+{
+    public static AdmissionOptions Default { get; } = new(1_000_000, 1L << 30, 64 << 20);
+
+    /// <summary>What a refused caller is told to wait.</summary>
+    public int RetryAfterMs { get; init; } = 50;
+}
+
+/// <summary>
+/// The bounds before the queue. Any thread, wait-free: each admission adds to the counters first and takes back when that was
+/// too much, so beside a refusal another caller may be refused although its own task would just have fitted.
+/// Admissions allocate nothing; neither do refusals for a full queue.
+/// </summary>
+public sealed class AdmissionGate
+{
+    private readonly AdmissionOptions _options;
+    private readonly OperationError _tooMany;
+    private readonly OperationError _tooManyBytes;
+    private long _queued;
+    private long _bytes;
+    private long _refused;
+
+    public AdmissionGate(AdmissionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxQueued, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxQueuedBytes, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxPayloadBytes, nameof(options));
+        _options = options;
+        _tooMany = Exhausted($"{options.MaxQueued} tasks are queued or running: the bound max_queued");
+        _tooManyBytes = Exhausted($"the inputs of queued tasks reach {options.MaxQueuedBytes} bytes: the bound max_queued_bytes");
+    }
+
+    /// <summary>Tasks inside, bytes of their inputs, and refusals since the start.</summary>
+    public long Queued => Volatile.Read(ref _queued);
+    public long QueuedBytes => Volatile.Read(ref _bytes);
+    public long Refused => Volatile.Read(ref _refused);
+
+    /// <summary>Null: admitted, and <see cref="Release"/> is owed with the same number.</summary>
+    public OperationError? TryAdmit(int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (bytes > _options.MaxPayloadBytes)
+        {
+            Interlocked.Increment(ref _refused);
+            return new OperationError(
+                ErrorCode.TooLarge,
+                string.Create(CultureInfo.InvariantCulture, $"the input has {bytes} bytes: over the bound max_payload_bytes of {_options.MaxPayloadBytes}"),
+                "data");
+        }
+
+        if (Interlocked.Increment(ref _queued) > _options.MaxQueued)
+        {
+            Interlocked.Decrement(ref _queued);
+            Interlocked.Increment(ref _refused);
+            return _tooMany;
+        }
+
+        if (bytes != 0 && Interlocked.Add(ref _bytes, bytes) > _options.MaxQueuedBytes)
+        {
+            Interlocked.Add(ref _bytes, -bytes);
+            Interlocked.Decrement(ref _queued);
+            Interlocked.Increment(ref _refused);
+            return _tooManyBytes;
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives back what an admission took.</summary>
+    public void Release(int bytes)
+    {
+        Interlocked.Decrement(ref _queued);
+        if (bytes != 0)
+        {
+            Interlocked.Add(ref _bytes, -bytes);
+        }
+    }
+
+    private OperationError Exhausted(FormattableString message) =>
+        new(ErrorCode.ResourceExhausted, FormattableString.Invariant(message), RetryAfterMs: _options.RetryAfterMs);
+}

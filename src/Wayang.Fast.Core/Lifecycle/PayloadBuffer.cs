@@ -1,0 +1,155 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <summary>
+/// Bytes of one stream of a task: up to 48 stand in the object itself (what a channel's slot carries inline), more in an
+/// array of the shared pool, which <see cref="Clear"/> gives back. One writer at a time; any thread may read by
+/// <see cref="TryCopy"/> meanwhile, because every change of the place or loss of the bytes is announced by a version.
+/// <see cref="Span"/> is for the writer, or for readers that hold the record while nobody writes.
+/// </summary>
+public sealed class PayloadBuffer
+{
+    /// <summary>Bytes that need no array.</summary>
+    public const int InlineBytes = 48;
+
+    private InlineStore _inline;
+    private byte[]? _array;
+
+    // SYNC POINT: published after the bytes and the array that it counts; read first by TryCopy.
+    private int _length;
+
+    // SYNC POINT: incremented before bytes are taken away or an array goes back to the pool; TryCopy compares it before and after.
+    private int _version;
+
+    [InlineArray(InlineBytes)]
+    private struct InlineStore
+    {
+        private byte _first;
+    }
+
+    public int Length => Volatile.Read(ref _length);
+
+    /// <summary>Bytes that a bounded append cut since the last <see cref="Clear"/>.</summary>
+    public long Dropped { get; private set; }
+
+    public int Capacity => _array?.Length ?? InlineBytes;
+
+    /// <summary>Bytes of pooled memory held; what retention counts.</summary>
+    public int PooledBytes => _array?.Length ?? 0;
+
+    public ReadOnlySpan<byte> Span => Room()[.._length];
+
+    /// <summary>Makes the content <paramref name="bytes"/>.</summary>
+    public void Set(ReadOnlySpan<byte> bytes)
+    {
+        Truncate();
+        Append(bytes);
+    }
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        var length = _length;
+        var total = checked(length + bytes.Length);
+        EnsureCapacity(total);
+        bytes.CopyTo(Room()[length..]);
+        Volatile.Write(ref _length, total);
+    }
+
+    /// <summary>Appends what fits below <paramref name="limit"/> bytes and counts the rest in <see cref="Dropped"/>.</summary>
+    /// <returns>Bytes kept.</returns>
+    public int AppendBounded(ReadOnlySpan<byte> bytes, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limit);
+        var kept = Math.Min(bytes.Length, Math.Max(0, limit - _length));
+        Append(bytes[..kept]);
+        Dropped += bytes.Length - kept;
+        return kept;
+    }
+
+    /// <summary>Makes room for <paramref name="total"/> bytes in all; what is there stays.</summary>
+    public void EnsureCapacity(int total)
+    {
+        if (total > Capacity)
+        {
+            Grow(total);
+        }
+    }
+
+    /// <summary>Forgets the content and gives a pooled array back.</summary>
+    public void Clear()
+    {
+        if (_length == 0 && _array is null && Dropped == 0)
+        {
+            return;
+        }
+
+        Truncate();
+        Dropped = 0;
+        if (_array is { } array)
+        {
+            _array = null;
+            ArrayPool<byte>.Shared.Return(array);
+        }
+    }
+
+    /// <summary>
+    /// Copies from <paramref name="offset"/> on while another thread may write. Lock-free; false when the writer moved the bytes
+    /// meanwhile (try again).
+    /// </summary>
+    public bool TryCopy(long offset, Span<byte> destination, out int count, out int total, out long dropped)
+    {
+        var version = Volatile.Read(ref _version);
+        total = Volatile.Read(ref _length);
+        dropped = Dropped;
+        count = 0;
+        var room = Room();
+        if (total > room.Length)
+        {
+            return false; // the length of another version
+        }
+
+        if (offset >= 0 && offset < total)
+        {
+            count = (int)Math.Min(destination.Length, total - offset);
+            room.Slice((int)offset, count).CopyTo(destination);
+        }
+
+        Volatile.ReadBarrier();
+        return Volatile.Read(ref _version) == version;
+    }
+
+    private Span<byte> Room() => _array is { } array ? array.AsSpan() : _inline;
+
+    private void Truncate()
+    {
+        if (_length == 0)
+        {
+            return;
+        }
+
+        Announce();
+        Volatile.Write(ref _length, 0);
+    }
+
+    private void Grow(int total)
+    {
+        var wanted = Math.Max(total, Math.Min(Array.MaxLength, Capacity * 2L));
+        var bigger = ArrayPool<byte>.Shared.Rent((int)wanted);
+        Room()[.._length].CopyTo(bigger);
+        Announce();
+        var old = _array;
+        _array = bigger;
+        if (old is not null)
+        {
+            ArrayPool<byte>.Shared.Return(old);
+        }
+    }
+
+    private void Announce()
+    {
+        _version++;
+        Volatile.WriteBarrier(); // the version is seen to change before any byte does
+    }
+}

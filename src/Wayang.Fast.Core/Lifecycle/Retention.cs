@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <summary>How long ended tasks can be asked for. What is over any bound is forgotten, the oldest first.</summary>
+/// <param name="Count">Ended tasks kept at most.</param>
+/// <param name="Time">How long each is kept at most.</param>
+/// <param name="MaxBytes">Pooled memory (inputs and outputs over 48 bytes) that they hold together at most.</param>
+public sealed record RetentionOptions(int Count, TimeSpan Time, long MaxBytes)
+{
+    public static RetentionOptions Default { get; } = new(100_000, TimeSpan.FromMinutes(10), 256L << 20);
+}
+
+/// <summary>The ended tasks in the order of their ends, as a ring of slots. Completion thread only; gauges from any thread.</summary>
+internal sealed class Retention
+{
+    private readonly Entry[] _ring;
+    private readonly int _mask;
+    private readonly int _maxCount;
+    private readonly long _maxBytes;
+    private readonly long _maxTicks;
+    private long _head;
+    private long _tail;
+    private long _bytes;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Entry
+    {
+        public int Slot;
+        public long Bytes;
+        public long Ended;
+    }
+
+    public Retention(RetentionOptions options, TimeProvider time)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Count, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxBytes, nameof(options));
+        _maxCount = options.Count;
+        _maxBytes = options.MaxBytes;
+        _maxTicks = (long)Math.Min(long.MaxValue / 2, options.Time.TotalSeconds * time.TimestampFrequency);
+        // One more than the bound: an end is appended before the oldest is taken.
+        _ring = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)options.Count + 1)];
+        _mask = _ring.Length - 1;
+    }
+
+    public int Count => (int)(Volatile.Read(ref _tail) - Volatile.Read(ref _head));
+
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    public void Append(int slot, long bytes, long now)
+    {
+        ref var entry = ref _ring[(int)_tail & _mask];
+        entry.Slot = slot;
+        entry.Bytes = bytes;
+        entry.Ended = now;
+        Volatile.Write(ref _bytes, _bytes + bytes);
+        Volatile.Write(ref _tail, _tail + 1);
+    }
+
+    /// <summary>Takes the oldest when there are too many or they hold too much.</summary>
+    public bool TryTakeExcess(out int slot)
+    {
+        if (_tail != _head && (_tail - _head > _maxCount || _bytes > _maxBytes))
+        {
+            slot = Take();
+            return true;
+        }
+
+        slot = -1;
+        return false;
+    }
+
+    /// <summary>Takes the oldest when its time is over.</summary>
+    public bool TryTakeExpired(long now, out int slot)
+    {
+        if (_tail != _head && now - _ring[(int)_head & _mask].Ended > _maxTicks)
+        {
+            slot = Take();
+            return true;
+        }
+
+        slot = -1;
+        return false;
+    }
+
+    private int Take()
+    {
+        ref var entry = ref _ring[(int)_head & _mask];
+        Volatile.Write(ref _bytes, _bytes - entry.Bytes);
+        Volatile.Write(ref _head, _head + 1);
+        return entry.Slot;
+    }
+}

@@ -1,0 +1,391 @@
+using System.Diagnostics.CodeAnalysis;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <summary>
+/// The only writer of task state.
+/// <code>
+///              Admit            TryStart             Run
+///   (rented) ────────> queued ───────────> starting ─────> running
+///                        │ End                │ End           │ End
+///                        └────────────────────┴───────────────┴──────> succeeded | failed | cancelled | timed_out | rejected
+/// </code>
+/// <para>
+/// Threads. <see cref="Admit"/>: the submitter. <see cref="TryStart(TaskRecord)"/>: the dispatch owner. <see cref="Run(TaskRecord)"/>: whoever started
+/// it. <see cref="End(TaskRecord, TaskState, in TaskCause)"/>, <see cref="EndBatch"/>, <see cref="Sweep"/>: the completion thread only (one writer of ends; this is what
+/// makes "exactly once" cheap). Waiters, pins and copies: any thread. Nothing here blocks; locks (striped, short) are
+/// taken only for tasks that have waiters besides their observer.
+/// </para>
+/// <para>
+/// Holds. A record goes back to the table when retention has forgotten it and nothing holds it: neither the scheduler
+/// (a task that ended while queued leaves a tombstone there, consumed by TryStart or <see cref="Drop"/>) nor a pin.
+/// Whoever starts a task may read its payload until Run. An end that comes between TryStart and Run (cancel, lost worker) must
+/// therefore be made under the same lock as dispatch, or the starter pins the record first.
+/// </para>
+/// </summary>
+public sealed partial class TaskLifecycle
+{
+    private const int LockStripes = 64;
+
+    private readonly TaskTable _table;
+    private readonly TimeProvider _time;
+    private readonly Retention _retention;
+    private readonly Lock[] _locks = new Lock[LockStripes];
+    private readonly HashSet<ITaskObserver> _told = new(ReferenceEqualityComparer.Instance);
+    private ITaskObserver? _lastTold;
+    private readonly UnixClock _clock;
+
+    public TaskLifecycle(TaskTable table, RetentionOptions options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        _table = table;
+        _time = time;
+        _retention = new Retention(options, time);
+        _clock = new UnixClock(time);
+        for (var i = 0; i < LockStripes; i++)
+        {
+            _locks[i] = new Lock();
+        }
+    }
+
+    public EndCounters Counters { get; } = new();
+
+    /// <summary>Ended tasks that are kept, and the pooled bytes that they hold.</summary>
+    public int Retained => _retention.Count;
+    public long RetainedBytes => _retention.Bytes;
+
+    /// <summary>
+    /// Makes a rented, filled record a queued task with an id. The scheduler's hold begins: the caller pushes the slot into the
+    /// inbox next. The record must not be touched by the submitter afterwards.
+    /// </summary>
+    /// <returns>The id (the record may already be another task's when this returns to the caller's caller).</returns>
+    public TaskId Admit(TaskRecord record, ITaskObserver? observer, long token)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var word = record.Word;
+        if (RecordWord.State(word) != TaskState.None)
+        {
+            throw Defect(record, word, "admit");
+        }
+
+        var now = _time.GetTimestamp();
+        var unix = _clock.UnixMilliseconds(now);
+        var id = TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
+        record.Submitted = now;
+        record.SubmittedUnixMs = unix;
+        record.Id = id;
+        record.Observer = observer;
+        record.Token = token;
+        Volatile.Write(ref record.Word, word | RecordWord.Entry | (ulong)TaskState.Queued);
+        return id;
+    }
+
+    /// <summary>Queued to starting. False: it ended meanwhile; the scheduler's entry is consumed and the record no longer the caller's.</summary>
+    public bool TryStart(TaskRecord record) => TryStart(record, _time.GetTimestamp());
+
+    /// <param name="now">A timestamp shared by a batch.</param>
+    public bool TryStart(TaskRecord record, long now)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var word = Volatile.Read(ref record.Word);
+        while (true)
+        {
+            if ((word & RecordWord.Entry) == 0 || RecordWord.State(word) is not (TaskState.Queued or >= TaskState.Succeeded))
+            {
+                throw Defect(record, word, "start");
+            }
+
+            var live = RecordWord.State(word) == TaskState.Queued;
+            if (live)
+            {
+                record.Started = now;
+            }
+
+            var next = live
+                ? (word & ~(RecordWord.Entry | RecordWord.StateMask)) | (ulong)TaskState.Starting
+                : word & ~RecordWord.Entry;
+            var seen = Interlocked.CompareExchange(ref record.Word, next, word);
+            if (seen == word)
+            {
+                RecycleIfFree(record, next);
+                return live;
+            }
+
+            word = seen;
+        }
+    }
+
+    /// <summary>
+    /// The scheduler no longer has the slot, and the task was not started (its pool was removed and it will be ended, not queued
+    /// elsewhere). A slot that is queued again keeps its hold: no call is needed.
+    /// </summary>
+    /// <returns>False when the task had ended: the record is no longer the caller's.</returns>
+    public bool Drop(TaskRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var word = Volatile.Read(ref record.Word);
+        while (true)
+        {
+            if ((word & RecordWord.Entry) == 0)
+            {
+                throw Defect(record, word, "drop");
+            }
+
+            var next = word & ~RecordWord.Entry;
+            var seen = Interlocked.CompareExchange(ref record.Word, next, word);
+            if (seen == word)
+            {
+                RecycleIfFree(record, next);
+                return !RecordWord.HasEnded(next);
+            }
+
+            word = seen;
+        }
+    }
+
+    /// <summary>Starting to running: the worker has it, and its input was handed over (the end gives a large input's memory back).</summary>
+    public void Run(TaskRecord record) => Run(record, _time.GetTimestamp());
+
+    /// <param name="now">A timestamp shared by a batch.</param>
+    [SuppressMessage("Performance", "CA1822", Justification = "all transitions are asked of the lifecycle")]
+    public void Run(TaskRecord record, long now)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var word = Volatile.Read(ref record.Word);
+        while (true)
+        {
+            if (RecordWord.HasEnded(word))
+            {
+                return; // lost or cancelled between its start and now
+            }
+
+            if (RecordWord.State(word) != TaskState.Starting)
+            {
+                throw Defect(record, word, "run");
+            }
+
+            record.Running = now;
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | (ulong)TaskState.Running, word);
+            if (seen == word)
+            {
+                return;
+            }
+
+            word = seen;
+        }
+    }
+
+    /// <summary>
+    /// Ends a task: publishes state and cause, tells its observer and waiters on this thread, keeps it for as long as retention
+    /// says. Completion thread only. Output must be complete before.
+    /// </summary>
+    /// <returns>False when it had ended: nothing was done.</returns>
+    public bool End(TaskRecord record, TaskState state, in TaskCause cause) => End(record, state, cause, _time.GetTimestamp());
+
+    /// <param name="now">A timestamp shared by a batch.</param>
+    public bool End(TaskRecord record, TaskState state, in TaskCause cause, long now)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentOutOfRangeException.ThrowIfLessThan((int)state, (int)TaskState.Succeeded, nameof(state));
+        var word = Volatile.Read(ref record.Word);
+        if (RecordWord.HasEnded(word))
+        {
+            return false;
+        }
+
+        if (RecordWord.State(word) == TaskState.None)
+        {
+            throw Defect(record, word, "end");
+        }
+
+        record.SetCause(cause);
+        record.Ended = now;
+        Finish(record, Publish(record, word, state), state, cause, now);
+        return true;
+    }
+
+    /// <summary>
+    /// Ends a task only if it still waits: cancellation racing with dispatch. Completion thread only.
+    /// </summary>
+    /// <returns>False when it was started or had ended: nothing was done.</returns>
+    public bool TryEndQueued(TaskRecord record, TaskState state, in TaskCause cause)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentOutOfRangeException.ThrowIfLessThan((int)state, (int)TaskState.Succeeded, nameof(state));
+        var now = _time.GetTimestamp();
+        var word = Volatile.Read(ref record.Word);
+        while (RecordWord.State(word) == TaskState.Queued)
+        {
+            record.SetCause(cause);
+            record.Ended = now;
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | (ulong)state, word);
+            if (seen == word)
+            {
+                Finish(record, word, state, cause, now);
+                return true;
+            }
+
+            word = seen;
+            record.Ended = 0; // written too early if it was just started
+        }
+
+        return false;
+    }
+
+    /// <summary>Tells each observer that was told an end since the last call, once, that the batch is over.</summary>
+    public void EndBatch()
+    {
+        if (_lastTold is { } single && _told.Count == 0)
+        {
+            _lastTold = null;
+            single.OnBatchEnd();
+        }
+        else if (_lastTold is not null)
+        {
+            _told.Add(_lastTold);
+            _lastTold = null;
+            foreach (var observer in _told)
+            {
+                observer.OnBatchEnd();
+            }
+
+            _told.Clear();
+        }
+
+        _clock.Synchronize(_time);
+    }
+
+    /// <summary>Forgets up to <paramref name="limit"/> tasks whose time is over. Completion thread; End does it too, this is for quiet times.</summary>
+    /// <returns>How many were forgotten.</returns>
+    public int Sweep(int limit)
+    {
+        _clock.Synchronize(_time);
+        var now = _time.GetTimestamp();
+        var done = 0;
+        while (done < limit && _retention.TryTakeExpired(now, out var slot))
+        {
+            Evict(slot);
+            done++;
+        }
+
+        return done;
+    }
+
+    private static ulong Publish(TaskRecord record, ulong word, TaskState state)
+    {
+        while (true)
+        {
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | (ulong)state, word);
+            if (seen == word)
+            {
+                return word;
+            }
+
+            word = seen;
+        }
+    }
+
+    /// <summary>What follows a published end; <paramref name="before"/> is the word that it replaced.</summary>
+    private void Finish(TaskRecord record, ulong before, TaskState state, in TaskCause cause, long now)
+    {
+        if (RecordWord.State(before) is TaskState.Running or TaskState.Queued && (before & RecordWord.PinMask) == 0)
+        {
+            record.Input.Clear(); // else somebody may be reading it: it goes with the record
+        }
+
+        Counters.Count(state, cause.Type);
+        try
+        {
+            Tell(record, before);
+        }
+        finally
+        {
+            Retain(record, now);
+        }
+    }
+
+    private void Tell(TaskRecord record, ulong before)
+    {
+        if (record.Observer is { } observer && (before & RecordWord.Withdrawn) == 0)
+        {
+            TellOne(record, observer, record.Token);
+        }
+
+        if ((before & RecordWord.HasWaiters) == 0)
+        {
+            return;
+        }
+
+        Waiter? waiter;
+        lock (LockOf(record))
+        {
+            waiter = record.Waiters;
+            record.Waiters = null;
+        }
+
+        for (; waiter is not null; waiter = waiter.Next)
+        {
+            TellOne(record, waiter.Observer, waiter.Token);
+        }
+    }
+
+    private void TellOne(TaskRecord record, ITaskObserver observer, long token)
+    {
+        if (!ReferenceEquals(observer, _lastTold))
+        {
+            if (_lastTold is not null)
+            {
+                _told.Add(_lastTold);
+            }
+
+            _lastTold = observer;
+        }
+
+        observer.OnTaskEnded(record, token);
+    }
+
+    private void Retain(TaskRecord record, long now)
+    {
+        _retention.Append(record.Slot, record.PooledBytes, now);
+        while (_retention.TryTakeExcess(out var slot) || _retention.TryTakeExpired(now, out slot))
+        {
+            Evict(slot);
+        }
+    }
+
+    private void Evict(int slot)
+    {
+        var record = _table[slot];
+        var word = Volatile.Read(ref record.Word);
+        while (true)
+        {
+            var next = word | RecordWord.Evicted;
+            var seen = Interlocked.CompareExchange(ref record.Word, next, word);
+            if (seen == word)
+            {
+                RecycleIfFree(record, next);
+                return;
+            }
+
+            word = seen;
+        }
+    }
+
+    /// <summary>After a successful exchange to <paramref name="word"/> that may have dropped the last hold.</summary>
+    private void RecycleIfFree(TaskRecord record, ulong word)
+    {
+        if (RecordWord.IsFree(word))
+        {
+            _table.Recycle(record);
+        }
+    }
+
+    private Lock LockOf(TaskRecord record) => _locks[record.Slot & (LockStripes - 1)];
+
+    private static InvalidOperationException Defect(TaskRecord record, ulong word, string verb) =>
+        new($"cannot {verb} slot {record.Slot} in state {RecordWord.State(word)} (word 0x{word:x16})");
+}

@@ -1,0 +1,182 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <summary>
+/// All that is known of one task. Pooled: made once per slot of the <see cref="TaskTable"/> and used again for later tasks, so
+/// a reference proves nothing by itself. Who may rely on one: the submitter from rent to admission; the dispatch owner and
+/// the completion thread while the task has not ended; an observer during its call; anybody between
+/// <see cref="TaskLifecycle.TryPin"/> and <see cref="TaskLifecycle.Unpin"/>.
+/// </summary>
+public sealed class TaskRecord : ITaskView
+{
+    private readonly TaskTable _table;
+    private PayloadBuffer? _stdout;
+    private PayloadBuffer? _stderr;
+    private TaskCause _cause;
+    private volatile bool _cancelRequested;
+
+    // SYNC POINT: state, holds and generation in one word (RecordWord); every change that others may race is one
+    // compare-exchange in TaskLifecycle.
+    internal ulong Word;
+
+    internal TaskRecord(TaskTable table, int slot)
+    {
+        _table = table;
+        Slot = slot;
+        Word = RecordWord.FirstGeneration;
+    }
+
+    /// <summary>Index in the task table; what inbox and scheduler carry.</summary>
+    public int Slot { get; }
+
+    public TaskId Id { get; internal set; }
+    public TaskKind Kind { get; set; }
+    public TaskState State => RecordWord.State(Volatile.Read(ref Word));
+    public TaskCause Cause => State >= TaskState.Succeeded ? _cause : default;
+
+    public int Pool { get; set; }
+    public int Tenant { get; set; }
+    public byte Level { get; set; }
+    public ushort Function { get; set; }
+    public uint TimeoutMs { get; set; }
+    public CommandLine? Command { get; set; }
+    public CallTarget? Target { get; set; }
+
+    public PayloadBuffer Input { get; } = new();
+    public PayloadBuffer Output { get; } = new();
+
+    /// <summary>Made at the first use, by the stream's one writer, and kept for the record's later tasks.</summary>
+    public PayloadBuffer Stdout => _stdout ?? Create(ref _stdout);
+    public PayloadBuffer Stderr => _stderr ?? Create(ref _stderr);
+
+    /// <summary>Execution's: the worker that has the task, its place in that worker's in-flight table, the attempt's ticket.</summary>
+    public int Worker { get; set; } = -1;
+    public int InFlightIndex { get; set; } = -1;
+    public uint Ticket { get; set; }
+
+    /// <summary>Timestamps of the <see cref="TimeProvider"/>; 0 = not yet.</summary>
+    public long Submitted { get; internal set; }
+    public long Started { get; internal set; }
+    public long Running { get; internal set; }
+    public long Ended { get; internal set; }
+    public long SubmittedUnixMs { get; internal set; }
+
+    public ulong PeakMemoryBytes { get; set; }
+    public ulong CpuMicroseconds { get; set; }
+
+    /// <summary>Somebody asked the task to stop; read by dispatch and by the supervisor.</summary>
+    public bool CancelRequested
+    {
+        get => _cancelRequested;
+        set => _cancelRequested = value;
+    }
+
+    ReadOnlySpan<byte> ITaskView.Output => Output.Span;
+    ReadOnlySpan<byte> ITaskView.Stdout => _stdout is { } buffer ? buffer.Span : default;
+    ReadOnlySpan<byte> ITaskView.Stderr => _stderr is { } buffer ? buffer.Span : default;
+
+    public long StdoutDropped => _stdout?.Dropped ?? 0;
+    public long StderrDropped => _stderr?.Dropped ?? 0;
+    public int StdoutBytes => _stdout?.Length ?? 0;
+    public int StderrBytes => _stderr?.Length ?? 0;
+
+    public long QueueMicroseconds => Between(Submitted, Started != 0 ? Started : Ended);
+    public long StartMicroseconds => Between(Started, Running != 0 ? Running : Ended);
+    public long RunMicroseconds => Between(Running, Ended);
+
+    internal ITaskObserver? Observer { get; set; }
+    internal long Token { get; set; }
+
+    /// <summary>Guarded by the lifecycle's lock of this slot.</summary>
+    internal Waiter? Waiters { get; set; }
+
+    /// <summary>Bytes of pooled memory, for the bound of retention.</summary>
+    internal long PooledBytes =>
+        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0);
+
+    internal void SetCause(in TaskCause cause) => _cause = cause;
+
+    /// <summary>The buffer of a stream if there is one.</summary>
+    internal PayloadBuffer? Stream(OutputStream stream) => stream switch
+    {
+        OutputStream.Output => Output,
+        OutputStream.Stdout => Volatile.Read(ref _stdout),
+        OutputStream.Stderr => Volatile.Read(ref _stderr),
+        _ => null,
+    };
+
+    /// <summary>Drops everything that belongs to the past task. Only for the one who recycles the record.</summary>
+    internal void Reset()
+    {
+        Input.Clear();
+        Output.Clear();
+        _stdout?.Clear();
+        _stderr?.Clear();
+        Command = null;
+        Target = null;
+        Observer = null;
+        Waiters = null;
+        _cause = default;
+        _cancelRequested = false;
+        Worker = -1;
+        InFlightIndex = -1;
+        Started = 0;
+        Running = 0;
+        Ended = 0;
+        PeakMemoryBytes = 0;
+        CpuMicroseconds = 0;
+    }
+
+    private static PayloadBuffer Create(ref PayloadBuffer? field)
+    {
+        var buffer = new PayloadBuffer();
+        return Interlocked.CompareExchange(ref field, buffer, null) ?? buffer;
+    }
+
+    private long Between(long from, long to) => from == 0 || to == 0 || to < from ? 0 : (long)((to - from) * _table.MicrosecondsPerTick);
+}
+
+/// <summary>Somebody who waits for an end besides the submission's observer.</summary>
+internal sealed class Waiter(ITaskObserver observer, long token)
+{
+    public ITaskObserver Observer { get; } = observer;
+    public long Token { get; } = token;
+    public Waiter? Next { get; set; }
+}
+
+/// <summary>
+/// Layout of <see cref="TaskRecord.Word"/>. The generation stands in the same word as the state, so a compare-exchange of a
+/// thread that looked at an earlier task of the slot always fails.
+/// <code>
+/// bits 0-7   TaskState (None: free, or rented and not yet admitted)
+/// bit  8     Entry: inbox or scheduler still hold the slot
+/// bit  9     Evicted: forgotten by retention; found no more; recycled by whoever drops the last hold
+/// bit  10    HasWaiters: the end must look at the list of waiters
+/// bit  11    Withdrawn: the submission's observer is not to be told
+/// bits 12-23 pins: readers that keep the record from being recycled
+/// bits 32-63 generation (its lower 24 bits stand in the id)
+/// </code>
+/// </summary>
+internal static class RecordWord
+{
+    public const ulong StateMask = 0xFF;
+    public const ulong Entry = 1UL << 8;
+    public const ulong Evicted = 1UL << 9;
+    public const ulong HasWaiters = 1UL << 10;
+    public const ulong Withdrawn = 1UL << 11;
+    public const ulong OnePin = 1UL << 12;
+    public const ulong PinMask = 0xFFFUL << 12;
+    public const ulong Holds = Entry | PinMask;
+    public const ulong FirstGeneration = 1UL << 32;
+
+    public static TaskState State(ulong word) => (TaskState)(byte)word;
+
+    public static uint Generation(ulong word) => (uint)(word >> 32);
+
+    public static bool HasEnded(ulong word) => State(word) >= TaskState.Succeeded;
+
+    /// <summary>Forgotten, and nobody holds it any more: the one whose change led here recycles.</summary>
+    public static bool IsFree(ulong word) => (word & (Evicted | Holds)) == Evicted;
+}

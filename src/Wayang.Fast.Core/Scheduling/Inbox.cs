@@ -1,0 +1,190 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace Wayang.Fast.Core.Scheduling;
+
+/// <summary>
+/// Task slots on their way to the dispatch owner.
+/// <para>Producers: any number. Consumers: one at a time (the owner). Progress: <see cref="Push"/> is wait-free (one fetch-and-add,
+/// one store); <see cref="Drain"/> never waits for a producer: a place that was claimed and not yet filled is stepped over and
+/// looked at again, as long as there are at most 16 of them and the oldest is not more than the bound of tasks behind.
+/// Ordering: a push that returned before another began comes out first. Full cannot happen: a slot stands here at
+/// most once, and there is room for twice all slots. Empty: Drain returns 0.</para>
+/// <para>Memory: 4 bytes a place, sixteen to a cache line, written and read in sequence; the consumer writes none of
+/// them. A place holds slot + 1 and the parity of the lap, so what the lap before left there reads as "not yet filled".</para>
+/// </summary>
+public sealed class Inbox
+{
+    private const int MaxHoles = 16;
+    private const int ParityBit = int.MinValue;
+
+    private readonly int[] _places;
+    private readonly int _mask;
+    private readonly int _shift;
+    private readonly int _maxTasks;
+    private readonly long[] _holes = new long[MaxHoles];
+    private int _emptyLooks;
+    private Cursors _cursors;
+
+    // 128 bytes apart (adjacent-line prefetch): producers write one, the owner the other.
+    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private struct Cursors
+    {
+        // SYNC POINT: next place to claim; fetch-and-add by producers.
+        [FieldOffset(128)]
+        public long Tail;
+
+        // SYNC POINT: next place to read; written by the owner after the places before it were read or noted as holes.
+        [FieldOffset(256)]
+        public long Head;
+
+        // SYNC POINT: how many of _holes are in use.
+        [FieldOffset(264)]
+        public int HoleCount;
+    }
+
+    public Inbox(int maxTasks)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxTasks);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTasks, 1 << 28);
+        _maxTasks = maxTasks;
+        _places = new int[BitOperations.RoundUpToPowerOf2((uint)maxTasks * 2)];
+        _mask = _places.Length - 1;
+        _shift = BitOperations.Log2((uint)_places.Length);
+    }
+
+    /// <summary>
+    /// Puts a slot in. After it returns, the caller offers itself as dispatch owner (or knows that the owner looks at
+    /// <see cref="IsEmpty"/> after it gave the ownership up); the interlocked operation of that offer orders the two.
+    /// </summary>
+    /// <returns>True when everything before it had been drained (a hint: whom to wake).</returns>
+    public bool Push(int task)
+    {
+        var position = Interlocked.Increment(ref _cursors.Tail) - 1;
+        // SYNC POINT: pairs with the reads in Drain and IsEmpty.
+        Volatile.Write(ref _places[(int)position & _mask], (task + 1) | Parity(position));
+        return Volatile.Read(ref _cursors.Head) == position;
+    }
+
+    /// <summary>Takes up to <paramref name="tasks"/>.Length slots in their order. Owner only.</summary>
+    public int Drain(Span<int> tasks)
+    {
+        // With holes: read before them, because what was claimed after a hole was filled must not come out before it.
+        var limit = _cursors.HoleCount == 0 ? long.MaxValue : Volatile.Read(ref _cursors.Tail);
+        var count = _cursors.HoleCount == 0 ? 0 : DrainHoles(tasks);
+        count += DrainPlaces(tasks[count..], limit);
+        if (count == 0 && MayStandBehindHole() && _cursors.HoleCount < MaxHoles)
+        {
+            limit = Math.Min(limit, Volatile.Read(ref _cursors.Tail)); // with older holes the earlier limit stays
+            while (count == 0 && TryStepOver(limit))
+            {
+                count = DrainPlaces(tasks, limit);
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// Whether no finished push waits. Any thread; meant for the one that just gave the ownership up, after a full fence: a push that
+    /// it does not see will offer itself.
+    /// </summary>
+    public bool IsEmpty
+    {
+        get
+        {
+            var holes = Volatile.Read(ref _cursors.HoleCount);
+            for (var i = 0; i < holes; i++)
+            {
+                if (IsFilled(Volatile.Read(ref _holes[i])))
+                {
+                    return false;
+                }
+            }
+
+            // Places are claimed in order: if the next one is not filled, a later one may be, behind a stalled producer.
+            var head = Volatile.Read(ref _cursors.Head);
+            var tail = Volatile.Read(ref _cursors.Tail);
+            return !IsFilled(head) && tail - head <= 1;
+        }
+    }
+
+    // Laps alternate between the bit set and clear; the first has it set, because fresh memory is clear.
+    private int Parity(long position) => ((position >> _shift) & 1) == 0 ? ParityBit : 0;
+
+    private bool IsFilled(long position) => (Volatile.Read(ref _places[(int)position & _mask]) ^ Parity(position)) > 0;
+
+    /// <summary>Takes filled places up to the first that is not.</summary>
+    private int DrainPlaces(Span<int> tasks, long limit)
+    {
+        var places = _places;
+        var head = _cursors.Head;
+        var count = 0;
+        while (count < tasks.Length && head < limit)
+        {
+            var value = Volatile.Read(ref places[(int)head & _mask]) ^ Parity(head);
+            if (value <= 0)
+            {
+                break;
+            }
+
+            tasks[count++] = value - 1;
+            head++;
+        }
+
+        if (count > 0)
+        {
+            Volatile.Write(ref _cursors.Head, head);
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// Nothing came: is that a claimed place in front of filled ones? The answer is in the producers' cursor, and to look there at
+    /// each turn of a spinning owner would slow them: the next place is looked at first, the cursor every 16th time.
+    /// </summary>
+    private bool MayStandBehindHole() => IsFilled(_cursors.Head + 1) || (++_emptyLooks & 15) == 0;
+
+    /// <summary>Notes the next place as a hole if it is unfilled and a later one was claimed: its producer was interrupted between claim and store.</summary>
+    private bool TryStepOver(long limit)
+    {
+        var head = _cursors.Head;
+        var holes = _cursors.HoleCount;
+        if (head + 1 >= limit || holes == MaxHoles || (holes > 0 && head - _holes[0] >= _maxTasks))
+        {
+            return false;
+        }
+
+        if (!IsFilled(head))
+        {
+            _holes[holes] = head;
+            Volatile.Write(ref _cursors.HoleCount, holes + 1);
+            Volatile.Write(ref _cursors.Head, head + 1);
+        }
+
+        return true;
+    }
+
+    private int DrainHoles(Span<int> tasks)
+    {
+        var count = 0;
+        var kept = 0;
+        for (var i = 0; i < _cursors.HoleCount; i++)
+        {
+            var position = _holes[i];
+            var value = Volatile.Read(ref _places[(int)position & _mask]) ^ Parity(position);
+            if (value > 0 && count < tasks.Length)
+            {
+                tasks[count++] = value - 1;
+            }
+            else
+            {
+                _holes[kept++] = position;
+            }
+        }
+
+        Volatile.Write(ref _cursors.HoleCount, kept);
+        return count;
+    }
+}

@@ -1,0 +1,70 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Workers;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Commands;
+
+/// <summary>Which of a command's pipes.</summary>
+internal enum CommandStream : byte
+{
+    Stdin = 0,
+    Stdout = 1,
+    Stderr = 2,
+}
+
+/// <summary>
+/// A command in flight: its pipes, what was read, how it ended. It is over when its process was reaped and both output
+/// pipes reached end of file, which they must: the end of its init ends every process that could hold them. Supervisor only.
+/// </summary>
+internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
+{
+    private readonly int[] _pipes = [-1, -1, -1];
+
+    public ulong Id { get; } = id;
+
+    public TaskRecord Record { get; } = record;
+
+    public TaskId TaskId { get; } = record.Id;
+
+    public WorkerPool Pool { get; } = pool;
+
+    public int ProcessId { get; set; }
+
+    /// <summary>Timestamp at which it is stopped.</summary>
+    public long Deadline { get; set; } = long.MaxValue;
+
+    /// <summary>Timestamp at which it is killed after it was asked to stop, or at which open pipes are given up.</summary>
+    public long KillAt { get; set; } = long.MaxValue;
+
+    /// <summary>What we asked for; wins over how the process happened to end.</summary>
+    public (TaskState State, TaskCause Cause)? PendingEnd { get; set; }
+
+    public WorkerExit? Exit { get; set; }
+
+    /// <summary>Bytes of standard input already written.</summary>
+    public int StdinWritten { get; set; }
+
+    public int this[CommandStream stream]
+    {
+        get => _pipes[(int)stream];
+        set => _pipes[(int)stream] = value;
+    }
+
+    public bool IsOver => Exit is not null && this[CommandStream.Stdout] < 0 && this[CommandStream.Stderr] < 0;
+
+    public static ulong Token(ulong id, CommandStream stream) => (id << 2) | (ulong)stream;
+
+    /// <summary>Closes one of our ends and forgets it.</summary>
+    public void Close(CommandStream stream, Poller poller)
+    {
+        var descriptor = this[stream];
+        if (descriptor >= 0)
+        {
+            poller.Remove(descriptor);
+            Descriptors.Close(descriptor);
+            this[stream] = -1;
+        }
+    }
+}

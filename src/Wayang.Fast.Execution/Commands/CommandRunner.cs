@@ -1,0 +1,286 @@
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Commands;
+
+/// <summary>Starts commands, moves their standard streams, and ends them. Supervisor thread only.</summary>
+internal sealed class CommandRunner(
+    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, RuntimeOptions options)
+{
+    private const int Sigterm = 15;
+    private const int Sigkill = 9;
+    private const int ReadsPerEvent = 8;
+    private static readonly long PipeGraceTicks = 2 * Stopwatch.Frequency;
+
+    private readonly Dictionary<ulong, CommandRun> _runs = [];
+    private readonly Dictionary<TaskId, CommandRun> _byTask = [];
+    private readonly byte[] _buffer = new byte[65536];
+
+    public int Running => _runs.Count;
+
+    public IEnumerable<CommandRun> All => _runs.Values;
+
+    /// <summary>Starts a command in the zygote of its pool's image.</summary>
+    public void Start(TaskRecord record, WorkerPool pool)
+    {
+        var id = ids.NewId();
+        if (id == 0)
+        {
+            Fail(record, pool, "all worker places are taken");
+            return;
+        }
+
+        var run = new CommandRun(id, record, pool)
+        {
+            Deadline = Stopwatch.GetTimestamp() + (long)(record.TimeoutMs * (Stopwatch.Frequency / 1000.0)),
+        };
+        var (stdinRead, stdinWrite) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
+        var (stdoutRead, stdoutWrite) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
+        var (stderrRead, stderrWrite) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
+        var arguments = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(record.Command!));
+        ReadOnlySpan<int> sent = [arguments, stdinRead, stdoutWrite, stderrWrite];
+        link.SendCommandStart(id, pool.Image.SpawnerId, NiceClass(record.Level), sent);
+        foreach (var descriptor in sent)
+        {
+            Descriptors.Close(descriptor);
+        }
+
+        run[CommandStream.Stdin] = stdinWrite;
+        run[CommandStream.Stdout] = stdoutRead;
+        run[CommandStream.Stderr] = stderrRead;
+        poller.AddWritable(stdinWrite, CommandRun.Token(id, CommandStream.Stdin), edgeTriggered: true);
+        poller.Add(stdoutRead, CommandRun.Token(id, CommandStream.Stdout), edgeTriggered: false);
+        poller.Add(stderrRead, CommandRun.Token(id, CommandStream.Stderr), edgeTriggered: false);
+        _runs.Add(id, run);
+        _byTask.Add(run.TaskId, run);
+        WriteInput(run);
+    }
+
+    public bool TryFind(ulong id, out CommandRun? run) => _runs.TryGetValue(id, out run);
+
+    public void OnStarted(CommandRun run, int processId)
+    {
+        run.ProcessId = processId;
+        lifecycle.Run(run.Record);
+    }
+
+    public void OnExited(CommandRun run, in WorkerExit exit)
+    {
+        run.Exit = exit;
+        if (exit.Kind == ExitKind.NotStarted)
+        {
+            run.Close(CommandStream.Stdout, poller);
+            run.Close(CommandStream.Stderr, poller);
+        }
+
+        run.KillAt = Stopwatch.GetTimestamp() + PipeGraceTicks;
+        FinishWhenOver(run);
+    }
+
+    /// <summary>Asks a command to end; after the grace it is killed. False when the task is not here.</summary>
+    public bool Stop(TaskId task, TaskState state, in TaskCause cause)
+    {
+        if (!_byTask.TryGetValue(task, out var run))
+        {
+            return false;
+        }
+
+        Stop(run, state, cause);
+        return true;
+    }
+
+    /// <summary>A pipe is ready.</summary>
+    public void OnPipe(ulong token)
+    {
+        if (!_runs.TryGetValue(token >> 2, out var run))
+        {
+            return;
+        }
+
+        var stream = (CommandStream)(token & 3);
+        if (stream == CommandStream.Stdin)
+        {
+            WriteInput(run);
+            return;
+        }
+
+        ReadOutput(run, stream);
+        FinishWhenOver(run);
+    }
+
+    /// <summary>Acts on what is over its time; returns the earliest next deadline.</summary>
+    public long Sweep(long now)
+    {
+        var next = long.MaxValue;
+        List<CommandRun>? due = null;
+        foreach (var run in _runs.Values)
+        {
+            if (run.Deadline <= now || run.KillAt <= now)
+            {
+                (due ??= []).Add(run);
+            }
+
+            next = Math.Min(next, Math.Min(run.Deadline, run.KillAt));
+        }
+
+        foreach (var run in due ?? [])
+        {
+            Expire(run, now);
+            next = Math.Min(next, Math.Min(run.Deadline, run.KillAt));
+        }
+
+        return next;
+    }
+
+    /// <summary>The spawner is gone, and every command with it.</summary>
+    public void LoseAll(string why)
+    {
+        foreach (var run in _runs.Values.ToArray())
+        {
+            if (run.Exit is null)
+            {
+                OnExited(run, new WorkerExit(run.Id, ExitKind.Killed, 0, 0, 0, why));
+            }
+        }
+    }
+
+    /// <summary>CPU weight by class: see design section 6.</summary>
+    public static uint NiceClass(byte level) => level switch
+    {
+        < 8 => 2,
+        < 24 => 1,
+        < 40 => 0,
+        _ => 3,
+    };
+
+    private void Stop(CommandRun run, TaskState state, in TaskCause cause)
+    {
+        if (run.PendingEnd is not null || run.Exit is not null)
+        {
+            return;
+        }
+
+        run.PendingEnd = (state, cause);
+        run.Deadline = long.MaxValue;
+        run.KillAt = Stopwatch.GetTimestamp() + (long)(CommandExecutor.CancelGrace.TotalSeconds * Stopwatch.Frequency);
+        link.SendSignal(run.Id, Sigterm);
+    }
+
+    private void Expire(CommandRun run, long now)
+    {
+        if (run.Exit is not null)
+        {
+            // Nobody can hold these pipes any more, yet they are open: give them up rather than keep the task.
+            if (run.KillAt <= now)
+            {
+                run.Close(CommandStream.Stdout, poller);
+                run.Close(CommandStream.Stderr, poller);
+                FinishWhenOver(run);
+            }
+
+            return;
+        }
+
+        if (run.KillAt <= now)
+        {
+            run.KillAt = long.MaxValue;
+            link.SendSignal(run.Id, Sigkill);
+        }
+        else
+        {
+            Stop(run, TaskState.TimedOut, new TaskCause(CauseType.Timeout, 0, $"ran longer than {run.Record.TimeoutMs} ms"));
+        }
+    }
+
+    private void WriteInput(CommandRun run)
+    {
+        var descriptor = run[CommandStream.Stdin];
+        if (descriptor < 0)
+        {
+            return;
+        }
+
+        var input = run.Record.Input.Span;
+        while (run.StdinWritten < input.Length)
+        {
+            var written = Descriptors.Write(descriptor, input[run.StdinWritten..Math.Min(input.Length, run.StdinWritten + 65536)]);
+            if (written == -1)
+            {
+                return;
+            }
+
+            if (written < 0)
+            {
+                break;
+            }
+
+            run.StdinWritten += written;
+        }
+
+        run.Close(CommandStream.Stdin, poller);
+    }
+
+    private void ReadOutput(CommandRun run, CommandStream stream)
+    {
+        for (var i = 0; i < ReadsPerEvent; i++)
+        {
+            var descriptor = run[stream];
+            if (descriptor < 0)
+            {
+                return;
+            }
+
+            var count = Descriptors.Read(descriptor, _buffer);
+            if (count < 0)
+            {
+                return;
+            }
+
+            if (count == 0)
+            {
+                run.Close(stream, poller);
+                return;
+            }
+
+            var text = _buffer.AsSpan(0, count);
+            if (stream == CommandStream.Stdout)
+            {
+                run.Record.Stdout.AppendBounded(text, options.MaxStreamBytes);
+            }
+            else
+            {
+                run.Record.Stderr.AppendBounded(text, options.MaxStreamBytes);
+            }
+        }
+    }
+
+    private void FinishWhenOver(CommandRun run)
+    {
+        if (!run.IsOver)
+        {
+            return;
+        }
+
+        run.Close(CommandStream.Stdin, poller);
+        _runs.Remove(run.Id);
+        _byTask.Remove(run.TaskId);
+        ids.Remove(run.Id);
+        var exit = run.Exit!.Value;
+        var (state, cause) = run.PendingEnd ?? ExitCauses.Of(exit);
+        completion.Post(new CompletionCommand(CompletionCommandKind.End, Exit: exit, Record: run.Record, State: state, Cause: cause));
+        shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: run.Pool));
+    }
+
+    private void Fail(TaskRecord record, WorkerPool pool, string why)
+    {
+        completion.PostFailed(record, why);
+        shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool));
+    }
+}

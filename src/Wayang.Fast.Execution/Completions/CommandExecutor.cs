@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution.Completions;
+
+/// <summary>
+/// The completion thread's rare work: lost workers, cancels, timeouts, tasks that never ran. It decides the cause of each
+/// end; the record's pending end (what we asked for) wins over how the process happened to die of it.
+/// </summary>
+internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, CompletionReceiver receiver)
+{
+    /// <summary>Time that a call or command gets between the request to stop and the kill.</summary>
+    public static readonly TimeSpan CancelGrace = TimeSpan.FromSeconds(1);
+
+    /// <summary>Set once by the composition.</summary>
+    public Supervisor Supervisor { get; set; } = null!;
+
+    public void Execute(in CompletionCommand command)
+    {
+        switch (command.Kind)
+        {
+            case CompletionCommandKind.WorkerExited:
+                command.Worker!.Exit = command.Exit;
+                receiver.DrainToEnd(command.Worker);
+                shard.Post(new ShardEvent(ShardEventKind.DetachWorker, command.Worker));
+                break;
+            case CompletionCommandKind.WorkerDetached:
+                EndAll(command.Worker!);
+                Supervisor.Dispose(command.Worker!);
+                break;
+            case CompletionCommandKind.End:
+                command.Record!.PeakMemoryBytes = command.Exit.PeakMemoryBytes;
+                command.Record.CpuMicroseconds = command.Exit.CpuMicroseconds;
+                lifecycle.End(command.Record, command.State, command.Cause);
+                break;
+            case CompletionCommandKind.Cancel:
+                Cancel(command.Id);
+                break;
+            case CompletionCommandKind.CallExpired:
+                Expire(command.Worker!, command.Ticket);
+                break;
+            default:
+                EndEverything();
+                break;
+        }
+    }
+
+    /// <summary>Ends what a dead worker had in flight: the oldest ran and gets the true cause, the others were lost with it.</summary>
+    private void EndAll(CallWorker worker)
+    {
+        var exit = worker.Exit ?? default;
+        var oldest = -1;
+        for (var i = 0; i < worker.Entries.Length; i++)
+        {
+            if (worker.Entries[i].Ticket != 0 && (oldest < 0 || worker.Entries[i].Order < worker.Entries[oldest].Order))
+            {
+                oldest = i;
+            }
+        }
+
+        for (var i = 0; i < worker.Entries.Length; i++)
+        {
+            if (worker.Entries[i].Ticket == 0)
+            {
+                continue;
+            }
+
+            var record = table[worker.Entries[i].Record];
+            record.Output.Clear();
+            record.PeakMemoryBytes = exit.PeakMemoryBytes;
+            record.CpuMicroseconds = exit.CpuMicroseconds;
+            var (state, cause) = worker.PendingEnds[i] is { } pending
+                ? pending
+                : i == oldest ? ExitCauses.OfCall(exit, worker.Violation) : (TaskState.Failed, ExitCauses.Lost("another call ended its worker"));
+            receiver.EndCall(worker, i, state, cause, workerServes: false);
+        }
+    }
+
+    private void Cancel(TaskId id)
+    {
+        var record = table.Find(id);
+        if (record is null || record.State >= TaskState.Succeeded)
+        {
+            return;
+        }
+
+        record.CancelRequested = true;
+        if (lifecycle.TryEndQueued(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)))
+        {
+            return;
+        }
+
+        // Dispatched meanwhile (or before): ask, then force.
+        if (record.Kind == TaskKind.Exec)
+        {
+            Supervisor.StopCommand(id, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            return;
+        }
+
+        var worker = FindWorker(record);
+        if (worker is null)
+        {
+            // Between its start and its entry in the in-flight table: look again in a moment.
+            Supervisor.RetryCancel(id);
+            return;
+        }
+
+        worker.PendingEnds[record.InFlightIndex] ??= (TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+        var deadline = Stopwatch.GetTimestamp() + (long)(CancelGrace.TotalSeconds * Stopwatch.Frequency);
+        ref var entry = ref worker.Entries[record.InFlightIndex];
+        if (deadline < entry.Deadline)
+        {
+            Volatile.Write(ref entry.Deadline, deadline);
+            Supervisor.WatchDeadline(deadline);
+        }
+
+        shard.Post(new ShardEvent(ShardEventKind.CancelCall, worker, Ticket: record.Ticket));
+    }
+
+    private void Expire(CallWorker worker, uint ticket)
+    {
+        var index = (int)(ticket & 0xFF);
+        if (worker.Entries[index].Ticket != ticket)
+        {
+            return;
+        }
+
+        var record = table[worker.Entries[index].Record];
+        worker.PendingEnds[index] ??= (TaskState.TimedOut, new TaskCause(CauseType.Timeout, 0, $"ran longer than {record.TimeoutMs} ms"));
+        Volatile.Write(ref worker.Entries[index].Deadline, long.MaxValue);
+        Supervisor.Kill(worker.Id);
+    }
+
+    private CallWorker? FindWorker(TaskRecord record)
+    {
+        var worker = Supervisor.Workers.At(record.Worker);
+        return worker is not null && record.InFlightIndex < worker.Entries.Length && worker.Entries[record.InFlightIndex].Ticket == record.Ticket
+            ? worker
+            : null;
+    }
+
+    private void EndEverything()
+    {
+        foreach (var record in table.Records())
+        {
+            if (record.State is > TaskState.None and < TaskState.Succeeded)
+            {
+                lifecycle.End(record, TaskState.Failed, new TaskCause(CauseType.Shutdown, 0, "the runtime was stopped"));
+            }
+        }
+
+        lifecycle.EndBatch();
+    }
+}

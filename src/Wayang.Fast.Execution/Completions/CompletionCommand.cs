@@ -1,0 +1,38 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution.Completions;
+
+internal enum CompletionCommandKind : byte
+{
+    /// <summary>A worker's process ended: <c>Worker</c>, <c>Exit</c>.</summary>
+    WorkerExited,
+
+    /// <summary>The dispatch owner writes to the worker no more: what it had in flight can be ended.</summary>
+    WorkerDetached,
+
+    /// <summary>A task that never ran ends: <c>Record</c>, <c>Cause</c>.</summary>
+    End,
+
+    /// <summary>Somebody asked to cancel the task <c>Id</c>.</summary>
+    Cancel,
+
+    /// <summary>The call <c>Ticket</c> of <c>Worker</c> is over its time.</summary>
+    CallExpired,
+
+    /// <summary>End all tasks that have not ended: the runtime stops.</summary>
+    Shutdown,
+}
+
+/// <summary>Something rare that the completion thread must do.</summary>
+internal readonly record struct CompletionCommand(
+    CompletionCommandKind Kind,
+    CallWorker? Worker = null,
+    WorkerExit Exit = default,
+    TaskRecord? Record = null,
+    TaskId Id = default,
+    uint Ticket = 0,
+    TaskState State = TaskState.None,
+    TaskCause Cause = default);

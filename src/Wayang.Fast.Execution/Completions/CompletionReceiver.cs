@@ -1,0 +1,263 @@
+using System.Text;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Completions;
+
+internal enum ReceiveOutcome : byte
+{
+    Received,
+    Empty,
+
+    /// <summary>The worker broke the rules of the channel; it is being killed and is read no more.</summary>
+    Broken,
+}
+
+/// <summary>
+/// Turns what a worker wrote into outputs, log lines and ends. Everything is checked against the daemon's own in-flight
+/// table; a stale ticket is dropped, anything impossible ends the worker. Completion thread only.
+/// </summary>
+internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifecycle lifecycle, RuntimeOptions options)
+{
+    private const byte KindReady = 16;
+    private const byte KindOutput = 17;
+    private const byte KindError = 18;
+    private const byte KindLog = 19;
+    private const byte StreamStdout = 1;
+    private const int MaxErrorBytes = 4096;
+
+    private readonly byte[] _scratch = new byte[65536];
+
+    /// <summary>Set once by the composition.</summary>
+    public Supervisor Supervisor { get; set; } = null!;
+
+    /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
+    public long Stale { get; private set; }
+
+    public ReceiveOutcome TryReceive(CallWorker worker)
+    {
+        if (worker.Violation is not null)
+        {
+            return ReceiveOutcome.Broken;
+        }
+
+        var status = worker.Reader.TryRead(_scratch, out var completion);
+        if (status == RingStatus.Empty)
+        {
+            return ReceiveOutcome.Empty;
+        }
+
+        if (status != RingStatus.Ok)
+        {
+            Violate(worker, worker.Reader.CorruptReason ?? "corrupt completion ring");
+            return ReceiveOutcome.Broken;
+        }
+
+        var broken = Apply(worker, completion);
+        if (broken is not null)
+        {
+            Violate(worker, broken);
+            return ReceiveOutcome.Broken;
+        }
+
+        return ReceiveOutcome.Received;
+    }
+
+    /// <summary>A worker that ended may have published ends before: they count. Bounded by the ring's own corruption checks.</summary>
+    public void DrainToEnd(CallWorker worker)
+    {
+        for (var i = 0; i < 65536 && TryReceive(worker) == ReceiveOutcome.Received; i++)
+        {
+            worker.Reader.PublishHead();
+        }
+    }
+
+    /// <summary>The worker broke a rule: it is killed, and what it had in flight ends with <c>sandbox_violation</c>.</summary>
+    public void Violate(CallWorker worker, string what)
+    {
+        if (worker.Violation is null)
+        {
+            worker.Violation = what;
+            Supervisor.Kill(worker.Id);
+        }
+    }
+
+    /// <summary>Frees an in-flight entry and ends its task. False when the ticket is not in flight.</summary>
+    public bool EndCall(CallWorker worker, int index, TaskState state, in TaskCause cause, bool workerServes)
+    {
+        ref var entry = ref worker.Entries[index];
+        if (entry.Ticket == 0)
+        {
+            return false;
+        }
+
+        var record = table[entry.Record];
+        Volatile.Write(ref entry.Deadline, long.MaxValue);
+        Volatile.Write(ref entry.Ticket, 0);
+        worker.PendingEnds[index] = null;
+        if (workerServes)
+        {
+            if (worker.Pool.Key.Reuse == WorkerReuse.Never)
+            {
+                shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
+            }
+            else
+            {
+                // Before the end is told: the observer's next submission finds the slot free.
+                shard.Release(worker, index);
+            }
+        }
+
+        return lifecycle.End(record, state, cause);
+    }
+
+    /// <returns>Null, or the rule that was broken.</returns>
+    private string? Apply(CallWorker worker, in Completion completion)
+    {
+        if (completion.Kind == KindReady)
+        {
+            if (worker.SaidReady || completion.Ticket != 0)
+            {
+                return "said READY twice";
+            }
+
+            worker.SaidReady = true;
+            shard.Post(new ShardEvent(ShardEventKind.WorkerReady, worker));
+            return null;
+        }
+
+        var index = (int)(completion.Ticket & 0xFF);
+        if (index >= worker.Entries.Length)
+        {
+            return $"named in-flight index {index} of {worker.Entries.Length}";
+        }
+
+        ref var entry = ref worker.Entries[index];
+        if (completion.Ticket == 0 || Volatile.Read(ref entry.Ticket) != completion.Ticket)
+        {
+            Stale++;
+            return null;
+        }
+
+        var payload = _scratch.AsSpan(0, completion.Length);
+        return completion.Kind switch
+        {
+            KindOutput or KindError => ApplyPayload(worker, ref entry, index, completion, payload),
+            KindLog => ApplyLog(table[entry.Record], payload),
+            _ => $"wrote a slot of unknown kind {completion.Kind}",
+        };
+    }
+
+    private string? ApplyPayload(CallWorker worker, ref InFlightEntry entry, int index, in Completion completion, ReadOnlySpan<byte> payload)
+    {
+        var record = table[entry.Record];
+        if (completion.First && completion.Last)
+        {
+            if (entry.OutputTotal >= 0)
+            {
+                return "began an output twice";
+            }
+
+            Finish(worker, record, index, completion.Kind, payload);
+            return null;
+        }
+
+        if (completion.First)
+        {
+            var bound = completion.Kind == KindError ? MaxErrorBytes : options.MaxPayloadBytes;
+            if (entry.OutputTotal >= 0 || completion.Total > bound)
+            {
+                return entry.OutputTotal >= 0 ? "began an output twice" : $"announced an output of {completion.Total} bytes; the bound is {bound}";
+            }
+
+            entry.OutputTotal = completion.Total;
+            entry.OutputKind = completion.Kind;
+            record.Output.EnsureCapacity((int)completion.Total);
+        }
+        else if (entry.OutputTotal < 0 || entry.OutputKind != completion.Kind || completion.Total != entry.OutputTotal)
+        {
+            return "wrote a chunk that continues nothing";
+        }
+
+        if (record.Output.Length + payload.Length > entry.OutputTotal)
+        {
+            return "wrote more output than it announced";
+        }
+
+        record.Output.Append(payload);
+        if (!completion.Last)
+        {
+            return null;
+        }
+
+        if (record.Output.Length != entry.OutputTotal)
+        {
+            return "wrote less output than it announced";
+        }
+
+        Finish(worker, record, index, completion.Kind, default);
+        return null;
+    }
+
+    /// <param name="payload">The whole payload; empty when it was assembled in the record's output.</param>
+    private void Finish(CallWorker worker, TaskRecord record, int index, byte kind, ReadOnlySpan<byte> payload)
+    {
+        if (kind == KindOutput)
+        {
+            if (payload.Length > 0)
+            {
+                record.Output.Set(payload);
+            }
+
+            if (record.CancelRequested)
+            {
+                EndCall(worker, index, TaskState.Cancelled, new TaskCause(CauseType.Cancelled), workerServes: true);
+                return;
+            }
+
+            EndCall(worker, index, TaskState.Succeeded, new TaskCause(CauseType.Exit), workerServes: true);
+            return;
+        }
+
+        var detail = ErrorText(payload.Length > 0 ? payload : record.Output.Span);
+        record.Output.Clear();
+        if (record.CancelRequested)
+        {
+            EndCall(worker, index, TaskState.Cancelled, new TaskCause(CauseType.Cancelled, 0, detail), workerServes: true);
+            return;
+        }
+
+        EndCall(worker, index, TaskState.Failed, new TaskCause(CauseType.Exception, 0, detail), workerServes: true);
+    }
+
+    private string? ApplyLog(TaskRecord record, ReadOnlySpan<byte> payload)
+    {
+        if (payload.Length == 0)
+        {
+            return "wrote a log record without a stream";
+        }
+
+        var text = payload[1..];
+        if (payload[0] == StreamStdout)
+        {
+            record.Stdout.AppendBounded(text, options.MaxStreamBytes);
+            return null;
+        }
+
+        record.Stderr.AppendBounded(text, options.MaxStreamBytes);
+        return null;
+    }
+
+    private static string ErrorText(ReadOnlySpan<byte> payload)
+    {
+        payload = payload[..Math.Min(payload.Length, MaxErrorBytes)];
+        var end = payload.IndexOf((byte)0);
+        return end < 0
+            ? Encoding.UTF8.GetString(payload)
+            : $"{Encoding.UTF8.GetString(payload[..end])}: {Encoding.UTF8.GetString(payload[(end + 1)..])}";
+    }
+}

@@ -1,0 +1,332 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Completions;
+
+/// <summary>
+/// The one thread of a shard that reads the workers' rings and ends tasks. It sleeps only in epoll, over the workers'
+/// doorbells and its own signal; with a spin budget it first looks at the rings of the workers that have calls in flight.
+/// After each batch it tells the observers once more (coalesced replies) and dispatches what became possible.
+/// </summary>
+internal sealed class CompletionThread : IDisposable
+{
+    private const ulong SignalToken = ulong.MaxValue;
+    private const int MaxItemsPerTurn = 256;
+    private const int MaxEmptyDoorbellsPerSecond = 20_000;
+
+    private readonly Shard _shard;
+    private readonly TaskLifecycle _lifecycle;
+    private readonly CompletionReceiver _receiver;
+    private readonly WorkerTable _workers;
+    private readonly Poller _poller = new();
+    private readonly EventSignal _signal = new();
+    private readonly ConcurrentQueue<CompletionCommand> _commands = new();
+    private readonly CommandExecutor _executor;
+    private readonly List<CallWorker> _pollList = [];
+    private readonly PollEvent[] _events = new PollEvent[128];
+    private readonly long _spinTicks;
+    private readonly Thread _thread;
+    private readonly int _cpu;
+    private readonly Action<Exception> _onDefect;
+    private int _signalled;
+    private volatile bool _takeOver;
+    private volatile bool _stopping;
+
+    public CompletionThread(
+        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, Action<Exception> onDefect)
+    {
+        _shard = shard;
+        _lifecycle = lifecycle;
+        _workers = workers;
+        _onDefect = onDefect;
+        _receiver = new CompletionReceiver(shard, table, lifecycle, options);
+        _executor = new CommandExecutor(shard, table, lifecycle, _receiver);
+        _spinTicks = (long)(options.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
+        _cpu = options.CompletionCpu;
+        _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
+        _thread = new Thread(Run) { Name = "wayang-completion", IsBackground = true, Priority = ThreadPriority.AboveNormal };
+    }
+
+    public bool IsCurrent => Thread.CurrentThread == _thread;
+
+    /// <summary>Set once by the composition before <see cref="Start"/>.</summary>
+    public Supervisor Supervisor
+    {
+        set
+        {
+            _executor.Supervisor = value;
+            _receiver.Supervisor = value;
+        }
+    }
+
+    public long Wakeups { get; private set; }
+
+    public long StaleCompletions => _receiver.Stale;
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Watches a worker's doorbell from now on. Thread-safe; before the worker is started.</summary>
+    public void Watch(CallWorker worker) => _poller.Add(worker.Channel.Doorbell, worker.Id, edgeTriggered: true);
+
+    /// <summary>Thread-safe.</summary>
+    public void Post(in CompletionCommand command)
+    {
+        _commands.Enqueue(command);
+        Wake();
+    }
+
+    public void PostDetached(CallWorker worker) => Post(new CompletionCommand(CompletionCommandKind.WorkerDetached, worker));
+
+    /// <summary>Ends a task that never ran because nothing can run it.</summary>
+    public void PostFailed(TaskRecord record, string why) => Post(new CompletionCommand(
+        CompletionCommandKind.End, Record: record, State: TaskState.Failed, Cause: new TaskCause(CauseType.WorkerLost, 0, why)));
+
+    /// <summary>The dispatch owner hands the shard over.</summary>
+    public void RequestTakeOver()
+    {
+        _takeOver = true;
+        Wake();
+    }
+
+    public void Stop()
+    {
+        _stopping = true;
+        Wake();
+        if (_thread.IsAlive && !IsCurrent)
+        {
+            _thread.Join();
+        }
+    }
+
+    public void Dispose()
+    {
+        Stop();
+        _poller.Dispose();
+        _signal.Dispose();
+    }
+
+    private void Wake()
+    {
+        if (Interlocked.Exchange(ref _signalled, 1) == 0)
+        {
+            _signal.Signal();
+        }
+    }
+
+    private void Run()
+    {
+        if (_cpu >= 0)
+        {
+            Processor.PinThread(_cpu);
+        }
+
+        try
+        {
+            while (!_stopping)
+            {
+                Turn();
+            }
+        }
+        catch (Exception defect) when (!Debugger.IsAttached)
+        {
+            _onDefect(defect);
+        }
+    }
+
+    private void Turn()
+    {
+        var timeout = _pollList.Count > 0 ? Spin() : -1;
+        var count = timeout == 0 && _spinTicks > 0 && _pollList.Count > 0 ? 0 : _poller.Wait(_events, timeout);
+        _shard.BeginDeferring();
+        if (count > 0)
+        {
+            Wakeups++;
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            if (_events[i].Token == SignalToken)
+            {
+                _signal.Drain();
+                // SYNC POINT: cleared before the queue is read; a later Post signals again.
+                Interlocked.Exchange(ref _signalled, 0);
+            }
+            else if (_workers.Find(_events[i].Token) is { } worker)
+            {
+                OnDoorbell(worker);
+            }
+        }
+
+        VisitPollList();
+        ExecuteCommands();
+        _lifecycle.EndBatch();
+        _shard.EndDeferring();
+        if (_takeOver)
+        {
+            _takeOver = false;
+            _shard.TakeOver();
+        }
+    }
+
+    /// <summary>
+    /// Looks at the rings of the workers in the poll list for the spin budget. Those that stay empty go to sleep: their flag
+    /// is set, the ring is looked at once more, and they leave the list.
+    /// </summary>
+    /// <returns>0 when something is to be read, -1 when all are asleep and epoll may block.</returns>
+    private int Spin()
+    {
+        var until = Stopwatch.GetTimestamp() + _spinTicks;
+        do
+        {
+            foreach (var worker in _pollList)
+            {
+                if (worker.Reader.HasCompletion)
+                {
+                    return 0;
+                }
+            }
+
+            if (Volatile.Read(ref _signalled) != 0)
+            {
+                return 0;
+            }
+
+            Thread.SpinWait(1);
+        }
+        while (_spinTicks > 0 && Stopwatch.GetTimestamp() < until);
+
+        for (var i = _pollList.Count - 1; i >= 0; i--)
+        {
+            var worker = _pollList[i];
+            if (worker.Reader.PrepareSleep())
+            {
+                worker.Reader.CancelSleep();
+                return 0;
+            }
+
+            worker.InPollList = false;
+            _pollList.RemoveAt(i);
+        }
+
+        return -1;
+    }
+
+    private void OnDoorbell(CallWorker worker)
+    {
+        if (worker.UploadsPending)
+        {
+            _shard.Post(new ShardEvent(ShardEventKind.SpaceFreed, worker));
+        }
+
+        if (worker.InPollList)
+        {
+            return;
+        }
+
+        worker.Reader.CancelSleep();
+        if (Drain(worker) == 0 && !worker.UploadsPending)
+        {
+            CountEmptyDoorbell(worker);
+        }
+    }
+
+    private void VisitPollList()
+    {
+        for (var i = _pollList.Count - 1; i >= 0; i--)
+        {
+            var worker = _pollList[i];
+            worker.InPollList = false;
+            _pollList.RemoveAt(i);
+            Drain(worker);
+        }
+    }
+
+    /// <summary>Reads what a worker has published, at most one turn's share; the rest stays for the next turn.</summary>
+    private int Drain(CallWorker worker)
+    {
+        for (var read = 0; ; read++)
+        {
+            if (read == MaxItemsPerTurn)
+            {
+                worker.Reader.PublishHead();
+                KeepPolling(worker);
+                return read;
+            }
+
+            var outcome = _receiver.TryReceive(worker);
+            if (outcome == ReceiveOutcome.Received)
+            {
+                continue;
+            }
+
+            worker.Reader.PublishHead();
+            if (outcome == ReceiveOutcome.Empty)
+            {
+                if (_spinTicks > 0)
+                {
+                    KeepPolling(worker);
+                    return read;
+                }
+
+                if (worker.Reader.PrepareSleep())
+                {
+                    worker.Reader.CancelSleep();
+                    continue;
+                }
+            }
+
+            return read;
+        }
+    }
+
+    private void KeepPolling(CallWorker worker)
+    {
+        if (!worker.InPollList)
+        {
+            worker.InPollList = true;
+            _pollList.Add(worker);
+        }
+    }
+
+    private void CountEmptyDoorbell(CallWorker worker)
+    {
+        var now = Stopwatch.GetTimestamp();
+        if (now - worker.EmptyDoorbellsSince > Stopwatch.Frequency)
+        {
+            worker.EmptyDoorbellsSince = now;
+            worker.EmptyDoorbells = 0;
+        }
+
+        if (++worker.EmptyDoorbells > MaxEmptyDoorbellsPerSecond)
+        {
+            _receiver.Violate(worker, "rang its doorbell without work too often");
+        }
+    }
+
+    private void ExecuteCommands()
+    {
+        while (_commands.TryDequeue(out var command))
+        {
+            if (command.Kind == CompletionCommandKind.WorkerDetached)
+            {
+                var worker = command.Worker!;
+                _receiver.DrainToEnd(worker);
+                if (worker.InPollList)
+                {
+                    worker.InPollList = false;
+                    _pollList.Remove(worker);
+                }
+
+                _poller.Remove(worker.Channel.Doorbell);
+            }
+
+            _executor.Execute(command);
+        }
+    }
+}

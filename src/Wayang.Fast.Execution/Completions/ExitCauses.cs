@@ -1,0 +1,40 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Spawner;
+
+namespace Wayang.Fast.Execution.Completions;
+
+/// <summary>Which end a process's end is.</summary>
+internal static class ExitCauses
+{
+    /// <param name="exit">What the spawner told.</param>
+    /// <param name="violation">What the daemon found in the channel, if it killed the worker for that.</param>
+    public static (TaskState State, TaskCause Cause) Of(in WorkerExit exit, string? violation = null)
+    {
+        if (violation is not null)
+        {
+            return (TaskState.Failed, new TaskCause(CauseType.SandboxViolation, 0, $"channel: {violation}"));
+        }
+
+        return exit.Kind switch
+        {
+            ExitKind.Code => (exit.Value == 0 ? TaskState.Succeeded : TaskState.Failed, new TaskCause(CauseType.Exit, exit.Value)),
+            ExitKind.Signal => (TaskState.Failed, new TaskCause(CauseType.Signal, exit.Value)),
+            ExitKind.OutOfMemory => (TaskState.Failed, new TaskCause(CauseType.OutOfMemory, 0, "the memory limit of its group was hit")),
+            ExitKind.Violation => (TaskState.Failed, new TaskCause(
+                CauseType.SandboxViolation, exit.Value, exit.Text.Length > 0 ? exit.Text : $"syscall {exit.Value}")),
+            ExitKind.NotStarted => (TaskState.Failed, Lost($"its worker could not be started: {exit.Text}")),
+            _ => (TaskState.Failed, Lost(exit.Text.Length > 0 ? exit.Text : "its worker was killed")),
+        };
+    }
+
+    /// <summary>The end of a call whose worker ended: even exit code 0 is no result.</summary>
+    public static (TaskState State, TaskCause Cause) OfCall(in WorkerExit exit, string? violation)
+    {
+        var end = Of(exit, violation);
+        return end.State == TaskState.Succeeded
+            ? (TaskState.Failed, new TaskCause(CauseType.Exit, exit.Value, "the function ended its process instead of returning"))
+            : end;
+    }
+
+    public static TaskCause Lost(string why) => new(CauseType.WorkerLost, 0, why);
+}

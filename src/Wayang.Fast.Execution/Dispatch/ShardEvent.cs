@@ -1,0 +1,39 @@
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution.Dispatch;
+
+internal enum ShardEventKind : byte
+{
+    /// <summary>A worker said READY.</summary>
+    WorkerReady,
+
+    /// <summary>A worker that was asked for could not be started.</summary>
+    WorkerStartFailed,
+
+    /// <summary>A worker must take no more calls; answered by <c>CompletionThread.PostDetached</c>.</summary>
+    DetachWorker,
+
+    /// <summary>A worker has served its one task (reuse: never) or has been idle for long: detach and end it.</summary>
+    RetireWorker,
+
+    /// <summary>A worker consumed requests while an upload waited.</summary>
+    SpaceFreed,
+
+    /// <summary>Set the cancel bit of a call in flight.</summary>
+    CancelCall,
+
+    /// <summary>A command ended: its pool has a slot again.</summary>
+    CommandEnded,
+
+    /// <summary>A pool was made: add its slots (commands).</summary>
+    PoolOpened,
+
+    /// <summary>A pool's image is gone for good: end what is queued.</summary>
+    PoolClosed,
+
+    /// <summary>Look for workers that have been idle too long.</summary>
+    Trim,
+}
+
+/// <summary>Something rare that the dispatch owner must know.</summary>
+internal readonly record struct ShardEvent(ShardEventKind Kind, CallWorker? Worker = null, WorkerPool? Pool = null, uint Ticket = 0, string? Reason = null);

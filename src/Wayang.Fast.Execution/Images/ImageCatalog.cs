@@ -1,0 +1,154 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Images;
+
+/// <summary>
+/// The images of this node by content hash, and the names that tenants gave them. An image is opened once per profile: a
+/// zygote stands in one profile's root. Thread-safe; cold.
+/// </summary>
+internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options) : IDisposable
+{
+    /// <summary>Images of commands have this name; it is no hash.</summary>
+    public const string CommandHash = "command";
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(string Hash, string Profile), Image> _images = [];
+    private readonly Dictionary<string, (int Descriptor, long Bytes)> _contents = [];
+    private readonly ConcurrentDictionary<(int Tenant, string Name), string> _names = new();
+    private readonly ConcurrentDictionary<(int Tenant, string Hash), string?> _owners = new();
+
+    /// <summary>The image that executes commands under a profile; made at the first use.</summary>
+    public Image Command(string profile)
+    {
+        lock (_lock)
+        {
+            return GetOrOpen(CommandHash, profile, ImageKind.Command, -1, 0);
+        }
+    }
+
+    /// <summary>Finds an image that a tenant has put, by name or hash, opened under a profile. Null when there is none.</summary>
+    public Image? Find(int tenant, ReadOnlySpan<byte> nameOrHash, string profile)
+    {
+        var text = Encoding.UTF8.GetString(nameOrHash);
+        var hash = _names.GetValueOrDefault((tenant, text)) ?? text;
+        lock (_lock)
+        {
+            return _owners.ContainsKey((tenant, hash)) && _contents.TryGetValue(hash, out var content)
+                ? GetOrOpen(hash, profile, ImageKind.CPlugin, content.Descriptor, content.Bytes)
+                : null;
+        }
+    }
+
+    /// <summary>Stores and loads an image; completes when it is ready or has failed.</summary>
+    public async Task<(ImageDescription? Image, OperationError? Error)> PutAsync(ImageUpload upload, string profile, CancellationToken cancellation)
+    {
+        if (Refuse(upload) is { } refusal)
+        {
+            return (null, refusal);
+        }
+
+        var hash = Convert.ToHexStringLower(SHA256.HashData(upload.Data.Span));
+        Image image;
+        lock (_lock)
+        {
+            if (!_contents.TryGetValue(hash, out var content))
+            {
+                if (_contents.Count >= options.MaxImages)
+                {
+                    return (null, new OperationError(ErrorCode.ResourceExhausted, $"the node holds {_contents.Count} images already; the bound is max_images"));
+                }
+
+                content = (Descriptors.CreateSealedMemory("wayang-image", upload.Data.Span), upload.Data.Length);
+                _contents.Add(hash, content);
+            }
+
+            if (_images.TryGetValue((hash, profile), out var known) && known.State == ImageState.Failed)
+            {
+                _images.Remove((hash, profile));
+            }
+
+            image = GetOrOpen(hash, profile, ImageKind.CPlugin, content.Descriptor, content.Bytes);
+        }
+
+        await image.Opened.Task.WaitAsync(cancellation).ConfigureAwait(false);
+        if (image.State == ImageState.Failed)
+        {
+            return (null, new OperationError(ErrorCode.ImageFailed, image.Failure ?? "the image could not be loaded", "data"));
+        }
+
+        _owners[(upload.Tenant, hash)] = upload.Name;
+        if (upload.Name is not null)
+        {
+            _names[(upload.Tenant, upload.Name)] = hash;
+        }
+
+        return (Describe(image, upload.Name), null);
+    }
+
+    public IReadOnlyList<ImageDescription> List(int tenant)
+    {
+        lock (_lock)
+        {
+            return [.. _images.Values
+                .Where(i => i.Kind == ImageKind.CPlugin && _owners.ContainsKey((tenant, i.Hash)))
+                .Select(i => Describe(i, _owners.GetValueOrDefault((tenant, i.Hash))))];
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            foreach (var content in _contents.Values)
+            {
+                Descriptors.Close(content.Descriptor);
+            }
+
+            _contents.Clear();
+        }
+    }
+
+    [SuppressMessage("Performance", "CA1859", Justification = "a refusal or nothing")]
+    private static OperationError? Refuse(ImageUpload upload)
+    {
+        if (!string.Equals(upload.Kind, "c", StringComparison.Ordinal))
+        {
+            return new OperationError(ErrorCode.InvalidArgument, $"kind '{upload.Kind}' is not known; this version loads 'c' (a shared library with wayang_plugin_init)", "kind");
+        }
+
+        if (upload.Data.Length < 64 || !upload.Data.Span[..4].SequenceEqual("\u007fELF"u8))
+        {
+            return new OperationError(ErrorCode.InvalidArgument, "data is no ELF shared library", "data");
+        }
+
+        return upload.Name is { } name && !IsName(name)
+            ? new OperationError(ErrorCode.InvalidArgument, $"name '{name}' must be 1 to 63 of A-Z a-z 0-9 . _ -", "name")
+            : null;
+    }
+
+    private static bool IsName(string name) =>
+        name.Length is >= 1 and <= 63 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+
+    private static ImageDescription Describe(Image image, string? name) =>
+        new(image.Hash, name, "c", image.Bytes, image.Functions, image.State.ToString().ToLowerInvariant());
+
+    private Image GetOrOpen(string hash, string profile, ImageKind kind, int descriptor, long bytes)
+    {
+        if (!_images.TryGetValue((hash, profile), out var image))
+        {
+            image = new Image(hash, profile, kind, descriptor, bytes);
+            _images.Add((hash, profile), image);
+            supervisor.OpenImage(image);
+        }
+
+        return image;
+    }
+}

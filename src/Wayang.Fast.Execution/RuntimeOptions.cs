@@ -1,0 +1,58 @@
+namespace Wayang.Fast.Execution;
+
+/// <summary>
+/// The bounds of a node's runtime. Immutable; the ranges are checked once, where the configuration is read. A value that
+/// is not given keeps the default below.
+/// </summary>
+public sealed record RuntimeOptions
+{
+    /// <summary>Workers of one pool (image, profile, tenant) at most. Twice the processors: a blocked worker leaves its core free.</summary>
+    public int MaxWorkersPerPool { get; init; } = Math.Max(4, Environment.ProcessorCount * 2);
+
+    /// <summary>Idle workers that a pool in use keeps ready beyond the busy ones.</summary>
+    public int SpareWorkers { get; init; } = 1;
+
+    /// <summary>An idle worker beyond the spares ends after this time.</summary>
+    public int WarmIdleSeconds { get; init; } = 60;
+
+    /// <summary>Calls in flight in one worker at most. One: a call never waits behind another in the same worker.</summary>
+    public int CallConcurrency { get; init; } = 1;
+
+    /// <summary>Time from dispatch to the end for a task that names none.</summary>
+    public uint DefaultTimeoutMs { get; init; } = 3_600_000;
+
+    /// <summary>The longest timeout that a task may ask for.</summary>
+    public uint MaxTimeoutMs { get; init; } = 7 * 24 * 3_600_000;
+
+    public int MaxQueuedTasks { get; init; } = 1_000_000;
+
+    /// <summary>Input payloads of all queued tasks together.</summary>
+    public long MaxQueuedBytes { get; init; } = 1L << 30;
+
+    /// <summary>One input or one output.</summary>
+    public int MaxPayloadBytes { get; init; } = 64 << 20;
+
+    /// <summary>Kept of each of a task's stdout and stderr; the rest is counted and dropped.</summary>
+    public int MaxStreamBytes { get; init; } = 16 << 20;
+
+    /// <summary>Ended tasks kept in memory at most; the oldest are forgotten first.</summary>
+    public int RetainTasks { get; init; } = 100_000;
+
+    /// <summary>An ended task is forgotten after this time.</summary>
+    public int RetainMinutes { get; init; } = 10;
+
+    /// <summary>How long the completion thread and the workers look at their rings before they sleep. 0: never spin.</summary>
+    public int SpinMicroseconds { get; init; }
+
+    /// <summary>Pauses that a worker looks at its ring before it sleeps. 0: never spin; -1: never sleep (measurements).</summary>
+    public int WorkerSpinPauses { get; init; }
+
+    /// <summary>Memory that ended tasks may hold with their outputs.</summary>
+    public long RetainBytes { get; init; } = 256L << 20;
+
+    /// <summary>Images (distinct contents) that the node keeps at most.</summary>
+    public int MaxImages { get; init; } = 256;
+
+    /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
+    public int CompletionCpu { get; init; } = -1;
+}

@@ -1,0 +1,281 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Wayang.Fast.Execution.Spawner;
+
+/// <summary>Types of the messages between daemon and spawner; mirrors <c>native/spawner/protocol.h</c>.</summary>
+internal enum MessageType : ushort
+{
+    Hello = 1,
+    ImageOpen = 2,
+    ImageClose = 3,
+    WorkerStart = 4,
+    CommandStart = 5,
+    WorkerSignal = 6,
+    Welcome = 32,
+    ImageReady = 33,
+    ImageGone = 34,
+    WorkerStarted = 35,
+    WorkerExited = 36,
+    Refused = 37,
+    Log = 38,
+}
+
+/// <summary>What the spawner loads.</summary>
+public enum ImageKind
+{
+    Command = 1,
+    CPlugin = 2,
+}
+
+/// <summary>How a worker process ended, as the spawner decided it.</summary>
+internal enum ExitKind : uint
+{
+    Code = 1,
+    Signal = 2,
+    OutOfMemory = 3,
+    Violation = 4,
+    NotStarted = 5,
+    Killed = 6,
+}
+
+/// <summary>What the host gives; told in WELCOME.</summary>
+[Flags]
+internal enum SpawnerFeatures : uint
+{
+    None = 0,
+    Root = 0x1,
+    CgroupV1 = 0x2,
+    CgroupV2 = 0x4,
+    MemoryGroup = 0x8,
+    PidsGroup = 0x10,
+    Landlock = 0x20,
+    SeccompNotify = 0x40,
+    CpuGroup = 0x80,
+}
+
+/// <summary>Sizes and fixed numbers of the protocol.</summary>
+internal static class ProtocolLayout
+{
+    public const uint Magic = 0x50535957;
+    public const ushort Version = 1;
+    public const int MaxBytes = 65536;
+    public const int MaxDescriptors = 8;
+    public const int NameBytes = 64;
+    public const int HeaderBytes = 24;
+    public const int HelloBytes = 8;
+    public const int WelcomeBytes = 264;
+    public const int ImageOpenBytes = 144;
+    public const int ImageRefBytes = 8;
+    public const int ImageReadyBytes = 16;
+    public const int WorkerStartBytes = 40;
+    public const int WorkerSignalBytes = 16;
+    public const int WorkerStartedBytes = 16;
+    public const int WorkerExitedBytes = 160;
+    public const int FailureBytes = 528;
+    public const uint ArgumentsMagic = 0x52415957;
+    public const int ArgumentsMaxBytes = 2 * 1024 * 1024;
+}
+
+/// <summary>Builds messages into a caller's buffer of <see cref="ProtocolLayout.MaxBytes"/>; each returns the length.</summary>
+internal static class MessageWriter
+{
+    public static int Hello(Span<byte> buffer, ulong request)
+    {
+        var body = Begin(buffer, MessageType.Hello, ProtocolLayout.HelloBytes, 0, request);
+        BinaryPrimitives.WriteUInt32LittleEndian(body, ProtocolLayout.Version);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.HelloBytes;
+    }
+
+    public static int ImageOpen(Span<byte> buffer, ulong request, ulong image, ImageKind kind, string profile, string name, int descriptors)
+    {
+        var body = Begin(buffer, MessageType.ImageOpen, ProtocolLayout.ImageOpenBytes, descriptors, request);
+        BinaryPrimitives.WriteUInt64LittleEndian(body, image);
+        BinaryPrimitives.WriteUInt32LittleEndian(body[8..], (uint)kind);
+        WriteName(body[16..], profile);
+        WriteName(body[(16 + ProtocolLayout.NameBytes)..], name);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.ImageOpenBytes;
+    }
+
+    public static int ImageClose(Span<byte> buffer, ulong image)
+    {
+        var body = Begin(buffer, MessageType.ImageClose, ProtocolLayout.ImageRefBytes, 0, 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(body, image);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.ImageRefBytes;
+    }
+
+    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors)
+    {
+        var body = Begin(buffer, type, ProtocolLayout.WorkerStartBytes, descriptors, worker);
+        BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
+        BinaryPrimitives.WriteUInt64LittleEndian(body[8..], image);
+        BinaryPrimitives.WriteUInt32LittleEndian(body[36..], niceClass);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerStartBytes;
+    }
+
+    public static int WorkerSignal(Span<byte> buffer, ulong worker, int signal)
+    {
+        var body = Begin(buffer, MessageType.WorkerSignal, ProtocolLayout.WorkerSignalBytes, 0, worker);
+        BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
+        BinaryPrimitives.WriteInt32LittleEndian(body[8..], signal);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;
+    }
+
+    private static Span<byte> Begin(Span<byte> buffer, MessageType type, int bodyBytes, int descriptors, ulong request)
+    {
+        var message = buffer[..(ProtocolLayout.HeaderBytes + bodyBytes)];
+        message.Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(message, ProtocolLayout.Magic);
+        BinaryPrimitives.WriteUInt16LittleEndian(message[4..], ProtocolLayout.Version);
+        BinaryPrimitives.WriteUInt16LittleEndian(message[6..], (ushort)type);
+        BinaryPrimitives.WriteUInt32LittleEndian(message[8..], (uint)message.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(message[12..], (uint)descriptors);
+        BinaryPrimitives.WriteUInt64LittleEndian(message[16..], request);
+        return message[ProtocolLayout.HeaderBytes..];
+    }
+
+    private static void WriteName(Span<byte> field, string name)
+    {
+        if (Encoding.UTF8.GetByteCount(name) >= ProtocolLayout.NameBytes)
+        {
+            throw new ArgumentException($"the name '{name}' has over {ProtocolLayout.NameBytes - 1} bytes", nameof(name));
+        }
+
+        Encoding.UTF8.GetBytes(name, field);
+    }
+}
+
+/// <summary>Answer to HELLO.</summary>
+internal sealed record Welcome(SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note);
+
+/// <summary>The last word on a worker.</summary>
+internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text);
+
+/// <summary>A failure told by the spawner.</summary>
+internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text);
+
+/// <summary>Reads messages of the spawner; false for anything malformed (the spawner is then considered broken).</summary>
+internal static class MessageReader
+{
+    public static bool TryReadHeader(ReadOnlySpan<byte> message, out MessageType type, out ulong request)
+    {
+        type = default;
+        request = 0;
+        if (message.Length < ProtocolLayout.HeaderBytes
+            || BinaryPrimitives.ReadUInt32LittleEndian(message) != ProtocolLayout.Magic
+            || BinaryPrimitives.ReadUInt16LittleEndian(message[4..]) != ProtocolLayout.Version
+            || BinaryPrimitives.ReadUInt32LittleEndian(message[8..]) != message.Length)
+        {
+            return false;
+        }
+
+        type = (MessageType)BinaryPrimitives.ReadUInt16LittleEndian(message[6..]);
+        request = BinaryPrimitives.ReadUInt64LittleEndian(message[16..]);
+        return true;
+    }
+
+    public static bool TryReadWelcome(ReadOnlySpan<byte> body, out Welcome? welcome)
+    {
+        welcome = null;
+        if (body.Length != ProtocolLayout.WelcomeBytes || BinaryPrimitives.ReadUInt32LittleEndian(body) != ProtocolLayout.Version)
+        {
+            return false;
+        }
+
+        welcome = new Welcome(
+            (SpawnerFeatures)BinaryPrimitives.ReadUInt32LittleEndian(body[4..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
+            (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(body[12..]), 65535),
+            ReadText(body[16..]));
+        return true;
+    }
+
+    public static bool TryReadImageReady(ReadOnlySpan<byte> body, out ulong image, out int zygote, out string[] functions)
+    {
+        image = 0;
+        zygote = 0;
+        functions = [];
+        if (body.Length < ProtocolLayout.ImageReadyBytes)
+        {
+            return false;
+        }
+
+        image = BinaryPrimitives.ReadUInt64LittleEndian(body);
+        zygote = BinaryPrimitives.ReadInt32LittleEndian(body[8..]);
+        var count = BinaryPrimitives.ReadUInt32LittleEndian(body[12..]);
+        var rest = body[ProtocolLayout.ImageReadyBytes..];
+        if (count > 1024)
+        {
+            return false;
+        }
+
+        functions = new string[count];
+        for (var i = 0; i < functions.Length; i++)
+        {
+            var end = rest.IndexOf((byte)0);
+            if (end <= 0)
+            {
+                return false;
+            }
+
+            functions[i] = Encoding.UTF8.GetString(rest[..end]);
+            rest = rest[(end + 1)..];
+        }
+
+        return true;
+    }
+
+    public static bool TryReadWorkerStarted(ReadOnlySpan<byte> body, out ulong worker, out int pid)
+    {
+        worker = 0;
+        pid = 0;
+        if (body.Length != ProtocolLayout.WorkerStartedBytes)
+        {
+            return false;
+        }
+
+        worker = BinaryPrimitives.ReadUInt64LittleEndian(body);
+        pid = BinaryPrimitives.ReadInt32LittleEndian(body[8..]);
+        return true;
+    }
+
+    public static bool TryReadWorkerExited(ReadOnlySpan<byte> body, out WorkerExit exit)
+    {
+        exit = default;
+        if (body.Length != ProtocolLayout.WorkerExitedBytes)
+        {
+            return false;
+        }
+
+        exit = new WorkerExit(
+            BinaryPrimitives.ReadUInt64LittleEndian(body),
+            (ExitKind)BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
+            BinaryPrimitives.ReadInt32LittleEndian(body[12..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(body[16..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(body[24..]),
+            ReadText(body[32..]));
+        return exit.Kind is >= ExitKind.Code and <= ExitKind.Killed;
+    }
+
+    public static bool TryReadFailure(ReadOnlySpan<byte> body, out SpawnerFailure failure)
+    {
+        failure = default;
+        if (body.Length != ProtocolLayout.FailureBytes)
+        {
+            return false;
+        }
+
+        failure = new SpawnerFailure(
+            BinaryPrimitives.ReadUInt64LittleEndian(body),
+            BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
+            BinaryPrimitives.ReadInt32LittleEndian(body[12..]),
+            ReadText(body[16..]));
+        return true;
+    }
+
+    private static string ReadText(ReadOnlySpan<byte> field)
+    {
+        var end = field.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(end < 0 ? field : field[..end]);
+    }
+}

@@ -1,0 +1,112 @@
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Spawner;
+
+namespace Wayang.Fast.Execution.Supervision;
+
+/// <summary>Opens images at the spawner, and opens them again when their zygote or the spawner was lost. Supervisor only.</summary>
+internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog log)
+{
+    private const int MaxReopens = 5;
+
+    private readonly List<Image> _images = [];
+    private ulong _nextId = 1;
+
+    public void Open(Image image)
+    {
+        _images.Add(image);
+        if (link.IsReady)
+        {
+            SendOpen(image);
+        }
+    }
+
+    public void OpenAll()
+    {
+        foreach (var image in _images.Where(i => i.State is ImageState.Opening or ImageState.Lost))
+        {
+            SendOpen(image);
+        }
+    }
+
+    /// <summary>The spawner is gone, and every zygote with it.</summary>
+    public void LoseAll()
+    {
+        foreach (var image in _images.Where(i => i.State != ImageState.Failed))
+        {
+            image.SpawnerId = 0;
+            image.State = image.State == ImageState.Opening ? ImageState.Opening : ImageState.Lost;
+        }
+    }
+
+    public bool OnReady(ulong id, int zygote, string[] functions)
+    {
+        if (Find(id) is not { } image)
+        {
+            return true;
+        }
+
+        if (image.State == ImageState.Lost && !functions.AsSpan().SequenceEqual(image.Functions))
+        {
+            Fail(image, "the image registered other functions when it was loaded again");
+            return true;
+        }
+
+        image.ZygoteProcessId = zygote;
+        image.Functions = functions;
+        image.State = ImageState.Ready;
+        image.Opened.TrySetResult();
+        return true;
+    }
+
+    public void OnGone(in SpawnerFailure failure)
+    {
+        if (Find(failure.Id) is not { } image)
+        {
+            return;
+        }
+
+        image.SpawnerId = 0;
+        if (image.State == ImageState.Ready && image.Reopened++ < MaxReopens)
+        {
+            log.Warn($"the zygote of image {image.Hash[..Math.Min(12, image.Hash.Length)]} ended ({failure.Text}); it is started again");
+            image.State = ImageState.Lost;
+            SendOpen(image);
+            return;
+        }
+
+        Fail(image, failure.Text);
+    }
+
+    /// <summary>True when the refused request was the opening of an image.</summary>
+    public bool OnRefused(ulong request, in SpawnerFailure failure)
+    {
+        if (Find(request) is not { State: ImageState.Opening or ImageState.Lost } image)
+        {
+            return false;
+        }
+
+        Fail(image, failure.Text);
+        return true;
+    }
+
+    /// <summary>Pools of an image that failed for good are closed when they are next used.</summary>
+    private void Fail(Image image, string why)
+    {
+        image.Failure = why;
+        image.State = ImageState.Failed;
+        image.Opened.TrySetResult();
+        foreach (var pool in image.Pools)
+        {
+            shard.Post(new ShardEvent(ShardEventKind.PoolClosed, Pool: pool));
+        }
+    }
+
+    private void SendOpen(Image image)
+    {
+        image.SpawnerId = (_nextId++ << 32) | 0xFFFF_FFFF;
+        link.SendImageOpen(image, image.SpawnerId, image.Hash[..Math.Min(16, image.Hash.Length)]);
+    }
+
+    private Image? Find(ulong id) => _images.Find(i => i.SpawnerId == id);
+}

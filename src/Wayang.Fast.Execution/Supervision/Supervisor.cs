@@ -1,0 +1,508 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Commands;
+using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Workers;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Supervision;
+
+/// <summary>
+/// The thread that talks to the spawner, moves the streams of commands, and watches the clock. Everything on it may take
+/// milliseconds; nothing on the dispatch path waits for it.
+/// </summary>
+internal sealed class Supervisor : IDisposable
+{
+    private const ulong SignalToken = ulong.MaxValue;
+    private const ulong SpawnerToken = ulong.MaxValue - 1;
+    private const int RetryMilliseconds = 5;
+
+    private readonly Poller _poller = new();
+    private readonly EventSignal _signal = new();
+    private readonly ConcurrentQueue<SupervisorRequest> _requests = new();
+    private readonly List<SupervisorRequest> _retries = [];
+    private readonly PollEvent[] _events = new PollEvent[128];
+    private readonly byte[] _buffer = new byte[ProtocolLayout.MaxBytes];
+    private readonly SpawnerLink _link = new();
+    private readonly ImageKeeper _images;
+    private readonly WorkerLauncher _launcher;
+    private readonly CommandRunner _commands;
+    private readonly CompletionThread _completion;
+    private readonly Shard _shard;
+    private readonly ISupervisorLog _log;
+    private readonly Thread _thread;
+    private readonly Action<Exception> _onDefect;
+    private readonly ConcurrentQueue<PacketSocket> _spawners = new();
+    private long _nextDeadline = long.MaxValue;
+    private long _nextTrim;
+    private int _signalled;
+    private int _attached = -1;
+    private volatile bool _stopping;
+
+    public Supervisor(
+        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect)
+    {
+        Workers = workers;
+        _shard = shard;
+        _completion = completion;
+        _log = log;
+        _onDefect = onDefect;
+        _images = new ImageKeeper(_link, shard, log);
+        _launcher = new WorkerLauncher(_link, completion, workers, options);
+        _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
+        _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
+        _thread = new Thread(Run) { Name = "wayang-supervisor", IsBackground = true };
+    }
+
+    public WorkerTable Workers { get; }
+
+    public Welcome? Welcome => _link.Welcome;
+
+    public bool IsReady => _link.IsReady;
+
+    public int RunningCommands => _commands.Running;
+
+    public long WorkersStarted => _launcher.Started;
+
+    public long SpawnersLost { get; private set; }
+
+    public void Start() => _thread.Start();
+
+    /// <summary>A spawner was started for us: its socket is ours from now on. Thread-safe.</summary>
+    public void AttachSpawner(PacketSocket socket)
+    {
+        _spawners.Enqueue(socket);
+        Wake();
+    }
+
+    public void StartWorkers(WorkerPool pool, int count) => Post(new SupervisorRequest(SupervisorRequestKind.StartWorkers, pool, count));
+
+    public void StartCommand(TaskRecord record, WorkerPool pool) =>
+        Post(new SupervisorRequest(SupervisorRequestKind.StartCommand, pool, Record: record, Id: record.Id));
+
+    public void StopCommand(TaskId id, TaskState state, in TaskCause cause) =>
+        Post(new SupervisorRequest(SupervisorRequestKind.StopCommand, Id: id, State: state, Cause: cause));
+
+    /// <summary>Sends the cancel back to the completion thread in a moment.</summary>
+    public void RetryCancel(TaskId id) => Post(new SupervisorRequest(SupervisorRequestKind.RetryCancel, Id: id));
+
+    public void Kill(ulong worker) => Post(new SupervisorRequest(SupervisorRequestKind.Kill, Worker: worker));
+
+    public void Dispose(CallWorker worker) => Post(new SupervisorRequest(SupervisorRequestKind.DisposeWorker, CallWorker: worker));
+
+    public void OpenImage(Image image) => Post(new SupervisorRequest(SupervisorRequestKind.OpenImage, Image: image));
+
+    /// <summary>Makes sure that the clock is looked at when <paramref name="deadline"/> is reached. Thread-safe, lock-free.</summary>
+    public void WatchDeadline(long deadline)
+    {
+        var next = Volatile.Read(ref _nextDeadline);
+        while (deadline < next)
+        {
+            var seen = Interlocked.CompareExchange(ref _nextDeadline, deadline, next);
+            if (seen == next)
+            {
+                Wake();
+                return;
+            }
+
+            next = seen;
+        }
+    }
+
+    public void Stop()
+    {
+        _stopping = true;
+        Wake();
+        if (_thread.IsAlive)
+        {
+            _thread.Join();
+        }
+    }
+
+    public void Dispose()
+    {
+        Stop();
+        _link.Dispose();
+        _poller.Dispose();
+        _signal.Dispose();
+    }
+
+    private void Post(in SupervisorRequest request)
+    {
+        _requests.Enqueue(request);
+        Wake();
+    }
+
+    private void Wake()
+    {
+        if (Interlocked.Exchange(ref _signalled, 1) == 0)
+        {
+            _signal.Signal();
+        }
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (!_stopping)
+            {
+                Turn();
+            }
+        }
+        catch (Exception defect) when (!Debugger.IsAttached)
+        {
+            _onDefect(defect);
+        }
+    }
+
+    private void Turn()
+    {
+        var count = _poller.Wait(_events, Timeout());
+        for (var i = 0; i < count; i++)
+        {
+            var token = _events[i].Token;
+            if (token == SignalToken)
+            {
+                _signal.Drain();
+                // SYNC POINT: cleared before the queues are read; a later Post signals again.
+                Interlocked.Exchange(ref _signalled, 0);
+            }
+            else if (token == SpawnerToken)
+            {
+                ReceiveFromSpawner();
+            }
+            else
+            {
+                _commands.OnPipe(token);
+            }
+        }
+
+        while (_spawners.TryDequeue(out var socket))
+        {
+            Attach(socket);
+        }
+
+        Retry();
+        while (_requests.TryDequeue(out var request))
+        {
+            Handle(request);
+        }
+
+        _link.Flush();
+        WatchClock();
+    }
+
+    private int Timeout()
+    {
+        if (_retries.Count > 0 || _link.HasWaiting)
+        {
+            return RetryMilliseconds;
+        }
+
+        var next = Math.Min(Volatile.Read(ref _nextDeadline), _nextTrim);
+        var ticks = next - Stopwatch.GetTimestamp();
+        return ticks <= 0 ? 0 : (int)Math.Min(1000, (ticks * 1000 / Stopwatch.Frequency) + 1);
+    }
+
+    private void Retry()
+    {
+        if (_retries.Count == 0)
+        {
+            return;
+        }
+
+        var retries = _retries.ToArray();
+        _retries.Clear();
+        foreach (var request in retries)
+        {
+            if (request.Kind == SupervisorRequestKind.RetryCancel)
+            {
+                _completion.Post(new CompletionCommand(CompletionCommandKind.Cancel, Id: request.Id));
+            }
+            else
+            {
+                Handle(request);
+            }
+        }
+    }
+
+    private void Handle(in SupervisorRequest request)
+    {
+        switch (request.Kind)
+        {
+            case SupervisorRequestKind.StartWorkers:
+                StartWorkers(request);
+                break;
+            case SupervisorRequestKind.StartCommand:
+                StartCommand(request);
+                break;
+            case SupervisorRequestKind.StopCommand:
+                if (!_commands.Stop(request.Id, request.State, request.Cause))
+                {
+                    // Not started yet, or over: the completion thread looks again and stops asking once it has ended.
+                    _retries.Add(new SupervisorRequest(SupervisorRequestKind.RetryCancel, Id: request.Id));
+                }
+
+                break;
+            case SupervisorRequestKind.RetryCancel:
+                _retries.Add(request);
+                break;
+            case SupervisorRequestKind.Kill:
+                _link.SendSignal(request.Worker, 9);
+                break;
+            case SupervisorRequestKind.DisposeWorker:
+                Workers.Remove(request.CallWorker!.Id);
+                request.CallWorker.Dispose();
+                break;
+            default:
+                _images.Open(request.Image!);
+                break;
+        }
+    }
+
+    private void StartWorkers(in SupervisorRequest request)
+    {
+        var pool = request.Pool!;
+        if (pool.Image.State == ImageState.Failed)
+        {
+            for (var i = 0; i < request.Count; i++)
+            {
+                _shard.Post(new ShardEvent(ShardEventKind.WorkerStartFailed, Pool: pool, Reason: pool.Image.Failure ?? "the image failed"));
+            }
+
+            return;
+        }
+
+        if (!_link.IsReady || pool.Image.State != ImageState.Ready)
+        {
+            _retries.Add(request);
+            return;
+        }
+
+        for (var i = 0; i < request.Count; i++)
+        {
+            if (_launcher.Start(pool) is { } why)
+            {
+                _shard.Post(new ShardEvent(ShardEventKind.WorkerStartFailed, Pool: pool, Reason: why));
+            }
+        }
+    }
+
+    private void StartCommand(in SupervisorRequest request)
+    {
+        var pool = request.Pool!;
+        if (pool.Image.State == ImageState.Failed)
+        {
+            _completion.PostFailed(request.Record!, pool.Image.Failure ?? "the image failed");
+            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool));
+        }
+        else if (request.Record!.CancelRequested)
+        {
+            _completion.Post(new CompletionCommand(
+                CompletionCommandKind.End, Record: request.Record, State: TaskState.Cancelled, Cause: new TaskCause(CauseType.Cancelled)));
+            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool));
+        }
+        else if (!_link.IsReady || pool.Image.State != ImageState.Ready)
+        {
+            _retries.Add(request);
+        }
+        else
+        {
+            _commands.Start(request.Record, pool);
+            WatchDeadline(Stopwatch.GetTimestamp() + (long)(request.Record.TimeoutMs * (Stopwatch.Frequency / 1000.0)));
+        }
+    }
+
+    private void Attach(PacketSocket socket)
+    {
+        LoseSpawner("a new spawner took its place");
+        _attached = socket.Descriptor;
+        _poller.Add(_attached, SpawnerToken, edgeTriggered: false);
+        _link.Attach(socket);
+    }
+
+    private void LoseSpawner(string why)
+    {
+        if (_attached < 0)
+        {
+            return;
+        }
+
+        SpawnersLost++;
+        _log.Warn($"the spawner was lost ({why}); its workers ended with it");
+        _poller.Remove(_attached);
+        _attached = -1;
+        _link.Detach();
+        _images.LoseAll();
+        foreach (var worker in Workers.All())
+        {
+            _completion.Post(new CompletionCommand(
+                CompletionCommandKind.WorkerExited, worker, new WorkerExit(worker.Id, ExitKind.Killed, 0, 0, 0, "the spawner ended")));
+        }
+
+        _commands.LoseAll("the spawner ended");
+    }
+
+    private void ReceiveFromSpawner()
+    {
+        for (var i = 0; i < 64; i++)
+        {
+            var status = _link.Receive(_buffer, out var bytes);
+            if (status == PacketStatus.WouldBlock)
+            {
+                return;
+            }
+
+            if (status != PacketStatus.Ok)
+            {
+                LoseSpawner("its socket was closed");
+                return;
+            }
+
+            if (!OnMessage(_buffer.AsSpan(0, bytes)))
+            {
+                LoseSpawner("it sent a malformed message");
+                return;
+            }
+        }
+    }
+
+    private bool OnMessage(ReadOnlySpan<byte> message)
+    {
+        if (!MessageReader.TryReadHeader(message, out var type, out var request))
+        {
+            return false;
+        }
+
+        var body = message[ProtocolLayout.HeaderBytes..];
+        switch (type)
+        {
+            case MessageType.Welcome:
+                if (!MessageReader.TryReadWelcome(body, out var welcome))
+                {
+                    return false;
+                }
+
+                _link.OnWelcome(welcome!);
+                _images.OpenAll();
+                return true;
+            case MessageType.ImageReady:
+                return MessageReader.TryReadImageReady(body, out var image, out var zygote, out var functions)
+                    && _images.OnReady(image, zygote, functions);
+            case MessageType.WorkerStarted:
+                return MessageReader.TryReadWorkerStarted(body, out var worker, out var pid) && OnWorkerStarted(worker, pid);
+            case MessageType.WorkerExited:
+                return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
+            case MessageType.ImageGone:
+            case MessageType.Refused:
+            case MessageType.Log:
+                return MessageReader.TryReadFailure(body, out var failure) && OnFailure(type, request, failure);
+            default:
+                return false;
+        }
+    }
+
+    private bool OnWorkerStarted(ulong id, int pid)
+    {
+        if (Workers.Find(id) is { } worker)
+        {
+            worker.ProcessId = pid;
+        }
+        else if (_commands.TryFind(id, out var run))
+        {
+            _commands.OnStarted(run!, pid);
+        }
+
+        return true;
+    }
+
+    private bool OnWorkerExited(in WorkerExit exit)
+    {
+        if (Workers.Find(exit.Worker) is { } worker)
+        {
+            _completion.Post(new CompletionCommand(CompletionCommandKind.WorkerExited, worker, exit));
+        }
+        else if (_commands.TryFind(exit.Worker, out var run))
+        {
+            _commands.OnExited(run!, exit);
+            WatchDeadline(run!.KillAt);
+        }
+
+        return true;
+    }
+
+    private bool OnFailure(MessageType type, ulong request, in SpawnerFailure failure)
+    {
+        if (type == MessageType.ImageGone)
+        {
+            _images.OnGone(failure);
+            return true;
+        }
+
+        _log.Warn($"spawner: {failure.Text}");
+        if (type == MessageType.Refused && request > 1)
+        {
+            // A refused start would otherwise be waited for without end. Signals to workers that just ended are refused too: harmless.
+            if (!_images.OnRefused(request, failure) && (Workers.Find(request) is { ProcessId: 0 } || _commands.TryFind(request, out _)))
+            {
+                OnWorkerExited(new WorkerExit(request, ExitKind.NotStarted, failure.Errno, 0, 0, failure.Text));
+            }
+        }
+
+        return true;
+    }
+
+    private void WatchClock()
+    {
+        var now = Stopwatch.GetTimestamp();
+        if (now >= _nextTrim)
+        {
+            _nextTrim = now + Stopwatch.Frequency;
+            _shard.Post(new ShardEvent(ShardEventKind.Trim));
+        }
+
+        if (now < Volatile.Read(ref _nextDeadline))
+        {
+            return;
+        }
+
+        // SYNC POINT: reset first; a deadline that is set during the scan lowers it again.
+        Interlocked.Exchange(ref _nextDeadline, long.MaxValue);
+        WatchDeadline(Math.Min(_commands.Sweep(now), SweepCalls(now)));
+    }
+
+    /// <summary>Finds calls over their time; returns the earliest next deadline.</summary>
+    private long SweepCalls(long now)
+    {
+        var next = long.MaxValue;
+        foreach (var worker in Workers.All())
+        {
+            for (var i = 0; i < worker.Entries.Length; i++)
+            {
+                var ticket = Volatile.Read(ref worker.Entries[i].Ticket);
+                var deadline = Volatile.Read(ref worker.Entries[i].Deadline);
+                if (ticket == 0 || deadline == long.MaxValue)
+                {
+                    continue;
+                }
+
+                if (deadline <= now)
+                {
+                    _completion.Post(new CompletionCommand(CompletionCommandKind.CallExpired, worker, Ticket: ticket));
+                }
+                else
+                {
+                    next = Math.Min(next, deadline);
+                }
+            }
+        }
+
+        return next;
+    }
+}

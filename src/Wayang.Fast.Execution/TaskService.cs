@@ -1,0 +1,244 @@
+using System.Text;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Commands;
+using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution;
+
+/// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
+internal sealed class TaskService(
+    RuntimeOptions options,
+    TaskTable table,
+    TaskLifecycle lifecycle,
+    AdmissionGate admission,
+    Shard shard,
+    CompletionThread completion,
+    ImageCatalog images,
+    NodeReport report) : ITaskService
+{
+    private const int FirstSystemLevel = 56;
+    private const string DefaultCallProfile = "compute";
+    private const string DefaultCommandProfile = "standard";
+
+    private readonly Lock _poolsLock = new();
+    private readonly Dictionary<PoolKey, WorkerPool> _pools = [];
+    private int _nextPool;
+    private volatile bool _stopping;
+
+    /// <summary>Refuses new tasks from now on.</summary>
+    public void StopAdmission() => _stopping = true;
+
+    public OperationError? Resolve(in TargetRequest request, out CallTarget? target)
+    {
+        target = null;
+        var profile = request.Profile.Length > 0
+            ? Encoding.UTF8.GetString(request.Profile)
+            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : DefaultCallProfile;
+        if (profile is not ("compute" or "standard"))
+        {
+            return new OperationError(ErrorCode.InvalidArgument, $"profile '{profile}' is not known; this node has compute, standard", "profile");
+        }
+
+        if (request.Kind == TaskKind.Exec)
+        {
+            if (profile == "compute")
+            {
+                return new OperationError(ErrorCode.InvalidArgument, "a command cannot run under profile compute (it may open no file); use standard", "profile");
+            }
+
+            target = new PoolTarget(GetOrAddPool(images.Command(profile), request), 0, string.Empty);
+            return null;
+        }
+
+        if (request.Image.Length == 0 || request.Function.Length == 0)
+        {
+            return new OperationError(ErrorCode.InvalidArgument, "a call needs image and function", request.Image.Length == 0 ? "image" : "function");
+        }
+
+        if (images.Find(request.Tenant, request.Image, profile) is not { } image)
+        {
+            return new OperationError(ErrorCode.NotFound, $"no image '{Encoding.UTF8.GetString(request.Image)}'; put it first (image.put) or see image.list", "image");
+        }
+
+        return ResolveCall(request, image, out target);
+    }
+
+    public OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id)
+    {
+        id = default;
+        if (submission.Target is not PoolTarget target)
+        {
+            return new OperationError(ErrorCode.Internal, "a target of another runtime");
+        }
+
+        if (Refuse(submission, target) is { } refusal || (refusal = admission.TryAdmit(submission.Data.Length)) is not null)
+        {
+            return refusal;
+        }
+
+        if (!table.TryRent(out var record))
+        {
+            admission.Release(submission.Data.Length);
+            return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
+        }
+
+        record.Kind = target.Kind;
+        record.Pool = target.Pool.Id;
+        record.Function = target.Function;
+        record.Target = target;
+        record.Tenant = target.Tenant;
+        record.Level = submission.Level;
+        record.TimeoutMs = submission.TimeoutMs == 0 ? options.DefaultTimeoutMs : submission.TimeoutMs;
+        record.Command = submission.Command;
+        record.Input.Set(submission.Data);
+        var slot = record.Slot;
+        id = lifecycle.Admit(record, observer, token);
+        shard.Submit(slot);
+        return null;
+    }
+
+    public OperationError? Wait(TaskId id, int tenant, ITaskObserver observer, long token)
+    {
+        if (!IsVisible(id, tenant))
+        {
+            return Unknown(id);
+        }
+
+        if (!lifecycle.AddWaiter(id, observer, token, out var ended))
+        {
+            return Unknown(id);
+        }
+
+        if (ended is not null)
+        {
+            observer.OnTaskEnded(ended, token);
+            observer.OnBatchEnd();
+            lifecycle.Unpin(ended);
+        }
+
+        return null;
+    }
+
+    public bool Forget(TaskId id, ITaskObserver observer, long token) => lifecycle.RemoveWaiter(id, observer, token);
+
+    public OperationError? Cancel(TaskId id, int tenant)
+    {
+        if (!IsVisible(id, tenant))
+        {
+            return Unknown(id);
+        }
+
+        completion.Post(new CompletionCommand(CompletionCommandKind.Cancel, Id: id));
+        return null;
+    }
+
+    public OperationError? Get(TaskId id, int tenant, out TaskSnapshot? snapshot)
+    {
+        snapshot = lifecycle.Snapshot(id, tenant, Names);
+        return snapshot is null ? Unknown(id) : null;
+    }
+
+    public OperationError? ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk) =>
+        lifecycle.ReadOutput(id, tenant, stream, offset, buffer, out chunk) ? null : Unknown(id);
+
+    public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(upload);
+        return images.PutAsync(upload, DefaultCallProfile, cancellation);
+    }
+
+    public IReadOnlyList<ImageDescription> ListImages(int tenant) => images.List(tenant);
+
+    public NodeDescription DescribeNode() => report.Describe();
+
+    public NodeStatistics ReadStatistics() => report.Read();
+
+    private static void Names(CallTarget? target, ushort function, out string image, out string name)
+    {
+        var pool = target as PoolTarget;
+        image = pool?.Pool.Image.Hash ?? string.Empty;
+        name = pool?.FunctionName ?? string.Empty;
+    }
+
+    private static OperationError Unknown(TaskId id) =>
+        new(ErrorCode.NotFound, $"no task {id}: never seen, of an earlier start of the node, or forgotten (see retention)", "task");
+
+    private bool IsVisible(TaskId id, int tenant) => table.Find(id) is { } record && record.Tenant == tenant;
+
+    private OperationError? Refuse(in TaskSubmission submission, PoolTarget target)
+    {
+        if (_stopping)
+        {
+            return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
+        }
+
+        if (submission.Level >= FirstSystemLevel)
+        {
+            return new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class");
+        }
+
+        if (submission.TimeoutMs > options.MaxTimeoutMs)
+        {
+            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.MaxTimeoutMs}", "timeout_ms");
+        }
+
+        if (target.Pool.IsCommand)
+        {
+            return submission.Command is { } command
+                ? CommandArguments.Validate(command)
+                : new OperationError(ErrorCode.InvalidArgument, "a task of kind exec needs argv", "argv");
+        }
+
+        return null;
+    }
+
+    private OperationError? ResolveCall(in TargetRequest request, Image image, out CallTarget? target)
+    {
+        target = null;
+        if (!image.Opened.Task.IsCompleted)
+        {
+            return new OperationError(ErrorCode.Unavailable, $"the image is being loaded under profile {image.Profile}", "profile", 50);
+        }
+
+        if (image.State == ImageState.Failed)
+        {
+            return new OperationError(ErrorCode.ImageFailed, image.Failure ?? "the image failed", "image");
+        }
+
+        var function = Encoding.UTF8.GetString(request.Function);
+        var index = Array.IndexOf(image.Functions, function);
+        if (index < 0)
+        {
+            return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; it has {string.Join(", ", image.Functions)}", "function");
+        }
+
+        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function);
+        return null;
+    }
+
+    private WorkerPool GetOrAddPool(Image image, in TargetRequest request)
+    {
+        var key = new PoolKey(image.Hash, image.Profile, request.Tenant, request.Reuse);
+        lock (_poolsLock)
+        {
+            if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
+            {
+                pool = new WorkerPool(key, image, _nextPool++, options.MaxWorkersPerPool);
+                _pools[key] = pool;
+                image.Pools.Add(pool);
+
+                // In the shard's queue of events before any task of the pool can be in its inbox.
+                shard.Post(new ShardEvent(ShardEventKind.PoolOpened, Pool: pool));
+            }
+
+            return pool;
+        }
+    }
+}

@@ -1,0 +1,178 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Workers;
+
+/// <summary>Where a call worker stands, as the dispatch owner sees it.</summary>
+internal enum WorkerPhase : byte
+{
+    /// <summary>Asked for; not yet READY.</summary>
+    Starting,
+
+    /// <summary>In the pool: takes calls when it has a free index.</summary>
+    Serving,
+
+    /// <summary>Takes no more calls: retired, or its process ended.</summary>
+    Detached,
+}
+
+/// <summary>
+/// A worker process that serves calls over a channel. Three threads touch it, each its own part: the dispatch owner
+/// (indices, <see cref="Writer"/>, <see cref="Uploads"/>), the completion thread (<see cref="Reader"/>, ends), and the supervisor
+/// (start, signals, disposal after both others are done).
+/// </summary>
+internal sealed class CallWorker : IDisposable
+{
+    private readonly byte[] _free;
+    private readonly uint[] _generation;
+    private readonly byte[] _released;
+    private int _freeCount;
+    private int _releasedHead;
+    private int _releasedTail;
+    private int _inReleasedQueue;
+    private volatile bool _uploadsPending;
+
+    public CallWorker(ulong id, WorkerPool pool, ChannelMemory channel, int concurrency)
+    {
+        Id = id;
+        Pool = pool;
+        Channel = channel;
+        Writer = new RequestWriter(channel);
+        Reader = new CompletionReader(channel);
+        Concurrency = concurrency;
+        Entries = new InFlightEntry[concurrency];
+        _free = new byte[concurrency];
+        _generation = new uint[concurrency];
+        _released = new byte[256];
+        for (var i = 0; i < concurrency; i++)
+        {
+            _free[i] = (byte)(concurrency - 1 - i);
+        }
+
+        _freeCount = concurrency;
+        CancelBits = new bool[concurrency];
+        PendingEnds = new (TaskState, TaskCause)?[concurrency];
+    }
+
+    /// <summary>The spawner's id of it; the lower 16 bits are its place in the worker table.</summary>
+    public ulong Id { get; }
+
+    public WorkerPool Pool { get; }
+
+    public ChannelMemory Channel { get; }
+
+    public int Concurrency { get; }
+
+    public InFlightEntry[] Entries { get; }
+
+    // --- dispatch owner ---
+    public RequestWriter Writer { get; }
+
+    public Queue<Upload> Uploads { get; } = new();
+
+    public WorkerPhase Phase { get; set; }
+
+    /// <summary>An upload waits for space. Written by the dispatch owner, read by the completion thread.</summary>
+    public bool UploadsPending
+    {
+        get => _uploadsPending;
+        set => _uploadsPending = value;
+    }
+
+    /// <summary>It stands in its pool's list of workers with a free index.</summary>
+    public bool InAvailable { get; set; }
+
+    /// <summary>It was written to in this round and its ring must be published.</summary>
+    public bool Touched { get; set; }
+
+    public long NextOrder { get; set; }
+
+    /// <summary>In-flight indices whose cancel bit is set.</summary>
+    public bool[] CancelBits { get; }
+
+    /// <summary>Timestamp since when it has had nothing in flight.</summary>
+    public long IdleSince { get; set; }
+
+    public int FreeCount => _freeCount;
+
+    public bool IsIdle => _freeCount == Concurrency;
+
+    // --- completion thread ---
+    public CompletionReader Reader { get; }
+
+    /// <summary>It said READY; a second one is a violation.</summary>
+    public bool SaidReady { get; set; }
+
+    /// <summary>Why it is being killed, when the daemon decided so.</summary>
+    public string? Violation { get; set; }
+
+    /// <summary>Ends that were decided (timeout, cancel) and wait for the process to be gone.</summary>
+    public (TaskState State, TaskCause Cause)?[] PendingEnds { get; }
+
+    /// <summary>How its process ended, once known.</summary>
+    public Spawner.WorkerExit? Exit { get; set; }
+
+    /// <summary>Doorbells that announced nothing, in the current second.</summary>
+    public int EmptyDoorbells { get; set; }
+
+    public long EmptyDoorbellsSince { get; set; }
+
+    /// <summary>Whether it stands in the completion thread's list of workers to look at again without a doorbell.</summary>
+    public bool InPollList { get; set; }
+
+    // --- supervisor ---
+    public int ProcessId { get; set; }
+
+    public long StartRequested { get; set; }
+
+    /// <summary>Takes a free index. Dispatch owner only; the caller has checked <see cref="FreeCount"/>.</summary>
+    /// <returns>The ticket: index in the low 8 bits, a fresh generation above, never 0.</returns>
+    public uint TakeIndex(out int index)
+    {
+        index = _free[--_freeCount];
+        var generation = (_generation[index] + 1) & 0xFFFFFF;
+        _generation[index] = generation == 0 ? 1 : generation;
+        return (_generation[index] << 8) | (uint)index;
+    }
+
+    /// <summary>
+    /// Gives an index back. Completion thread only. SYNC POINT: the tail is release-stored here and acquire-loaded by
+    /// <see cref="CollectReleased"/>.
+    /// </summary>
+    /// <returns>True when the worker must be put into the shard's queue of released workers (it was not there).</returns>
+    public bool Release(int index)
+    {
+        _released[_releasedTail & 255] = (byte)index;
+        Volatile.Write(ref _releasedTail, _releasedTail + 1);
+        return Volatile.Read(ref _inReleasedQueue) == 0 && Interlocked.Exchange(ref _inReleasedQueue, 1) == 0;
+    }
+
+    /// <summary>Moves what was given back to the free indices. Dispatch owner only; returns how many.</summary>
+    public int CollectReleased()
+    {
+        Interlocked.Exchange(ref _inReleasedQueue, 0);
+        var tail = Volatile.Read(ref _releasedTail);
+        var count = tail - _releasedHead;
+        for (; _releasedHead != tail; _releasedHead++)
+        {
+            _free[_freeCount++] = _released[_releasedHead & 255];
+        }
+
+        return count;
+    }
+
+    public void Dispose() => Channel.Dispose();
+}
+
+/// <summary>A payload that did not fit into the ring at once. Dispatch owner only.</summary>
+internal sealed class Upload(uint ticket, int index, int record)
+{
+    public uint Ticket { get; } = ticket;
+
+    public int Index { get; } = index;
+
+    public int Record { get; } = record;
+
+    /// <summary>Bytes already in the ring.</summary>
+    public long Written { get; set; }
+}

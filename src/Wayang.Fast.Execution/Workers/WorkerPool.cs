@@ -1,0 +1,63 @@
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Images;
+
+namespace Wayang.Fast.Execution.Workers;
+
+/// <summary>What makes two tasks share a warm worker: image, profile, tenant (and grants, when there are some).</summary>
+internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse);
+
+/// <summary>
+/// The workers of one key. A pool of calls owns worker processes with free indices; a pool of commands only counts how
+/// many may run at once. All but the counters belong to the dispatch owner.
+/// </summary>
+internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorkers)
+{
+    public PoolKey Key { get; } = key;
+
+    public Image Image { get; } = image;
+
+    /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>
+    public int Id { get; } = id;
+
+    /// <summary>The scheduler's id of it; changes when its queue is emptied at once.</summary>
+    public int SchedulerId { get; set; } = -1;
+
+    public int MaxWorkers { get; } = maxWorkers;
+
+    public bool IsCommand => Image.Kind == Spawner.ImageKind.Command;
+
+    /// <summary>Workers that have a free index; the last is taken first (its caches are warm).</summary>
+    public List<CallWorker> Available { get; } = [];
+
+    public List<CallWorker> Workers { get; } = [];
+
+    /// <summary>Asked of the supervisor and not yet READY or failed.</summary>
+    public int Starting { get; set; }
+
+    /// <summary>Starts that failed in a row: after a bound the queued tasks are told instead of waiting forever.</summary>
+    public int FailedStarts { get; set; }
+
+    /// <summary>It stands in the dispatch owner's list of pools to look at.</summary>
+    public bool Dirty { get; set; }
+
+    public bool Closed { get; set; }
+
+    public int LiveWorkers => Workers.Count + Starting;
+}
+
+/// <summary>The target that front doors cache: a pool and a function.</summary>
+internal sealed class PoolTarget(WorkerPool pool, ushort function, string functionName) : CallTarget
+{
+    public WorkerPool Pool { get; } = pool;
+
+    public ushort Function { get; } = function;
+
+    public string FunctionName { get; } = functionName;
+
+    public override bool IsStale => Pool.Closed;
+
+    public override TaskKind Kind => Pool.IsCommand ? TaskKind.Exec : TaskKind.Call;
+
+    public override int Tenant => Pool.Key.Tenant;
+}

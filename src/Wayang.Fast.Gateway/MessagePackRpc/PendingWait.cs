@@ -1,0 +1,67 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Gateway.MessagePackRpc;
+
+/// <summary>One <c>task.wait</c>: answered once, by the task's end or by its timer, or forgotten with its connection.</summary>
+internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, TaskId id, uint messageId) : ITaskObserver, IDisposable
+{
+    private int _told;
+    private ITimer? _timer;
+
+    public OperationError? Start(int tenant, TimeSpan? timeout, TimeProvider time)
+    {
+        var refusal = tasks.Wait(id, tenant, this, messageId);
+        if (refusal is not null)
+        {
+            Interlocked.Exchange(ref _told, 1);
+            return refusal;
+        }
+
+        if (timeout is { } period && Volatile.Read(ref _told) == 0)
+        {
+            _timer = time.CreateTimer(static state => ((PendingWait)state!).OnTimeout(), this, period, Timeout.InfiniteTimeSpan);
+            if (Volatile.Read(ref _told) != 0)
+            {
+                _timer.Dispose();
+            }
+        }
+
+        return null;
+    }
+
+    public void OnTaskEnded(ITaskView task, long token)
+    {
+        if (Interlocked.Exchange(ref _told, 1) == 0)
+        {
+            connection.OnTaskEnded(task, token);
+            connection.EndWait(this);
+            _timer?.Dispose();
+        }
+    }
+
+    public void OnBatchEnd() => connection.OnBatchEnd();
+
+    /// <summary>The connection is gone: nobody is to be told.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _told, 1) == 0)
+        {
+            tasks.Forget(id, this, messageId);
+        }
+
+        _timer?.Dispose();
+    }
+
+    private void OnTimeout()
+    {
+        if (Interlocked.Exchange(ref _told, 1) == 0)
+        {
+            tasks.Forget(id, this, messageId);
+            connection.EndWait(this);
+            connection.Complete(messageId, new OperationError(ErrorCode.WaitTimeout, "The task had not ended when timeout_ms ran out; it goes on."));
+            _timer?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,291 @@
+using System.Text;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Gateway.MessagePackRpc;
+
+/// <summary>Frames in, operations out: what of a request runs here and what hops to the pool.</summary>
+internal sealed partial class RpcConnection
+{
+    private const int Request = 0;
+    private const int Notification = 2;
+    private const int MaxQuotedBytes = 64;
+
+    /// <summary>The end of a <c>task.run</c>, on the completion thread: its reply joins those that leave at the batch's end.</summary>
+    public void OnTaskEnded(ITaskView task, long token)
+    {
+        var overflow = false;
+        lock (_output.Gate)
+        {
+            if (_output.Gathering is { } gathering)
+            {
+                var writer = new MessagePackWriter(gathering);
+                ReplyEncoder.Begin(ref writer, (uint)token);
+                ReplyEncoder.TaskResult(ref writer, task);
+                writer.Commit();
+                overflow = gathering.Count > _options.MaxOutputBytes;
+            }
+        }
+
+        Interlocked.Decrement(ref _inFlight);
+        if (overflow)
+        {
+            Close();
+        }
+    }
+
+    public void OnBatchEnd()
+    {
+        _output.Flush();
+        Resume();
+        if (Volatile.Read(ref _peerDone))
+        {
+            CloseIfDone();
+        }
+    }
+
+    /// <summary>Answers a request with an error, and sends it.</summary>
+    public void Complete(uint messageId, OperationError error)
+    {
+        Append(messageId, error);
+        Interlocked.Decrement(ref _inFlight);
+        OnBatchEnd();
+    }
+
+    /// <summary>Answers a request with a reply that was encoded elsewhere, and sends it.</summary>
+    public void Complete(PooledBuffer reply)
+    {
+        var overflow = false;
+        lock (_output.Gate)
+        {
+            if (_output.Gathering is { } gathering)
+            {
+                var writer = new MessagePackWriter(gathering);
+                writer.WriteRaw(reply.WrittenSpan);
+                writer.Commit();
+                overflow = gathering.Count > _options.MaxOutputBytes;
+            }
+        }
+
+        Interlocked.Decrement(ref _inFlight);
+        if (overflow)
+        {
+            Close();
+        }
+
+        OnBatchEnd();
+    }
+
+    public void EndWait(PendingWait wait)
+    {
+        lock (_waits)
+        {
+            _waits.Remove(wait);
+        }
+    }
+
+    private void ForgetWaits()
+    {
+        PendingWait[] waits;
+        lock (_waits)
+        {
+            waits = [.. _waits];
+            _waits.Clear();
+        }
+
+        foreach (var wait in waits)
+        {
+            wait.Dispose();
+        }
+    }
+
+    /// <summary>Handles one whole frame; false when it is no MessagePack-RPC and the connection must end.</summary>
+    private bool Handle(ReadOnlySpan<byte> frame)
+    {
+        var reader = new MessagePackReader(frame);
+        if (!reader.TryReadArrayHeader(out var count) || !reader.TryReadUInt64(out var type))
+        {
+            return false;
+        }
+
+        if (type == Notification)
+        {
+            // No notification asks for anything yet; editors send some.
+            return count == 3;
+        }
+
+        if (type != Request || count != 4 || !reader.TryReadUInt64(out var number) || number > uint.MaxValue
+            || !reader.TryReadStringOrBinary(out var method))
+        {
+            return false;
+        }
+
+        var messageId = (uint)number;
+        var operation = OperationTable.Find(method);
+        if (operation is null)
+        {
+            Append(messageId, UnknownOperation(method));
+            return true;
+        }
+
+        Span<ParameterSlot> slots = stackalloc ParameterSlot[OperationTable.MaxFields];
+        slots.Clear();
+        OperationError? refusal;
+        try
+        {
+            refusal = ReadParameters(operation, ref reader, slots) ?? Perform(operation.Kind, messageId, frame, slots);
+        }
+#pragma warning disable CA1031 // An exception on the socket's thread would end the process: a defect answers its request instead.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            _options.OnDefect?.Invoke(defect);
+            refusal = new(ErrorCode.Internal, $"{defect.GetType().Name}: {defect.Message}");
+        }
+
+        if (refusal is not null)
+        {
+            Append(messageId, refusal);
+        }
+
+        return true;
+    }
+
+    private static OperationError? ReadParameters(Operation operation, ref MessagePackReader reader, scoped Span<ParameterSlot> slots)
+    {
+        if (!reader.TryReadArrayHeader(out var count) || count > 1)
+        {
+            return new(ErrorCode.InvalidArgument, $"{operation.Name} takes one map of parameters: params = [{{...}}].");
+        }
+
+        return count == 0 ? ParameterReader.Missing(operation, slots) : ParameterReader.Read(operation, ref reader, slots);
+    }
+
+    /// <summary>Returns a refusal, which is not in flight any more; otherwise the reply is written or will be.</summary>
+    private OperationError? Perform(OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, Span<ParameterSlot> slots)
+    {
+        switch (kind)
+        {
+            case OperationKind.TaskRun:
+                return Run(messageId, frame, slots);
+            case OperationKind.TaskSubmit:
+                return Submit(messageId, frame, slots);
+            case OperationKind.TaskCancel:
+                var id = TaskRequest.IdOf(frame, slots);
+                var refusal = _server.Tasks.Cancel(id, Tenant);
+                if (refusal is null)
+                {
+                    AppendId(messageId, id);
+                }
+
+                return refusal;
+            case OperationKind.TaskWait:
+                return Wait(messageId, TaskRequest.IdOf(frame, slots), slots[1]);
+            default:
+                return ColdCall.Start(this, _server, kind, messageId, frame, slots, ref _inFlight);
+        }
+    }
+
+    private OperationError? Run(uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
+    {
+        if (TaskRequest.Bind(frame, slots, _targets, out var submission) is { } refusal)
+        {
+            return refusal;
+        }
+
+        // Counted before: the task may end, and its reply be written, before Submit returns.
+        Interlocked.Increment(ref _inFlight);
+        var admitted = false;
+        try
+        {
+            refusal = _server.Tasks.Submit(submission, this, messageId, out _);
+            admitted = refusal is null;
+            return refusal;
+        }
+        finally
+        {
+            if (!admitted)
+            {
+                Interlocked.Decrement(ref _inFlight);
+            }
+        }
+    }
+
+    private OperationError? Submit(uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
+    {
+        var refusal = TaskRequest.Bind(frame, slots, _targets, out var submission);
+        if (refusal is null)
+        {
+            refusal = _server.Tasks.Submit(submission, observer: null, token: 0, out var id);
+            if (refusal is null)
+            {
+                AppendId(messageId, id);
+            }
+        }
+
+        return refusal;
+    }
+
+    private OperationError? Wait(uint messageId, TaskId id, in ParameterSlot timeout)
+    {
+        var wait = new PendingWait(this, _server.Tasks, id, messageId);
+        Interlocked.Increment(ref _inFlight);
+        lock (_waits)
+        {
+            _waits.Add(wait);
+        }
+
+        var refusal = wait.Start(Tenant, timeout.Present ? TimeSpan.FromMilliseconds(timeout.Number) : null, _server.Time);
+        if (refusal is not null)
+        {
+            EndWait(wait);
+            Interlocked.Decrement(ref _inFlight);
+        }
+        else if (IsClosed)
+        {
+            // Closed meanwhile: its waits may have been forgotten before this one was among them.
+            wait.Dispose();
+        }
+
+        return refusal;
+    }
+
+    private void Append(uint messageId, OperationError error)
+    {
+        lock (_output.Gate)
+        {
+            if (_output.Gathering is { } gathering)
+            {
+                var writer = new MessagePackWriter(gathering);
+                ReplyEncoder.Error(ref writer, messageId, error);
+                writer.Commit();
+            }
+        }
+    }
+
+    private void AppendId(uint messageId, TaskId id)
+    {
+        lock (_output.Gate)
+        {
+            if (_output.Gathering is { } gathering)
+            {
+                var writer = new MessagePackWriter(gathering);
+                ReplyEncoder.Begin(ref writer, messageId);
+                ReplyEncoder.TaskIdMap(ref writer, id);
+                writer.Commit();
+            }
+        }
+    }
+
+    private static OperationError UnknownOperation(ReadOnlySpan<byte> method)
+    {
+        var name = Encoding.UTF8.GetString(method[..Math.Min(method.Length, MaxQuotedBytes)]);
+        var nearest = NearestName.Of(name, OperationTable.All.Select(static operation => operation.Name));
+        return new(ErrorCode.UnknownOperation, nearest is null
+            ? $"There is no operation '{name}'."
+            : $"There is no operation '{name}'. Did you mean '{nearest}'?");
+    }
+}

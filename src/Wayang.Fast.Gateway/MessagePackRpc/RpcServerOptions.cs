@@ -1,0 +1,52 @@
+using Wayang.Fast.Contracts.MessagePack;
+
+namespace Wayang.Fast.Gateway.MessagePackRpc;
+
+/// <summary>Bounds of the MessagePack-RPC server. Every one of them closes or refuses, none grows.</summary>
+public sealed record RpcServerOptions
+{
+    /// <summary>The socket's path; its directory exists and is closed to strangers (0750 or tighter).</summary>
+    public required string SocketPath { get; init; }
+
+    /// <summary>Says which tenant a peer is, or null for one that may not come in.</summary>
+    public required Func<PeerCredentials, int?> Authorize { get; init; }
+
+    /// <summary>Told of an exception that a request brought to light; the peer gets the code internal. Must not throw.</summary>
+    public Action<Exception>? OnDefect { get; init; }
+
+    public FrameLimits Frame { get; init; } = new();
+
+    public int MaxConnections { get; init; } = 1024;
+
+    /// <summary>Requests of one connection without a reply; at the bound its socket is not read from.</summary>
+    public int MaxInFlight { get; init; } = 1024;
+
+    public int InitialBufferBytes { get; init; } = 32 << 10;
+
+    /// <summary>Replies waiting for a peer from which on its socket is not read from.</summary>
+    public int OutputPauseBytes { get; init; } = 1 << 20;
+
+    /// <summary>Replies waiting for a peer from which on it is closed.</summary>
+    public int MaxOutputBytes { get; init; } = 256 << 20;
+
+    /// <summary>Bytes of all connections together in frames larger than the initial buffer and in copies for cold operations.</summary>
+    public long MaxBufferedBytes { get; init; } = 512L << 20;
+
+    /// <summary>A payload from this size on is handled on the thread pool: copying it would stall the other sockets.</summary>
+    public int InlinePayloadBytes { get; init; } = 256 << 10;
+
+    /// <summary>A peer that has replies waiting and reads none of them for so long is closed.</summary>
+    public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A peer that began a frame and sends no byte of it for so long is closed.</summary>
+    public TimeSpan FrameTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>A peer that asks nothing and awaits nothing for so long is closed.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
+
+    public int Backlog { get; init; } = 256;
+
+    /// <summary>Mode of the socket's file: who may connect besides the directory's mode.</summary>
+    public UnixFileMode SocketMode { get; init; } =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+}

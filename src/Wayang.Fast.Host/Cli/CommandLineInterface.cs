@@ -1,0 +1,125 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Host.Configuration;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary>The command line of <c>wayang</c>: parses, runs one command, turns every failure into words and an exit code.</summary>
+public static class CommandLineInterface
+{
+    /// <summary>
+    /// What <c>wayang serve --daemon</c> runs, set by the program's entry point: the command line knows nothing of how the
+    /// daemon is put together.
+    /// </summary>
+    public static Func<ServeOptions, CancellationToken, Task<int>>? Daemon { get; set; }
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var root = Build();
+        // '@file' is the input of a task here, never a list of more arguments.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Errors.Count > 0 && parsed.Action is not DetailedHelp)
+        {
+            return TellUsage(parsed);
+        }
+
+        try
+        {
+            // Signals are handled by the commands: the library's own handling would end us before a task is cancelled.
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (CommandException error)
+        {
+            return Tell(error.Message, error.Remedy, error.ExitCode);
+        }
+        catch (ConfigurationException error)
+        {
+            return Tell(error.Message, remedy: null, error.File is null ? ExitCodes.RuntimeEnded : ExitCodes.Usage);
+        }
+        catch (WayangException error)
+        {
+            return Tell(error.Message, remedy: null, ExitCodes.RuntimeEnded);
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCodes.Cancelled;
+        }
+    }
+
+    internal static RootCommand Build()
+    {
+        var root = new RootCommand("Runs tasks, each in its own sandboxed process: functions of C plugins and commands.")
+        {
+            ServeCommand.Build(),
+            RunCommand.Build(),
+            SubmitCommand.Build(),
+            WaitCommand.Build(),
+            StatusCommand.Build(),
+            CancelCommand.Build(),
+            ImagesCommand.Build(),
+            NodeCommand.Build(),
+            DemoCommand.Build(),
+        };
+        DetailedHelp.Describe(
+            root,
+            """
+            Example:
+              wayang run -- sha256sum < /etc/os-release
+            """);
+        root.Options.Add(ClientOptions.Socket);
+        root.Options.Add(ClientOptions.Json);
+        DetailedHelp.Install(root);
+        return root;
+    }
+
+    private static int TellUsage(ParseResult parsed)
+    {
+        // A word that nobody knows says more than the command that is missing because of it.
+        if (parsed.UnmatchedTokens.Count == 0)
+        {
+            foreach (var error in parsed.Errors)
+            {
+                Console.Error.WriteLine($"wayang: {error.Message}");
+            }
+        }
+
+        foreach (var word in parsed.UnmatchedTokens)
+        {
+            var isOption = word.StartsWith('-');
+            var nearest = NearestName.Of(word, NamesAt(parsed.CommandResult).Where(n => n[0] != '/' && n.StartsWith('-') == isOption));
+            Console.Error.WriteLine($"wayang: no such {(isOption ? "option" : "command")}: '{word}'{(nearest is null ? "" : $"; did you mean {nearest}?")}");
+        }
+
+        Console.Error.WriteLine($"        See: {FullName(parsed.CommandResult)} --help");
+        return ExitCodes.Usage;
+    }
+
+    /// <summary>What may stand where the command stands: its options, those of the commands above it, and its subcommands.</summary>
+    internal static IEnumerable<string> NamesAt(CommandResult result)
+    {
+        var names = result.Command.Subcommands.Where(static c => !c.Hidden).Select(static c => c.Name);
+        for (SymbolResult? at = result; at is CommandResult level; at = at.Parent)
+        {
+            names = names.Concat(level.Command.Options.Where(static o => !o.Hidden).SelectMany(static o => o.Aliases.Prepend(o.Name)));
+        }
+
+        return names;
+    }
+
+    private static string FullName(CommandResult result) =>
+        result.Parent is CommandResult parent ? $"{FullName(parent)} {result.Command.Name}" : "wayang";
+
+    private static int Tell(string message, string? remedy, int exitCode)
+    {
+        Console.Error.WriteLine($"wayang: {message}");
+        if (remedy is not null)
+        {
+            Console.Error.WriteLine($"        {remedy}");
+        }
+
+        return exitCode;
+    }
+}

@@ -1,0 +1,155 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary>The JSON of <c>--json</c>: one object a command, keys as on the wire.</summary>
+internal static class JsonText
+{
+    // What is printed is read by programs and people, not put into HTML: letters stay letters.
+    private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    public static void Print(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, Options))
+        {
+            writer.WriteStartObject();
+            write(writer);
+            writer.WriteEndObject();
+        }
+
+        Console.Out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
+    }
+
+    public static void WriteResult(Utf8JsonWriter writer, TaskResult result)
+    {
+        writer.WriteString("task", result.Id.ToString());
+        writer.WriteString("state", WireNames.Text(result.State));
+        WriteCause(writer, result.Cause);
+        WriteBytes(writer, "output", result.Output.Span);
+        WriteBytes(writer, "stdout", result.Stdout.Span);
+        WriteBytes(writer, "stderr", result.Stderr.Span);
+        writer.WriteNumber("stdout_dropped", result.StdoutDropped);
+        writer.WriteNumber("stderr_dropped", result.StderrDropped);
+        writer.WriteNumber("queue_us", result.QueueMicroseconds);
+        writer.WriteNumber("start_us", result.StartMicroseconds);
+        writer.WriteNumber("run_us", result.RunMicroseconds);
+        writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
+        writer.WriteNumber("cpu_us", result.CpuMicroseconds);
+    }
+
+    public static void WriteInfo(Utf8JsonWriter writer, TaskInfo info)
+    {
+        writer.WriteString("task", info.Id.ToString());
+        writer.WriteString("kind", WireNames.Text(info.Kind));
+        writer.WriteString("state", WireNames.Text(info.State));
+        WriteCause(writer, info.Cause);
+        writer.WriteString("class", WireNames.Text(info.Class));
+        writer.WriteNumber("priority", info.Priority);
+        writer.WriteString("image", info.Image);
+        writer.WriteString("function", info.Function);
+        writer.WriteString("submitted", info.Submitted);
+        if (info.Ended is { } ended)
+        {
+            writer.WriteString("ended", ended);
+        }
+
+        writer.WriteNumber("queue_us", info.QueueMicroseconds);
+        writer.WriteNumber("start_us", info.StartMicroseconds);
+        writer.WriteNumber("run_us", info.RunMicroseconds);
+        writer.WriteNumber("peak_memory_bytes", info.PeakMemoryBytes);
+        writer.WriteNumber("cpu_us", info.CpuMicroseconds);
+        writer.WriteNumber("output_bytes", info.OutputBytes);
+        writer.WriteNumber("stdout_bytes", info.StdoutBytes);
+        writer.WriteNumber("stderr_bytes", info.StderrBytes);
+    }
+
+    public static void WriteImage(Utf8JsonWriter writer, ImageInfo image)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("image", image.Image);
+        writer.WriteString("name", image.Name);
+        writer.WriteString("kind", image.Kind);
+        writer.WriteNumber("bytes", image.Bytes);
+        WriteTexts(writer, "functions", image.Functions);
+        writer.WriteString("state", image.State);
+        writer.WriteEndObject();
+    }
+
+    public static void WriteTexts(Utf8JsonWriter writer, string name, IEnumerable<string> texts)
+    {
+        writer.WriteStartArray(name);
+        foreach (var text in texts)
+        {
+            writer.WriteStringValue(text);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    public static void WriteNumbers(Utf8JsonWriter writer, string name, IReadOnlyDictionary<string, long> numbers)
+    {
+        writer.WriteStartObject(name);
+        foreach (var (key, value) in numbers.OrderBy(static p => p.Key, StringComparer.Ordinal))
+        {
+            writer.WriteNumber(key, value);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
+    {
+        if (cause.Type == CauseType.None)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("cause");
+        writer.WriteString("type", WireNames.Text(cause.Type));
+        switch (cause.Type)
+        {
+            case CauseType.Exit:
+                writer.WriteNumber("code", cause.Value);
+                break;
+            case CauseType.Signal:
+                writer.WriteNumber("signal", cause.Value);
+                break;
+            default:
+                break;
+        }
+
+        if (cause.Detail is not null)
+        {
+            writer.WriteString(cause.Type == CauseType.SandboxViolation ? "what" : "detail", cause.Detail);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A text where the bytes are one; else NAME_base64, so that nothing is changed silently.</summary>
+    private static void WriteBytes(Utf8JsonWriter writer, string name, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+        {
+            return;
+        }
+
+        try
+        {
+            writer.WriteString(name, Strict.GetString(bytes));
+        }
+        catch (DecoderFallbackException)
+        {
+            writer.WriteBase64String(name + "_base64", bytes);
+        }
+    }
+}

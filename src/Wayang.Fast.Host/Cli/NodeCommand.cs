@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary><c>wayang node</c>: what the node is, what this host lets it do, its bounds.</summary>
+internal static class NodeCommand
+{
+    public static Command Build()
+    {
+        var command = new Command("node", "Tells what the node is, what isolation its host makes possible, and its bounds.");
+        DetailedHelp.Describe(
+            command,
+            """
+            Example:
+              wayang node --json
+            """);
+        command.SetAction(static async (result, cancellation) =>
+        {
+            var session = await RuntimeSession.ConnectAsync(result.GetValue(ClientOptions.Socket), cancellation);
+            await using (session)
+            {
+                var node = await session.Client.NodeInfoAsync(cancellation);
+                if (result.GetValue(ClientOptions.Json))
+                {
+                    JsonText.Print(writer =>
+                    {
+                        writer.WriteString("node", node.Node);
+                        writer.WriteString("version", node.Version);
+                        writer.WriteString("started", node.Started);
+                        writer.WriteBoolean("root", node.Root);
+                        writer.WriteString("cgroup_mode", node.CgroupMode);
+                        JsonText.WriteTexts(writer, "features", node.Features);
+                        writer.WriteString("note", node.Note);
+                        JsonText.WriteNumbers(writer, "limits", node.Limits);
+                    });
+                    return ExitCodes.Success;
+                }
+
+                Line("node", $"{node.Node}, version {node.Version}, started {node.Started.ToString("O", CultureInfo.InvariantCulture)}");
+                Line("spawner", node.Root ? "as root" : "unprivileged, by user namespaces");
+                Line("groups", node.CgroupMode);
+                Line("features", string.Join(", ", node.Features));
+                if (node.Note.Length > 0)
+                {
+                    Line("note", node.Note);
+                }
+
+                foreach (var (name, value) in node.Limits.OrderBy(static p => p.Key, StringComparer.Ordinal))
+                {
+                    Line("limit", string.Create(CultureInfo.InvariantCulture, $"{name} {value}"));
+                }
+            }
+
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+
+    private static void Line(string name, string value) => Console.Out.WriteLine($"{name,-10}{value}");
+}

@@ -1,0 +1,64 @@
+using System.Globalization;
+
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary>Prints how a task ended, each stream to its own, and says the exit code.</summary>
+internal static class ResultPrinter
+{
+    public static async Task<int> PrintAsync(TaskResult result, bool json)
+    {
+        if (json)
+        {
+            JsonText.Print(writer => JsonText.WriteResult(writer, result));
+            return ExitCodes.Of(result.State, result.Cause);
+        }
+
+        await WriteAsync(Console.OpenStandardOutput(), result.Stdout);
+        await WriteAsync(Console.OpenStandardOutput(), result.Output);
+        await WriteAsync(Console.OpenStandardError(), result.Stderr);
+        TellCut("stdout", result.Stdout.Length, result.StdoutDropped);
+        TellCut("stderr", result.Stderr.Length, result.StderrDropped);
+
+        // A command that exits on its own has spoken for itself; every other end is told.
+        if (result.Cause.Type != CauseType.Exit && result.State != TaskState.Succeeded)
+        {
+            await Console.Error.WriteLineAsync($"wayang: task {result.Id} {WireNames.Text(result.State)}: {Describe(result.Cause)}");
+        }
+
+        return ExitCodes.Of(result.State, result.Cause);
+    }
+
+    /// <summary>The cause in one phrase, its wire name first.</summary>
+    public static string Describe(TaskCause cause)
+    {
+        var name = WireNames.Text(cause.Type);
+        var value = cause.Type is CauseType.Exit or CauseType.Signal
+            ? string.Create(CultureInfo.InvariantCulture, $"({cause.Value})")
+            : "";
+        return cause.Detail is null ? name + value : $"{name}{value}: {cause.Detail}";
+    }
+
+    private static void TellCut(string name, int kept, long dropped)
+    {
+        if (dropped > 0)
+        {
+            Console.Error.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"wayang: {name} was cut after {kept} bytes; {dropped} more were dropped (limits.stream_bytes)"));
+        }
+    }
+
+    private static async Task WriteAsync(Stream stream, ReadOnlyMemory<byte> bytes)
+    {
+        await using (stream)
+        {
+            if (!bytes.IsEmpty)
+            {
+                await stream.WriteAsync(bytes);
+                await stream.FlushAsync();
+            }
+        }
+    }
+}

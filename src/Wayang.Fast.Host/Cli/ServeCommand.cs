@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+
+using Wayang.Fast.Client;
+using Wayang.Fast.Host.Configuration;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary><c>wayang serve</c>: starts the keeper and stays until it ends; <c>serve --daemon</c> is what the keeper starts.</summary>
+internal static class ServeCommand
+{
+    private const string RuntimeDirectoryVariable = "WAYANG_RUNTIME_DIR";
+    private const string InstanceVariable = "WAYANG_INSTANCE";
+    private const string DefaultInstance = "wayang";
+
+    private static readonly Option<string?> Config = new("--config", "-c") { Description = "YAML file of the node.", HelpName = "FILE" };
+
+    private static readonly Option<bool> AsDaemon = new("--daemon") { Hidden = true };
+
+    private static readonly Option<bool> Private = new("--private") { Hidden = true };
+
+    private static readonly Option<uint?> StarterUid = new("--starter-uid") { Hidden = true };
+
+    public static Command Build()
+    {
+        var command = new Command("serve", "Starts the runtime of this user and stays until it is stopped (Ctrl-C or SIGTERM: in order).")
+        {
+            Config, AsDaemon, Private, StarterUid,
+        };
+        DetailedHelp.Describe(
+            command,
+            $"""
+            Its socket: /run/wayang/wayang.sock as root, else $XDG_RUNTIME_DIR/wayang/wayang.sock, else
+            /tmp/wayang-UID/wayang.sock; for you now: {SocketPaths.Own}
+
+            Example:
+              wayang serve --config /etc/wayang.yaml
+            """);
+        command.SetAction(static (result, cancellation) =>
+            result.GetValue(AsDaemon) ? ServeAsync(result, cancellation) : StartAsync(result, cancellation));
+        return command;
+    }
+
+    /// <summary>In the foreground: keeper, told to end when we are.</summary>
+    private static async Task<int> StartAsync(ParseResult result, CancellationToken cancellation)
+    {
+        var config = result.GetValue(Config) is { } given ? Path.GetFullPath(given) : null;
+        // Read here too: a wrong file is told at once, and not by a daemon that is restarted again and again.
+        var settings = config is null ? new FileSettings() : ConfigurationFile.Read(config);
+        var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : settings.SocketPath;
+        var launch = new DaemonLaunch(
+            Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config);
+
+        var keeper = KeeperProcess.Start(launch, capture: false);
+        await using (keeper)
+        {
+            using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+            using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
+            await keeper.WaitForExitAsync(cancellation);
+            return keeper.ExitCode;
+
+            void End(PosixSignalContext signal)
+            {
+                signal.Cancel = true;
+                keeper.RequestEnd();
+            }
+        }
+    }
+
+    /// <summary>Under the keeper, which names the directories in the environment (they may lie in its private mounts).</summary>
+    private static async Task<int> ServeAsync(ParseResult result, CancellationToken cancellation)
+    {
+        var daemon = CommandLineInterface.Daemon
+            ?? throw new CommandException("this program was built without a daemon", "Install wayang again.");
+        var config = result.GetValue(Config);
+        var settings = config is null ? new FileSettings() : ConfigurationFile.Read(config);
+        var directory = Environment.GetEnvironmentVariable(RuntimeDirectoryVariable) is { Length: > 0 } named
+            ? named
+            : throw new CommandException($"{RuntimeDirectoryVariable} is not set: the daemon runs under its keeper only", "Start it with: wayang serve");
+        var installation = Installation.Find();
+        var isPrivate = result.GetValue(Private);
+        var httpPort = settings.HttpPort ?? ServeOptions.DefaultHttpPort;
+        return await daemon(
+            new ServeOptions
+            {
+                SocketPath = result.GetValue(ClientOptions.Socket) ?? settings.SocketPath ?? Path.Combine(directory, RuntimeDirectories.SocketName),
+                RuntimeDirectory = directory,
+                NativeDirectory = installation.NativeDirectory,
+                PolicyDirectory = installation.PolicyDirectory,
+                Instance = Environment.GetEnvironmentVariable(InstanceVariable) is { Length: > 0 } instance ? instance : DefaultInstance,
+                IsPrivate = isPrivate,
+                StarterUid = result.GetValue(StarterUid) ?? SocketPaths.EffectiveUser(),
+                HttpPort = isPrivate || httpPort == 0 ? null : httpPort,
+                ConfigurationFile = config,
+                Runtime = settings.Runtime,
+            },
+            cancellation);
+    }
+}

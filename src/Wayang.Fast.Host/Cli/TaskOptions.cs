@@ -1,0 +1,199 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary>What a task is, as the command line gives it.</summary>
+/// <param name="Target">IMAGE:FUNCTION of a call; null for a command.</param>
+/// <param name="Command">argv of a command; empty for a call.</param>
+internal sealed record TaskArguments(
+    string? Target,
+    IReadOnlyList<string> Command,
+    string? Data,
+    string? Profile,
+    TaskClass? Class,
+    int? Priority,
+    uint? TimeoutMs);
+
+/// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
+internal sealed class TaskOptions
+{
+    private static readonly string[] Classes = ["idle", "batch", "normal", "urgent"];
+
+    private readonly Argument<string[]> words = new("TASK")
+    {
+        Description = "c FILE.so:FUNCTION (or c IMAGE:FUNCTION of an image that the node has), or -- COMMAND [ARGUMENT...]",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private readonly Option<string?> data = new("--data", "-d")
+    {
+        Description = "Input of a function: a text, @FILE, or - for standard input. A command gets standard input unless it is a terminal.",
+        HelpName = "TEXT|@FILE|-",
+    };
+
+    private readonly Option<string?> profile = new("--profile")
+    {
+        Description = "Isolation profile: compute or standard; by default the tightest that the kind of task can live with.",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<string?> taskClass = new("--class")
+    {
+        Description = "Range of priorities: idle, batch, normal (default) or urgent.",
+        HelpName = "CLASS",
+    };
+
+    private readonly Option<int?> priority = new("--priority")
+    {
+        Description = "Level inside the class: idle 0-7, batch 8-23, normal 24-39, urgent 40-55.",
+        HelpName = "LEVEL",
+    };
+
+    private readonly Option<string?> timeout = new("--timeout")
+    {
+        Description = "Longest run: a number with ms, s, m or h (a plain number means seconds).",
+        HelpName = "TIME",
+    };
+
+    public void AddTo(Command command)
+    {
+        command.Arguments.Add(words);
+        command.Options.Add(data);
+        command.Options.Add(profile);
+        command.Options.Add(taskClass);
+        command.Options.Add(priority);
+        command.Options.Add(timeout);
+    }
+
+    /// <exception cref="CommandException">The words do not make a task.</exception>
+    public TaskArguments Read(ParseResult result)
+    {
+        var (before, after) = Split(result);
+        var isCommand = after is not null;
+        if (before.Find(static w => w.StartsWith('-')) is { } unknown)
+        {
+            var nearest = NearestName.Of(unknown, CommandLineInterface.NamesAt(result.CommandResult).Where(static n => n.StartsWith('-')));
+            throw Usage($"no such option: '{unknown}'", nearest is null ? $"See: wayang {result.CommandResult.Command.Name} --help" : $"Did you mean {nearest}?");
+        }
+
+        if (isCommand && (before.Count > 0 || after!.Count == 0))
+        {
+            throw Usage(
+                after!.Count == 0 ? "nothing follows '--'" : $"'{before[0]}' stands before '--'",
+                $"Write: wayang {result.CommandResult.Command.Name} -- COMMAND [ARGUMENT...]");
+        }
+
+        if (!isCommand)
+        {
+            CheckCall(result, before);
+        }
+
+        var text = result.GetValue(data);
+        if (isCommand && text is not null && !string.Equals(text, "-", StringComparison.Ordinal) && !text.StartsWith('@'))
+        {
+            throw Usage("--data TEXT is the input of a function", "Pipe the input of a command in, or give --data @FILE.");
+        }
+
+        return new TaskArguments(
+            isCommand ? null : before[1],
+            isCommand ? after! : [],
+            text,
+            result.GetValue(profile),
+            ReadClass(result.GetValue(taskClass)),
+            result.GetValue(priority),
+            ReadTimeout(result.GetValue(timeout)));
+    }
+
+    private static void CheckCall(ParseResult result, List<string> before)
+    {
+        var name = result.CommandResult.Command.Name;
+        if (before.Count == 0)
+        {
+            throw Usage("no task given", $"Write: wayang {name} c ./plugin.so:function --data TEXT, or: wayang {name} -- COMMAND");
+        }
+
+        if (!string.Equals(before[0], "c", StringComparison.Ordinal))
+        {
+            throw Usage(
+                $"'{before[0]}' is no kind of task that is called by function",
+                $"Functions of C plugins are called with: wayang {name} c FILE.so:FUNCTION. A command follows '--': wayang {name} -- {string.Join(' ', before)}");
+        }
+
+        if (before.Count != 2 || before[1].LastIndexOf(':') is var colon && (colon <= 0 || colon == before[1].Length - 1))
+        {
+            throw Usage(
+                before.Count < 2 ? "which function?" : $"'{string.Join(' ', before.Skip(1))}' is not FILE.so:FUNCTION",
+                $"Write the file, a colon, the function: wayang {name} c ./plugin.so:function");
+        }
+    }
+
+    /// <summary>Words before the double dash; those after it, or null when there is none.</summary>
+    private (List<string> Before, List<string>? After) Split(ParseResult result)
+    {
+        var all = result.GetValue(words) ?? [];
+        var dash = -1;
+        for (var i = 0; i < result.Tokens.Count && dash < 0; i++)
+        {
+            if (result.Tokens[i].Type == TokenType.DoubleDash)
+            {
+                dash = i;
+            }
+        }
+
+        if (dash < 0)
+        {
+            return ([.. all], null);
+        }
+
+        var behind = result.Tokens.Count - dash - 1;
+        return ([.. all.Take(all.Length - behind)], [.. all.Skip(all.Length - behind)]);
+    }
+
+    private static TaskClass? ReadClass(string? text)
+    {
+        if (text is null)
+        {
+            return null;
+        }
+
+        var index = Array.IndexOf(Classes, text);
+        if (index < 0)
+        {
+            var nearest = NearestName.Of(text, Classes);
+            throw Usage($"--class '{text}': no such class", nearest is null ? $"There are: {string.Join(", ", Classes)}." : $"Did you mean {nearest}?");
+        }
+
+        return (TaskClass)index;
+    }
+
+    internal static uint? ReadTimeout(string? text)
+    {
+        if (text is null)
+        {
+            return null;
+        }
+
+        var (digits, unit) = text switch
+        {
+            _ when text.EndsWith("ms", StringComparison.Ordinal) => (text[..^2], 1.0),
+            _ when text.EndsWith('s') => (text[..^1], 1_000.0),
+            _ when text.EndsWith('m') => (text[..^1], 60_000.0),
+            _ when text.EndsWith('h') => (text[..^1], 3_600_000.0),
+            _ => (text, 1_000.0),
+        };
+        if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
+            || number * unit is < 1 or > uint.MaxValue)
+        {
+            throw Usage($"--timeout '{text}' is no time", "Write a positive number with ms, s, m or h: --timeout 1500ms, --timeout 2m.");
+        }
+
+        return (uint)(number * unit);
+    }
+
+    private static CommandException Usage(string message, string remedy) => new(message, remedy, ExitCodes.Usage);
+}

@@ -1,0 +1,14 @@
+using Wayang.Fast.Execution;
+
+namespace Wayang.Fast.Host.Configuration;
+
+/// <summary>What a configuration file says; null where it says nothing. The command line goes before it.</summary>
+public sealed record FileSettings
+{
+    public string? SocketPath { get; init; }
+
+    /// <summary>0: no HTTP.</summary>
+    public int? HttpPort { get; init; }
+
+    public RuntimeOptions Runtime { get; init; } = new();
+}

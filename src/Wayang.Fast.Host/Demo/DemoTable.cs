@@ -1,0 +1,98 @@
+using System.Globalization;
+
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Host.Demo;
+
+/// <summary>The demo's outcome for a person.</summary>
+internal static class DemoTable
+{
+    private const double Half = 0.5;
+    private const double Most = 0.99;
+
+    public static void Write(TextWriter writer, DemoOutcome outcome)
+    {
+        WriteLoad(writer, outcome.Load);
+        WriteStatistics(writer, outcome.Statistics);
+        foreach (var facts in outcome.Sandboxes)
+        {
+            WriteSandbox(writer, facts);
+        }
+
+        WriteHostile(writer, outcome);
+        WriteVerdict(writer, outcome);
+    }
+
+    private static void WriteLoad(TextWriter writer, LoadReport load)
+    {
+        writer.WriteLine();
+        var jobs = string.Join(", ", load.PerJob.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} {p.Value}")));
+        Line(writer, $"{load.Done} tasks in {load.Elapsed.TotalSeconds:0.00} s ({load.Done / load.Elapsed.TotalSeconds:0} a second, {load.Bytes / 1048576.0:0.0} MiB of files); wrong answers: {load.Wrong}");
+        Line(writer, $"  {jobs}");
+        foreach (var mistake in load.Mistakes)
+        {
+            Line(writer, $"  WRONG {mistake}");
+        }
+
+        writer.WriteLine();
+        Line(writer, $"{"microseconds",-14}{"tasks",8}{"queue p50",12}{"p99",10}{"start p50",12}{"p99",10}{"run p50",12}{"p99",10}");
+        foreach (var (kind, report) in load.PerKind)
+        {
+            var name = kind == TaskKind.Call ? "call (C)" : "exec";
+            Line(writer, $"{name,-14}{report.Done,8}{report.Queue.At(Half),12}{report.Queue.At(Most),10}{report.Start.At(Half),12}{report.Start.At(Most),10}{report.Run.At(Half),12}{report.Run.At(Most),10}");
+        }
+    }
+
+    private static void WriteStatistics(TextWriter writer, IReadOnlyDictionary<string, long> statistics)
+    {
+        var shown = statistics.Where(static p => p.Key.Contains("worker", StringComparison.Ordinal) && !p.Key.StartsWith(DemoProgram.WorkerPid, StringComparison.Ordinal))
+            .OrderBy(static p => p.Key, StringComparer.Ordinal);
+        writer.WriteLine();
+        writer.WriteLine("Workers: " + string.Join(", ", shown.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} {p.Value}"))));
+    }
+
+    private static void WriteSandbox(TextWriter writer, SandboxFacts facts)
+    {
+        writer.WriteLine();
+        Line(writer, $"Live worker {facts.ProcessId} ({facts.Name}), from /proc: {(facts.Holds ? "sandboxed" : "NOT AS PROMISED")}");
+        writer.WriteLine("  " + string.Join("  ", facts.Values.Select(static p => $"{p.Key}={p.Value}")));
+        if (facts.OwnNamespaces.Count > 0)
+        {
+            writer.WriteLine("  namespaces apart from ours: " + string.Join(' ', facts.OwnNamespaces));
+        }
+
+        if (facts.Descriptors.Count > 0)
+        {
+            writer.WriteLine("  descriptors: " + string.Join(", ", facts.Descriptors));
+        }
+    }
+
+    private static void WriteHostile(TextWriter writer, DemoOutcome outcome)
+    {
+        writer.WriteLine();
+        Line(writer, $"{"hostile task",-34}{"normal tasks beside",20}   end");
+        foreach (var one in outcome.Hostile)
+        {
+            Line(writer, $"{one.Case.Name,-34}{one.Beside,20}   {one.End}{(one.Contained ? "" : $"   NOT CONTAINED (wanted: {one.Case.Wanted})")}");
+        }
+
+        Line(writer, $"Beside them {outcome.Beside.Done} normal tasks ran; wrong answers: {outcome.Beside.Wrong}");
+        foreach (var mistake in outcome.Beside.Mistakes)
+        {
+            Line(writer, $"  WRONG {mistake}");
+        }
+    }
+
+    private static void WriteVerdict(TextWriter writer, DemoOutcome outcome)
+    {
+        writer.WriteLine();
+        writer.WriteLine(outcome.Passed ? "All checks passed. What to try next:" : "SOME CHECKS FAILED (see above). What to try next:");
+        writer.WriteLine("  ./build.sh run run -- sh -c 'id; ls /; cat /proc/self/status'   look around inside a sandbox");
+        writer.WriteLine("  ./build.sh run run c out/install/native/demo/text_plugin.so:top --data @README.md");
+        writer.WriteLine("  ./build.sh run serve     a runtime that stays; then submit, wait, status, node");
+        writer.WriteLine("  demo/text_plugin.c       how such a plugin is written");
+        writer.WriteLine("  ./build.sh perf dispatch what a task costs on this machine");
+    }
+
+    private static void Line(TextWriter writer, FormattableString text) => writer.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+}

@@ -1,0 +1,105 @@
+using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Health;
+using Wayang.Fast.Gateway.MessagePackRpc;
+using Wayang.Fast.Host.Configuration;
+
+namespace Wayang.Fast.Host.Serving;
+
+/// <summary>The daemon: the runtime behind its front doors, under a keeper. Ends when the keeper says so or is gone.</summary>
+internal static class Daemon
+{
+    private const int DefaultTenant = 0;
+    private const int ExitDefect = 70;
+    private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(2);
+
+    public static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
+    {
+        var log = new StandardErrorLog();
+        if (KeeperLink.InheritedDescriptor is not { } control)
+        {
+            log.Warn("the daemon runs under wayang-keeper only; start it with: wayang serve");
+            return 2;
+        }
+
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var stop = cancellation.Register(() => end.TrySetResult(0));
+        using var runtime = new NodeRuntime(options.Runtime, log, defect =>
+        {
+            log.Warn($"defect: {defect}");
+            end.TrySetResult(ExitDefect);
+        });
+        runtime.Start();
+        using var keeper = new KeeperLink(control, runtime.AttachSpawner, _ => end.TrySetResult(0));
+        keeper.Start();
+        return await ServeAsync(options, runtime, keeper, log, end.Task);
+    }
+
+    private static async Task<int> ServeAsync(ServeOptions options, NodeRuntime runtime, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+    {
+        RpcServer server;
+        try
+        {
+            server = RpcServer.Start(new RpcServerOptions { SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options) }, runtime.Tasks);
+        }
+        catch (IOException error)
+        {
+            log.Warn(error.Message);
+            keeper.SendExit(1);
+            return 1;
+        }
+
+        await using (server)
+        {
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, log) : null;
+            while (!runtime.IsReady && !end.IsCompleted)
+            {
+                await Task.WhenAny(end, Task.Delay(ReadyPoll));
+            }
+
+            keeper.SendReady();
+            if (!options.IsPrivate)
+            {
+                log.Info($"serving at {options.SocketPath}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
+            }
+
+            var code = await end;
+            runtime.Stop();
+            return code;
+        }
+    }
+
+    /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, StandardErrorLog log)
+    {
+        try
+        {
+            return await HealthServer.StartAsync(port, () => runtime.IsReady ? null : "waiting for the spawner");
+        }
+        catch (IOException error)
+        {
+            log.Warn($"no health endpoint: {error.Message} (set http_port in the configuration)");
+            return null;
+        }
+    }
+
+    /// <summary>Root, the starter, the group wayang, and ourselves. One tenant until tenants are configured.</summary>
+    private static int? Authorize(PeerCredentials peer, ServeOptions options) =>
+        peer.UserId == 0 || peer.UserId == options.StarterUid || peer.UserId == RuntimeDirectories.EffectiveUid || IsWayangGroup(peer) ? DefaultTenant : null;
+
+    private static bool IsWayangGroup(PeerCredentials peer) => GroupIdOfWayang.Value is { } gid && (peer.GroupId == gid || peer.Groups.Contains(gid));
+
+    private static readonly Lazy<uint?> GroupIdOfWayang = new(static () =>
+    {
+        const string groups = "/etc/group";
+        foreach (var line in File.Exists(groups) ? File.ReadLines(groups) : [])
+        {
+            var fields = line.Split(':');
+            if (fields.Length >= 3 && fields[0] == "wayang" && uint.TryParse(fields[2], out var gid))
+            {
+                return gid;
+            }
+        }
+
+        return null;
+    });
+}

@@ -1,0 +1,189 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Core.Tests.Lifecycle;
+
+public class TaskLifecycleTests
+{
+    private static readonly TaskCause Exit = new(CauseType.Exit);
+    private readonly ManualTime _time = new();
+    private readonly TaskTable _table;
+    private readonly TaskLifecycle _lifecycle;
+    private readonly RecordingObserver _observer = new();
+
+    public TaskLifecycleTests()
+    {
+        _table = new TaskTable(new TaskTableOptions(8, 0x123456), _time);
+        _lifecycle = new TaskLifecycle(_table, new RetentionOptions(3, TimeSpan.FromSeconds(10), 1000), _time);
+    }
+
+    private TaskRecord Admit(out TaskId id, ITaskObserver? observer = null, long token = 1)
+    {
+        Assert.True(_table.TryRent(out var record));
+        id = _lifecycle.Admit(record, observer ?? _observer, token);
+        return record;
+    }
+
+    private TaskRecord Running(out TaskId id)
+    {
+        var record = Admit(out id);
+        Assert.True(_lifecycle.TryStart(record));
+        _lifecycle.Run(record);
+        return record;
+    }
+
+    [Fact]
+    [Trait("Promise", "TR4")]
+    public void ATaskEndsOnceWithItsCauseAndTimes()
+    {
+        var record = Admit(out var id, token: 77);
+        Assert.Equal(TaskState.Queued, record.State);
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.True(_lifecycle.TryStart(record));
+        _time.Advance(TimeSpan.FromMilliseconds(3));
+        _lifecycle.Run(record);
+        _time.Advance(TimeSpan.FromMilliseconds(4));
+        Assert.True(_lifecycle.End(record, TaskState.Failed, new TaskCause(CauseType.Signal, 11)));
+        Assert.False(_lifecycle.End(record, TaskState.Succeeded, Exit));
+        Assert.Equal([(id, TaskState.Failed, CauseType.Signal, 77L)], _observer.Ends);
+        Assert.Equal((2000, 3000, 4000), (record.QueueMicroseconds, record.StartMicroseconds, record.RunMicroseconds));
+        Assert.Equal(1, _lifecycle.Counters.Of(TaskState.Failed));
+        Assert.Equal(1, _lifecycle.Counters.Of(CauseType.Signal));
+        Assert.Equal(0x123456u, id.BootTag);
+        Assert.Equal(_time.GetUtcNow().ToUnixTimeMilliseconds(), id.UnixMilliseconds + 9);
+    }
+
+    [Fact]
+    [Trait("Promise", "TR4")]
+    public void WrongTransitionsAreDefects()
+    {
+        Assert.True(_table.TryRent(out var record));
+        Assert.Throws<InvalidOperationException>(() => _lifecycle.TryStart(record));
+        Assert.Throws<InvalidOperationException>(() => _lifecycle.End(record, TaskState.Failed, Exit));
+        _lifecycle.Admit(record, null, 0);
+        Assert.Throws<InvalidOperationException>(() => _lifecycle.Admit(record, null, 0));
+        Assert.Throws<InvalidOperationException>(() => _lifecycle.Run(record));
+        Assert.Throws<InvalidOperationException>(() => _table.Return(record));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _lifecycle.End(record, TaskState.Running, Exit));
+        Assert.True(_lifecycle.TryStart(record));
+        Assert.Throws<InvalidOperationException>(() => _lifecycle.TryStart(record));
+    }
+
+    [Fact]
+    public void AnEndWhileQueuedLeavesATombstoneThatTheSchedulerConsumes()
+    {
+        var record = Admit(out var id);
+        Assert.True(_lifecycle.End(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        for (var i = 0; i < 5; i++)
+        {
+            _lifecycle.End(Running(out _), TaskState.Succeeded, Exit); // pushes it out of retention
+        }
+
+        Assert.Null(_table.Find(id));
+        Assert.NotSame(record, Admit(out _)); // not used again: the scheduler still holds its slot
+        Assert.False(_lifecycle.TryStart(record));
+        Assert.Equal(TaskState.None, record.State);
+        Assert.Same(record, Admit(out _));
+    }
+
+    [Fact]
+    public void RetentionForgetsTheOldestByCountBytesAndTime()
+    {
+        var ids = new TaskId[5];
+        for (var i = 0; i < 5; i++)
+        {
+            _lifecycle.End(Running(out ids[i]), TaskState.Succeeded, Exit);
+        }
+
+        Assert.Equal([false, false, true, true, true], ids.Select(id => _table.Find(id) is not null));
+        var large = Running(out var largeId);
+        large.Output.Set(new byte[900]); // 1,024 pooled bytes: over the bound at once
+        _lifecycle.End(large, TaskState.Succeeded, Exit);
+        Assert.Null(_table.Find(largeId));
+        Assert.Equal(0, _lifecycle.Retained);
+        Assert.Equal(0, _lifecycle.RetainedBytes);
+        _lifecycle.End(Running(out var last), TaskState.Succeeded, Exit);
+        _time.Advance(TimeSpan.FromSeconds(11));
+        Assert.Equal(1, _lifecycle.Sweep(10));
+        Assert.Null(_table.Find(last));
+    }
+
+    [Fact]
+    public void WaitersAreToldOnceInOrderAndMayWithdraw()
+    {
+        var record = Admit(out var id, token: 1);
+        var other = new RecordingObserver();
+        Assert.True(_lifecycle.AddWaiter(id, other, 2, out _));
+        Assert.True(_lifecycle.AddWaiter(id, other, 3, out _));
+        Assert.True(_lifecycle.AddWaiter(id, other, 4, out _));
+        Assert.True(_lifecycle.RemoveWaiter(id, other, 3));
+        Assert.False(_lifecycle.RemoveWaiter(id, other, 3));
+        Assert.True(_lifecycle.RemoveWaiter(id, _observer, 1));
+        Assert.False(_lifecycle.RemoveWaiter(id, _observer, 1));
+        _lifecycle.End(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+        _lifecycle.EndBatch();
+        _lifecycle.EndBatch();
+        Assert.Empty(_observer.Ends);
+        Assert.Equal([2L, 4L], other.Ends.Select(e => e.Token));
+        Assert.Equal(1, other.Batches);
+        Assert.Equal(0, _observer.Batches);
+        Assert.False(_lifecycle.AddWaiter(id, other, 5, out var ended));
+        Assert.Same(record, ended);
+        _lifecycle.Unpin(ended!);
+        Assert.False(_lifecycle.RemoveWaiter(id, other, 2));
+    }
+
+    [Fact]
+    public void APinKeepsARecordThatRetentionForgot()
+    {
+        var record = Running(out var id);
+        Assert.True(_lifecycle.TryPin(id, out _));
+        record.Output.Set(new byte[2000]);
+        _lifecycle.End(record, TaskState.Succeeded, Exit);
+        Assert.False(_lifecycle.TryPin(id, out _));
+        Assert.Equal(2000, record.Output.Length);
+        _lifecycle.Unpin(record);
+        Assert.Equal(0, record.Output.Length);
+        Assert.Throws<InvalidOperationException>(() => _lifecycle.Unpin(record));
+    }
+
+    [Fact]
+    public void SnapshotsAndOutputBelongToTheTenant()
+    {
+        Assert.True(_table.TryRent(out var record));
+        record.Tenant = 5;
+        record.Kind = TaskKind.Call;
+        var id = _lifecycle.Admit(record, null, 0);
+        _lifecycle.TryStart(record);
+        _lifecycle.Run(record);
+        record.Stdout.Append("hello"u8);
+        TargetNames names = static (CallTarget? _, ushort _, out string image, out string name) => (image, name) = ("img", "fn");
+        Assert.Null(_lifecycle.Snapshot(id, 6, names));
+        Assert.Equal(("img", "fn", 5, TaskState.Running), _lifecycle.Snapshot(id, 5, names) is { } s ? (s.Image, s.Function, s.StdoutBytes, s.State) : default);
+        var buffer = new byte[3];
+        Assert.False(_lifecycle.ReadOutput(id, 6, OutputStream.Stdout, 0, buffer, out _));
+        Assert.True(_lifecycle.ReadOutput(id, 5, OutputStream.Stdout, 1, buffer, out var chunk));
+        Assert.Equal(new OutputChunk(3, 5, 0, Ended: false), chunk);
+        Assert.Equal("ell"u8.ToArray(), buffer);
+        Assert.True(_lifecycle.ReadOutput(id, 5, OutputStream.Stderr, 0, buffer, out chunk));
+        Assert.Equal(0, chunk.Count);
+    }
+
+    [Fact]
+    public void TheTableIsBoundedAndAnIdOfAnotherStartIsNotFound()
+    {
+        var ids = new TaskId[8];
+        for (var i = 0; i < 8; i++)
+        {
+            Admit(out ids[i]);
+        }
+
+        Assert.False(_table.TryRent(out _));
+        Assert.NotNull(_table.Find(ids[3]));
+        Assert.Null(_table.Find(TaskId.Create(ids[3].UnixMilliseconds, 1, ids[3].Generation, ids[3].Slot)));
+        Assert.Null(_table.Find(TaskId.Create(ids[3].UnixMilliseconds, 0x123456, ids[3].Generation + 1, ids[3].Slot)));
+        Assert.Null(_table.Find(TaskId.Create(ids[3].UnixMilliseconds, 0x123456, 1, 1_000_000)));
+        Assert.Null(_table.Find(TaskId.Create(ids[3].UnixMilliseconds, 0x123456, 1, -1)));
+    }
+}

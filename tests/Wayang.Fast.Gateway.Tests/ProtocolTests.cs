@@ -1,0 +1,212 @@
+using System.Net.Sockets;
+using System.Text;
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Gateway.Health;
+using Xunit;
+
+namespace Wayang.Fast.Gateway.Tests;
+
+/// <summary>The wire itself: what stock clients send, what nobody should.</summary>
+[Trait("Promise", "COM3")]
+public sealed class ProtocolTests(ITestOutputHelper output)
+{
+    [Theory]
+    [InlineData("9400a101")]
+    [InlineData("c0")]
+    [InlineData("9500c0c0c0c0")]
+    [InlineData("9400cf0000000100000000a16190")]
+    [InlineData("940300a16190")]
+    [InlineData("ddffffffff")]
+    [InlineData("9400 00 c6ffffffff")]
+    [InlineData("c1")]
+    public async Task What_is_no_request_ends_the_connection(string hex)
+    {
+        await using var fixture = new ServerFixture();
+        using var socket = fixture.Open();
+        socket.Send(Convert.FromHexString(hex.Replace(" ", "", StringComparison.Ordinal)));
+        if (string.Equals(hex, "9400a101", StringComparison.Ordinal))
+        {
+            socket.Shutdown(SocketShutdown.Send);
+        }
+
+        Assert.Null(ServerFixture.ReadFrame(socket));
+        await using var client = await fixture.ConnectAsync();
+        Assert.True((await client.RunCallAsync("demo", "echo")).Succeeded);
+    }
+
+    [Fact]
+    public async Task An_unknown_operation_and_bad_parameters_keep_the_connection()
+    {
+        await using var fixture = new ServerFixture();
+        using var socket = fixture.Open();
+        Assert.Contains("unknown_operation", Ask(socket, Request(1, "nvim_set_client_info", static (ref MessagePackWriter writer) =>
+        {
+            writer.WriteArrayHeader(5);
+            writer.WriteString("x");
+            writer.WriteMapHeader(0);
+            writer.WriteString("remote");
+            writer.WriteMapHeader(0);
+            writer.WriteMapHeader(0);
+        })), StringComparison.Ordinal);
+        Assert.Contains("'task.run'", Ask(socket, Request(2, "task.ran", static (ref MessagePackWriter writer) => writer.WriteArrayHeader(0))), StringComparison.Ordinal);
+        Assert.Contains("invalid_argument", Ask(socket, Request(3, "task.run", static (ref MessagePackWriter writer) => writer.WriteNil())), StringComparison.Ordinal);
+        Assert.Contains("invalid_argument", Ask(socket, Request(4, "task.run", static (ref MessagePackWriter writer) => writer.WriteArrayHeader(0))), StringComparison.Ordinal);
+        Assert.Contains("here", Ask(socket, Request(5, "node.info", static (ref MessagePackWriter writer) => writer.WriteArrayHeader(0))), StringComparison.Ordinal);
+        Assert.Contains("not_found", Ask(socket, ServerFixture.RunFrame(6, "missing", default)), StringComparison.Ordinal);
+
+        // A notification is stepped over; the next request is answered.
+        socket.Send([0x93, 2, 0xA1, (byte)'x', 0x90]);
+        Assert.Contains("succeeded", Ask(socket, ServerFixture.RunFrame(7, "echo", default)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_method_may_be_bin_and_ids_have_32_bits()
+    {
+        await using var fixture = new ServerFixture();
+        using var socket = fixture.Open();
+        using var buffer = new PooledBuffer(64);
+        var writer = new MessagePackWriter(buffer);
+        writer.WriteArrayHeader(4);
+        writer.WriteUInt64(0);
+        writer.WriteUInt64(uint.MaxValue);
+        writer.WriteBinary("node.info"u8);
+        writer.WriteArrayHeader(0);
+        writer.Commit();
+        socket.Send(buffer.WrittenSpan);
+        var answer = ServerFixture.ReadFrame(socket)!;
+        var reader = new MessagePackReader(answer);
+        Assert.True(reader.TryReadArrayHeader(out _) && reader.TryReadUInt64(out _) && reader.TryReadUInt64(out var id) && id == uint.MaxValue);
+        Assert.True(reader.TryReadNil());
+    }
+
+    [Fact]
+    public async Task A_hundred_thousand_mutated_frames_harm_nobody_else()
+    {
+        await using var fixture = new ServerFixture();
+        await using var witness = await fixture.ConnectAsync();
+        var seed = Environment.TickCount;
+        output.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        var frame = ServerFixture.RunFrame(77, "echo", "some payload here"u8);
+        var drain = new byte[1 << 16];
+        var socket = fixture.Open();
+        var connections = 1;
+        for (var i = 0; i < 100_000; i++)
+        {
+            var bytes = frame.AsSpan().ToArray();
+            for (var edits = random.Next(1, 4); edits > 0; edits--)
+            {
+                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            }
+
+            try
+            {
+                socket.Send(bytes);
+                while (socket.Available > 0)
+                {
+                    socket.Receive(drain);
+                }
+            }
+            catch (SocketException)
+            {
+                socket.Dispose();
+                socket = fixture.Open();
+                connections++;
+            }
+
+            if (i % 10_000 == 0)
+            {
+                Assert.True((await witness.RunCallAsync("demo", "echo", "w"u8.ToArray())).Succeeded);
+            }
+        }
+
+        socket.Dispose();
+        output.WriteLine($"{connections} connections");
+        Assert.True((await witness.RunCallAsync("demo", "echo")).Succeeded);
+    }
+
+    [Theory]
+    [InlineData("echo")]
+    [InlineData("echo_later")]
+    [Trait("Promise", "PS1")]
+    public async Task Small_calls_allocate_nothing(string function)
+    {
+        await using var fixture = new ServerFixture();
+        using var socket = fixture.Open();
+        const int Batch = 64;
+        var requests = new List<byte>();
+        for (uint i = 0; i < Batch; i++)
+        {
+            requests.AddRange(ServerFixture.RunFrame(1000 + i, function, new byte[48]));
+        }
+
+        var bytes = requests.ToArray();
+        var answers = new byte[Batch * ServerFixture.ReadFrameLength(socket, ServerFixture.RunFrame(1000, function, new byte[48]))];
+        void Round()
+        {
+            socket.Send(bytes);
+            for (var got = 0; got < answers.Length;)
+            {
+                got += socket.Receive(answers.AsSpan(got));
+            }
+        }
+
+        for (var i = 0; i < 2000; i++)
+        {
+            Round();
+        }
+
+        // The whole process: the server's threads, the service's and this one. Other tests run beside, so the least counts.
+        var least = long.MaxValue;
+        for (var attempt = 0; attempt < 20 && least > 0; attempt++)
+        {
+            var before = GC.GetTotalAllocatedBytes(precise: true);
+            for (var i = 0; i < 200; i++)
+            {
+                Round();
+            }
+
+            least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
+        }
+
+        output.WriteLine($"{least} bytes for {200 * Batch} calls");
+
+        // Measuring itself may cost an object or two; a byte per call would be 12,800.
+        Assert.InRange(least, 0, 2048);
+    }
+
+    [Fact]
+    public async Task Health_answers_and_says_why_not_ready()
+    {
+        string? reason = "the spawner is starting";
+        await using var health = await HealthServer.StartAsync(0, () => reason);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{health.Port}") };
+        Assert.Equal("ok\n", await http.GetStringAsync(new Uri("/healthz", UriKind.Relative)));
+        using var refused = await http.GetAsync(new Uri("/readyz", UriKind.Relative));
+        Assert.Equal(System.Net.HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal("the spawner is starting\n", await refused.Content.ReadAsStringAsync());
+        reason = null;
+        Assert.Equal("ready\n", await http.GetStringAsync(new Uri("/readyz", UriKind.Relative)));
+    }
+
+    private delegate void Encoder(ref MessagePackWriter writer);
+
+    private static byte[] Request(uint id, string method, Encoder encode)
+    {
+        using var buffer = new PooledBuffer(64);
+        var writer = new MessagePackWriter(buffer);
+        writer.WriteArrayHeader(4);
+        writer.WriteUInt64(0);
+        writer.WriteUInt64(id);
+        writer.WriteString(method);
+        encode(ref writer);
+        writer.Commit();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static string Ask(Socket socket, byte[] request)
+    {
+        socket.Send(request);
+        return Encoding.UTF8.GetString(ServerFixture.ReadFrame(socket)!);
+    }
+}
