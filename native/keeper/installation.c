@@ -108,7 +108,17 @@ wy_status wy_installation_bind(const wy_keeper_options *options, int runtime_fd,
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
         return wy_fail(error, WY_SYSTEM, errno, "mount namespace", "no private one can be made");
     }
-    int place = make_place(runtime_fd);
+    /* Opened before, the directory belongs to the mounts that were left: nothing can be mounted there by way of it. */
+    int fresh_fd = open(options->runtime_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat locked, fresh;
+    bool same = fresh_fd >= 0 && fstat(runtime_fd, &locked) == 0 && fstat(fresh_fd, &fresh) == 0 &&
+                locked.st_dev == fresh.st_dev && locked.st_ino == fresh.st_ino;
+    int place = same ? make_place(fresh_fd) : -1;
+    if (fresh_fd >= 0) {
+        int failure = same ? errno : ESTALE;
+        close(fresh_fd);
+        errno = failure;
+    }
     if (place < 0) {
         return wy_fail(error, WY_SYSTEM, errno, "install", "the installation cannot be shown in %.150s", options->runtime_dir);
     }
