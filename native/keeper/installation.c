@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +81,7 @@ static wy_status bind_program(const wy_keeper_options *options, int place, wy_in
     static const char *const names[] = {"daemon", "program"};
     for (int i = 0; i < 2 && i < options->daemon_argc; i++) {
         struct stat facts;
-        char real[512], *slash;
+        char real[PATH_MAX], *slash; /* the size that the checked realpath demands */
         if (options->daemon_argv[i][0] != '/' || realpath(options->daemon_argv[i], real) == NULL || stat(real, &facts) != 0 ||
             !S_ISREG(facts.st_mode)) {
             if (i == 0) {
