@@ -81,7 +81,7 @@ static wy_status bind_program(const wy_keeper_options *options, int place, wy_in
     static const char *const names[] = {"daemon", "program"};
     for (int i = 0; i < 2 && i < options->daemon_argc; i++) {
         struct stat facts;
-        char real[PATH_MAX], *slash; /* the size that the checked realpath demands */
+        char real[PATH_MAX], *slash; /* realpath asks for so much */
         if (options->daemon_argv[i][0] != '/' || realpath(options->daemon_argv[i], real) == NULL || stat(real, &facts) != 0 ||
             !S_ISREG(facts.st_mode)) {
             if (i == 0) {
@@ -109,17 +109,15 @@ wy_status wy_installation_bind(const wy_keeper_options *options, int runtime_fd,
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
         return wy_fail(error, WY_SYSTEM, errno, "mount namespace", "no private one can be made");
     }
-    /* Opened before, the directory belongs to the mounts that were left: nothing can be mounted there by way of it. */
-    int fresh_fd = open(options->runtime_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat locked, fresh;
-    bool same = fresh_fd >= 0 && fstat(runtime_fd, &locked) == 0 && fstat(fresh_fd, &fresh) == 0 &&
-                locked.st_dev == fresh.st_dev && locked.st_ino == fresh.st_ino;
-    int place = same ? make_place(fresh_fd) : -1;
-    if (fresh_fd >= 0) {
-        int failure = same ? errno : ESTALE;
-        close(fresh_fd);
-        errno = failure;
+    /* A descriptor from before the unshare leads into the old namespace, where nothing can be mounted: open it anew. */
+    int here = open(options->runtime_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat before, now;
+    if (here < 0 || fstat(here, &now) != 0 || fstat(runtime_fd, &before) != 0 || now.st_ino != before.st_ino || now.st_dev != before.st_dev) {
+        close(here);
+        return wy_fail(error, WY_DENIED, 0, "install", "%.150s was replaced while it was set up", options->runtime_dir);
     }
+    int place = make_place(here);
+    close(here);
     if (place < 0) {
         return wy_fail(error, WY_SYSTEM, errno, "install", "the installation cannot be shown in %.150s", options->runtime_dir);
     }
