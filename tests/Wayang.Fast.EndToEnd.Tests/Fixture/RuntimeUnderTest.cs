@@ -33,7 +33,9 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     {
         _account = account;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
-        RuntimeDirectory = "/tmp/" + _instance;
+
+        // Not in /tmp, where a client talks to its own user's runtime only: as root we talk to an unprivileged one.
+        RuntimeDirectory = "/var/tmp/" + _instance;
         Groups = new ResourceGroups(_instance);
     }
 
