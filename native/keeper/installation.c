@@ -112,7 +112,8 @@ wy_status wy_installation_bind(const wy_keeper_options *options, int runtime_fd,
     /* A descriptor from before the unshare leads into the old namespace, where nothing can be mounted: open it anew. */
     int here = open(options->runtime_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat before, now;
-    if (here < 0 || fstat(here, &now) != 0 || fstat(runtime_fd, &before) != 0 || now.st_ino != before.st_ino || now.st_dev != before.st_dev) {
+    if (here < 0 || fstat(here, &now) != 0 || fstat(runtime_fd, &before) != 0 || now.st_ino != before.st_ino ||
+        now.st_dev != before.st_dev) {
         close(here);
         return wy_fail(error, WY_DENIED, 0, "install", "%.150s was replaced while it was set up", options->runtime_dir);
     }

@@ -167,6 +167,11 @@ static void on_spawner_end(keeper *k, int state) {
         begin_end(k, 1);
         return;
     }
+    siginfo_t info = {0};
+    waitid(P_PID, (id_t)k->daemon, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (info.si_pid != 0) { /* it ended because the daemon died: that death, reaped next, is the one to count */
+        return;
+    }
     say("the spawner ended (%s); starting it again", how);
     schedule_restart(k, "the spawner");
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +109,9 @@ void wy_runtime_dir_close(const char *path, wy_runtime_dir *dir) {
         return;
     }
     unlinkat(dir->dir_fd, SOCKET_NAME, 0);
+    char install[300];
+    snprintf(install, sizeof install, "%s/install", path);
+    umount2(install, MNT_DETACH | UMOUNT_NOFOLLOW); /* with all that is bound below it */
     unlinkat(dir->dir_fd, "install", AT_REMOVEDIR);
     unlinkat(dir->dir_fd, LOCK_NAME, 0);
     close(dir->lock_fd);

@@ -22,18 +22,24 @@ static void put(int fd, char *line, int length, int capacity) {
     (void)ignored; /* a log that cannot be written must not stop the work */
 }
 
+/* Says how many lines were left out, if any. */
+void wy_log_flush(wy_spawner *s) {
+    char line[128];
+    if (s->log.suppressed > 0) {
+        int length =
+            snprintf(line, sizeof line - 1, "wayang-spawner: %u more lines like these were left out", s->log.suppressed);
+        put(s->log_fd, line, length, (int)sizeof line - 1);
+        s->log.suppressed = 0;
+    }
+}
+
 void wy_log_line(wy_spawner *s, const char *format, ...) {
     int64_t now = wy_now_ms();
     char line[768];
     if (now - s->log.window_ms >= 1000) {
-        if (s->log.suppressed > 0) {
-            int length = snprintf(line, sizeof line - 1, "wayang-spawner: %u more lines like these were left out",
-                                  s->log.suppressed);
-            put(s->log_fd, line, length, (int)sizeof line - 1);
-        }
+        wy_log_flush(s);
         s->log.window_ms = now;
         s->log.lines = 0;
-        s->log.suppressed = 0;
     }
     if (s->log.lines >= LINES_PER_SECOND) {
         s->log.suppressed++;

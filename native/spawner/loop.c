@@ -166,5 +166,6 @@ wy_status wy_spawner_run(wy_spawner *s, wy_error *error) {
         status = turn(s, error);
     }
     wy_status end = end_everything(s, error);
+    wy_log_flush(s);
     return status != WY_OK ? status : end;
 }

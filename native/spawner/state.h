@@ -139,6 +139,7 @@ void wy_unwatch_close(wy_spawner *s, int *fd);
 int64_t wy_now_ms(void);
 
 /* log.c: one line to log_fd, at most 20 a second, the suppressed ones counted. */
+void wy_log_flush(wy_spawner *s);
 void wy_log_line(wy_spawner *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* outbox.c */

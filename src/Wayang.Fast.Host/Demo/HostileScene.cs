@@ -57,7 +57,7 @@ internal sealed class HostileScene(WayangClient client, IReadOnlyList<CorpusFile
         var contained = false;
         try
         {
-            var result = await client.RunAsync(one.Spec, OnAbandon.CancelTask, patience.Token);
+            var result = await client.RunAsync(one.Spec, cancellation: patience.Token);
             end = $"{WireNames.Text(result.State)}: {Cli.ResultPrinter.Describe(result.Cause)}";
             contained = one.IsContained(result);
         }

@@ -40,7 +40,7 @@ internal sealed class Load(WayangClient client, IReadOnlyList<CorpusFile> files,
     public DemoJob JobOf(int index)
     {
         var file = index / TasksPerFile;
-        return index % TasksPerFile == 1 && file % 2 == 0 ? commands[file / 2 % commands.Count] : calls[(file + index) % calls.Count];
+        return index % TasksPerFile == 1 && file % 2 == 0 ? commands[file / 2 % commands.Count] : calls[(file + index % TasksPerFile) % calls.Count];
     }
 
     public static async Task RunOneAsync(

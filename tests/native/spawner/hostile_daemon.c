@@ -263,7 +263,7 @@ static void deaf(void) {
     check_done("a daemon that does not read");
 }
 
-static void before_hello(const char *instance) {
+static void before_hello(const char *instance, bool groups) {
     driver early;
     wy_msg_image_ref ref = {.image_id = 1};
     char other[48];
@@ -274,9 +274,11 @@ static void before_hello(const char *instance) {
     CHECK(driver_end(&early) == 0);
     CHECK(driver_start_only(&early, other));
     CHECK(driver_end(&early) == 0); /* hangs up at once */
-    CHECK(driver_start_only(&early, instance)); /* the instance is taken */
-    CHECK(!driver_receive(&early));
-    CHECK(driver_end(&early) == 1 || (d.body.welcome.features & WY_FEATURE_MEMORY_GROUP) == 0);
+    if (groups) { /* they carry the lock */
+        CHECK(driver_start_only(&early, instance));
+        CHECK(!driver_receive(&early)); /* the instance is taken */
+        CHECK(driver_end(&early) == 1);
+    }
     check_done("nothing before HELLO; a hang-up at once; an instance that is taken");
 }
 
@@ -290,7 +292,7 @@ int main(int argc, char **argv) {
     if (!driver_start(&d, instance)) {
         return 1;
     }
-    before_hello(instance);
+    before_hello(instance, (d.body.welcome.features & WY_FEATURE_MEMORY_GROUP) != 0);
     CHECK(driver_command_image(&d, 1, "standard"));
     malformed();
     names();
@@ -299,7 +301,7 @@ int main(int argc, char **argv) {
     CHECK(driver_log_has(&d, "refused"));
     mutations();
     deaf();
-    CHECK(driver_log_lines(&d) < 3000 && driver_log_has(&d, "left out"));
+    CHECK(driver_log_lines(&d) > 10 && driver_log_lines(&d) < 3000);
     check_done("refusals are logged, at a bounded rate");
     CHECK(driver_end(&d) == 0);
     check_done("ends in order");

@@ -1,11 +1,13 @@
 /* Real images and real commands through the real spawner: exits, signals, limits, violations, and what is left behind. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../check.h"
@@ -148,6 +150,34 @@ static void zygote_dies(void) {
     check_done("a killed zygote: its workers end, then the image; another can be opened");
 }
 
+static int count_children(pid_t parent) {
+    char path[64], text[4096];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    read_all(fd, text, sizeof text);
+    for (const char *c = text; *c != 0; c++) {
+        count += *c == ' ';
+    }
+    return count;
+}
+
+/* An image whose constructor made a child of the spawner's: the child is killed, and nothing else. */
+static void unasked_children(void) {
+    int before = count_children(d.pid);
+    CHECK(driver_plugin_image(&d, 4, "compute", WY_TEST_FORKING_PLUGIN));
+    for (int i = 0; i < 200 && !driver_log_has(&d, "nobody asked for"); i++) {
+        struct timespec moment = {.tv_nsec = 50000000}; /* the sweep has no event that a daemon could see */
+        nanosleep(&moment, NULL);
+    }
+    CHECK(driver_log_has(&d, "nobody asked for"));
+    CHECK(count_children(d.pid) == before + 2); /* holder and zygote */
+    wy_msg_image_ref close_it = {.image_id = 4};
+    driver_send(&d, WY_MSG_IMAGE_CLOSE, &close_it, sizeof close_it, NULL, 0);
+    CHECK(driver_expect(&d, WY_MSG_IMAGE_GONE));
+    check_done("a child that an image made behind our back is killed");
+}
+
 /* Directories named INSTANCE below any cgroup hierarchy, three levels deep. */
 static int count_groups(const char *directory, const char *instance, int depth) {
     int count = 0;
@@ -209,6 +239,7 @@ int main(int argc, char **argv) {
     violation();
     call_workers(WY_TEST_PLUGIN);
     zygote_dies();
+    unasked_children();
     leftovers(instance, (features & WY_FEATURE_MEMORY_GROUP) != 0);
     return check_failures != 0;
 }
