@@ -49,9 +49,9 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
     public int Keeper => Processes.ProgramPid;
 
-    public int Spawner => Child("wayang-spawner") ?? throw new InvalidOperationException("there is no spawner");
+    public int Spawner => Children().Find(IsSpawner)?.Pid ?? throw new InvalidOperationException("there is no spawner");
 
-    public int Daemon => Child("wayang") ?? throw new InvalidOperationException("there is no daemon");
+    public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
     public static async Task<RuntimeUnderTest> StartAsync(Account account)
@@ -108,11 +108,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public List<ProcessEntry> Workers() => [.. BelowKeeper().Where(static p => IsOfImage(p) && p.NamespaceDepth == 3 && !p.IsZombie)];
 
     /// <summary>Everything below the keeper but the daemon and the spawner.</summary>
-    public List<ProcessEntry> BelowSpawner()
-    {
-        var all = BelowKeeper();
-        return [.. all.Where(p => p.ParentPid != Keeper || (p.Name != "wayang-spawner" && p.Name != "wayang"))];
-    }
+    public List<ProcessEntry> BelowSpawner() => [.. BelowKeeper().Where(static p => !IsSpawner(p) && !IsDaemon(p))];
 
     public List<ProcessEntry> BelowKeeper() => ProcessTable.Below(Keeper);
 
@@ -135,7 +131,11 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
     private static bool IsOfImage(ProcessEntry process) => process.CommandLine.StartsWith("wayang-zygote: ", StringComparison.Ordinal);
 
-    private int? Child(string name) => BelowKeeper().Find(p => p.ParentPid == Keeper && p.Name == name && !p.IsZombie)?.Pid;
+    private static bool IsSpawner(ProcessEntry process) => process.Name == "wayang-spawner";
+
+    private static bool IsDaemon(ProcessEntry process) => process.CommandLine.Contains("serve --daemon", StringComparison.Ordinal);
+
+    private List<ProcessEntry> Children() => [.. BelowKeeper().Where(p => p.ParentPid == Keeper && !p.IsZombie)];
 
     private List<string> Command()
     {
