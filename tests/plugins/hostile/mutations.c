@@ -176,6 +176,7 @@ int hostile_publish(wayang_call *call, const void *input, size_t length)
     while (made < order.count) {
         made += publish_guess(&a);
         if (made % RING_EVERY == 0) {
+            attack_settle(&a); /* what is published and not yet read is no hint */
             mutate_hint(&a);
             made++;
         }
