@@ -47,6 +47,25 @@ public sealed class DescriptorTests(ITestOutputHelper output)
         Assert.True(await beside.StopAsync() > 0);
     }
 
+    /// <summary>A worker that takes the mapping away, or reaches beyond the sealed file, faults by itself.</summary>
+    [Theory]
+    [InlineData("move_w", 11)]
+    [InlineData("past_end", 7)]
+    public async Task Worker_that_moves_its_mapping_faults_alone(string function, int signal)
+    {
+        using var node = new LiveNode();
+        var beside = await CheckedLoad.StartAsync(node, Innocent);
+        await node.PutAsync("hostile", Plugins.Hostile, Hostile);
+        var deed = await node.FunctionAsync("hostile", function, Hostile);
+        for (var i = 0; i < 20; i++)
+        {
+            var end = await node.CallAsync(deed);
+            Assert.True(end is { State: TaskState.Failed, Cause.Type: CauseType.Signal } && end.Cause.Value == signal, end.ToString());
+        }
+
+        Assert.True(await beside.StopAsync() > 0);
+    }
+
     /// <summary>O_NONBLOCK cleared and the counter full: a daemon that read or wrote this eventfd would hang.</summary>
     [Fact]
     public async Task Blocked_doorbell_hangs_only_its_own_call()

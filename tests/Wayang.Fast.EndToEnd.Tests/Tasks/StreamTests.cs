@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.EndToEnd.Tests.InProcess;
@@ -19,11 +20,12 @@ public sealed class StreamTests
         await node.PutAsync("good", Plugins.Good);
         var data = new byte[64 << 20];
         new Random(42).NextBytes(data);
-        var end = await node.CallAsync(await node.FunctionAsync("good", "echo"), data, timeoutMs: 100_000);
+        var echo = await node.FunctionAsync("good", "echo");
+        var end = await node.CallAsync(echo, data, timeoutMs: 100_000);
         Assert.True(end.State == TaskState.Succeeded, end.ToString()[..Math.Min(200, end.ToString().Length)]);
         Assert.True(data.AsSpan().SequenceEqual(end.Output));
-        Assert.NotNull(node.Tasks.Submit(
-            new TaskSubmission { Target = await node.FunctionAsync("good", "echo"), Data = new byte[(64 << 20) + 1], Level = 32 }, observer: null, 0, out _));
+        var over = node.Tasks.Submit(new TaskSubmission { Target = echo, Data = new byte[(64 << 20) + 1], Level = 32 }, observer: null, 0, out _);
+        Assert.Equal(ErrorCode.TooLarge, over?.Code);
     }
 
     [Fact]

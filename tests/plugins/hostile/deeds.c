@@ -37,11 +37,34 @@ int hostile_descriptors(wayang_call *call, const void *input, size_t length)
     failed |= tell(call, "truncate_doorbell", ftruncate(WY_WORKER_FD_DOORBELL, 0));
     failed |= tell(call, "write_d", mprotect(d, WY_CHANNEL_HEADER_BYTES, PROT_READ | PROT_WRITE));
     failed |= tell(call, "punch_d", madvise(d, WY_CHANNEL_HEADER_BYTES, MADV_REMOVE));
-    failed |= tell(call, "grow_w", map_result(mremap(w, WY_CHANNEL_HEADER_BYTES, 1u << 30, MREMAP_MAYMOVE)));
+    failed |= tell(call, "grow_w", map_result(mremap(w, WY_CHANNEL_HEADER_BYTES, 1u << 30, 0)));
     failed |= tell(call, "open_self", syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/3", O_RDWR));
     failed |= tell(call, "new_memory_file", syscall(SYS_memfd_create, "x", 0));
     failed |= tell(call, "executable_w", mprotect(w, WY_CHANNEL_HEADER_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC));
     return failed;
+}
+
+/* Takes its own file away from under its loop. */
+static int move_w(wayang_call *call, const void *input, size_t length)
+{
+    (void)input, (void)length;
+    uint8_t *w = (uint8_t *)(uintptr_t)WY_CHANNEL_W_ADDRESS;
+    return tell(call, "move_w", map_result(mremap(w, WY_CHANNEL_HEADER_BYTES, 1u << 30, MREMAP_MAYMOVE)));
+}
+
+/* Reads a mapping of the shared file beyond its sealed end. */
+static int past_end(wayang_call *call, const void *input, size_t length)
+{
+    (void)input, (void)length;
+    const wy_channel_header *d = (const wy_channel_header *)(uintptr_t)WY_CHANNEL_D_ADDRESS;
+    void *w = (void *)(uintptr_t)WY_CHANNEL_W_ADDRESS;
+    size_t bytes = WY_CHANNEL_FILE_BYTES(d->peer_slots, d->peer_arena_bytes);
+    volatile uint8_t *moved = mremap(w, bytes, bytes + 4096, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) {
+        return tell(call, "past_end", -1);
+    }
+    moved[bytes] = 1;
+    return tell(call, "past_end", 0);
 }
 
 /* Fills the counter of the doorbell and waits in a blocking write, where the filter lets it clear O_NONBLOCK. */
@@ -163,6 +186,8 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry)
         {"bad_head", hostile_bad_head},
         {"guess", hostile_guess},
         {"descriptors", hostile_descriptors},
+        {"move_w", move_w},
+        {"past_end", past_end},
         {"block_doorbell", hostile_block_doorbell},
         {"open_paths", open_paths},
         {"wait_cancelled", wait_cancelled},
