@@ -1,5 +1,7 @@
 using Wayang.Fast.Perf.Dispatch;
 using Wayang.Fast.Perf.Harness;
+using Wayang.Fast.Perf.Rpc;
+using Wayang.Fast.Perf.Scheduling;
 using Wayang.Fast.Perf.Spawn;
 using Wayang.Fast.Perf.Suites;
 
@@ -14,8 +16,8 @@ internal static class Composition
     public static IReadOnlyList<Suite> Suites() =>
     [
         new DispatchSuite(static (context, mode) => new InProcessTarget(context, mode)),
-        new SchedulerPairSuite(measure: null),
-        new RpcPathSuite(open: null),
+        new SchedulerPairSuite(SchedulerSuite.Run),
+        new RpcPathSuite(static context => new InProcessRpcTarget(context)),
         new SpawnSuite(static context => new RuntimeSpawnTarget(context)),
     ];
 }

@@ -2,6 +2,9 @@ using Wayang.Fast.Perf;
 using Wayang.Fast.Perf.Harness;
 using Wayang.Fast.Perf.Report;
 
+// As the keeper sets it for the daemon; read when the first socket is made.
+Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
+
 PerfOptions options;
 IReadOnlyList<Suite> chosen;
 try

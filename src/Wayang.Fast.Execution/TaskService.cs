@@ -111,7 +111,7 @@ internal sealed class TaskService(
             return Unknown(id);
         }
 
-        if (!lifecycle.AddWaiter(id, observer, token, out var ended))
+        if (!lifecycle.AddWaiter(id, observer, token, out var ended) && ended is null)
         {
             return Unknown(id);
         }

@@ -103,7 +103,7 @@ internal sealed class InProcessTarget : DispatchTarget, ITaskObserver
         else if (_inFlight == 0)
         {
             // Before the waiting thread is woken: what it allocates is not the path's.
-            _allocatedAt = _measureFrom > 0 ? GC.GetTotalAllocatedBytes(precise: false) : 0;
+            _allocatedAt = _measureFrom > 0 ? GC.GetTotalAllocatedBytes(precise: true) : 0;
             _done.Set();
         }
     }
