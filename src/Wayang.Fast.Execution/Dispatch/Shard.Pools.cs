@@ -1,0 +1,250 @@
+using System.Diagnostics;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution.Dispatch;
+
+/// <content>What the dispatch owner does rarely: workers that come and go, pools that open, grow, close.</content>
+internal sealed partial class Shard
+{
+    private void Handle(in ShardEvent item)
+    {
+        switch (item.Kind)
+        {
+            case ShardEventKind.WorkerReady:
+                AddWorker(item.Worker!);
+                break;
+            case ShardEventKind.WorkerStartFailed:
+                StartFailed(item.Pool!, item.Reason!, counts: true);
+                break;
+            case ShardEventKind.DetachWorker:
+                Detach(item.Worker!);
+                Completion.PostDetached(item.Worker!);
+                break;
+            case ShardEventKind.RetireWorker:
+                Detach(item.Worker!);
+                Supervisor.Kill(item.Worker!.Id);
+                break;
+            case ShardEventKind.SpaceFreed:
+                if (item.Worker!.Phase == WorkerPhase.Serving)
+                {
+                    ContinueUploads(item.Worker);
+                }
+
+                break;
+            case ShardEventKind.CancelCall:
+                CancelCall(item.Worker!, item.Ticket);
+                break;
+            case ShardEventKind.CommandEnded:
+                _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
+                break;
+            case ShardEventKind.PoolOpened:
+                OpenPool(item.Pool!);
+                break;
+            case ShardEventKind.PoolClosed:
+                ClosePool(item.Pool!);
+                break;
+            default:
+                Trim();
+                break;
+        }
+    }
+
+    private void OpenPool(WorkerPool pool)
+    {
+        Place(_pools, pool.Id, pool);
+        Schedule(pool);
+        if (pool.IsCommand)
+        {
+            _scheduler.AddSlots(pool.SchedulerId, pool.MaxWorkers);
+        }
+        else
+        {
+            MarkDirty(pool);
+        }
+    }
+
+    private void Schedule(WorkerPool pool)
+    {
+        pool.SchedulerId = _scheduler.AddPool();
+        Place(_byScheduler, pool.SchedulerId, pool);
+    }
+
+    private static void Place(List<WorkerPool?> pools, int index, WorkerPool pool)
+    {
+        while (pools.Count <= index)
+        {
+            pools.Add(null);
+        }
+
+        pools[index] = pool;
+    }
+
+    private void ClosePool(WorkerPool pool)
+    {
+        for (var i = pool.Workers.Count - 1; i >= 0; i--)
+        {
+            var worker = pool.Workers[i];
+            Detach(worker);
+            Supervisor.Kill(worker.Id);
+        }
+
+        pool.Closed = true;
+        EmptyQueue(pool, pool.Image.Failure ?? "the image was closed");
+    }
+
+    /// <summary>Ends everything that waits in a pool which has no worker.</summary>
+    private void EmptyQueue(WorkerPool pool, string why)
+    {
+        var old = pool.SchedulerId;
+        var free = pool.IsCommand ? _scheduler.FreeSlots(old) : 0;
+        Schedule(pool);
+        _scheduler.AddSlots(pool.SchedulerId, free);
+        _scheduler.RemovePool(old, slot => Orphan(slot, why));
+    }
+
+    /// <summary>Ends a queued task whose pool will never have a worker.</summary>
+    private void Orphan(int slot, string why)
+    {
+        var record = _table[slot];
+        _admission.Release(record.Input.Length);
+        if (_lifecycle.TryStart(record))
+        {
+            Completion.PostFailed(record, why);
+        }
+    }
+
+    private void AddWorker(CallWorker worker)
+    {
+        var pool = worker.Pool;
+        pool.Starting--;
+        pool.FailedStarts = 0;
+        if (pool.Closed || worker.Phase == WorkerPhase.Detached)
+        {
+            worker.Phase = WorkerPhase.Detached;
+            Supervisor.Kill(worker.Id);
+            return;
+        }
+
+        worker.Phase = WorkerPhase.Serving;
+        worker.InAvailable = true;
+        worker.IdleSince = Stopwatch.GetTimestamp();
+        pool.Workers.Add(worker);
+        pool.Available.Add(worker);
+        _scheduler.AddSlots(pool.SchedulerId, worker.FreeCount);
+    }
+
+    /// <param name="pool">The pool that asked.</param>
+    /// <param name="reason">What the tasks are told when nothing can run.</param>
+    /// <param name="counts">False when the spawner or zygote was lost: it comes back, the pool simply asks again.</param>
+    private void StartFailed(WorkerPool pool, string reason, bool counts)
+    {
+        pool.Starting--;
+        pool.FailedStarts += counts ? 1 : 0;
+        if (pool.FailedStarts >= 3 && pool.Workers.Count == 0 && pool.Starting == 0)
+        {
+            // Nothing can run here: tell the waiting tasks instead of letting them wait forever. A later task tries again.
+            pool.FailedStarts = 0;
+            EmptyQueue(pool, reason);
+            return;
+        }
+
+        MarkDirty(pool);
+    }
+
+    private void Detach(CallWorker worker)
+    {
+        if (worker.Phase == WorkerPhase.Detached)
+        {
+            return;
+        }
+
+        if (worker.Phase == WorkerPhase.Starting)
+        {
+            worker.Phase = WorkerPhase.Detached;
+            var exit = worker.Exit ?? default;
+            StartFailed(worker.Pool, exit.Text, counts: exit.Kind != Spawner.ExitKind.Killed);
+            return;
+        }
+
+        if (worker.Phase == WorkerPhase.Serving)
+        {
+            _scheduler.AddSlots(worker.Pool.SchedulerId, worker.CollectReleased());
+            worker.Pool.Workers.Remove(worker);
+            if (worker.InAvailable)
+            {
+                worker.InAvailable = false;
+                worker.Pool.Available.Remove(worker);
+            }
+
+            _scheduler.AddSlots(worker.Pool.SchedulerId, -worker.FreeCount);
+        }
+
+        worker.Phase = WorkerPhase.Detached;
+        while (worker.Uploads.TryDequeue(out var upload))
+        {
+            _lifecycle.Unpin(_table[upload.Record]);
+        }
+
+        MarkDirty(worker.Pool);
+    }
+
+    private static void CancelCall(CallWorker worker, uint ticket)
+    {
+        var index = (int)(ticket & 0xFF);
+        if (worker.Phase == WorkerPhase.Serving && Volatile.Read(ref worker.Entries[index].Ticket) == ticket)
+        {
+            worker.CancelBits[index] = true;
+            worker.Writer.SetCancelled(index, true);
+        }
+    }
+
+    private void MarkDirty(WorkerPool pool)
+    {
+        if (!pool.Dirty)
+        {
+            pool.Dirty = true;
+            _dirtyPools.Add(pool);
+        }
+    }
+
+    /// <summary>Asks for workers: one for each waiting task up to the pool's bound, and the spares.</summary>
+    private void Grow(WorkerPool pool)
+    {
+        if (pool.IsCommand || pool.Closed)
+        {
+            return;
+        }
+
+        var queued = _scheduler.QueuedIn(pool.SchedulerId);
+        var room = pool.MaxWorkers - pool.LiveWorkers;
+        if (room <= 0)
+        {
+            return;
+        }
+
+        var wanted = Math.Max(queued, Math.Max(0, _options.SpareWorkers - pool.Available.Count)) - pool.Starting;
+        var count = Math.Min(wanted, room);
+        if (count > 0)
+        {
+            pool.Starting += count;
+            Supervisor.StartWorkers(pool, count);
+        }
+    }
+
+    private void Trim()
+    {
+        var before = Stopwatch.GetTimestamp() - (_options.WarmIdleSeconds * Stopwatch.Frequency);
+        foreach (var pool in _pools)
+        {
+            for (var i = (pool?.Workers.Count ?? 0) - 1; i >= 0 && pool!.Workers.Count > _options.SpareWorkers; i--)
+            {
+                var worker = pool.Workers[i];
+                if (worker.IsIdle && worker.IdleSince < before)
+                {
+                    Detach(worker);
+                    Supervisor.Kill(worker.Id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Supervision;
+
+/// <content>The spawner: its comings and goings, and what it says.</content>
+internal sealed partial class Supervisor
+{
+    private void Attach(PacketSocket socket)
+    {
+        LoseSpawner("a new spawner took its place");
+        _attached = socket.Descriptor;
+        _poller.Add(_attached, SpawnerToken, edgeTriggered: false);
+        _link.Attach(socket);
+    }
+
+    private void LoseSpawner(string why)
+    {
+        if (_attached < 0)
+        {
+            return;
+        }
+
+        SpawnersLost++;
+        _log.Warn($"the spawner was lost ({why}); its workers ended with it");
+        _poller.Remove(_attached);
+        _attached = -1;
+        _link.Detach();
+        _images.LoseAll();
+        foreach (var worker in Workers.All())
+        {
+            _completion.Post(new CompletionCommand(
+                CompletionCommandKind.WorkerExited, worker, new WorkerExit(worker.Id, ExitKind.Killed, 0, 0, 0, "the spawner ended")));
+        }
+
+        _commands.LoseAll("the spawner ended");
+    }
+
+    private void ReceiveFromSpawner()
+    {
+        for (var i = 0; i < 64; i++)
+        {
+            var status = _link.Receive(_buffer, out var bytes);
+            if (status == PacketStatus.WouldBlock)
+            {
+                return;
+            }
+
+            if (status != PacketStatus.Ok)
+            {
+                LoseSpawner("its socket was closed");
+                return;
+            }
+
+            if (!OnMessage(_buffer.AsSpan(0, bytes)))
+            {
+                LoseSpawner("it sent a malformed message");
+                return;
+            }
+        }
+    }
+
+    private bool OnMessage(ReadOnlySpan<byte> message)
+    {
+        if (!MessageReader.TryReadHeader(message, out var type, out var request))
+        {
+            return false;
+        }
+
+        var body = message[ProtocolLayout.HeaderBytes..];
+        switch (type)
+        {
+            case MessageType.Welcome:
+                if (!MessageReader.TryReadWelcome(body, out var welcome))
+                {
+                    return false;
+                }
+
+                _link.OnWelcome(welcome!);
+                _images.OpenAll();
+                return true;
+            case MessageType.ImageReady:
+                return MessageReader.TryReadImageReady(body, out var image, out var zygote, out var functions)
+                    && _images.OnReady(image, zygote, functions);
+            case MessageType.WorkerStarted:
+                return MessageReader.TryReadWorkerStarted(body, out var worker, out var pid) && OnWorkerStarted(worker, pid);
+            case MessageType.WorkerExited:
+                return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
+            case MessageType.ImageGone:
+            case MessageType.Refused:
+            case MessageType.Log:
+                return MessageReader.TryReadFailure(body, out var failure) && OnFailure(type, request, failure);
+            default:
+                return false;
+        }
+    }
+
+    private bool OnWorkerStarted(ulong id, int pid)
+    {
+        if (Workers.Find(id) is { } worker)
+        {
+            worker.ProcessId = pid;
+        }
+        else if (_commands.TryFind(id, out var run))
+        {
+            _commands.OnStarted(run!, pid);
+        }
+
+        return true;
+    }
+
+    private bool OnWorkerExited(in WorkerExit exit)
+    {
+        if (Workers.Find(exit.Worker) is { } worker)
+        {
+            _completion.Post(new CompletionCommand(CompletionCommandKind.WorkerExited, worker, exit));
+        }
+        else if (_commands.TryFind(exit.Worker, out var run))
+        {
+            _commands.OnExited(run!, exit);
+            WatchDeadline(run!.KillAt);
+        }
+
+        return true;
+    }
+
+    private bool OnFailure(MessageType type, ulong request, in SpawnerFailure failure)
+    {
+        if (type == MessageType.ImageGone)
+        {
+            _images.OnGone(failure);
+            return true;
+        }
+
+        _log.Warn($"spawner: {failure.Text}");
+        if (type == MessageType.Refused && request > 1)
+        {
+            // A refused start would otherwise be waited for without end. Signals to workers that just ended are refused too: harmless.
+            if (!_images.OnRefused(request, failure) && (Workers.Find(request) is { ProcessId: 0 } || _commands.TryFind(request, out _)))
+            {
+                OnWorkerExited(new WorkerExit(request, ExitKind.NotStarted, failure.Errno, 0, 0, failure.Text));
+            }
+        }
+
+        return true;
+    }
+}
