@@ -67,8 +67,10 @@ public sealed class NodeRuntime : IDisposable
     public void Stop()
     {
         _service.StopAdmission();
-        _completion.Post(new CompletionCommand(CompletionCommandKind.Shutdown));
+
+        // The supervisor first: it writes the streams of commands, which observers are about to read.
         _supervisor.Stop();
+        _completion.Post(new CompletionCommand(CompletionCommandKind.Shutdown));
         _completion.Stop();
     }
 

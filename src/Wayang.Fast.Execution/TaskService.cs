@@ -97,6 +97,7 @@ internal sealed class TaskService(
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
+        record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
         id = lifecycle.Admit(record, observer, token);
@@ -118,9 +119,15 @@ internal sealed class TaskService(
 
         if (ended is not null)
         {
-            observer.OnTaskEnded(ended, token);
-            observer.OnBatchEnd();
-            lifecycle.Unpin(ended);
+            try
+            {
+                observer.OnTaskEnded(ended, token);
+                observer.OnBatchEnd();
+            }
+            finally
+            {
+                lifecycle.Unpin(ended);
+            }
         }
 
         return null;

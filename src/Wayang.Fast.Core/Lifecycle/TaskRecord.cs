@@ -41,6 +41,9 @@ public sealed class TaskRecord : ITaskView
     public byte Level { get; set; }
     public ushort Function { get; set; }
     public uint TimeoutMs { get; set; }
+
+    /// <summary>Input bytes at admission: what is owed to the gate, whatever becomes of the input.</summary>
+    public int AdmittedBytes { get; set; }
     public CommandLine? Command { get; set; }
     public CallTarget? Target { get; set; }
 

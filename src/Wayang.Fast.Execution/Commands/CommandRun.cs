@@ -33,7 +33,7 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     public int ProcessId { get; set; }
 
     /// <summary>Timestamp at which it is stopped.</summary>
-    public long Deadline { get; set; } = long.MaxValue;
+    public required long Deadline { get; set; }
 
     /// <summary>Timestamp at which it is killed after it was asked to stop, or at which open pipes are given up.</summary>
     public long KillAt { get; set; } = long.MaxValue;
@@ -55,6 +55,16 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     public bool IsOver => Exit is not null && this[CommandStream.Stdout] < 0 && this[CommandStream.Stderr] < 0;
 
     public static ulong Token(ulong id, CommandStream stream) => (id << 2) | (ulong)stream;
+
+    /// <summary>Closes what was opened of a command that was never started; closing takes it out of the poller as well.</summary>
+    public void Abandon()
+    {
+        foreach (ref var pipe in _pipes.AsSpan())
+        {
+            Descriptors.Close(pipe);
+            pipe = -1;
+        }
+    }
 
     /// <summary>Closes one of our ends and forgets it.</summary>
     public void Close(CommandStream stream, Poller poller)

@@ -28,7 +28,8 @@ internal sealed class CommandRunner(
     public IEnumerable<CommandRun> All => _runs.Values;
 
     /// <summary>Starts a command in the zygote of its pool's image.</summary>
-    public void Start(TaskRecord record, WorkerPool pool)
+    /// <param name="deadline">Timestamp at which it is stopped; its time runs from dispatch.</param>
+    public void Start(TaskRecord record, WorkerPool pool, long deadline)
     {
         var id = ids.NewId();
         if (id == 0)
@@ -37,30 +38,29 @@ internal sealed class CommandRunner(
             return;
         }
 
-        var run = new CommandRun(id, record, pool)
+        var run = new CommandRun(id, record, pool) { Deadline = deadline };
+        string? why;
+        try
         {
-            Deadline = Stopwatch.GetTimestamp() + (long)(record.TimeoutMs * (Stopwatch.Frequency / 1000.0)),
-        };
-        var (stdinRead, stdinWrite) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
-        var (stdoutRead, stdoutWrite) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
-        var (stderrRead, stderrWrite) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
-        var arguments = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(record.Command!));
-        ReadOnlySpan<int> sent = [arguments, stdinRead, stdoutWrite, stderrWrite];
-        link.SendCommandStart(id, pool.Image.SpawnerId, NiceClass(record.Level), sent);
-        foreach (var descriptor in sent)
+            why = OpenAndSend(run) ? null : "the start could not be sent to the spawner";
+        }
+        catch (NativeException failure)
         {
-            Descriptors.Close(descriptor);
+            // Out of descriptors or memory: the end of this task, not of the node.
+            why = $"its pipes could not be made: {failure.Message}";
         }
 
-        run[CommandStream.Stdin] = stdinWrite;
-        run[CommandStream.Stdout] = stdoutRead;
-        run[CommandStream.Stderr] = stderrRead;
-        poller.AddWritable(stdinWrite, CommandRun.Token(id, CommandStream.Stdin), edgeTriggered: true);
-        poller.Add(stdoutRead, CommandRun.Token(id, CommandStream.Stdout), edgeTriggered: false);
-        poller.Add(stderrRead, CommandRun.Token(id, CommandStream.Stderr), edgeTriggered: false);
+        if (why is not null)
+        {
+            run.Abandon();
+            ids.Remove(id);
+            Fail(record, pool, why);
+            return;
+        }
+
         _runs.Add(id, run);
         _byTask.Add(run.TaskId, run);
-        WriteInput(run);
+        OnPipe(CommandRun.Token(id, CommandStream.Stdin));
     }
 
     public bool TryFind(ulong id, out CommandRun? run) => _runs.TryGetValue(id, out run);
@@ -80,6 +80,7 @@ internal sealed class CommandRunner(
             run.Close(CommandStream.Stderr, poller);
         }
 
+        run.Deadline = long.MaxValue;
         run.KillAt = Stopwatch.GetTimestamp() + PipeGraceTicks;
         FinishWhenOver(run);
     }
@@ -105,13 +106,21 @@ internal sealed class CommandRunner(
         }
 
         var stream = (CommandStream)(token & 3);
-        if (stream == CommandStream.Stdin)
+        try
         {
-            WriteInput(run);
-            return;
+            if (stream == CommandStream.Stdin)
+            {
+                WriteInput(run);
+                return;
+            }
+
+            ReadOutput(run, stream);
+        }
+        catch (NativeException)
+        {
+            run.Close(stream, poller); // nothing that a pipe does by itself; no reason to lose the others
         }
 
-        ReadOutput(run, stream);
         FinishWhenOver(run);
     }
 
@@ -126,8 +135,10 @@ internal sealed class CommandRunner(
             {
                 (due ??= []).Add(run);
             }
-
-            next = Math.Min(next, Math.Min(run.Deadline, run.KillAt));
+            else
+            {
+                next = Math.Min(next, Math.Min(run.Deadline, run.KillAt));
+            }
         }
 
         foreach (var run in due ?? [])
@@ -196,6 +207,29 @@ internal sealed class CommandRunner(
         else
         {
             Stop(run, TaskState.TimedOut, new TaskCause(CauseType.Timeout, 0, $"ran longer than {run.Record.TimeoutMs} ms"));
+        }
+    }
+
+    private bool OpenAndSend(CommandRun run)
+    {
+        Span<int> sent = [-1, -1, -1, -1];
+        try
+        {
+            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!));
+            (sent[1], run[CommandStream.Stdin]) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
+            (run[CommandStream.Stdout], sent[2]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
+            (run[CommandStream.Stderr], sent[3]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
+            poller.AddWritable(run[CommandStream.Stdin], CommandRun.Token(run.Id, CommandStream.Stdin), edgeTriggered: true);
+            poller.Add(run[CommandStream.Stdout], CommandRun.Token(run.Id, CommandStream.Stdout), edgeTriggered: false);
+            poller.Add(run[CommandStream.Stderr], CommandRun.Token(run.Id, CommandStream.Stderr), edgeTriggered: false);
+            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), sent);
+        }
+        finally
+        {
+            foreach (var descriptor in sent)
+            {
+                Descriptors.Close(descriptor);
+            }
         }
     }
 

@@ -16,6 +16,8 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
     /// <summary>Time that a call or command gets between the request to stop and the kill.</summary>
     public static readonly TimeSpan CancelGrace = TimeSpan.FromSeconds(1);
 
+    private const int SweepLimit = 10_000;
+
     /// <summary>Set once by the composition.</summary>
     public Supervisor Supervisor { get; set; } = null!;
 
@@ -24,7 +26,12 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         switch (command.Kind)
         {
             case CompletionCommandKind.WorkerExited:
-                command.Worker!.Exit = command.Exit;
+                if (command.Worker!.Exit is not null)
+                {
+                    break; // told already; the loss of the spawner is told for all workers once more
+                }
+
+                command.Worker.Exit = command.Exit;
                 receiver.DrainToEnd(command.Worker);
                 shard.Post(new ShardEvent(ShardEventKind.DetachWorker, command.Worker));
                 break;
@@ -42,6 +49,12 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 break;
             case CompletionCommandKind.CallExpired:
                 Expire(command.Worker!, command.Ticket);
+                break;
+            case CompletionCommandKind.Violation:
+                receiver.Violate(command.Worker!, command.Reason!);
+                break;
+            case CompletionCommandKind.Sweep:
+                lifecycle.Sweep(SweepLimit);
                 break;
             default:
                 EndEverything();
@@ -132,13 +145,24 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         var record = table[worker.Entries[index].Record];
         worker.PendingEnds[index] ??= (TaskState.TimedOut, new TaskCause(CauseType.Timeout, 0, $"ran longer than {record.TimeoutMs} ms"));
         Volatile.Write(ref worker.Entries[index].Deadline, long.MaxValue);
-        Supervisor.Kill(worker.Id);
+
+        // Not a bare kill: the worker may answer yet, and must not get another call before the signal arrives.
+        shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
     }
 
     private CallWorker? FindWorker(TaskRecord record)
     {
-        var worker = Supervisor.Workers.At(record.Worker);
-        return worker is not null && record.InFlightIndex < worker.Entries.Length && worker.Entries[record.InFlightIndex].Ticket == record.Ticket
+        var place = record.Worker;
+        if (place < 0)
+        {
+            return null;
+        }
+
+        // SYNC POINT: partner is Shard.Dispatch, which writes the place last.
+        Volatile.ReadBarrier();
+        var index = record.InFlightIndex;
+        return Supervisor.Workers.At(place) is { } worker
+            && (uint)index < (uint)worker.Entries.Length && Volatile.Read(ref worker.Entries[index].Ticket) == record.Ticket
             ? worker
             : null;
     }

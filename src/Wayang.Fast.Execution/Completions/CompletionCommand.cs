@@ -22,6 +22,12 @@ internal enum CompletionCommandKind : byte
     /// <summary>The call <c>Ticket</c> of <c>Worker</c> is over its time.</summary>
     CallExpired,
 
+    /// <summary><c>Worker</c> broke a rule of the channel or did not become ready: <c>Reason</c>.</summary>
+    Violation,
+
+    /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
+    Sweep,
+
     /// <summary>End all tasks that have not ended: the runtime stops.</summary>
     Shutdown,
 }
@@ -35,4 +41,5 @@ internal readonly record struct CompletionCommand(
     TaskId Id = default,
     uint Ticket = 0,
     TaskState State = TaskState.None,
-    TaskCause Cause = default);
+    TaskCause Cause = default,
+    string? Reason = null);

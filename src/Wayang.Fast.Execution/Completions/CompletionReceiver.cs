@@ -2,7 +2,6 @@ using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Dispatch;
-using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
@@ -31,9 +30,6 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private const int MaxErrorBytes = 4096;
 
     private readonly byte[] _scratch = new byte[65536];
-
-    /// <summary>Set once by the composition.</summary>
-    public Supervisor Supervisor { get; set; } = null!;
 
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
@@ -82,7 +78,9 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         if (worker.Violation is null)
         {
             worker.Violation = what;
-            Supervisor.Kill(worker.Id);
+
+            // The dispatch owner kills it, after it took it out of its pool: no innocent call may meet a dying worker.
+            shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
         }
     }
 

@@ -18,6 +18,9 @@ internal sealed class CompletionThread : IDisposable
 {
     private const ulong SignalToken = ulong.MaxValue;
     private const int MaxItemsPerTurn = 256;
+
+    // While it spins, the doorbells of sleeping workers and its own signal are looked at every so many turns.
+    private const int SpinTurnsPerLook = 32;
     private const int MaxEmptyDoorbellsPerSecond = 20_000;
 
     private readonly Shard _shard;
@@ -34,8 +37,10 @@ internal sealed class CompletionThread : IDisposable
     private readonly Thread _thread;
     private readonly int _cpu;
     private readonly Action<Exception> _onDefect;
+    private int _turns;
     private int _signalled;
     private volatile bool _takeOver;
+    private bool _ended;
     private volatile bool _stopping;
 
     public CompletionThread(
@@ -58,11 +63,7 @@ internal sealed class CompletionThread : IDisposable
     /// <summary>Set once by the composition before <see cref="Start"/>.</summary>
     public Supervisor Supervisor
     {
-        set
-        {
-            _executor.Supervisor = value;
-            _receiver.Supervisor = value;
-        }
+        set => _executor.Supervisor = value;
     }
 
     public long Wakeups { get; private set; }
@@ -73,6 +74,9 @@ internal sealed class CompletionThread : IDisposable
 
     /// <summary>Watches a worker's doorbell from now on. Thread-safe; before the worker is started.</summary>
     public void Watch(CallWorker worker) => _poller.Add(worker.Channel.Doorbell, worker.Id, edgeTriggered: true);
+
+    /// <summary>For a worker that was never started, or is gone. Thread-safe.</summary>
+    public void Unwatch(CallWorker worker) => _poller.Remove(worker.Channel.Doorbell);
 
     /// <summary>Thread-safe.</summary>
     public void Post(in CompletionCommand command)
@@ -86,6 +90,19 @@ internal sealed class CompletionThread : IDisposable
     /// <summary>Ends a task that never ran because nothing can run it.</summary>
     public void PostFailed(TaskRecord record, string why) => Post(new CompletionCommand(
         CompletionCommandKind.End, Record: record, State: TaskState.Failed, Cause: new TaskCause(CauseType.WorkerLost, 0, why)));
+
+    /// <summary>A worker moved where no correct worker can be: it is ended. Thread-safe.</summary>
+    public void PostViolation(CallWorker worker, string reason) =>
+        Post(new CompletionCommand(CompletionCommandKind.Violation, worker, Reason: reason));
+
+    /// <summary>A thread that worked for the runtime met a defect: the process has to end. Thread-safe.</summary>
+    public void ReportDefect(Exception defect)
+    {
+        if (!_stopping)
+        {
+            _onDefect(defect);
+        }
+    }
 
     /// <summary>The dispatch owner hands the shard over.</summary>
     public void RequestTakeOver()
@@ -128,10 +145,14 @@ internal sealed class CompletionThread : IDisposable
 
         try
         {
-            while (!_stopping)
+            while (!_stopping && !_ended)
             {
                 Turn();
             }
+
+            // What was asked before the stop, the end of all tasks among it, may have come after the last turn looked.
+            ExecuteCommands();
+            _lifecycle.EndBatch();
         }
         catch (Exception defect) when (!Debugger.IsAttached)
         {
@@ -142,7 +163,8 @@ internal sealed class CompletionThread : IDisposable
     private void Turn()
     {
         var timeout = _pollList.Count > 0 ? Spin() : -1;
-        var count = timeout == 0 && _spinTicks > 0 && _pollList.Count > 0 ? 0 : _poller.Wait(_events, timeout);
+        var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || ++_turns % SpinTurnsPerLook == 0;
+        var count = look ? _poller.Wait(_events, timeout) : 0;
         _shard.BeginDeferring();
         if (count > 0)
         {
@@ -166,10 +188,17 @@ internal sealed class CompletionThread : IDisposable
         VisitPollList();
         ExecuteCommands();
         _lifecycle.EndBatch();
-        _shard.EndDeferring();
-        if (_takeOver)
+
+        // Looked at before: when we hand over to ourselves below, the completions come first.
+        var takeOver = _takeOver;
+        if (takeOver)
         {
             _takeOver = false;
+        }
+
+        _shard.EndDeferring();
+        if (takeOver)
+        {
             _shard.TakeOver();
         }
     }
@@ -311,8 +340,10 @@ internal sealed class CompletionThread : IDisposable
 
     private void ExecuteCommands()
     {
-        while (_commands.TryDequeue(out var command))
+        // Nothing after the shutdown: every task has its end, and their records may be gone.
+        while (!_ended && _commands.TryDequeue(out var command))
         {
+            _ended = command.Kind == CompletionCommandKind.Shutdown;
             if (command.Kind == CompletionCommandKind.WorkerDetached)
             {
                 var worker = command.Worker!;
@@ -323,7 +354,7 @@ internal sealed class CompletionThread : IDisposable
                     _pollList.Remove(worker);
                 }
 
-                _poller.Remove(worker.Channel.Doorbell);
+                Unwatch(worker);
             }
 
             _executor.Execute(command);

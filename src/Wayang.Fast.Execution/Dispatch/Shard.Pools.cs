@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -6,6 +7,8 @@ namespace Wayang.Fast.Execution.Dispatch;
 /// <content>What the dispatch owner does rarely: workers that come and go, pools that open, grow, close.</content>
 internal sealed partial class Shard
 {
+    private const int MaxFailedRounds = 3;
+
     private void Handle(in ShardEvent item)
     {
         switch (item.Kind)
@@ -15,6 +18,9 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.WorkerStartFailed:
                 StartFailed(item.Pool!, item.Reason!, counts: true);
+                break;
+            case ShardEventKind.PoolRetry:
+                RetryStarts(item.Pool!);
                 break;
             case ShardEventKind.DetachWorker:
                 Detach(item.Worker!);
@@ -106,7 +112,7 @@ internal sealed partial class Shard
     private void Orphan(int slot, string why)
     {
         var record = _table[slot];
-        _admission.Release(record.Input.Length);
+        _admission.Release(record.AdmittedBytes);
         if (_lifecycle.TryStart(record))
         {
             Completion.PostFailed(record, why);
@@ -115,10 +121,16 @@ internal sealed partial class Shard
 
     private void AddWorker(CallWorker worker)
     {
+        if (worker.Phase != WorkerPhase.Starting)
+        {
+            return; // detached before: that was counted then
+        }
+
         var pool = worker.Pool;
         pool.Starting--;
-        pool.FailedStarts = 0;
-        if (pool.Closed || worker.Phase == WorkerPhase.Detached)
+        pool.StartsFailed = false;
+        pool.FailedRounds = 0;
+        if (pool.Closed)
         {
             worker.Phase = WorkerPhase.Detached;
             Supervisor.Kill(worker.Id);
@@ -131,20 +143,42 @@ internal sealed partial class Shard
         pool.Workers.Add(worker);
         pool.Available.Add(worker);
         _scheduler.AddSlots(pool.SchedulerId, worker.FreeCount);
+        MarkDirty(pool);
     }
 
     /// <param name="pool">The pool that asked.</param>
     /// <param name="reason">What the tasks are told when nothing can run.</param>
-    /// <param name="counts">False when the spawner or zygote was lost: it comes back, the pool simply asks again.</param>
+    /// <param name="counts">False when the worker ended because we, or the loss of the spawner, ended it: the pool asks again.</param>
     private void StartFailed(WorkerPool pool, string reason, bool counts)
     {
         pool.Starting--;
-        pool.FailedStarts += counts ? 1 : 0;
-        if (pool.FailedStarts >= 3 && pool.Workers.Count == 0 && pool.Starting == 0)
+        if (counts)
         {
-            // Nothing can run here: tell the waiting tasks instead of letting them wait forever. A later task tries again.
-            pool.FailedStarts = 0;
-            EmptyQueue(pool, reason);
+            // No new start before the next tick: what fails at once would otherwise be asked for again without end.
+            pool.StartsFailed = true;
+            pool.StartFailure = reason;
+            return;
+        }
+
+        MarkDirty(pool);
+    }
+
+    /// <summary>
+    /// Lets a pool whose starts failed ask again. When nothing came of it several times and no worker is left, the waiting tasks
+    /// are told instead of waiting forever; a later task tries again.
+    /// </summary>
+    private void RetryStarts(WorkerPool pool)
+    {
+        if (!pool.StartsFailed || pool.Starting > 0)
+        {
+            return;
+        }
+
+        pool.StartsFailed = false;
+        if (pool.Workers.Count == 0 && ++pool.FailedRounds >= MaxFailedRounds)
+        {
+            pool.FailedRounds = 0;
+            EmptyQueue(pool, pool.StartFailure);
             return;
         }
 
@@ -153,36 +187,43 @@ internal sealed partial class Shard
 
     private void Detach(CallWorker worker)
     {
+        if (worker.Phase == WorkerPhase.Starting)
+        {
+            worker.Phase = WorkerPhase.Detached;
+            var exit = worker.Exit ?? default;
+            StartFailed(
+                worker.Pool,
+                worker.Violation ?? (string.IsNullOrEmpty(exit.Text) ? "its worker ended before it was ready" : exit.Text),
+                counts: worker.Violation is not null || exit.Kind != Spawner.ExitKind.Killed);
+            return;
+        }
+
         if (worker.Phase == WorkerPhase.Detached)
         {
             return;
         }
 
-        if (worker.Phase == WorkerPhase.Starting)
+        _scheduler.AddSlots(worker.Pool.SchedulerId, worker.CollectReleased());
+        worker.Pool.Workers.Remove(worker);
+        if (worker.InAvailable)
         {
-            worker.Phase = WorkerPhase.Detached;
-            var exit = worker.Exit ?? default;
-            StartFailed(worker.Pool, exit.Text, counts: exit.Kind != Spawner.ExitKind.Killed);
-            return;
+            worker.InAvailable = false;
+            worker.Pool.Available.Remove(worker);
         }
 
-        if (worker.Phase == WorkerPhase.Serving)
-        {
-            _scheduler.AddSlots(worker.Pool.SchedulerId, worker.CollectReleased());
-            worker.Pool.Workers.Remove(worker);
-            if (worker.InAvailable)
-            {
-                worker.InAvailable = false;
-                worker.Pool.Available.Remove(worker);
-            }
-
-            _scheduler.AddSlots(worker.Pool.SchedulerId, -worker.FreeCount);
-        }
-
+        _scheduler.AddSlots(worker.Pool.SchedulerId, -worker.FreeCount);
         worker.Phase = WorkerPhase.Detached;
         while (worker.Uploads.TryDequeue(out var upload))
         {
             _lifecycle.Unpin(_table[upload.Record]);
+        }
+
+        worker.UploadsPending = false;
+        if (worker.Touched)
+        {
+            // Its channel may be unmapped before this round publishes.
+            worker.Touched = false;
+            _touched.Remove(worker);
         }
 
         MarkDirty(worker.Pool);
@@ -207,23 +248,29 @@ internal sealed partial class Shard
         }
     }
 
-    /// <summary>Asks for workers: one for each waiting task up to the pool's bound, and the spares.</summary>
+    /// <summary>
+    /// Asks for workers: one for each waiting task up to the pool's bound, and the spares. Workers that serve many tasks come in
+    /// doublings: a queue of microsecond tasks is gone before a fork is done, and workers beyond the processors only hinder.
+    /// </summary>
     private void Grow(WorkerPool pool)
     {
-        if (pool.IsCommand || pool.Closed)
+        if (pool.IsCommand || pool.Closed || pool.StartsFailed)
         {
             return;
         }
 
-        var queued = _scheduler.QueuedIn(pool.SchedulerId);
         var room = pool.MaxWorkers - pool.LiveWorkers;
         if (room <= 0)
         {
             return;
         }
 
-        var wanted = Math.Max(queued, Math.Max(0, _options.SpareWorkers - pool.Available.Count)) - pool.Starting;
-        var count = Math.Min(wanted, room);
+        var queued = _scheduler.QueuedIn(pool.SchedulerId);
+        var spares = Math.Max(0, _options.SpareWorkers - pool.Available.Count);
+        var wanted = pool.Key.Reuse == WorkerReuse.Never
+            ? queued + spares
+            : Math.Min(Math.Max(queued, spares), Math.Max(Math.Max(1, spares), pool.Workers.Count));
+        var count = Math.Min(wanted - pool.Starting, room);
         if (count > 0)
         {
             pool.Starting += count;
@@ -236,7 +283,13 @@ internal sealed partial class Shard
         var before = Stopwatch.GetTimestamp() - (_options.WarmIdleSeconds * Stopwatch.Frequency);
         foreach (var pool in _pools)
         {
-            for (var i = (pool?.Workers.Count ?? 0) - 1; i >= 0 && pool!.Workers.Count > _options.SpareWorkers; i--)
+            if (pool is null || pool.Closed)
+            {
+                continue;
+            }
+
+            RetryStarts(pool);
+            for (var i = pool.Workers.Count - 1; i >= 0 && pool.Workers.Count > _options.SpareWorkers; i--)
             {
                 var worker = pool.Workers[i];
                 if (worker.IsIdle && worker.IdleSince < before)

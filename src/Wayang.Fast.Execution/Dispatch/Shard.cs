@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
@@ -28,6 +29,7 @@ internal sealed partial class Shard
     private readonly Scheduler _scheduler;
     private readonly Inbox _inbox;
     private readonly int[] _drained = new int[1024];
+    private readonly Arrival[] _arrivals = new Arrival[1024];
     private readonly List<WorkerPool?> _pools = [];
     private readonly List<WorkerPool?> _byScheduler = [];
     private readonly List<WorkerPool> _dirtyPools = [];
@@ -112,26 +114,29 @@ internal sealed partial class Shard
 
     private void Own()
     {
-        for (var round = 0; ; round++)
+        try
         {
-            var seen = Volatile.Read(ref _requests);
-            var more = Round();
-            if (more)
+            for (var round = 1; ; round++)
             {
-                continue;
-            }
+                var seen = Volatile.Read(ref _requests);
+                if (!Round() && Interlocked.Add(ref _requests, -seen) == 0)
+                {
+                    return;
+                }
 
-            if (Interlocked.Add(ref _requests, -seen) == 0)
-            {
-                return;
+                if (round == MaxRounds)
+                {
+                    // Still the owner (the counter is not 0): the completion thread goes on in our place, in its next turn
+                    // if this is that thread, so that neither a submitter nor the completions wait for others without bound.
+                    Completion.RequestTakeOver();
+                    return;
+                }
             }
-
-            if (round >= MaxRounds && !Completion.IsCurrent)
-            {
-                // Still the owner (the counter is not 0): the completion thread goes on in our place.
-                Completion.RequestTakeOver();
-                return;
-            }
+        }
+        catch (Exception defect) when (!Debugger.IsAttached)
+        {
+            // Not the submitter's fault, and the shard has no owner any more: the process has to end.
+            Completion.ReportDefect(defect);
         }
     }
 
@@ -143,17 +148,14 @@ internal sealed partial class Shard
             CollectReleased(worker);
         }
 
+        // Before the events: a pool's opening is posted before its first task is pushed, so whoever drained the task finds it.
+        var count = _inbox.Drain(_drained);
         while (_events.TryDequeue(out var item))
         {
             Handle(item);
         }
 
-        var count = _inbox.Drain(_drained);
-        for (var i = 0; i < count; i++)
-        {
-            Enqueue(_table[_drained[i]]);
-        }
-
+        EnqueueDrained(count);
         while (_scheduler.TryDequeue(out var item))
         {
             Dispatch(item);
@@ -170,24 +172,35 @@ internal sealed partial class Shard
         return count == _drained.Length;
     }
 
-    private void Enqueue(TaskRecord record)
+    /// <summary>In two passes: the records are cold, and loads that do not depend on each other miss the caches together.</summary>
+    private void EnqueueDrained(int count)
     {
-        var pool = _pools[record.Pool]!;
-        if (pool.Closed)
+        for (var i = 0; i < count; i++)
         {
-            Orphan(record.Slot, pool.Image.Failure ?? "the image was closed");
-            return;
+            var record = _table[_drained[i]];
+            _arrivals[i] = new Arrival(record.Slot, record.Pool, record.Tenant, record.Level);
         }
 
-        _scheduler.Enqueue(record.Slot, pool.SchedulerId, record.Level, record.Tenant);
-        MarkDirty(pool);
+        for (var i = 0; i < count; i++)
+        {
+            ref readonly var arrival = ref _arrivals[i];
+            var pool = _pools[arrival.Pool]!;
+            if (pool.Closed)
+            {
+                Orphan(arrival.Slot, pool.Image.Failure ?? "the image was closed");
+                continue;
+            }
+
+            _scheduler.Enqueue(arrival.Slot, pool.SchedulerId, arrival.Level, arrival.Tenant);
+            MarkDirty(pool);
+        }
     }
 
     private void Dispatch(in ScheduledTask item)
     {
         var record = _table[item.Task];
         var pool = _byScheduler[item.Pool]!;
-        var bytes = record.Input.Length;
+        var bytes = record.AdmittedBytes; // read while the entry holds the record; an end while queued has cleared the input
         if (!_lifecycle.TryStart(record))
         {
             _scheduler.AddSlots(item.Pool, 1);
@@ -227,31 +240,31 @@ internal sealed partial class Shard
         Volatile.Write(ref entry.Ticket, ticket);
         record.Ticket = ticket;
         record.InFlightIndex = index;
+
+        // SYNC POINT: partner is CommandExecutor.FindWorker, which reads the place first.
+        Volatile.WriteBarrier();
         record.Worker = (int)(worker.Id & 0xFFFF);
         Supervisor.WatchDeadline(deadline);
-        Write(worker, record, ticket, index);
+        Write(worker, record, ticket);
 
         // Not before the input is in the ring: a worker that guesses its ticket could end the task, and an end in the
         // running state gives the input's memory back.
         _lifecycle.Run(record);
     }
 
-    private void Write(CallWorker worker, TaskRecord record, uint ticket, int index)
+    private void Write(CallWorker worker, TaskRecord record, uint ticket)
     {
-        if (worker.Uploads.Count == 0)
+        if (worker.Uploads.Count == 0
+            && worker.Writer.TryWrite(ticket, record.Function, KindCall, record.Input.Span) == RingStatus.Ok)
         {
-            var status = worker.Writer.TryWrite(ticket, record.Function, KindCall, record.Input.Span);
-            if (status == RingStatus.Ok)
-            {
-                Touch(worker);
-                return;
-            }
+            Touch(worker);
+            return;
         }
 
         // Pinned: the input must stay while chunks of it are still to be written, whatever the worker says meanwhile.
         if (_lifecycle.TryPin(record.Id, out _))
         {
-            worker.Uploads.Enqueue(new Upload(ticket, index, record.Slot));
+            worker.Uploads.Enqueue(new Upload(ticket, record.Slot));
         }
 
         ContinueUploads(worker);
@@ -263,26 +276,51 @@ internal sealed partial class Shard
         Touch(worker);
         while (worker.Uploads.TryPeek(out var upload))
         {
-            var record = _table[upload.Record];
-            var written = upload.Written;
-            do
+            var status = WriteChunks(worker, upload);
+            if (status == RingStatus.Full && !worker.UploadsPending)
             {
-                if (worker.Writer.TryWriteChunk(upload.Ticket, record.Function, KindCall, record.Input.Span, ref written) != RingStatus.Ok)
-                {
-                    upload.Written = written;
-                    worker.UploadsPending = true;
-                    worker.Writer.SetWantsSpace(true);
-                    return;
-                }
+                // Ask, then look once more: what the worker freed before it saw the wish, it rang for nobody.
+                worker.UploadsPending = true;
+                worker.Writer.SetWantsSpace(true);
+                status = WriteChunks(worker, upload);
             }
-            while (written < record.Input.Length);
+
+            if (status == RingStatus.Full)
+            {
+                return;
+            }
+
+            if (status != RingStatus.Ok)
+            {
+                Completion.PostViolation(worker, "moved its head where it cannot be");
+                return;
+            }
 
             worker.Uploads.Dequeue();
-            _lifecycle.Unpin(record);
+            _lifecycle.Unpin(_table[upload.Record]);
         }
 
-        worker.UploadsPending = false;
-        worker.Writer.SetWantsSpace(false);
+        if (worker.UploadsPending)
+        {
+            worker.UploadsPending = false;
+            worker.Writer.SetWantsSpace(false);
+        }
+    }
+
+    /// <returns>Ok when the whole payload is in the ring.</returns>
+    private RingStatus WriteChunks(CallWorker worker, Upload upload)
+    {
+        var record = _table[upload.Record];
+        var written = upload.Written;
+        RingStatus status;
+        do
+        {
+            status = worker.Writer.TryWriteChunk(upload.Ticket, record.Function, KindCall, record.Input.Span, ref written);
+        }
+        while (status == RingStatus.Ok && written < record.Input.Length);
+
+        upload.Written = written;
+        return status;
     }
 
     private void Touch(CallWorker worker)
@@ -325,4 +363,8 @@ internal sealed partial class Shard
             worker.IdleSince = Stopwatch.GetTimestamp();
         }
     }
+
+    /// <summary>What the scheduler wants to know of a task.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Arrival(int Slot, int Pool, int Tenant, byte Level);
 }

@@ -10,10 +10,13 @@ internal enum ShardEventKind : byte
     /// <summary>A worker that was asked for could not be started.</summary>
     WorkerStartFailed,
 
+    /// <summary>A pool's image is there again: what could not be started may be asked for once more.</summary>
+    PoolRetry,
+
     /// <summary>A worker must take no more calls; answered by <c>CompletionThread.PostDetached</c>.</summary>
     DetachWorker,
 
-    /// <summary>A worker has served its one task (reuse: never) or has been idle for long: detach and end it.</summary>
+    /// <summary>A worker has served its one task (reuse: never), broke a rule, or runs over its time: it takes no more calls, then it is killed.</summary>
     RetireWorker,
 
     /// <summary>A worker consumed requests while an upload waited.</summary>

@@ -52,7 +52,10 @@ internal sealed class Image(string hash, string profile, ImageKind kind, int sou
 
     public string? Failure { get; set; }
 
-    /// <summary>Times its zygote was lost and opened again in a row without a worker becoming ready.</summary>
+    /// <summary>Timestamp at which its present zygote became ready.</summary>
+    public long ReadySince { get; set; }
+
+    /// <summary>Times in a row that its zygote was lost soon after it became ready.</summary>
     public int Reopened { get; set; }
 
     /// <summary>The pools over it. Added by the task service, read by the supervisor.</summary>

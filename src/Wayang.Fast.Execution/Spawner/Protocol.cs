@@ -115,7 +115,8 @@ internal static class MessageWriter
 
     public static int WorkerSignal(Span<byte> buffer, ulong worker, int signal)
     {
-        var body = Begin(buffer, MessageType.WorkerSignal, ProtocolLayout.WorkerSignalBytes, 0, worker);
+        // Request 0: a refused signal (its worker just ended) must not look like the refused start of the same worker.
+        var body = Begin(buffer, MessageType.WorkerSignal, ProtocolLayout.WorkerSignalBytes, 0, 0);
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteInt32LittleEndian(body[8..], signal);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Spawner;
@@ -8,6 +9,7 @@ namespace Wayang.Fast.Execution.Supervision;
 internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog log)
 {
     private const int MaxReopens = 5;
+    private static readonly TimeSpan SteadyTime = TimeSpan.FromMinutes(1);
 
     private readonly List<Image> _images = [];
     private ulong _nextId = 1;
@@ -23,7 +25,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
 
     public void OpenAll()
     {
-        foreach (var image in _images.Where(i => i.State is ImageState.Opening or ImageState.Lost))
+        foreach (var image in _images)
         {
             SendOpen(image);
         }
@@ -32,7 +34,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
     /// <summary>The spawner is gone, and every zygote with it.</summary>
     public void LoseAll()
     {
-        foreach (var image in _images.Where(i => i.State != ImageState.Failed))
+        foreach (var image in _images)
         {
             image.SpawnerId = 0;
             image.State = image.State == ImageState.Opening ? ImageState.Opening : ImageState.Lost;
@@ -54,8 +56,14 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
 
         image.ZygoteProcessId = zygote;
         image.Functions = functions;
+        image.ReadySince = Stopwatch.GetTimestamp();
         image.State = ImageState.Ready;
         image.Opened.TrySetResult();
+        foreach (var pool in image.Pools)
+        {
+            shard.Post(new ShardEvent(ShardEventKind.PoolRetry, Pool: pool));
+        }
+
         return true;
     }
 
@@ -67,6 +75,11 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
         }
 
         image.SpawnerId = 0;
+        if (Stopwatch.GetElapsedTime(image.ReadySince) > SteadyTime)
+        {
+            image.Reopened = 0; // it served for long: a new misfortune, not the old one again
+        }
+
         if (image.State == ImageState.Ready && image.Reopened++ < MaxReopens)
         {
             log.Warn($"the zygote of image {image.Hash[..Math.Min(12, image.Hash.Length)]} ended ({failure.Text}); it is started again");
@@ -93,6 +106,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
     /// <summary>Pools of an image that failed for good are closed when they are next used.</summary>
     private void Fail(Image image, string why)
     {
+        _images.Remove(image);
         image.Failure = why;
         image.State = ImageState.Failed;
         image.Opened.TrySetResult();
@@ -108,5 +122,5 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
         link.SendImageOpen(image, image.SpawnerId, image.Hash[..Math.Min(16, image.Hash.Length)]);
     }
 
-    private Image? Find(ulong id) => _images.Find(i => i.SpawnerId == id);
+    private Image? Find(ulong id) => id == 0 ? null : _images.Find(i => i.SpawnerId == id);
 }

@@ -10,6 +10,10 @@ namespace Wayang.Fast.Execution.Supervision;
 /// </summary>
 internal sealed class SpawnerLink : IDisposable
 {
+    private const int NoMemory = 12;
+    private const int NoBuffers = 105;
+    private const int TooManyReferences = 109;
+
     private readonly byte[] _buffer = new byte[ProtocolLayout.MaxBytes];
     private readonly Queue<(byte[] Message, int[] Descriptors)> _waiting = new();
     private PacketSocket? _socket;
@@ -20,6 +24,9 @@ internal sealed class SpawnerLink : IDisposable
     public bool IsAttached => _socket is not null;
 
     public bool HasWaiting => _waiting.Count > 0;
+
+    /// <summary>The socket failed: the spawner must be given up.</summary>
+    public bool IsBroken { get; private set; }
 
     public Welcome? Welcome { get; private set; }
 
@@ -36,6 +43,7 @@ internal sealed class SpawnerLink : IDisposable
         _socket?.Dispose();
         _socket = null;
         IsReady = false;
+        IsBroken = false;
         while (_waiting.TryDequeue(out var message))
         {
             CloseAll(message.Descriptors);
@@ -57,7 +65,17 @@ internal sealed class SpawnerLink : IDisposable
         }
 
         Span<int> descriptors = stackalloc int[ProtocolLayout.MaxDescriptors];
-        var status = _socket.Receive(buffer, descriptors, out bytes, out var count);
+        PacketStatus status;
+        int count;
+        try
+        {
+            status = _socket.Receive(buffer, descriptors, out bytes, out count);
+        }
+        catch (NativeException)
+        {
+            return PacketStatus.Closed;
+        }
+
         for (var i = 0; i < count; i++)
         {
             // The spawner sends us none.
@@ -77,10 +95,12 @@ internal sealed class SpawnerLink : IDisposable
 
     public void SendImageClose(ulong id) => Send(MessageWriter.ImageClose(_buffer, id), []);
 
-    public void SendWorkerStart(ulong worker, ulong image, uint niceClass, ReadOnlySpan<int> channel) =>
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendWorkerStart(ulong worker, ulong image, uint niceClass, ReadOnlySpan<int> channel) =>
         Send(MessageWriter.WorkerStart(_buffer, MessageType.WorkerStart, worker, image, niceClass, channel.Length), channel);
 
-    public void SendCommandStart(ulong worker, ulong image, uint niceClass, ReadOnlySpan<int> files) =>
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendCommandStart(ulong worker, ulong image, uint niceClass, ReadOnlySpan<int> files) =>
         Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length), files);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
@@ -88,40 +108,62 @@ internal sealed class SpawnerLink : IDisposable
     /// <summary>Tries again what the socket did not take.</summary>
     public void Flush()
     {
-        while (_socket is not null && _waiting.TryPeek(out var next))
+        while (_waiting.TryPeek(out var next) && TrySend(next.Message, next.Descriptors) != PacketStatus.WouldBlock)
         {
-            if (_socket.Send(next.Message, next.Descriptors) == PacketStatus.WouldBlock)
-            {
-                return;
-            }
-
             CloseAll(_waiting.Dequeue().Descriptors);
         }
     }
 
     public void Dispose() => Detach();
 
-    private void Send(int length, ReadOnlySpan<int> descriptors)
+    private bool Send(int length, ReadOnlySpan<int> descriptors)
     {
         if (_socket is null)
         {
             // The loss of the spawner was or will be told for everything that was under way.
-            return;
+            return false;
         }
 
         var message = _buffer.AsSpan(0, length);
-        if (_waiting.Count == 0 && _socket.Send(message, descriptors) != PacketStatus.WouldBlock)
+        if (_waiting.Count == 0 && TrySend(message, descriptors) != PacketStatus.WouldBlock)
         {
-            return;
+            return true;
         }
 
         var copies = new int[descriptors.Length];
-        for (var i = 0; i < copies.Length; i++)
+        copies.AsSpan().Fill(-1);
+        try
         {
-            copies[i] = Descriptors.Duplicate(descriptors[i]);
+            for (var i = 0; i < copies.Length; i++)
+            {
+                copies[i] = Descriptors.Duplicate(descriptors[i]);
+            }
+        }
+        catch (NativeException)
+        {
+            CloseAll(copies); // out of descriptors: this one start fails
+            return false;
         }
 
         _waiting.Enqueue((message.ToArray(), copies));
+        return true;
+    }
+
+    private PacketStatus TrySend(ReadOnlySpan<byte> message, ReadOnlySpan<int> descriptors)
+    {
+        try
+        {
+            return _socket?.Send(message, descriptors) ?? PacketStatus.Closed;
+        }
+        catch (NativeException failure) when (failure.SystemError is TooManyReferences or NoBuffers or NoMemory)
+        {
+            return PacketStatus.WouldBlock; // too much is in flight between us: it passes
+        }
+        catch (NativeException)
+        {
+            IsBroken = true;
+            return PacketStatus.Closed;
+        }
     }
 
     private static void CloseAll(int[] descriptors)

@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using Wayang.Fast.Execution.Completions;
-using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Interop;
 
@@ -36,6 +36,9 @@ internal sealed partial class Supervisor
         }
 
         _commands.LoseAll("the spawner ended");
+
+        // Their pipes have a grace to reach the end of file.
+        WatchDeadline(Stopwatch.GetTimestamp());
     }
 
     private void ReceiveFromSpawner()
@@ -134,14 +137,17 @@ internal sealed partial class Supervisor
             return true;
         }
 
-        _log.Warn($"spawner: {failure.Text}");
-        if (type == MessageType.Refused && request > 1)
+        if (type == MessageType.Refused && request == 0)
         {
-            // A refused start would otherwise be waited for without end. Signals to workers that just ended are refused too: harmless.
-            if (!_images.OnRefused(request, failure) && (Workers.Find(request) is { ProcessId: 0 } || _commands.TryFind(request, out _)))
-            {
-                OnWorkerExited(new WorkerExit(request, ExitKind.NotStarted, failure.Errno, 0, 0, failure.Text));
-            }
+            return true; // a signal to a worker that just ended, or a TERM to a command that has not begun: the kill follows
+        }
+
+        _log.Warn($"spawner: {failure.Text}");
+
+        // A refused start would otherwise be waited for without end.
+        if (type == MessageType.Refused && request > 1 && !_images.OnRefused(request, failure))
+        {
+            OnWorkerExited(new WorkerExit(request, ExitKind.NotStarted, failure.Errno, 0, 0, failure.Text));
         }
 
         return true;

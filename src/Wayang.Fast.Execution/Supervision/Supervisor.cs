@@ -21,6 +21,7 @@ internal sealed partial class Supervisor : IDisposable
     private const ulong SignalToken = ulong.MaxValue;
     private const ulong SpawnerToken = ulong.MaxValue - 1;
     private const int RetryMilliseconds = 5;
+    private const int ReadySeconds = 30;
 
     private readonly Poller _poller = new();
     private readonly EventSignal _signal = new();
@@ -39,7 +40,7 @@ internal sealed partial class Supervisor : IDisposable
     private readonly Action<Exception> _onDefect;
     private readonly ConcurrentQueue<PacketSocket> _spawners = new();
     private long _nextDeadline = long.MaxValue;
-    private long _nextTrim;
+    private long _nextTick;
     private int _signalled;
     private int _attached = -1;
     private volatile bool _stopping;
@@ -83,7 +84,7 @@ internal sealed partial class Supervisor : IDisposable
     public void StartWorkers(WorkerPool pool, int count) => Post(new SupervisorRequest(SupervisorRequestKind.StartWorkers, pool, count));
 
     public void StartCommand(TaskRecord record, WorkerPool pool) =>
-        Post(new SupervisorRequest(SupervisorRequestKind.StartCommand, pool, Record: record, Id: record.Id));
+        Post(new SupervisorRequest(SupervisorRequestKind.StartCommand, pool, Record: record, Id: record.Id, Deadline: DeadlineOf(record)));
 
     public void StopCommand(TaskId id, TaskState state, in TaskCause cause) =>
         Post(new SupervisorRequest(SupervisorRequestKind.StopCommand, Id: id, State: state, Cause: cause));
@@ -195,6 +196,11 @@ internal sealed partial class Supervisor : IDisposable
         }
 
         _link.Flush();
+        if (_link.IsBroken)
+        {
+            LoseSpawner("its socket failed");
+        }
+
         WatchClock();
     }
 
@@ -205,7 +211,7 @@ internal sealed partial class Supervisor : IDisposable
             return RetryMilliseconds;
         }
 
-        var next = Math.Min(Volatile.Read(ref _nextDeadline), _nextTrim);
+        var next = Math.Min(Volatile.Read(ref _nextDeadline), _nextTick);
         var ticks = next - Stopwatch.GetTimestamp();
         return ticks <= 0 ? 0 : (int)Math.Min(1000, (ticks * 1000 / Stopwatch.Frequency) + 1);
     }
@@ -243,7 +249,11 @@ internal sealed partial class Supervisor : IDisposable
                 StartCommand(request);
                 break;
             case SupervisorRequestKind.StopCommand:
-                if (!_commands.Stop(request.Id, request.State, request.Cause))
+                if (_commands.Stop(request.Id, request.State, request.Cause))
+                {
+                    WatchDeadline(Stopwatch.GetTimestamp() + (long)(CommandExecutor.CancelGrace.TotalSeconds * Stopwatch.Frequency));
+                }
+                else
                 {
                     // Not started yet, or over: the completion thread looks again and stops asking once it has ended.
                     _retries.Add(new SupervisorRequest(SupervisorRequestKind.RetryCancel, Id: request.Id));
@@ -276,6 +286,8 @@ internal sealed partial class Supervisor : IDisposable
                 _shard.Post(new ShardEvent(ShardEventKind.WorkerStartFailed, Pool: pool, Reason: pool.Image.Failure ?? "the image failed"));
             }
 
+            // A pool that was made while its image failed is not among those that were closed then.
+            _shard.Post(new ShardEvent(ShardEventKind.PoolClosed, Pool: pool));
             return;
         }
 
@@ -297,16 +309,19 @@ internal sealed partial class Supervisor : IDisposable
     private void StartCommand(in SupervisorRequest request)
     {
         var pool = request.Pool!;
+        var record = request.Record!;
         if (pool.Image.State == ImageState.Failed)
         {
-            _completion.PostFailed(request.Record!, pool.Image.Failure ?? "the image failed");
+            _completion.PostFailed(record, pool.Image.Failure ?? "the image failed");
             _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool));
         }
-        else if (request.Record!.CancelRequested)
+        else if (record.CancelRequested)
         {
-            _completion.Post(new CompletionCommand(
-                CompletionCommandKind.End, Record: request.Record, State: TaskState.Cancelled, Cause: new TaskCause(CauseType.Cancelled)));
-            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool));
+            EndUnstarted(request, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+        }
+        else if (Stopwatch.GetTimestamp() >= request.Deadline)
+        {
+            EndUnstarted(request, TaskState.TimedOut, new TaskCause(CauseType.Timeout, 0, "its time was over before it could be started"));
         }
         else if (!_link.IsReady || pool.Image.State != ImageState.Ready)
         {
@@ -314,21 +329,33 @@ internal sealed partial class Supervisor : IDisposable
         }
         else
         {
-            _commands.Start(request.Record, pool);
-            WatchDeadline(Stopwatch.GetTimestamp() + (long)(request.Record.TimeoutMs * (Stopwatch.Frequency / 1000.0)));
+            _commands.Start(record, pool, request.Deadline);
+            WatchDeadline(request.Deadline);
         }
     }
+
+    private void EndUnstarted(in SupervisorRequest request, TaskState state, in TaskCause cause)
+    {
+        _completion.Post(new CompletionCommand(CompletionCommandKind.End, Record: request.Record, State: state, Cause: cause));
+        _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: request.Pool));
+    }
+
+    private static long DeadlineOf(TaskRecord record) =>
+        Stopwatch.GetTimestamp() + (long)(record.TimeoutMs * (Stopwatch.Frequency / 1000.0));
 
     private void WatchClock()
     {
         var now = Stopwatch.GetTimestamp();
-        if (now >= _nextTrim)
+        var tick = now >= _nextTick;
+        if (tick)
         {
-            _nextTrim = now + Stopwatch.Frequency;
+            _nextTick = now + Stopwatch.Frequency;
             _shard.Post(new ShardEvent(ShardEventKind.Trim));
+            _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
         }
 
-        if (now < Volatile.Read(ref _nextDeadline))
+        // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.
+        if (!tick && now < Volatile.Read(ref _nextDeadline))
         {
             return;
         }
@@ -338,12 +365,18 @@ internal sealed partial class Supervisor : IDisposable
         WatchDeadline(Math.Min(_commands.Sweep(now), SweepCalls(now)));
     }
 
-    /// <summary>Finds calls over their time; returns the earliest next deadline.</summary>
+    /// <summary>Finds calls over their time, and workers that never became ready; returns the earliest next deadline.</summary>
     private long SweepCalls(long now)
     {
         var next = long.MaxValue;
         foreach (var worker in Workers.All())
         {
+            if (!worker.SaidReady && now - worker.StartRequested > ReadySeconds * Stopwatch.Frequency)
+            {
+                _completion.Post(new CompletionCommand(
+                    CompletionCommandKind.Violation, worker, Reason: $"was not ready after {ReadySeconds} s"));
+            }
+
             for (var i = 0; i < worker.Entries.Length; i++)
             {
                 var ticket = Volatile.Read(ref worker.Entries[i].Ticket);

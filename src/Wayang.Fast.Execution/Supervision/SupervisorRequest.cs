@@ -27,4 +27,5 @@ internal readonly record struct SupervisorRequest(
     TaskCause Cause = default,
     ulong Worker = 0,
     CallWorker? CallWorker = null,
-    Image? Image = null);
+    Image? Image = null,
+    long Deadline = 0);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -21,21 +22,58 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             return "all worker places are taken";
         }
 
+        CallWorker? worker = null;
+        var watched = false;
+        try
+        {
+            worker = Create(id, pool);
+
+            // Asleep from its first moment: READY rings. (The reader is the completion thread's from Watch on.)
+            worker.Reader.PrepareSleep();
+            workers.Add(worker);
+            completion.Watch(worker);
+            watched = true;
+            var channel = worker.Channel;
+            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
+            {
+                channel.CloseTransferred();
+                Started++;
+                return null;
+            }
+
+            Abandon(id, worker, watched);
+            return "the start could not be sent to the spawner";
+        }
+        catch (NativeException failure)
+        {
+            // Out of descriptors or memory: this start fails, and the node goes on with the workers that it has.
+            Abandon(id, worker, watched);
+            return $"its channel could not be made: {failure.Message}";
+        }
+    }
+
+    private CallWorker Create(ulong id, WorkerPool pool)
+    {
         var channel = ChannelMemory.Create(new ChannelGeometry
         {
             WorkerSpin = options.WorkerSpinPauses,
             MaxPayload = options.MaxPayloadBytes,
             Epoch = ++_epoch,
         });
-        var worker = new CallWorker(id, pool, channel, options.CallConcurrency) { StartRequested = Stopwatch.GetTimestamp() };
 
-        // Asleep from its first moment: READY rings. (The reader is the completion thread's from Watch on.)
-        worker.Reader.PrepareSleep();
-        workers.Add(worker);
-        completion.Watch(worker);
-        link.SendWorkerStart(id, pool.Image.SpawnerId, 0, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]);
-        channel.CloseTransferred();
-        Started++;
-        return null;
+        // A worker that serves one task takes one call.
+        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : options.CallConcurrency;
+        return new CallWorker(id, pool, channel, concurrency) { StartRequested = Stopwatch.GetTimestamp() };
+    }
+
+    private void Abandon(ulong id, CallWorker? worker, bool watched)
+    {
+        workers.Remove(id);
+        if (watched)
+        {
+            completion.Unwatch(worker!);
+        }
+
+        worker?.Dispose();
     }
 }

@@ -103,7 +103,7 @@ internal sealed class CallWorker : IDisposable
     /// <summary>It said READY; a second one is a violation.</summary>
     public bool SaidReady { get; set; }
 
-    /// <summary>Why it is being killed, when the daemon decided so.</summary>
+    /// <summary>Why it is being killed, when the daemon decided so. Read by the dispatch owner after it was told to detach.</summary>
     public string? Violation { get; set; }
 
     /// <summary>Ends that were decided (timeout, cancel) and wait for the process to be gone.</summary>
@@ -123,7 +123,8 @@ internal sealed class CallWorker : IDisposable
     // --- supervisor ---
     public int ProcessId { get; set; }
 
-    public long StartRequested { get; set; }
+    /// <summary>Timestamp of the request; a worker that is not READY long after it is given up.</summary>
+    public long StartRequested { get; init; }
 
     /// <summary>Takes a free index. Dispatch owner only; the caller has checked <see cref="FreeCount"/>.</summary>
     /// <returns>The ticket: index in the low 8 bits, a fresh generation above, never 0.</returns>
@@ -144,7 +145,10 @@ internal sealed class CallWorker : IDisposable
     {
         _released[_releasedTail & 255] = (byte)index;
         Volatile.Write(ref _releasedTail, _releasedTail + 1);
-        return Volatile.Read(ref _inReleasedQueue) == 0 && Interlocked.Exchange(ref _inReleasedQueue, 1) == 0;
+
+        // An exchange also when the flag is likely set: its fence keeps the tail from being seen after the owner cleared the flag
+        // and looked, which would leave this index uncollected.
+        return Interlocked.Exchange(ref _inReleasedQueue, 1) == 0;
     }
 
     /// <summary>Moves what was given back to the free indices. Dispatch owner only; returns how many.</summary>
@@ -165,11 +169,9 @@ internal sealed class CallWorker : IDisposable
 }
 
 /// <summary>A payload that did not fit into the ring at once. Dispatch owner only.</summary>
-internal sealed class Upload(uint ticket, int index, int record)
+internal sealed class Upload(uint ticket, int record)
 {
     public uint Ticket { get; } = ticket;
-
-    public int Index { get; } = index;
 
     public int Record { get; } = record;
 

@@ -35,8 +35,14 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
     /// <summary>Asked of the supervisor and not yet READY or failed.</summary>
     public int Starting { get; set; }
 
-    /// <summary>Starts that failed in a row: after a bound the queued tasks are told instead of waiting forever.</summary>
-    public int FailedStarts { get; set; }
+    /// <summary>A start failed since the last tick: no more is asked for before the next one.</summary>
+    public bool StartsFailed { get; set; }
+
+    /// <summary>Why, of the last one.</summary>
+    public string StartFailure { get; set; } = string.Empty;
+
+    /// <summary>Ticks in a row at which starts had failed and no worker was there.</summary>
+    public int FailedRounds { get; set; }
 
     /// <summary>It stands in the dispatch owner's list of pools to look at.</summary>
     public bool Dirty { get; set; }
@@ -55,7 +61,7 @@ internal sealed class PoolTarget(WorkerPool pool, ushort function, string functi
 
     public string FunctionName { get; } = functionName;
 
-    public override bool IsStale => Pool.Closed;
+    public override bool IsStale => Pool.Closed || Pool.Image.State == ImageState.Failed;
 
     public override TaskKind Kind => Pool.IsCommand ? TaskKind.Exec : TaskKind.Call;
 
