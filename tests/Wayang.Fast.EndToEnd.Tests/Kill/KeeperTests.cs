@@ -22,14 +22,14 @@ public sealed class KeeperTests
     [InlineData(Account.Unprivileged)]
     [Trait("Promise", "PS1")]
     public async Task Keeper_and_spawner_killed_at_once_leave_no_process(Account account) =>
-        await EndsWithAsync(account, static r => Signals.Send("KILL", r.Keeper, r.Spawner), groupsMayStay: true);
+        await EndsWithAsync(account, static r => Signals.Send("KILL", r.Spawner, r.Keeper), groupsMayStay: true);
 
     [Theory(Timeout = Bound)]
     [InlineData(Account.Root)]
     [InlineData(Account.Unprivileged)]
     [Trait("Promise", "PS1")]
     public async Task Keeper_spawner_and_daemon_killed_at_once_leave_no_process(Account account) =>
-        await EndsWithAsync(account, static r => Signals.Send("KILL", r.Keeper, r.Spawner, r.Daemon), groupsMayStay: true, socketMayStay: true);
+        await EndsWithAsync(account, static r => Signals.Send("KILL", r.Spawner, r.Daemon, r.Keeper), groupsMayStay: true, socketMayStay: true);
 
     [Theory(Timeout = Bound)]
     [InlineData(Account.Root)]

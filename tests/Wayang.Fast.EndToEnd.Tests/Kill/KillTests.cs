@@ -91,10 +91,10 @@ public sealed class KillTests
 
         AssertLost(await load.EndsAsync(client));
 
-        await GoesOnAsync(runtime, client, image, before);
         Assert.Equal(daemon, runtime.Daemon);
         Assert.Equal(1, (await client.NodeStatsAsync())["spawners_lost"]);
         Assert.Equal(mounts, await File.ReadAllLinesAsync($"/proc/{runtime.Keeper}/mounts"));
+        await GoesOnAsync(runtime, client, image, before);
     }
 
     [Theory(Timeout = Bound)]
@@ -162,6 +162,10 @@ public sealed class KillTests
         await Load.AssertServesAsync(client, image);
         Assert.Empty(await (await Load.SubmitAsync(client, image)).EndsAsync(client));
         await Load.AssertEndsCountedOnceAsync(client, (2 * Load.Tasks) + 2);
+
+        // Two files for a channel, one for an image: those of the dead are closed.
+        var most = (2 * (await client.NodeInfoAsync()).Limits["max_workers_per_pool"]) + 1;
+        Assert.InRange(ProcessTable.MemoryFiles(runtime.Daemon).Count(static f => f.Contains("/memfd:wayang", StringComparison.Ordinal)), 0, most);
         await EndsInOrderAsync(runtime);
     }
 
