@@ -111,10 +111,10 @@ public sealed class KillTests
         await Load.UnderWayAsync(client);
         var before = runtime.BelowKeeper();
         await using var caller = await runtime.ConnectAsync();
-        var codes = await Load.RunPendingAsync(caller, image, Load.Tasks, () => Signals.Kill(runtime.Daemon));
+        var ends = await Load.RunPendingAsync(caller, image, Load.Tasks, () => Signals.Kill(runtime.Daemon));
 
         // The load is ahead of them in the queue, so the first end of one of these would be long after the kill.
-        Assert.All(codes, static code => Assert.Equal(ErrorCode.NodeLost, code));
+        Assert.All(ends, static end => Assert.Equal(CauseType.NodeLost, end));
         await using var later = await runtime.ConnectAsync();
         foreach (var id in load.Ids)
         {

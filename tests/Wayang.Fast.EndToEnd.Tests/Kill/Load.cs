@@ -86,26 +86,27 @@ internal sealed class Load
         Assert.Equal("again\n", Encoding.ASCII.GetString(command.Stdout.Span));
     }
 
-    /// <summary>For <c>task.run</c>: pending calls of this connection. Each ends with the node's loss.</summary>
-    public static async Task<List<ErrorCode>> RunPendingAsync(WayangClient client, string image, int count, Action onSent)
+    /// <summary>
+    /// Pending <c>task.run</c> calls of this connection, and how each ended: with its task's cause, or with the loss of the node.
+    /// </summary>
+    public static async Task<List<CauseType>> RunPendingAsync(WayangClient client, string image, int count, Action onSent)
     {
         var pending = Enumerable.Range(0, count).Select(n => client.RunAsync(Spec(image, n, out _))).ToList();
         onSent();
-        var codes = new List<ErrorCode>(count);
+        var ends = new List<CauseType>(count);
         foreach (var call in pending)
         {
             try
             {
-                _ = await call.WaitAsync(Fixture.Eventually.Patience);
-                codes.Add(ErrorCode.None);
+                ends.Add((await call.WaitAsync(Fixture.Eventually.Patience)).Cause.Type);
             }
-            catch (WayangException lost)
+            catch (WayangException lost) when (lost.Code == ErrorCode.NodeLost)
             {
-                codes.Add(lost.Code);
+                ends.Add(CauseType.NodeLost);
             }
         }
 
-        return codes;
+        return ends;
     }
 
     private static TaskSpec Spec(string image, int number, out string answer)
