@@ -7,7 +7,7 @@ using Xunit;
 namespace Wayang.Fast.EndToEnd.Tests.Tasks;
 
 /// <summary>Thousands of tasks of both kinds with cancels, timeouts, crashes and hostile ones at random: one end each.</summary>
-[Trait("Promise", "TR1")]
+[Trait("Promise", "TR4")]
 public sealed class ExactlyOnceTests(ITestOutputHelper output)
 {
     private const int Calls = 6_000;
