@@ -7,6 +7,12 @@ readonly root
 readonly out="$root/out"
 readonly install="$out/install"
 
+# What is built is read by the daemon's own user and written by its owner alone, whatever the caller's umask: the keeper
+# refuses anything else. What `run` starts gets the caller's umask back.
+callers_umask="$(umask)"
+readonly callers_umask
+umask 022
+
 # shellcheck source=scripts/steps.sh
 source "$root/scripts/steps.sh"
 # shellcheck source=scripts/deps.sh
@@ -43,6 +49,7 @@ TEXT
 
 run_wayang() {
   unlock_build
+  umask "$callers_umask"
   exec "$install/bin/wayang" "$@"
 }
 

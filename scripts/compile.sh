@@ -39,6 +39,11 @@ runtime_identifier() {
   esac
 }
 
+# Copies keep the modes of their sources, and those of a checkout or a package cache follow someone's umask.
+settle_modes() { # folder
+  chmod -R go-w,a+rX -- "$1"
+}
+
 # Ahead-of-time code halves the start of the program. Its compiler comes as a package; where that cannot be had, the
 # program is published without.
 publish_host() { # project
@@ -62,6 +67,7 @@ build_host() {
     return 0
   fi
   publish_host src/Wayang.Fast.Host/Wayang.Fast.Host.csproj
+  settle_modes "$install/bin"
   stamp host "$inputs"
 }
 
@@ -70,8 +76,10 @@ install_native() {
   local stage="$out/native/release/stage" inputs
   mkdir -p -- "$stage" "$install/native"
   inputs="$(find "$stage" -type f -printf '%p %s %T@\n' | LC_ALL=C sort | sha256sum)"
+  settle_modes "$stage"
   stamp_is install-native "$inputs" && [[ -n "$(ls -A -- "$install/native")" ]] && return 0
   cp -a --remove-destination -- "$stage/." "$install/native/"
+  settle_modes "$install/native"
   stamp install-native "$inputs"
 }
 

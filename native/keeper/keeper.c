@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -151,6 +152,14 @@ static void describe(char *out, size_t capacity, int state) {
     }
 }
 
+static bool daemon_is_gone(const keeper *k, int patience_ms) {
+    int pidfd = (int)syscall(SYS_pidfd_open, k->daemon, 0);
+    struct pollfd end = {pidfd, POLLIN, 0};
+    bool gone = pidfd >= 0 && poll(&end, 1, patience_ms) == 1;
+    close(pidfd);
+    return gone;
+}
+
 static void on_spawner_end(keeper *k, int state) {
     char how[32];
     k->spawner = 0;
@@ -162,14 +171,14 @@ static void on_spawner_end(keeper *k, int state) {
     if (k->daemon == 0) { /* it ended because the daemon did; the restart is scheduled already */
         return;
     }
+    /* Exit code 0: it saw the end of file, so the daemon has let go of its socket. A dying process does so a moment before it
+     * can be reaped: that death is the one to count, and carries the exit code. */
+    if (daemon_is_gone(k, WIFEXITED(state) && WEXITSTATUS(state) == 0 ? WY_DYING_MS : 0)) {
+        return;
+    }
     if (!k->ready && WIFEXITED(state)) { /* a policy that cannot be read stays so */
         say("the spawner cannot start (%s)", how);
         begin_end(k, 1);
-        return;
-    }
-    siginfo_t info = {0};
-    waitid(P_PID, (id_t)k->daemon, &info, WEXITED | WNOHANG | WNOWAIT);
-    if (info.si_pid != 0) { /* it ended because the daemon died: that death, reaped next, is the one to count */
         return;
     }
     say("the spawner ended (%s); starting it again", how);

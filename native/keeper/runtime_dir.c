@@ -69,7 +69,9 @@ static wy_status take_lock(const char *path, wy_runtime_dir *out, wy_error *erro
             if (length > 0) {
                 pid[length] = 0;
             }
-            return wy_fail(error, WY_DENIED, 0, "runtime-dir", "a keeper (pid %.15s) already serves %.130s", pid, path);
+            return wy_fail(error, WY_DENIED, 0, "runtime-dir",
+                           "a keeper (pid %.15s) already serves %.100s; use that one, or stop it first: kill %.15s", pid,
+                           path, pid);
         }
         /* A keeper that ends removes the file: what we locked must still be the one that others will find. */
         if (fstat(fd, &held) != 0 || fstatat(out->dir_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) != 0 ||

@@ -161,7 +161,7 @@ static wy_status start_zygote(const wy_launch *launch, int control, int config, 
     pid_t helper = wy_clone(CLONE_PIDFD, SIGCHLD, &helper_pidfd);
     if (helper == 0) {
         (void)close(sync[0]);
-        wy_helper_run(launch, out->holder_pidfd, sync[1], control, config);
+        wy_entry_run(launch, out->holder_pidfd, sync[1], control, config);
     }
     (void)close(sync[1]);
     wy_status status = helper < 0 ? launch_fail(error, "cannot start the helper") : WY_OK;

@@ -24,6 +24,6 @@ typedef struct wy_zygote_birth {
     wy_error error;
     int32_t pid; /* as seen in the holder's pid namespace; the caller learns the host's from the pidfd */
 } wy_zygote_birth;
-_Noreturn void wy_helper_run(const wy_launch *launch, int holder_pidfd, int sync, int control, int config);
+_Noreturn void wy_entry_run(const wy_launch *launch, int holder_pidfd, int sync, int control, int config);
 
 #endif

@@ -87,11 +87,11 @@ public sealed class DispatchSuite(Func<SuiteContext, DispatchMode, DispatchTarge
     }
 
     private static Measurement RoundTrip(SuiteContext context, string name, DispatchTarget target, int tasks, Func<double> limit) =>
-        Measurement.Of(name, "ns", Better.Lower, Rounds.Interleave(context.Rounds, () => target.MeasureRoundTrip(PayloadBytes, tasks), limit));
+        Measurement.Of(name, "ns", Better.Lower, Rounds.Interleave(context.Rounds, Quantity.Time, () => target.MeasureRoundTrip(PayloadBytes, tasks), limit));
 
     /// <summary>Tasks per second over round trips per second: tasks in the time of one round trip.</summary>
     private static Measurement Throughput(SuiteContext context, string name, DispatchTarget target, int tasks, Func<double> limit) =>
-        Measurement.Of(name, "tasks/s", Better.Higher, Rounds.Interleave(context.Rounds, () => target.MeasureThroughput(Window, tasks), () => 1e9 / limit()));
+        Measurement.Of(name, "tasks/s", Better.Higher, Rounds.Interleave(context.Rounds, Quantity.Rate, () => target.MeasureThroughput(Window, tasks), () => 1e9 / limit()));
 
     private static void AddShipped(SuiteContext context, DispatchTarget target, List<Measurement> results)
     {

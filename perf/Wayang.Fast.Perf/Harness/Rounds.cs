@@ -2,16 +2,23 @@ using System.Runtime.InteropServices;
 
 namespace Wayang.Fast.Perf.Harness;
 
+/// <summary>What a measured side counts: a disturbed machine makes times longer and rates smaller.</summary>
+public enum Quantity
+{
+    Time,
+    Rate,
+}
+
 /// <summary>Medians of value and limit, taken by turns in one run: what slows the machine slows both.</summary>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct Rounds(double Value, double Limit, double Ratio, int Count)
 {
-    /// <summary>A round whose limit took over twice the best one's time met a disturbed machine and says nothing.</summary>
+    /// <summary>A round whose limit is over twice as slow as the best one met a disturbed machine and says nothing.</summary>
     private const double DisturbedFactor = 2.0;
 
     /// <summary>Measures limit and value by turns; who goes first changes each round. The first round warms up and is
     /// not counted.</summary>
-    public static Rounds Interleave(int rounds, Func<double> value, Func<double> limit)
+    public static Rounds Interleave(int rounds, Quantity limitIs, Func<double> value, Func<double> limit)
     {
         var pairs = new List<(double Value, double Limit)>(rounds);
         for (var round = 0; round <= rounds; round++)
@@ -34,13 +41,13 @@ public readonly record struct Rounds(double Value, double Limit, double Ratio, i
             }
         }
 
-        return From(pairs);
+        return From(pairs, limitIs);
     }
 
-    public static Rounds From(IReadOnlyList<(double Value, double Limit)> pairs)
+    public static Rounds From(IReadOnlyList<(double Value, double Limit)> pairs, Quantity limitIs)
     {
-        var best = pairs.Min(pair => pair.Limit);
-        var calm = pairs.Where(pair => pair.Limit <= best * DisturbedFactor).ToList();
+        var best = limitIs == Quantity.Time ? pairs.Min(pair => pair.Limit) : pairs.Max(pair => pair.Limit);
+        var calm = pairs.Where(pair => (limitIs == Quantity.Time ? pair.Limit / best : best / pair.Limit) <= DisturbedFactor).ToList();
         return new Rounds(
             Median(calm.Select(pair => pair.Value)),
             Median(calm.Select(pair => pair.Limit)),

@@ -45,9 +45,9 @@ public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open) : Suite
 
         using var target = open(context);
         context.Tell("a fresh worker's first task");
-        var worker = Rounds.Interleave(context.Rounds, () => Median(samples, target.MeasureWorker), bubblewrap);
+        var worker = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, target.MeasureWorker), bubblewrap);
         context.Tell("/bin/true as a task");
-        var command = Rounds.Interleave(context.Rounds, () => Median(samples, target.MeasureExec), execute);
+        var command = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, target.MeasureExec), execute);
         return
         [
             Measurement.Of("spawn.worker", "us", Better.Lower, worker),

@@ -44,9 +44,9 @@ public sealed class RpcPathSuite(Func<SuiteContext, RpcTarget>? open) : Suite
         var calls = context.Scale(20_000);
         var many = context.Scale(200_000);
         context.Tell("task.run, one in flight");
-        var roundTrip = Rounds.Interleave(context.Rounds, () => target.MeasureRoundTrip(calls), () => target.MeasureEchoRoundTrip(calls) + futex());
+        var roundTrip = Rounds.Interleave(context.Rounds, Quantity.Time, () => target.MeasureRoundTrip(calls), () => target.MeasureEchoRoundTrip(calls) + futex());
         context.Tell("task.run, pipelined");
-        var throughput = Rounds.Interleave(context.Rounds, () => target.MeasureThroughput(many), () => target.MeasureEchoThroughput(many));
+        var throughput = Rounds.Interleave(context.Rounds, Quantity.Rate, () => target.MeasureThroughput(many), () => target.MeasureEchoThroughput(many));
         return
         [
             Measurement.Of("rpc.rtt", "ns", Better.Lower, roundTrip),

@@ -47,6 +47,11 @@ public static class CommandLineInterface
         {
             return ExitCodes.Cancelled;
         }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // A full disk behind standard output, a pipe whose reader left, a directory that is not ours.
+            return Tell(error.Message, "Check the place that this command reads from or writes to.", ExitCodes.RuntimeEnded);
+        }
     }
 
     internal static RootCommand Build()

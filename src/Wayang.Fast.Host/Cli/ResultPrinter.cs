@@ -16,9 +16,9 @@ internal static class ResultPrinter
             return ExitCodes.Of(result.State, result.Cause);
         }
 
-        await WriteAsync(Console.OpenStandardOutput(), result.Stdout);
-        await WriteAsync(Console.OpenStandardOutput(), result.Output);
-        await WriteAsync(Console.OpenStandardError(), result.Stderr);
+        await WriteAsync(Console.OpenStandardOutput(), "standard output", result.Stdout);
+        await WriteAsync(Console.OpenStandardOutput(), "standard output", result.Output);
+        await WriteAsync(Console.OpenStandardError(), "standard error", result.Stderr);
         TellCut("stdout", result.Stdout.Length, result.StdoutDropped);
         TellCut("stderr", result.Stderr.Length, result.StderrDropped);
 
@@ -50,14 +50,25 @@ internal static class ResultPrinter
         }
     }
 
-    private static async Task WriteAsync(Stream stream, ReadOnlyMemory<byte> bytes)
+    private static async Task WriteAsync(Stream stream, string name, ReadOnlyMemory<byte> bytes)
     {
+        if (bytes.IsEmpty)
+        {
+            return;
+        }
+
         await using (stream)
         {
-            if (!bytes.IsEmpty)
+            try
             {
                 await stream.WriteAsync(bytes);
                 await stream.FlushAsync();
+            }
+            catch (IOException error)
+            {
+                throw new CommandException(
+                    $"{name} took not all of the task's {bytes.Length} bytes: {error.Message}",
+                    "The task itself ended. Make room where the output goes, and run it again.");
             }
         }
     }

@@ -1,4 +1,5 @@
 using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 
@@ -36,13 +37,26 @@ internal static class TaskBuilder
         if (IsFile(image))
         {
             var content = await InputReader.ReadFileAsync(image, "the plugin", cancellation);
-            var stored = await client.PutImageAsync("c", content, cancellation: cancellation);
+            var stored = await PutAsync(image, content, client, cancellation);
             RequireFunction(image, function, stored);
             image = stored.Image;
         }
 
         var input = data is null ? [] : await InputReader.ReadArgumentAsync(data, cancellation);
         return TaskSpec.Call(image, function, input);
+    }
+
+    /// <summary>The node knows bytes only: its refusal is told with the file's name.</summary>
+    private static async Task<ImageInfo> PutAsync(string file, byte[] content, WayangClient client, CancellationToken cancellation)
+    {
+        try
+        {
+            return await client.PutImageAsync("c", content, cancellation: cancellation);
+        }
+        catch (WayangException error) when (error.Code == ErrorCode.InvalidArgument)
+        {
+            throw new CommandException($"{file}: {error.Message}", "Give a shared library that implements wayang_plugin.h (see demo/text_plugin.c).");
+        }
     }
 
     private static bool IsFile(string image) =>

@@ -13,7 +13,7 @@ internal static class DemoTable
     public static void Write(TextWriter writer, DemoOutcome outcome)
     {
         WriteLoad(writer, outcome.Load);
-        WriteStatistics(writer, outcome.Statistics);
+        WriteStatistics(writer, outcome);
         foreach (var facts in outcome.Sandboxes)
         {
             WriteSandbox(writer, facts);
@@ -43,12 +43,13 @@ internal static class DemoTable
         }
     }
 
-    private static void WriteStatistics(TextWriter writer, IReadOnlyDictionary<string, long> statistics)
+    private static void WriteStatistics(TextWriter writer, DemoOutcome outcome)
     {
-        var shown = statistics.Where(static p => p.Key.Contains("worker", StringComparison.Ordinal) && !p.Key.StartsWith(DemoProgram.WorkerPid, StringComparison.Ordinal))
-            .OrderBy(static p => p.Key, StringComparer.Ordinal);
+        var statistics = outcome.Statistics;
         writer.WriteLine();
-        writer.WriteLine("Workers: " + string.Join(", ", shown.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} {p.Value}"))));
+        Line(writer, $"Workers: {Of("workers_started")} forked from a zygote for the calls, {outcome.Load.PerKind[TaskKind.Exec].Done} started for the commands (one each); {Of("workers_live")} live, {Of("ended_workerlost")} lost");
+
+        long Of(string name) => statistics.GetValueOrDefault(name);
     }
 
     private static void WriteSandbox(TextWriter writer, SandboxFacts facts)

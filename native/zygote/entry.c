@@ -18,7 +18,7 @@
 
 #define HIGH_FD 64 /* above every fixed number: where descriptors wait to be put in their places */
 
-static wy_status helper_fail(wy_error *error, const char *where, const char *what) {
+static wy_status entry_fail(wy_error *error, const char *where, const char *what) {
     int cause = errno;
     return wy_fail(error, WY_SYSTEM, cause, where, "%s: %s", what, strerror(cause));
 }
@@ -74,25 +74,25 @@ static void execute(const wy_launch *launch, int control, int config, wy_error *
     int binary = -1;
     wy_reset_signals();
     if (setsid() < 0 || chdir("/") != 0) {
-        (void)helper_fail(error, "zygote", "setsid");
+        (void)entry_fail(error, "zygote", "setsid");
         return;
     }
     (void)setrlimit(RLIMIT_CORE, &no_core);
     if (setresgid(WY_SANDBOX_UID, WY_SANDBOX_UID, WY_SANDBOX_UID) != 0 ||
         setresuid(WY_SANDBOX_UID, WY_SANDBOX_UID, WY_SANDBOX_UID) != 0) {
-        (void)helper_fail(error, "zygote", "setresuid");
+        (void)entry_fail(error, "zygote", "setresuid");
         return;
     }
     if (keep_capabilities_over_exec() != 0) {
-        (void)helper_fail(error, "zygote", "cannot keep CAP_SYS_ADMIN of its own user namespace");
+        (void)entry_fail(error, "zygote", "cannot keep CAP_SYS_ADMIN of its own user namespace");
         return;
     }
     if (place_descriptors(control, config, launch->source_fd, launch->zygote_binary_fd, &binary) != 0) {
-        (void)helper_fail(error, "zygote", "cannot place descriptors");
+        (void)entry_fail(error, "zygote", "cannot place descriptors");
         return;
     }
     (void)syscall(SYS_execveat, binary, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
-    (void)helper_fail(error, "zygote", "cannot execute wayang-zygote (readable by others? libraries in the profile?)");
+    (void)entry_fail(error, "zygote", "cannot execute wayang-zygote (readable by others? libraries in the profile?)");
 }
 
 /* Failures after the clone are told as the zygote itself would tell them. */
@@ -112,11 +112,11 @@ static _Noreturn void become_zygote(const wy_launch *launch, int control, int co
 static wy_status enter_holder(const wy_launch *launch, int holder_pidfd, wy_error *error) {
     /* Here, where root may still do it: inside the namespace setgroups is denied. */
     if (launch->as_root && setgroups(0, NULL) != 0) {
-        return helper_fail(error, "helper", "setgroups");
+        return entry_fail(error, "helper", "setgroups");
     }
     if (setns(holder_pidfd, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
                                 CLONE_NEWCGROUP) != 0) {
-        return helper_fail(error, "helper", "cannot enter the holder's namespaces");
+        return entry_fail(error, "helper", "cannot enter the holder's namespaces");
     }
     return WY_OK;
 }
@@ -141,7 +141,7 @@ static void send_birth(int sync, const wy_zygote_birth *birth, int pidfd) {
     (void)sendmsg(sync, &message, MSG_NOSIGNAL);
 }
 
-_Noreturn void wy_helper_run(const wy_launch *launch, int holder_pidfd, int sync, int control, int config) {
+_Noreturn void wy_entry_run(const wy_launch *launch, int holder_pidfd, int sync, int control, int config) {
     wy_zygote_birth birth;
     memset(&birth, 0, sizeof birth);
     int pidfd = -1;
@@ -154,7 +154,7 @@ _Noreturn void wy_helper_run(const wy_launch *launch, int holder_pidfd, int sync
         birth.pid = (int32_t)pid;
         if (pid < 0) {
             pidfd = -1;
-            (void)helper_fail(&birth.error, "helper", "cannot clone the zygote");
+            (void)entry_fail(&birth.error, "helper", "cannot clone the zygote");
         }
     }
     send_birth(sync, &birth, pidfd);
