@@ -188,6 +188,7 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry)
         {"publish", hostile_publish},
         {"lethal_names", hostile_lethal_names},
         {"flood", hostile_flood},
+        {"flood_slots", hostile_flood_slots},
         {"bad_head", hostile_bad_head},
         {"guess", hostile_guess},
         {"descriptors", hostile_descriptors},
