@@ -17,6 +17,9 @@ static void set(wy_msg_worker_exited *out, wy_exit_kind kind, int32_t value, con
 static void set_own_end(const wy_worker_slot *worker, int code, int status, wy_msg_worker_exited *out) {
     if (worker->ended) {
         set(out, worker->ended_kind == 1 ? WY_EXIT_CODE : WY_EXIT_SIGNAL, worker->ended_value, "");
+    } else if (code == CLD_EXITED && status == WY_WORKER_EXIT_ABORTED && !worker->command) {
+        /* A call worker is pid 1 of its namespace, where its own SIGABRT does not reach it: abort() ends it by this code. */
+        set(out, WY_EXIT_SIGNAL, SIGABRT, "");
     } else if (code == CLD_EXITED) {
         set(out, WY_EXIT_CODE, status, "");
     } else {

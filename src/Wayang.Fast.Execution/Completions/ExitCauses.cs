@@ -6,6 +6,8 @@ namespace Wayang.Fast.Execution.Completions;
 /// <summary>Which end a process's end is.</summary>
 internal static class ExitCauses
 {
+    private const int Sigkill = 9;
+
     /// <param name="exit">What the spawner told.</param>
     /// <param name="violation">What the daemon found in the channel, if it killed the worker for that.</param>
     public static (TaskState State, TaskCause Cause) Of(in WorkerExit exit, string? violation = null)
@@ -18,7 +20,8 @@ internal static class ExitCauses
         return exit.Kind switch
         {
             ExitKind.Code => (exit.Value == 0 ? TaskState.Succeeded : TaskState.Failed, new TaskCause(CauseType.Exit, exit.Value)),
-            ExitKind.Signal => (TaskState.Failed, new TaskCause(CauseType.Signal, exit.Value)),
+            // The spawner says why when the signal was its own: its image ended, for example.
+            ExitKind.Signal => (TaskState.Failed, exit.Text.Length > 0 ? Lost(exit.Text) : new TaskCause(CauseType.Signal, exit.Value)),
             ExitKind.OutOfMemory => (TaskState.Failed, new TaskCause(CauseType.OutOfMemory, 0, "the memory limit of its group was hit")),
             ExitKind.Violation => (TaskState.Failed, new TaskCause(
                 CauseType.SandboxViolation, exit.Value, exit.Text.Length > 0 ? exit.Text : $"syscall {exit.Value}")),
@@ -30,6 +33,12 @@ internal static class ExitCauses
     /// <summary>The end of a call whose worker ended: even exit code 0 is no result.</summary>
     public static (TaskState State, TaskCause Cause) OfCall(in WorkerExit exit, string? violation)
     {
+        if (violation is null && exit is { Kind: ExitKind.Signal, Value: Sigkill, Text.Length: 0 })
+        {
+            // A worker is pid 1 of its namespace: the kernel shields it from its own SIGKILL, so it came from outside.
+            return (TaskState.Failed, Lost("its worker was killed from outside"));
+        }
+
         var end = Of(exit, violation);
         return end.State == TaskState.Succeeded
             ? (TaskState.Failed, new TaskCause(CauseType.Exit, exit.Value, "the function ended its process instead of returning"))

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Wayang.Fast.Execution.Spawner;
+
+namespace Wayang.Fast.Execution.Tests;
+
+/// <summary>The managed mirror of native/spawner/protocol.h says what the header says.</summary>
+public sealed partial class ProtocolTests
+{
+    private static readonly string Header = File.ReadAllText(Path.Combine(Installation.Root, "native", "spawner", "protocol.h"));
+
+    [Theory]
+    [InlineData("wy_msg_header", ProtocolLayout.HeaderBytes)]
+    [InlineData("wy_msg_welcome", ProtocolLayout.WelcomeBytes)]
+    [InlineData("wy_msg_image_open", ProtocolLayout.ImageOpenBytes)]
+    [InlineData("wy_msg_worker_start", ProtocolLayout.WorkerStartBytes)]
+    [InlineData("wy_msg_worker_exited", ProtocolLayout.WorkerExitedBytes)]
+    [InlineData("wy_msg_failure", ProtocolLayout.FailureBytes)]
+    public void Sizes_are_those_that_the_header_asserts(string type, int bytes)
+    {
+        var match = Regex.Match(Header, $@"sizeof\({type}\) == (\d+)", RegexOptions.None, TimeSpan.FromSeconds(1));
+        Assert.True(match.Success, $"the header asserts no size of {type}");
+        Assert.Equal(bytes, int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+    }
+
+    [Theory]
+    [InlineData("wy_msg_hello", ProtocolLayout.HelloBytes)]
+    [InlineData("wy_msg_image_ref", ProtocolLayout.ImageRefBytes)]
+    [InlineData("wy_msg_image_ready", ProtocolLayout.ImageReadyBytes)]
+    [InlineData("wy_msg_worker_signal", ProtocolLayout.WorkerSignalBytes)]
+    [InlineData("wy_msg_worker_started", ProtocolLayout.WorkerStartedBytes)]
+    public void Sizes_without_an_assertion_follow_from_the_fields(string type, int bytes)
+    {
+        var match = Regex.Match(Header, $@"typedef struct {type} \{{(.*?)\}} {type};", RegexOptions.Singleline, TimeSpan.FromSeconds(1));
+        Assert.True(match.Success);
+        var sum = Fields().Matches(match.Groups[1].Value).Sum(m => m.Groups["bits"].Value == "64" ? 8 : 4);
+        Assert.Equal(bytes, sum);
+    }
+
+    [Theory]
+    [InlineData("WY_MSG_MAGIC", ProtocolLayout.Magic)]
+    [InlineData("WY_MSG_VERSION", ProtocolLayout.Version)]
+    [InlineData("WY_MSG_MAX_BYTES", ProtocolLayout.MaxBytes)]
+    [InlineData("WY_MSG_MAX_FDS", ProtocolLayout.MaxDescriptors)]
+    [InlineData("WY_NAME_BYTES", ProtocolLayout.NameBytes)]
+    [InlineData("WY_ARGUMENTS_MAGIC", ProtocolLayout.ArgumentsMagic)]
+    [InlineData("WY_FEATURE_ROOT", (long)SpawnerFeatures.Root)]
+    [InlineData("WY_FEATURE_CGROUP_V1", (long)SpawnerFeatures.CgroupV1)]
+    [InlineData("WY_FEATURE_CGROUP_V2", (long)SpawnerFeatures.CgroupV2)]
+    [InlineData("WY_FEATURE_CPU_GROUP", (long)SpawnerFeatures.CpuGroup)]
+    public void Constants_agree(string name, long value)
+    {
+        var match = Regex.Match(Header, $@"#define {name} (0x[0-9a-fA-F]+|\d+)u", RegexOptions.None, TimeSpan.FromSeconds(1));
+        Assert.True(match.Success, $"the header does not define {name}");
+        var text = match.Groups[1].Value;
+        Assert.Equal(value, text.StartsWith("0x", StringComparison.Ordinal)
+            ? long.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+            : long.Parse(text, CultureInfo.InvariantCulture));
+    }
+
+    [Theory]
+    [InlineData("WY_MSG_", typeof(MessageType))]
+    [InlineData("WY_EXIT_", typeof(ExitKind))]
+    [InlineData("WY_IMAGE_", typeof(ImageKind))]
+    public void Every_number_of_the_enums_is_known(string prefix, Type mirror)
+    {
+        var told = Regex.Matches(Header, $@"^\s+{prefix}\w+ = (\d+)", RegexOptions.Multiline, TimeSpan.FromSeconds(1))
+            .Select(m => long.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture)).Order();
+        var known = Enum.GetValuesAsUnderlyingType(mirror).Cast<object>().Select(v => Convert.ToInt64(v, CultureInfo.InvariantCulture)).Order();
+        Assert.Equal(told, known);
+    }
+
+    [Fact]
+    public void A_message_that_claims_another_length_is_refused()
+    {
+        var buffer = new byte[ProtocolLayout.MaxBytes];
+        var length = MessageWriter.Hello(buffer, 7);
+        Assert.True(MessageReader.TryReadHeader(buffer.AsSpan(0, length), out var type, out var request));
+        Assert.Equal((MessageType.Hello, 7UL), (type, request));
+        Assert.False(MessageReader.TryReadHeader(buffer.AsSpan(0, length - 1), out _, out _));
+        Assert.False(MessageReader.TryReadHeader(buffer.AsSpan(0, length + 1), out _, out _));
+        Assert.False(MessageReader.TryReadHeader([], out _, out _));
+    }
+
+    [Fact]
+    public void Function_names_end_with_NUL_and_are_bounded()
+    {
+        var body = new byte[ProtocolLayout.ImageReadyBytes + 4];
+        body[12] = 2;
+        "a\0b\0"u8.CopyTo(body.AsSpan(ProtocolLayout.ImageReadyBytes));
+        Assert.True(MessageReader.TryReadImageReady(body, out _, out _, out var functions));
+        Assert.Equal(["a", "b"], functions);
+        body[^1] = (byte)'b';
+        Assert.False(MessageReader.TryReadImageReady(body, out _, out _, out _));
+        body[13] = 0xFF;
+        Assert.False(MessageReader.TryReadImageReady(body, out _, out _, out _));
+    }
+
+    [GeneratedRegex(@"u?int(?<bits>64|32)_t \w+;", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Fields();
+}

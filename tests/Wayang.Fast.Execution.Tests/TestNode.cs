@@ -1,0 +1,138 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Supervision;
+
+namespace Wayang.Fast.Execution.Tests;
+
+/// <summary>A runtime in this process with a real spawner beside it and the test plugin loaded.</summary>
+internal sealed class TestNode : IDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static int _instances;
+
+    private readonly ConcurrentQueue<Exception> _defects = new();
+    private EmbeddedSpawner? _spawner;
+    private bool _stopped;
+
+    public TestNode(RuntimeOptions? options = null)
+    {
+        Runtime = new NodeRuntime(options ?? new RuntimeOptions(), new Silence(), _defects.Enqueue);
+        Runtime.Start();
+        StartSpawner();
+        var upload = new ImageUpload("c", File.ReadAllBytes(Installation.TestPlugin), "test", 0);
+        var (image, error) = Runtime.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(Patience).GetAwaiter().GetResult();
+        Assert.True(image is not null, error?.Message);
+    }
+
+    public NodeRuntime Runtime { get; }
+
+    public ITaskService Tasks => Runtime.Tasks;
+
+    public void StartSpawner() =>
+        _spawner = EmbeddedSpawner.Start(Runtime, Installation.Native, $"exec-test-{Environment.ProcessId}-{Interlocked.Increment(ref _instances)}");
+
+    public void KillSpawner()
+    {
+        using var process = System.Diagnostics.Process.GetProcessById(_spawner!.ProcessId);
+        process.Kill();
+        _spawner.Dispose();
+    }
+
+    public CallTarget Resolve(string function, WorkerReuse reuse = WorkerReuse.Tenant)
+    {
+        var error = Tasks.Resolve(
+            new TargetRequest { Kind = TaskKind.Call, Image = "test"u8, Function = Encoding.UTF8.GetBytes(function), Reuse = reuse }, out var target);
+        Assert.Null(error);
+        return target!;
+    }
+
+    public CallTarget ResolveCommand()
+    {
+        Assert.Null(Tasks.Resolve(new TargetRequest { Kind = TaskKind.Exec }, out var target));
+        return target!;
+    }
+
+    public Ending Submit(CallTarget target, ReadOnlySpan<byte> data = default, uint timeoutMs = 0, string[]? command = null)
+    {
+        var ending = new Ending();
+        var line = command is null ? null : new CommandLine(command, [], null);
+        var error = Tasks.Submit(new TaskSubmission { Target = target, Data = data, Level = 32, TimeoutMs = timeoutMs, Command = line }, ending, 0, out var id);
+        Assert.True(error is null, error?.Message);
+        ending.Id = id;
+        return ending;
+    }
+
+    public long Statistic(string name) => Tasks.ReadStatistics().Values[name];
+
+    public void Stop()
+    {
+        _stopped = true;
+        Runtime.Stop();
+    }
+
+    public void Dispose()
+    {
+        if (!_stopped)
+        {
+            Stop();
+        }
+
+        Runtime.Dispose();
+        _spawner?.Dispose();
+        Assert.Empty(_defects);
+    }
+
+    private sealed class Silence : ISupervisorLog
+    {
+        public void Info(string message)
+        {
+        }
+
+        public void Warn(string message)
+        {
+        }
+    }
+}
+
+/// <summary>The end of one task, copied when it was told; counts how often it was.</summary>
+internal sealed class Ending : ITaskObserver
+{
+    private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _times;
+
+    public TaskId Id { get; set; }
+
+    public TaskState State { get; private set; }
+
+    public TaskCause Cause { get; private set; }
+
+    public byte[] Output { get; private set; } = [];
+
+    public string Stdout { get; private set; } = string.Empty;
+
+    public int Times => Volatile.Read(ref _times);
+
+    public bool HasEnded => _told.Task.IsCompleted;
+
+    public async Task<Ending> WaitAsync()
+    {
+        await _told.Task.WaitAsync(TestNode.Patience);
+        return this;
+    }
+
+    public void OnTaskEnded(ITaskView task, long token)
+    {
+        State = task.State;
+        Cause = task.Cause;
+        Output = task.Output.ToArray();
+        Stdout = Encoding.UTF8.GetString(task.Stdout);
+        Interlocked.Increment(ref _times);
+        _told.TrySetResult();
+    }
+
+    public void OnBatchEnd()
+    {
+    }
+}

@@ -1,0 +1,126 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Workers;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Execution.Tests;
+
+/// <summary>What stands between dispatch owner and completion thread: indices, tickets, places.</summary>
+[Trait("Promise", "TR1")]
+public sealed class WorkerTests
+{
+    [Fact]
+    public void A_place_is_used_again_under_another_id()
+    {
+        var table = new WorkerTable();
+        using var first = Worker(table.NewId());
+        table.Add(first);
+        table.Remove(first.Id);
+        using var second = Worker(table.NewId());
+        table.Add(second);
+        Assert.Equal(first.Id & 0xFFFF, second.Id & 0xFFFF);
+        Assert.Null(table.Find(first.Id));
+        Assert.Same(second, table.Find(second.Id));
+        Assert.Equal([second], table.All());
+        Assert.Equal(1, table.Count);
+    }
+
+    [Fact]
+    public void The_table_is_bounded()
+    {
+        var table = new WorkerTable();
+        for (var i = 0; i < WorkerTable.Capacity; i++)
+        {
+            Assert.NotEqual(0UL, table.NewId());
+        }
+
+        Assert.Equal(0UL, table.NewId());
+        table.Remove(5);
+        Assert.NotEqual(0UL, table.NewId());
+    }
+
+    [Fact]
+    public void A_reused_index_has_another_ticket()
+    {
+        using var worker = Worker(1, concurrency: 2);
+        var tickets = new HashSet<uint>();
+        for (var i = 0; i < 1000; i++)
+        {
+            var ticket = worker.TakeIndex(out var index);
+            Assert.Equal((uint)index, ticket & 0xFF);
+            Assert.True(tickets.Add(ticket));
+            Assert.True(worker.Release(index));
+            Assert.Equal(1, worker.CollectReleased());
+        }
+
+        Assert.True(worker.IsIdle);
+    }
+
+    [Fact]
+    public void A_worker_is_announced_once_until_it_is_collected()
+    {
+        using var worker = Worker(1, concurrency: 3);
+        worker.TakeIndex(out var a);
+        worker.TakeIndex(out var b);
+        worker.TakeIndex(out var c);
+        Assert.True(worker.Release(a));
+        Assert.False(worker.Release(b));
+        Assert.Equal(2, worker.CollectReleased());
+        Assert.True(worker.Release(c));
+        Assert.Equal(1, worker.CollectReleased());
+    }
+
+    /// <summary>A release that is not announced must be seen by the collection that cleared the flag: else it is lost.</summary>
+    [Fact]
+    public void No_release_is_lost_between_two_threads()
+    {
+        const int rounds = 400_000;
+        using var worker = Worker(1, concurrency: 64);
+        var released = new ReleasedWorkers();
+        var taken = new Queue<int>();
+        var handOver = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        var completion = new Thread(() =>
+        {
+            for (var done = 0; done < rounds;)
+            {
+                if (handOver.TryDequeue(out var index))
+                {
+                    done++;
+                    if (worker.Release(index))
+                    {
+                        released.Push(worker);
+                    }
+                }
+            }
+        });
+        completion.Start();
+        var issued = 0;
+        var collected = 0;
+        for (var alive = true; alive;)
+        {
+            alive = completion.IsAlive; // looked at before the last collection
+            while (released.TryPop(out var announced))
+            {
+                collected += announced.CollectReleased();
+            }
+
+            for (; issued < rounds && worker.FreeCount > 0; issued++)
+            {
+                worker.TakeIndex(out var index);
+                handOver.Enqueue(index);
+            }
+        }
+
+        Assert.Equal((rounds, rounds), (issued, collected));
+        Assert.True(worker.IsIdle);
+    }
+
+    private static CallWorker Worker(ulong id, int concurrency = 1)
+    {
+        var image = new Image("hash", "compute", ImageKind.CPlugin, -1, 0);
+        var pool = new WorkerPool(new PoolKey("hash", "compute", 0, WorkerReuse.Tenant), image, 0, 1);
+        return new CallWorker(id, pool, ChannelMemory.Create(new ChannelGeometry { RequestArenaBytes = 4096, CompletionArenaBytes = 4096 }), concurrency);
+    }
+}
