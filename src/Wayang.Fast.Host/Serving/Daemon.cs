@@ -43,7 +43,7 @@ internal static class Daemon
         }
         catch (IOException error)
         {
-            log.Warn(error.Message);
+            log.Warn($"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket");
             keeper.SendExit(1);
             return 1;
         }
