@@ -27,7 +27,7 @@ internal sealed class Shard
     private readonly AdmissionGate _admission;
     private readonly Scheduler _scheduler;
     private readonly Inbox _inbox;
-    private readonly int[] _drained = new int[1024];
+    private readonly InboxItem[] _drained = new InboxItem[1024];
     private readonly List<WorkerPool?> _pools = [];
     private readonly List<WorkerPool?> _byScheduler = [];
     private readonly List<WorkerPool> _dirtyPools = [];
@@ -62,7 +62,8 @@ internal sealed class Shard
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
     public void Submit(int slot)
     {
-        _inbox.Push(slot);
+        var record = _table[slot];
+        _inbox.Push(slot, record.Pool, record.Level, record.Tenant);
         if (Environment.CurrentManagedThreadId != _deferringThread)
         {
             Pump();
@@ -151,7 +152,7 @@ internal sealed class Shard
         var count = _inbox.Drain(_drained);
         for (var i = 0; i < count; i++)
         {
-            Enqueue(_table[_drained[i]]);
+            Enqueue(_drained[i]);
         }
 
         while (_scheduler.TryDequeue(out var item))
@@ -170,16 +171,16 @@ internal sealed class Shard
         return count == _drained.Length;
     }
 
-    private void Enqueue(TaskRecord record)
+    private void Enqueue(in InboxItem item)
     {
-        var pool = _pools[record.Pool]!;
+        var pool = _pools[item.Pool]!;
         if (pool.Closed)
         {
-            Orphan(record.Slot, pool.Image.Failure ?? "the image was closed");
+            Orphan(item.Task, pool.Image.Failure ?? "the image was closed");
             return;
         }
 
-        _scheduler.Enqueue(record.Slot, pool.SchedulerId, record.Level, record.Tenant);
+        _scheduler.Enqueue(item.Task, pool.SchedulerId, item.Level, item.Tenant);
         MarkDirty(pool);
     }
 
