@@ -51,7 +51,7 @@ internal static class Daemon
         }
         catch (IOException error)
         {
-            log.Warn(error.Message);
+            log.Warn($"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket");
             keeper.SendExit(1);
             return 1;
         }
@@ -64,7 +64,11 @@ internal static class Daemon
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
             }
 
-            keeper.SendReady();
+            if (!end.IsCompleted)
+            {
+                keeper.SendReady();
+            }
+
             if (!options.IsPrivate)
             {
                 log.Info($"serving at {options.SocketPath}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
