@@ -104,6 +104,10 @@ internal sealed class Load
             {
                 ends.Add(CauseType.NodeLost);
             }
+            catch (WayangException stopping) when (stopping.Code == ErrorCode.Unavailable)
+            {
+                ends.Add(CauseType.Shutdown); // it came too late to become a task
+            }
         }
 
         return ends;

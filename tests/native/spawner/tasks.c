@@ -144,7 +144,7 @@ static void zygote_dies(void) {
     driver_command(&d, 50, 3, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(starts(50));
     kill(zygote, SIGKILL);
-    CHECK(ends(50, WY_EXIT_SIGNAL, SIGKILL));
+    CHECK(ends(50, WY_EXIT_LOST, 0));
     CHECK(driver_expect(&d, WY_MSG_IMAGE_GONE) && d.body.failure.id == 3);
     CHECK(driver_command_image(&d, 3, "standard")); /* the id is free again */
     check_done("a killed zygote: its workers end, then the image; another can be opened");
