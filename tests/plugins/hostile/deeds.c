@@ -20,7 +20,9 @@ static int tell(wayang_call *call, const char *name, long result) {
     return wayang_append(call, line, (size_t)length);
 }
 
-static long map_result(void *address) { return address == MAP_FAILED ? -1 : 0; }
+static long map_result(void *address) {
+    return address == MAP_FAILED ? -1 : 0;
+}
 
 /* Attempts on the doorbell and on both files. What the kernel lets through must not matter to the daemon. */
 int hostile_descriptors(wayang_call *call, const void *input, size_t length) {
@@ -138,8 +140,13 @@ static int dangerous(wayang_call *call, const void *input, size_t length) {
         const char *name;
         long number;
     } all[] = {
-        {"ptrace", SYS_ptrace}, {"mount", SYS_mount}, {"unshare", SYS_unshare}, {"bpf", SYS_bpf},
-        {"setns", SYS_setns}, {"process_vm_readv", SYS_process_vm_readv}, {"userfaultfd", SYS_userfaultfd},
+        {"ptrace", SYS_ptrace},
+        {"mount", SYS_mount},
+        {"unshare", SYS_unshare},
+        {"bpf", SYS_bpf},
+        {"setns", SYS_setns},
+        {"process_vm_readv", SYS_process_vm_readv},
+        {"userfaultfd", SYS_userfaultfd},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (strcmp(all[i].name, input) == 0) {

@@ -18,7 +18,8 @@ static void write_random(attack *a, uint8_t *at, size_t length) {
 }
 
 static uint64_t crafted(attack *a) {
-    static const uint64_t values[] = {0, 1, 2, 255, 256, 257, 0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX, UINT64_MAX - 1};
+    static const uint64_t values[] = {0,          1,          2,          255,        256,           257,
+                                      0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX, UINT64_MAX - 1};
     uint64_t pick = attack_random(a) % (sizeof values / sizeof values[0] + 4);
     return pick < sizeof values / sizeof values[0] ? values[pick] : attack_random(a);
 }
@@ -106,10 +107,11 @@ int hostile_hints(wayang_call *call, const void *input, size_t length) {
     return wayang_append(call, &made, sizeof made);
 }
 
-/* A slot of correct grammar that answers nothing which is in flight: a guess at the ticket of an earlier or later call. */
+/* A slot of correct grammar that answers nothing which is in flight: a guess at the ticket of an earlier or later call.
+ */
 static uint32_t publish_guess(attack *a) {
-    uint32_t generation = attack_random(a) % 2 ? (a->ticket >> 8) + (uint32_t)(1 + attack_random(a) % 8)
-                                               : (uint32_t)attack_random(a);
+    uint32_t generation =
+        attack_random(a) % 2 ? (a->ticket >> 8) + (uint32_t)(1 + attack_random(a) % 8) : (uint32_t)attack_random(a);
     wy_slot slot = {.ticket = generation << 8, .function = (uint16_t)attack_random(a)};
     if (slot.ticket == a->ticket) {
         slot.ticket ^= 0x100u;
@@ -153,7 +155,8 @@ static void publish_log(attack *a, uint32_t made, uint32_t lethal) {
     attack_publish(a, &slot);
 }
 
-/* Publishes guesses, waits until the daemon has taken them all, tells their number, does the deed, and never returns. */
+/* Publishes guesses, waits until the daemon has taken them all, tells their number, does the deed, and never returns.
+ */
 int hostile_publish(wayang_call *call, const void *input, size_t length) {
     attack_order order;
     if (read_order(call, input, length, &order) != 0) {
@@ -213,7 +216,8 @@ int hostile_flood_slots(wayang_call *call, const void *input, size_t length) {
     attack a;
     attack_open(&a, order.seed);
     wy_slot slot = {.ticket = a.ticket, .kind = WY_SLOT_LOG | WHOLE, .length = WY_CHANNEL_INLINE_REFERENCE};
-    slot.payload.reference = (wy_reference){.offset = 0, .length = WY_CHANNEL_MAX_CHUNK_BYTES, .total = WY_CHANNEL_MAX_CHUNK_BYTES};
+    slot.payload.reference =
+        (wy_reference){.offset = 0, .length = WY_CHANNEL_MAX_CHUNK_BYTES, .total = WY_CHANNEL_MAX_CHUNK_BYTES};
     if (order.lethal == 0) {
         slot.ticket ^= 0x100u;
         slot.kind = WY_SLOT_OUTPUT | WHOLE;
@@ -239,8 +243,8 @@ int hostile_bad_head(wayang_call *call, const void *input, size_t length) {
     }
 }
 
-/* Ends its own task with an output of its own making, though the function has not returned: valid, and nobody else's harm.
- * Then it answers the next call's ticket before there is one. */
+/* Ends its own task with an output of its own making, though the function has not returned: valid, and nobody else's
+ * harm. Then it answers the next call's ticket before there is one. */
 int hostile_guess(wayang_call *call, const void *input, size_t length) {
     (void)call, (void)input, (void)length;
     attack a;
