@@ -73,6 +73,10 @@ command_demo() {
 
 command_perf() {
   (($# > 0)) || fail_usage "perf needs a suite: dispatch, scheduler, rpc, spawn or all"
+  case "$1" in
+    dispatch | scheduler | rpc | spawn | all | --help) ;;
+    *) fail_usage "no such perf suite: $1; there are dispatch, scheduler, rpc, spawn and all" ;;
+  esac
   ensure_deps perf
   command_build
   build_project perf perf/Wayang.Fast.Perf/Wayang.Fast.Perf.csproj

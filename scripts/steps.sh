@@ -2,6 +2,7 @@
 # Steps with a log and a progress line, and the lock around building. Sourced by build.sh.
 
 step_pid=""
+readonly room_needed="about 1 GB" # out/ after every suite, and the cache of packages
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -14,7 +15,8 @@ fail_usage() {
 # Everything is written below out/; a clone that belongs to someone else is told, not half-built.
 prepare_out() {
   if ! mkdir -p -- "$out/log" "$out/stamp" 2>/dev/null || [[ ! -w $out/log || ! -w $out/stamp ]]; then
-    say "build.sh: $out is not writable by $(id -un 2>/dev/null || id -u): clone the project as this user"
+    say "build.sh: $(id -un 2>/dev/null || id -u) cannot write below $out (a read-only or full file system, or another user's clone):"
+    say "  clone the project as this user, where there is room for $room_needed"
     exit 3
   fi
 }
@@ -67,6 +69,15 @@ run_logged() { # label, name, command...
   return "$status"
 }
 
+# Tools say it in many ways, or not at all when their log found no room either.
+tell_full_disk() { # log
+  local left
+  left="$(df --output=avail -k -- "$out" 2>/dev/null | tail -n 1)"
+  if ((${left:-1048576} < 4096)) || grep -q -i 'no space left\|disk quota exceeded' -- "$1" 2>/dev/null; then
+    say "The file system of $out is full ($((${left:-0} / 1024)) MiB left): make room for $room_needed, then try again."
+  fi
+}
+
 # Like run_logged, but a failure ends build.sh with the end of the log.
 run_step() { # label, name, command...
   local status=0
@@ -75,6 +86,7 @@ run_step() { # label, name, command...
     say "FAILED: $1 (exit code $status); the end of its log:"
     tail -n 40 -- "$out/log/$2.log" >&2 || true
     say "Whole log: $out/log/$2.log"
+    tell_full_disk "$out/log/$2.log"
     exit 1
   fi
 }

@@ -68,6 +68,12 @@ wants_managed() {
   return 1
 }
 
+suite_names() {
+  printf '%s\n' native-release native-asan native-tsan
+  find "$root/tests" -maxdepth 1 -name '*.Tests' -printf '%f\n' | LC_ALL=C sort
+  [[ ${WAYANG_TEST_DEMO:-} != 1 ]] || printf 'demo\n'
+}
+
 # Only what the wanted suites need.
 build_for_tests() {
   ensure_deps build
@@ -109,6 +115,9 @@ command_test() {
       *) fail_usage "test does not know: $1" ;;
     esac
   done
+  if ! suite_names | grep -q -F -- "$filter"; then
+    fail_usage "no suite has '$filter' in its name; there are: $(suite_names | tr '\n' ' ')"
+  fi
   build_for_tests
   : >"$out/log/details"
   run_all_suites

@@ -21,6 +21,12 @@ internal sealed record DaemonLaunch(
     string? Socket,
     string? ConfigurationFile)
 {
+    /// <summary>What the configuration file says, read by whoever starts the runtime: the daemon's own user may not be able to.</summary>
+    internal const string ConfigurationVariable = "WAYANG_CONFIG_TEXT";
+
+    /// <summary>Null without a file.</summary>
+    public string? ConfigurationText { get; init; }
+
     // The keeper holds the read end of our pipe as its standard input: whatever ends us, it sees the end of file.
     private const string OwnerDescriptor = "0";
 
@@ -47,6 +53,12 @@ internal sealed record DaemonLaunch(
         if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable(RuntimeRootVariable)) && FindRuntimeRoot() is { } root)
         {
             start.Environment[RuntimeRootVariable] = root;
+        }
+
+        start.Environment.Remove(ConfigurationVariable);
+        if (ConfigurationText is not null)
+        {
+            start.Environment[ConfigurationVariable] = ConfigurationText;
         }
 
         Add(start, "--instance", Instance, "--runtime-dir", RuntimeDirectory, "--policy", Installation.PolicyDirectory);

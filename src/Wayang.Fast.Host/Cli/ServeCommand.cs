@@ -46,10 +46,14 @@ internal static class ServeCommand
     {
         var config = result.GetValue(Config) is { } given ? Path.GetFullPath(given) : null;
         // Read here too: a wrong file is told at once, and not by a daemon that is restarted again and again.
-        var settings = config is null ? new FileSettings() : ConfigurationFile.Read(config);
+        var text = config is null ? null : ConfigurationFile.ReadText(config);
+        var settings = text is null ? new FileSettings() : ConfigurationFile.Parse(config!, text);
         var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : settings.SocketPath;
-        var launch = new DaemonLaunch(
-            Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config);
+        RequireDirectory(socket);
+        var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config)
+        {
+            ConfigurationText = text,
+        };
 
         var keeper = KeeperProcess.Start(launch, capture: false);
         await using (keeper)
@@ -68,13 +72,23 @@ internal static class ServeCommand
         }
     }
 
+    // The daemon could say only that it cannot listen; and as another user it could not make the directory.
+    private static void RequireDirectory(string? socket)
+    {
+        if (Path.GetDirectoryName(socket) is { Length: > 0 } directory && directory != RuntimeDirectories.Default && !Directory.Exists(directory))
+        {
+            throw new CommandException($"{socket}: its directory does not exist", $"Make it: mkdir -p {directory} (or give no socket: {SocketPaths.Own})");
+        }
+    }
+
     /// <summary>Under the keeper, which names the directories in the environment (they may lie in its private mounts).</summary>
     private static async Task<int> ServeAsync(ParseResult result, CancellationToken cancellation)
     {
         var daemon = CommandLineInterface.Daemon
             ?? throw new CommandException("this program was built without a daemon", "Install wayang again.");
         var config = result.GetValue(Config);
-        var settings = config is null ? new FileSettings() : ConfigurationFile.Read(config);
+        var text = Environment.GetEnvironmentVariable(DaemonLaunch.ConfigurationVariable);
+        var settings = config is null ? new FileSettings() : text is null ? ConfigurationFile.Read(config) : ConfigurationFile.Parse(config, text);
         var directory = Environment.GetEnvironmentVariable(RuntimeDirectoryVariable) is { Length: > 0 } named
             ? named
             : throw new CommandException($"{RuntimeDirectoryVariable} is not set: the daemon runs under its keeper only", "Start it with: wayang serve");

@@ -11,12 +11,15 @@ namespace Wayang.Fast.Host.Configuration;
 public static class ConfigurationFile
 {
     /// <summary>A configuration is a page of text; more is a wrong file.</summary>
-    public const int MaxBytes = 1 << 20;
+    // It travels to the daemon in one variable of the environment, which the kernel bounds to 128 KiB.
+    public const int MaxBytes = 64 << 10;
 
     /// <exception cref="ConfigurationException">The file cannot be read or says something it may not say.</exception>
-    public static FileSettings Read(string path)
+    public static FileSettings Read(string path) => Parse(path, ReadText(path));
+
+    /// <exception cref="ConfigurationException">The file cannot be read, or is too long.</exception>
+    public static string ReadText(string path)
     {
-        string text;
         try
         {
             var file = new FileInfo(path);
@@ -25,14 +28,12 @@ public static class ConfigurationFile
                 throw new ConfigurationException($"{path}: {file.Length} bytes; a configuration file has at most {MaxBytes}");
             }
 
-            text = File.ReadAllText(path);
+            return File.ReadAllText(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new ConfigurationException($"{path}: cannot be read: {error.Message} Give an existing file with --config.", error);
+            throw new ConfigurationException($"{path}: cannot be read: {error.Message} Give an existing, readable file with --config.", error);
         }
-
-        return Parse(path, text);
     }
 
     /// <summary>Reads <paramref name="text"/>; <paramref name="path"/> is named in errors.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
@@ -23,6 +24,13 @@ internal static class Daemon
 
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var stop = cancellation.Register(() => end.TrySetResult(0));
+
+        // What a dying keeper sends, too: without this it would end us at once, and the socket would stay.
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            end.TrySetResult(0);
+        });
         using var runtime = new NodeRuntime(options.Runtime, log, defect =>
         {
             log.Warn($"defect: {defect}");
@@ -43,7 +51,7 @@ internal static class Daemon
         }
         catch (IOException error)
         {
-            log.Warn(error.Message);
+            log.Warn($"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket");
             keeper.SendExit(1);
             return 1;
         }
@@ -56,7 +64,11 @@ internal static class Daemon
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
             }
 
-            keeper.SendReady();
+            if (!end.IsCompleted)
+            {
+                keeper.SendReady();
+            }
+
             if (!options.IsPrivate)
             {
                 log.Info($"serving at {options.SocketPath}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
