@@ -155,7 +155,7 @@ static int make_base(wy_cgroups *groups, int c, const char *own, const char *ins
 
 static void tell(wy_cgroups *groups, int c, const char *reason) {
     static const char *const costs[] = {
-        "a worker's memory is not limited", "processes are limited per image user only (RLIMIT_NPROC)",
+        "memory is limited per process only (RLIMIT_DATA)", "processes are limited per image user only (RLIMIT_NPROC)",
         "CPU weight is by niceness only"};
     size_t have = strlen(groups->note);
     snprintf(groups->note + have, sizeof groups->note - have, "%sno %s group (%s): %s", have > 0 ? "; " : "", names[c],

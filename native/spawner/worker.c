@@ -118,6 +118,15 @@ static void apply_nice(const wy_spawner *s, pid_t pid, uint32_t nice_class) {
     }
 }
 
+/* Without a memory group: what each process may allocate by itself. Children inherit it; it bounds no sum, but a call worker
+ * of profile compute has no children. */
+static wy_status limit_memory(pid_t pid, uint64_t bytes, wy_error *error) {
+    const struct rlimit both = {bytes, bytes};
+    return prlimit(pid, RLIMIT_DATA, &both, NULL) != 0
+               ? wy_fail(error, WY_SYSTEM, errno, "limits", "prlimit: the worker's memory cannot be limited")
+               : WY_OK;
+}
+
 static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
     wy_limits limits = {.memory_bytes = worker->start.memory_bytes,
                         .pids = worker->start.pids + (worker->command ? 1u : 0u), /* init is not the task's */
@@ -125,6 +134,9 @@ static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error)
     wy_status status = wy_group_acquire(&s->groups, &limits, &worker->group, error);
     if (status == WY_OK && worker->group != NULL) {
         status = wy_group_attach(worker->group, worker->pid, error);
+    }
+    if (status == WY_OK && s->groups.base_fd[WY_CONTROLLER_MEMORY] < 0) {
+        status = limit_memory(worker->pid, worker->start.memory_bytes, error);
     }
     apply_nice(s, worker->pid, worker->start.nice_class);
     return status;

@@ -43,6 +43,9 @@ internal sealed class LiveNode : IDisposable
 
     public string Warnings => string.Join('\n', _warnings);
 
+    /// <summary>Without a memory group the limit is that of each process, which then sees an allocation fail.</summary>
+    public bool HasMemoryGroup => Tasks.DescribeNode().Features.Contains("MemoryGroup");
+
     public long Statistic(string name) => Tasks.ReadStatistics().Values.GetValueOrDefault(name);
 
     /// <summary>Host pids of the call workers that live now.</summary>

@@ -5,8 +5,7 @@
 
 #include "hostile.h"
 
-uint64_t attack_random(attack *a)
-{
+uint64_t attack_random(attack *a) {
     /* splitmix64: every state gives a different stream, 0 included. */
     uint64_t z = (a->random += UINT64_C(0x9E3779B97F4A7C15));
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -14,8 +13,7 @@ uint64_t attack_random(attack *a)
     return z ^ (z >> 31);
 }
 
-void attack_open(attack *a, uint64_t seed)
-{
+void attack_open(attack *a, uint64_t seed) {
     memset(a, 0, sizeof *a);
     a->d = (const wy_channel_header *)(uintptr_t)WY_CHANNEL_D_ADDRESS;
     a->w = (wy_channel_header *)(uintptr_t)WY_CHANNEL_W_ADDRESS;
@@ -40,14 +38,12 @@ void attack_open(attack *a, uint64_t seed)
     }
 }
 
-void attack_pause(void)
-{
+void attack_pause(void) {
     const struct timespec moment = {.tv_sec = 0, .tv_nsec = 50000};
     (void)nanosleep(&moment, NULL);
 }
 
-void attack_ring(attack *a)
-{
+void attack_ring(attack *a) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     uint32_t sleeping = __atomic_load_n(&a->d->sleeping, __ATOMIC_ACQUIRE);
     if (sleeping != 0 && sleeping != a->rung_for) {
@@ -59,8 +55,7 @@ void attack_ring(attack *a)
     }
 }
 
-void attack_publish(attack *a, const wy_slot *slot)
-{
+void attack_publish(attack *a, const wy_slot *slot) {
     while (a->position - __atomic_load_n(&a->d->head, __ATOMIC_ACQUIRE) >= a->slots) {
         attack_ring(a);
         attack_pause();
@@ -75,8 +70,7 @@ void attack_publish(attack *a, const wy_slot *slot)
     __atomic_store_n(&shared->sequence, a->position, __ATOMIC_RELEASE);
 }
 
-void attack_settle(attack *a)
-{
+void attack_settle(attack *a) {
     while (__atomic_load_n(&a->d->head, __ATOMIC_ACQUIRE) != a->position) {
         attack_ring(a);
         attack_pause();

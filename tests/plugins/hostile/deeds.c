@@ -14,18 +14,18 @@
 
 #include "hostile.h"
 
-static int tell(wayang_call *call, const char *name, long result)
-{
+static int tell(wayang_call *call, const char *name, long result) {
     char line[128];
     int length = snprintf(line, sizeof line, "%s %d\n", name, result < 0 ? errno : 0);
     return wayang_append(call, line, (size_t)length);
 }
 
-static long map_result(void *address) { return address == MAP_FAILED ? -1 : 0; }
+static long map_result(void *address) {
+    return address == MAP_FAILED ? -1 : 0;
+}
 
 /* Attempts on the doorbell and on both files. What the kernel lets through must not matter to the daemon. */
-int hostile_descriptors(wayang_call *call, const void *input, size_t length)
-{
+int hostile_descriptors(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     uint8_t *d = (uint8_t *)(uintptr_t)WY_CHANNEL_D_ADDRESS;
     uint8_t *w = (uint8_t *)(uintptr_t)WY_CHANNEL_W_ADDRESS;
@@ -45,23 +45,20 @@ int hostile_descriptors(wayang_call *call, const void *input, size_t length)
 }
 
 /* Takes its own file away from under its loop, and `more` bytes beyond its end with it. */
-static uint8_t *move_file(size_t more, size_t *bytes)
-{
+static uint8_t *move_file(size_t more, size_t *bytes) {
     const wy_channel_header *d = (const wy_channel_header *)(uintptr_t)WY_CHANNEL_D_ADDRESS;
     *bytes = WY_CHANNEL_FILE_BYTES(d->peer_slots, d->peer_arena_bytes);
     return mremap((void *)(uintptr_t)WY_CHANNEL_W_ADDRESS, *bytes, *bytes + more, MREMAP_MAYMOVE);
 }
 
-static int move_w(wayang_call *call, const void *input, size_t length)
-{
+static int move_w(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     size_t bytes;
     return tell(call, "move_w", map_result(move_file(1u << 30, &bytes)));
 }
 
 /* Touches the mapping beyond the file's sealed end. */
-static int past_end(wayang_call *call, const void *input, size_t length)
-{
+static int past_end(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     size_t bytes;
     volatile uint8_t *moved = move_file(4096, &bytes);
@@ -73,8 +70,7 @@ static int past_end(wayang_call *call, const void *input, size_t length)
 }
 
 /* Fills the counter of the doorbell and waits in a blocking write, where the filter lets it clear O_NONBLOCK. */
-int hostile_block_doorbell(wayang_call *call, const void *input, size_t length)
-{
+int hostile_block_doorbell(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     const uint64_t most = UINT64_MAX - 1;
     if (fcntl(WY_WORKER_FD_DOORBELL, F_SETFL, 0) != 0) {
@@ -87,8 +83,7 @@ int hostile_block_doorbell(wayang_call *call, const void *input, size_t length)
 }
 
 /* Input: paths, each NUL-terminated. */
-static int open_paths(wayang_call *call, const void *input, size_t length)
-{
+static int open_paths(wayang_call *call, const void *input, size_t length) {
     const char *path = input;
     const char *end = path + length;
     for (; path < end; path += strlen(path) + 1) {
@@ -100,8 +95,7 @@ static int open_paths(wayang_call *call, const void *input, size_t length)
 }
 
 /* Waits without burning a core until it is asked to stop. */
-static int wait_cancelled(wayang_call *call, const void *input, size_t length)
-{
+static int wait_cancelled(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     static const char told[] = "waiting\n";
     wayang_log(call, WAYANG_LOG_INFO, told, sizeof told - 1);
@@ -112,8 +106,7 @@ static int wait_cancelled(wayang_call *call, const void *input, size_t length)
 }
 
 /* As above, deaf. */
-static int wait_for_ever(wayang_call *call, const void *input, size_t length)
-{
+static int wait_for_ever(wayang_call *call, const void *input, size_t length) {
     (void)call, (void)input, (void)length;
     volatile int for_ever = 1;
     while (for_ever) {
@@ -122,8 +115,7 @@ static int wait_for_ever(wayang_call *call, const void *input, size_t length)
     return 0;
 }
 
-static int eat_memory(wayang_call *call, const void *input, size_t length)
-{
+static int eat_memory(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     const size_t step = 16u << 20;
     for (;;) {
@@ -136,22 +128,25 @@ static int eat_memory(wayang_call *call, const void *input, size_t length)
 }
 
 /* Input: the exit code in decimal. */
-static int exit_with(wayang_call *call, const void *input, size_t length)
-{
+static int exit_with(wayang_call *call, const void *input, size_t length) {
     (void)call, (void)length;
     _exit(atoi(input));
 }
 
 /* Input: name of a dangerous system call. */
-static int dangerous(wayang_call *call, const void *input, size_t length)
-{
+static int dangerous(wayang_call *call, const void *input, size_t length) {
     (void)length;
     static const struct {
         const char *name;
         long number;
     } all[] = {
-        {"ptrace", SYS_ptrace}, {"mount", SYS_mount}, {"unshare", SYS_unshare}, {"bpf", SYS_bpf},
-        {"setns", SYS_setns}, {"process_vm_readv", SYS_process_vm_readv}, {"userfaultfd", SYS_userfaultfd},
+        {"ptrace", SYS_ptrace},
+        {"mount", SYS_mount},
+        {"unshare", SYS_unshare},
+        {"bpf", SYS_bpf},
+        {"setns", SYS_setns},
+        {"process_vm_readv", SYS_process_vm_readv},
+        {"userfaultfd", SYS_userfaultfd},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (strcmp(all[i].name, input) == 0) {
@@ -162,14 +157,12 @@ static int dangerous(wayang_call *call, const void *input, size_t length)
     return wayang_fail(call, "unknown", input);
 }
 
-static int open_socket(wayang_call *call, const void *input, size_t length)
-{
+static int open_socket(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     return tell(call, "socket", socket(AF_INET, SOCK_STREAM, 0));
 }
 
-static int start_child(wayang_call *call, const void *input, size_t length)
-{
+static int start_child(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     pid_t child = fork();
     if (child == 0) {
@@ -178,8 +171,7 @@ static int start_child(wayang_call *call, const void *input, size_t length)
     return tell(call, "fork", child);
 }
 
-int wayang_plugin_init(const wayang_host *host, wayang_registry *registry)
-{
+int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     static const struct {
         const char *name;
         wayang_function run;

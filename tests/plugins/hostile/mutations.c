@@ -9,8 +9,7 @@
 #define WHOLE (WY_SLOT_FIRST | WY_SLOT_LAST)
 #define RING_EVERY 64u
 
-static void write_random(attack *a, uint8_t *at, size_t length)
-{
+static void write_random(attack *a, uint8_t *at, size_t length) {
     for (size_t i = 0; i < length; i += sizeof(uint64_t)) {
         uint64_t word = attack_random(a);
         size_t left = length - i;
@@ -18,16 +17,15 @@ static void write_random(attack *a, uint8_t *at, size_t length)
     }
 }
 
-static uint64_t crafted(attack *a)
-{
-    static const uint64_t values[] = {0, 1, 2, 255, 256, 257, 0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX, UINT64_MAX - 1};
+static uint64_t crafted(attack *a) {
+    static const uint64_t values[] = {0,          1,          2,          255,        256,           257,
+                                      0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX, UINT64_MAX - 1};
     uint64_t pick = attack_random(a) % (sizeof values / sizeof values[0] + 4);
     return pick < sizeof values / sizeof values[0] ? values[pick] : attack_random(a);
 }
 
 /* The head decides what the daemon may overwrite in D: a lie is taken back before the loop needs the truth. */
-static void mutate_head(attack *a)
-{
+static void mutate_head(attack *a) {
     uint64_t truth = a->w->head;
     __atomic_store_n(&a->w->head, crafted(a), __ATOMIC_RELEASE);
     attack_ring(a);
@@ -35,8 +33,7 @@ static void mutate_head(attack *a)
 }
 
 /* A slot that is not due: looked at only when its turn comes. */
-static void mutate_sequence(attack *a)
-{
+static void mutate_sequence(attack *a) {
     uint64_t offset = 1 + attack_random(a) % (a->slots - 1);
     wy_slot *slot = &a->ring[(a->position + offset) & (a->slots - 1)];
     uint64_t truth = slot->sequence;
@@ -45,16 +42,14 @@ static void mutate_sequence(attack *a)
     __atomic_store_n(&slot->sequence, truth, __ATOMIC_RELEASE);
 }
 
-static void ring_oddly(attack *a)
-{
+static void ring_oddly(attack *a) {
     uint64_t value[2] = {attack_random(a) % 4 == 0 ? UINT64_MAX - 1 : crafted(a), 0};
     ssize_t written = write(WY_WORKER_FD_DOORBELL, value, (size_t)(attack_random(a) % sizeof value));
     (void)written; /* refused or not: the daemon must not care */
 }
 
 /* One mutation of something that is a hint, or that nobody looks at yet. */
-static void mutate_hint(attack *a)
-{
+static void mutate_hint(attack *a) {
     switch (attack_random(a) % 8) {
     case 0: /* what is written once and never read again by the daemon */
         write_random(a, (uint8_t *)a->w + attack_random(a) % 0x78, 8);
@@ -85,8 +80,7 @@ static void mutate_hint(attack *a)
     }
 }
 
-static int read_order(wayang_call *call, const void *input, size_t length, attack_order *order)
-{
+static int read_order(wayang_call *call, const void *input, size_t length, attack_order *order) {
     if (length != sizeof *order) {
         return wayang_fail(call, "bad_order", "the input is an attack_order");
     }
@@ -95,8 +89,7 @@ static int read_order(wayang_call *call, const void *input, size_t length, attac
 }
 
 /* Succeeds with the number of mutations made: the worker must go on serving. */
-int hostile_hints(wayang_call *call, const void *input, size_t length)
-{
+int hostile_hints(wayang_call *call, const void *input, size_t length) {
     attack_order order;
     if (read_order(call, input, length, &order) != 0) {
         return 1;
@@ -114,11 +107,11 @@ int hostile_hints(wayang_call *call, const void *input, size_t length)
     return wayang_append(call, &made, sizeof made);
 }
 
-/* A slot of correct grammar that answers nothing which is in flight: a guess at the ticket of an earlier or later call. */
-static uint32_t publish_guess(attack *a)
-{
-    uint32_t generation = attack_random(a) % 2 ? (a->ticket >> 8) + (uint32_t)(1 + attack_random(a) % 8)
-                                               : (uint32_t)attack_random(a);
+/* A slot of correct grammar that answers nothing which is in flight: a guess at the ticket of an earlier or later call.
+ */
+static uint32_t publish_guess(attack *a) {
+    uint32_t generation =
+        attack_random(a) % 2 ? (a->ticket >> 8) + (uint32_t)(1 + attack_random(a) % 8) : (uint32_t)attack_random(a);
     wy_slot slot = {.ticket = generation << 8, .function = (uint16_t)attack_random(a)};
     if (slot.ticket == a->ticket) {
         slot.ticket ^= 0x100u;
@@ -151,8 +144,7 @@ static uint32_t publish_guess(attack *a)
 }
 
 /* Says through the log, which is kept whatever the end, what the daemon has consumed of us so far. */
-static void publish_log(attack *a, uint32_t made, uint32_t lethal)
-{
+static void publish_log(attack *a, uint32_t made, uint32_t lethal) {
     char text[WY_CHANNEL_INLINE_BYTES + 32];
     int length = snprintf(text, sizeof text, "%u %s\n", made, attack_lethal_name(lethal));
     wy_slot slot = {.ticket = a->ticket, .kind = WY_SLOT_LOG | WHOLE};
@@ -163,9 +155,9 @@ static void publish_log(attack *a, uint32_t made, uint32_t lethal)
     attack_publish(a, &slot);
 }
 
-/* Publishes guesses, waits until the daemon has taken them all, tells their number, does the deed, and never returns. */
-int hostile_publish(wayang_call *call, const void *input, size_t length)
-{
+/* Publishes guesses, waits until the daemon has taken them all, tells their number, does the deed, and never returns.
+ */
+int hostile_publish(wayang_call *call, const void *input, size_t length) {
     attack_order order;
     if (read_order(call, input, length, &order) != 0) {
         return 1;
@@ -192,8 +184,7 @@ int hostile_publish(wayang_call *call, const void *input, size_t length)
     }
 }
 
-int hostile_lethal_names(wayang_call *call, const void *input, size_t length)
-{
+int hostile_lethal_names(wayang_call *call, const void *input, size_t length) {
     (void)input, (void)length;
     for (uint32_t i = 0; i < attack_lethal_count(); i++) {
         const char *name = attack_lethal_name(i);
@@ -205,8 +196,7 @@ int hostile_lethal_names(wayang_call *call, const void *input, size_t length)
 }
 
 /* Rings without pause and without work. */
-int hostile_flood(wayang_call *call, const void *input, size_t length)
-{
+int hostile_flood(wayang_call *call, const void *input, size_t length) {
     (void)call, (void)input, (void)length;
     const uint64_t one = 1;
     volatile int for_ever = 1;
@@ -218,8 +208,7 @@ int hostile_flood(wayang_call *call, const void *input, size_t length)
 }
 
 /* Publishes without end what is correct and of no use: answers to nobody (order.lethal 0), or log (1). */
-int hostile_flood_slots(wayang_call *call, const void *input, size_t length)
-{
+int hostile_flood_slots(wayang_call *call, const void *input, size_t length) {
     attack_order order;
     if (read_order(call, input, length, &order) != 0) {
         return 1;
@@ -227,7 +216,8 @@ int hostile_flood_slots(wayang_call *call, const void *input, size_t length)
     attack a;
     attack_open(&a, order.seed);
     wy_slot slot = {.ticket = a.ticket, .kind = WY_SLOT_LOG | WHOLE, .length = WY_CHANNEL_INLINE_REFERENCE};
-    slot.payload.reference = (wy_reference){.offset = 0, .length = WY_CHANNEL_MAX_CHUNK_BYTES, .total = WY_CHANNEL_MAX_CHUNK_BYTES};
+    slot.payload.reference =
+        (wy_reference){.offset = 0, .length = WY_CHANNEL_MAX_CHUNK_BYTES, .total = WY_CHANNEL_MAX_CHUNK_BYTES};
     if (order.lethal == 0) {
         slot.ticket ^= 0x100u;
         slot.kind = WY_SLOT_OUTPUT | WHOLE;
@@ -242,8 +232,7 @@ int hostile_flood_slots(wayang_call *call, const void *input, size_t length)
 }
 
 /* Leaves an impossible head behind and keeps it there: the daemon meets it when it needs the space. */
-int hostile_bad_head(wayang_call *call, const void *input, size_t length)
-{
+int hostile_bad_head(wayang_call *call, const void *input, size_t length) {
     (void)call, (void)input, (void)length;
     attack a;
     attack_open(&a, 1);
@@ -254,10 +243,9 @@ int hostile_bad_head(wayang_call *call, const void *input, size_t length)
     }
 }
 
-/* Ends its own task with an output of its own making, though the function has not returned: valid, and nobody else's harm.
- * Then it answers the next call's ticket before there is one. */
-int hostile_guess(wayang_call *call, const void *input, size_t length)
-{
+/* Ends its own task with an output of its own making, though the function has not returned: valid, and nobody else's
+ * harm. Then it answers the next call's ticket before there is one. */
+int hostile_guess(wayang_call *call, const void *input, size_t length) {
     (void)call, (void)input, (void)length;
     attack a;
     attack_open(&a, 7);
