@@ -162,6 +162,18 @@ internal sealed class CommandRunner(
         }
     }
 
+    /// <summary>Closes all pipes; the runtime ends.</summary>
+    public void CloseAll()
+    {
+        foreach (var run in _runs.Values)
+        {
+            run.Abandon();
+        }
+
+        _runs.Clear();
+        _byTask.Clear();
+    }
+
     /// <summary>CPU weight by class: see design section 6.</summary>
     public static uint NiceClass(byte level) => level switch
     {

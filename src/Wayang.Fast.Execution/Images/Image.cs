@@ -52,6 +52,9 @@ internal sealed class Image(string hash, string profile, ImageKind kind, int sou
 
     public string? Failure { get; set; }
 
+    /// <summary>Timestamp at which it failed.</summary>
+    public long FailedAt { get; set; }
+
     /// <summary>Timestamp at which its present zygote became ready.</summary>
     public long ReadySince { get; set; }
 

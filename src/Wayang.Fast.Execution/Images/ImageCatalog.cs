@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
@@ -19,6 +20,8 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     /// <summary>Images of commands have this name; it is no hash.</summary>
     public const string CommandHash = "command";
 
+    private static readonly TimeSpan CommandRetry = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Hash, string Profile), Image> _images = [];
     private readonly Dictionary<string, (int Descriptor, long Bytes)> _contents = [];
@@ -30,6 +33,13 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     {
         lock (_lock)
         {
+            // Nobody can put it again: one that failed is tried again, at most once a second.
+            if (_images.TryGetValue((CommandHash, profile), out var known) && known.State == ImageState.Failed
+                && Stopwatch.GetElapsedTime(known.FailedAt) > CommandRetry)
+            {
+                _images.Remove((CommandHash, profile));
+            }
+
             return GetOrOpen(CommandHash, profile, ImageKind.Command, -1, 0);
         }
     }
@@ -66,7 +76,12 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
                     return (null, new OperationError(ErrorCode.ResourceExhausted, $"the node holds {_contents.Count} images already; the bound is max_images"));
                 }
 
-                content = (Descriptors.CreateSealedMemory("wayang-image", upload.Data.Span), upload.Data.Length);
+                if (!TryStore(upload.Data.Span, out var descriptor, out var why))
+                {
+                    return (null, new OperationError(ErrorCode.ResourceExhausted, $"the content cannot be stored: {why}", null, 1000));
+                }
+
+                content = (descriptor, upload.Data.Length);
                 _contents.Add(hash, content);
             }
 
@@ -81,6 +96,7 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         await image.Opened.Task.WaitAsync(cancellation).ConfigureAwait(false);
         if (image.State == ImageState.Failed)
         {
+            Forget(image);
             return (null, new OperationError(ErrorCode.ImageFailed, image.Failure ?? "the image could not be loaded", "data"));
         }
 
@@ -113,6 +129,40 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
             }
 
             _contents.Clear();
+        }
+    }
+
+    /// <summary>Content that could not be loaded takes no place from others, unless somebody has it or tries it again.</summary>
+    private void Forget(Image image)
+    {
+        lock (_lock)
+        {
+            if (_images.GetValueOrDefault((image.Hash, image.Profile)) == image)
+            {
+                _images.Remove((image.Hash, image.Profile));
+            }
+
+            if (!_images.Keys.Any(k => k.Hash == image.Hash) && !_owners.Keys.Any(k => k.Hash == image.Hash)
+                && _contents.Remove(image.Hash, out var content))
+            {
+                Descriptors.Close(content.Descriptor);
+            }
+        }
+    }
+
+    private static bool TryStore(ReadOnlySpan<byte> data, out int descriptor, out string why)
+    {
+        try
+        {
+            why = string.Empty;
+            descriptor = Descriptors.CreateSealedMemory("wayang-image", data);
+            return true;
+        }
+        catch (NativeException failure)
+        {
+            why = failure.Message;
+            descriptor = -1;
+            return false;
         }
     }
 

@@ -108,6 +108,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
     {
         _images.Remove(image);
         image.Failure = why;
+        image.FailedAt = Stopwatch.GetTimestamp();
         image.State = ImageState.Failed;
         image.Opened.TrySetResult();
         foreach (var pool in image.Pools)

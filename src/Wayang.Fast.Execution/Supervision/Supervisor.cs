@@ -128,6 +128,7 @@ internal sealed partial class Supervisor : IDisposable
     public void Dispose()
     {
         Stop();
+        _commands.CloseAll();
         _link.Dispose();
         _poller.Dispose();
         _signal.Dispose();

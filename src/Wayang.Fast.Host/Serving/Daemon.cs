@@ -56,7 +56,11 @@ internal static class Daemon
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
             }
 
-            keeper.SendReady();
+            if (!end.IsCompleted)
+            {
+                keeper.SendReady();
+            }
+
             if (!options.IsPrivate)
             {
                 log.Info($"serving at {options.SocketPath}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");

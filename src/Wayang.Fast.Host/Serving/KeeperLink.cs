@@ -78,8 +78,16 @@ internal sealed class KeeperLink : IDisposable
         while (!_stopping)
         {
             _poller.Wait(events, -1);
-            if (_stopping || !Receive())
+            try
             {
+                if (_stopping || !Receive())
+                {
+                    return;
+                }
+            }
+            catch (NativeException failure)
+            {
+                _onEnd($"the keeper's socket failed: {failure.Message}");
                 return;
             }
         }
