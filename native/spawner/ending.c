@@ -27,9 +27,16 @@ static void set_own_end(const wy_worker_slot *worker, int code, int status, wy_m
     }
 }
 
-/* In this order: what the filter proved; what the kernel did for memory; what the daemon asked for; what kept it from
- * starting; what it did itself. */
-static void decide(const wy_worker_slot *worker, bool oom, int code, int status, wy_msg_worker_exited *out) {
+/* SIGKILL, but not by us for the daemon: its image went down and took it along, or somebody outside did it. */
+static bool is_lost(const wy_worker_slot *worker, bool image_ends, int code, int status) {
+    bool started = worker->state == WY_WORKER_RUNNING, killed = code == CLD_KILLED && status == SIGKILL;
+    return !worker->ended && (started ? killed : image_ends);
+}
+
+/* In this order: what the filter proved; what the kernel did for memory; what the daemon asked for; what took it away; what
+ * kept it from starting; what it did itself. */
+static void decide(const wy_worker_slot *worker, bool image_ends, bool oom, int code, int status,
+                   wy_msg_worker_exited *out) {
     bool started = worker->state == WY_WORKER_RUNNING;
     if (worker->violated) {
         const char *name = wy_syscall_name(worker->violation);
@@ -42,6 +49,8 @@ static void decide(const wy_worker_slot *worker, bool oom, int code, int status,
         set(out, WY_EXIT_OOM, 0, "the memory limit was reached");
     } else if (worker->kill_asked && (!started || (!worker->ended && code != CLD_EXITED))) {
         set(out, WY_EXIT_KILLED, SIGKILL, "killed as asked");
+    } else if (is_lost(worker, image_ends, code, status)) {
+        set(out, WY_EXIT_LOST, 0, worker->failed ? worker->failure.text : "killed from outside");
     } else if (!started) {
         set(out, WY_EXIT_NOT_STARTED, worker->failed ? worker->failure.sys_errno : ECHILD,
             worker->failed ? worker->failure.text : "the worker died before it was ready");
@@ -58,7 +67,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
     if (worker->group != NULL) {
         wy_group_read(worker->group, &exited.peak_memory_bytes, &oom_kills);
     }
-    decide(worker, oom_kills > 0, wait_code, wait_status, &exited);
+    decide(worker, image->state == WY_IMAGE_DYING, oom_kills > 0, wait_code, wait_status, &exited);
     wy_unwatch_close(s, &worker->boot_fd);
     wy_unwatch_close(s, &worker->listener_fd);
     wy_unwatch_close(s, &worker->pidfd);

@@ -43,7 +43,8 @@ static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command
     }
     wy_image_slot *image = wy_image_find(s, m->image_id);
     if (image == NULL || image->state != WY_IMAGE_OPEN) {
-        return wy_fail(error, WY_INVALID, 0, "start", "image %llu is %s", (unsigned long long)m->image_id,
+        /* CLOSED: it was open a moment ago, as the daemon may still believe. */
+        return wy_fail(error, image == NULL || image->state == WY_IMAGE_DYING ? WY_CLOSED : WY_INVALID, 0, "start", "image %llu is %s", (unsigned long long)m->image_id,
                        image == NULL ? "unknown" : "not ready");
     }
     if (command != (image->kind == WY_IMAGE_COMMAND)) {

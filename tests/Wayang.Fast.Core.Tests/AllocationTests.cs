@@ -42,7 +42,7 @@ public class AllocationTests
 
         void Rounds(int rounds)
         {
-            Span<int> batch = stackalloc int[64];
+            Span<InboxItem> batch = stackalloc InboxItem[64];
             for (var round = 0; round < rounds; round++)
             {
                 for (var i = 0; i < 32; i++)
@@ -55,14 +55,13 @@ public class AllocationTests
                     record.Input.Set("0123456789"u8);
                     var slot = record.Slot;
                     lifecycle.Admit(record, observers[i % 3], i);
-                    inbox.Push(slot);
+                    inbox.Push(slot, pool, (byte)(i % 56), i % 3);
                 }
 
                 var count = inbox.Drain(batch);
-                foreach (var slot in batch[..count])
+                foreach (ref readonly var item in batch[..count])
                 {
-                    var record = table[slot];
-                    scheduler.Enqueue(slot, record.Pool, record.Level, record.Tenant);
+                    scheduler.Enqueue(item.Task, item.Pool, item.Level, item.Tenant);
                 }
 
                 while (scheduler.TryDequeue(out var item))

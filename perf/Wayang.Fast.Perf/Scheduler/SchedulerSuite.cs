@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Wayang.Fast.Core.Scheduling;
 
 namespace Wayang.Fast.Perf.Scheduling;
@@ -7,8 +6,9 @@ namespace Wayang.Fast.Perf.Scheduling;
 /// <summary>
 /// The node's scheduler against a lock around a PriorityQueue: one thread submits, one dispatches, a million tasks wait all the
 /// time. Both sides get the same tasks in the same order; value and limit alternate and are medians.
-/// <para>A pair = the submitter writes the task's key and pushes its slot into the inbox; the dispatcher drains, reads the key
-/// (slots are shuffled, so that is a cache miss, as a record of the task table is), enqueues, and dequeues one task.</para>
+/// <para>A pair = the submitter pushes a slot with its pool, level and tenant into the inbox; the dispatcher drains, enqueues,
+/// and dequeues one task. With the lock, the submitter enqueues the slot with its level. Neither looks at a record of the task
+/// table, and slots are shuffled for both.</para>
 /// </summary>
 public static class SchedulerSuite
 {
@@ -45,14 +45,6 @@ public static class SchedulerSuite
         ];
     }
 
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Key
-    {
-        public int Tenant;
-        public short Pool;
-        public byte Level;
-    }
-
     /// <summary>Which slot comes when, at which level: the same for both sides.</summary>
     private sealed class Work
     {
@@ -78,7 +70,6 @@ public static class SchedulerSuite
 
     private static double MeasureScheduler(Work work, int tenants, Action<int> pin)
     {
-        var keys = new Key[work.Slots.Length];
         var inbox = new Inbox(work.Slots.Length);
         var scheduler = new Core.Scheduling.Scheduler(new SchedulerOptions(work.Slots.Length), TimeProvider.System, 1);
         for (var pool = 0; pool < Pools; pool++)
@@ -88,11 +79,11 @@ public static class SchedulerSuite
 
         for (var i = 0; i < Waiting; i++)
         {
-            Submit(work, tenants, keys, inbox, i);
+            Submit(work, tenants, inbox, i);
         }
 
-        Span<int> first = new int[BatchSize];
-        for (int count; (count = Accept(inbox, scheduler, keys, first)) > 0;)
+        Span<InboxItem> first = new InboxItem[BatchSize];
+        for (int count; (count = Accept(inbox, scheduler, first)) > 0;)
         {
         }
 
@@ -103,15 +94,15 @@ public static class SchedulerSuite
             {
                 for (var i = Waiting; i < work.Slots.Length; i++)
                 {
-                    Submit(work, tenants, keys, inbox, i);
+                    Submit(work, tenants, inbox, i);
                 }
             },
             () =>
             {
-                Span<int> batch = stackalloc int[BatchSize];
+                Span<InboxItem> batch = stackalloc InboxItem[BatchSize];
                 for (var done = 0; done < work.Pairs;)
                 {
-                    var count = Accept(inbox, scheduler, keys, batch);
+                    var count = Accept(inbox, scheduler, batch);
                     if (count == 0)
                     {
                         Thread.SpinWait(4);
@@ -130,27 +121,16 @@ public static class SchedulerSuite
             });
     }
 
-    private static void Submit(Work work, int tenants, Key[] keys, Inbox inbox, int i)
-    {
-        var slot = work.Slots[i];
-        keys[slot] = new Key { Pool = (short)(i % Pools), Level = work.LevelsOf[i], Tenant = (i >> 2) % tenants };
-        inbox.Push(slot);
-    }
+    // Tenants: a power of two, because a division would cost as much as the push.
+    private static void Submit(Work work, int tenants, Inbox inbox, int i) =>
+        inbox.Push(work.Slots[i], i % Pools, work.LevelsOf[i], (i >> 2) & (tenants - 1));
 
-    private static int Accept(Inbox inbox, Core.Scheduling.Scheduler scheduler, Key[] keys, Span<int> batch)
+    private static int Accept(Inbox inbox, Core.Scheduling.Scheduler scheduler, Span<InboxItem> batch)
     {
         var count = inbox.Drain(batch);
-        // Gathered first: the misses of a batch overlap.
-        Span<Key> gathered = stackalloc Key[count];
-        for (var i = 0; i < count; i++)
+        foreach (ref readonly var item in batch[..count])
         {
-            gathered[i] = keys[batch[i]];
-        }
-
-        for (var i = 0; i < count; i++)
-        {
-            ref readonly var key = ref gathered[i];
-            scheduler.Enqueue(batch[i], key.Pool, key.Level, key.Tenant);
+            scheduler.Enqueue(item.Task, item.Pool, item.Level, item.Tenant);
         }
 
         return count;

@@ -1,31 +1,35 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Wayang.Fast.Core.Scheduling;
 
-/// <summary>Names a flow: pool and level in one number, and the tenant.</summary>
-[StructLayout(LayoutKind.Auto)]
-internal readonly record struct FlowKey(int Place, int Tenant)
-{
-    public override int GetHashCode() => unchecked((Place * (int)0x9E3779B1) ^ (Tenant * (int)0x85EBCA77));
-}
-
 /// <summary>
 /// Storage of the scheduler's queues: flows, and the blocks of tasks that they are made of. A block is 16 entries of 8
 /// bytes: first the number of the next block, then up to 15 tasks with the millisecond in which each began to wait.
+/// <para>A flow that ran empty is kept with its block, because it is likely needed again at once: as the only one of its ring
+/// (then it stays there), or idle, at most <see cref="MaxIdle"/> of them, the longest idle goes first.</para>
+/// <para>Bounds: a block per 15 waiting tasks, and one more per flow that has tasks, is idle, or rests in its ring.</para>
 /// </summary>
-internal sealed class FlowQueues(int maxTasks)
+internal sealed class FlowQueues
 {
+    public const int None = 0;
+    private const int MaxIdle = 1024;
     private const int BlockBits = 4;
     private const int BlockSize = 1 << BlockBits;
+    private const int BlockMask = BlockSize - 1;
     private const int Index0 = 1; // entry 0 of a block is its link
+    private const int NoBlock = -1;
 
-    private readonly Dictionary<FlowKey, int> _index = [];
-    private Flow[] _flows = new Flow[64];
-    private int _flowCount;
-    private int _freeFlow = -1;
-    private Entry[] _entries = new Entry[BlockSize * Math.Max(64, (maxTasks / (BlockSize - 1)) + 1)];
+    private Flow[] _flows = new Flow[64]; // flow 0 is no flow: the end of every chain, and the anchor of the idle ones
+    private int[] _chains = new int[64];
+    private int _flowCount = 1;
+    private int _freeFlow;
+    private int _idle;
+    private Entry[] _entries;
     private int _blockCount;
-    private int _freeBlock = -1;
+    private int _freeBlock = NoBlock;
+
+    public FlowQueues(int maxTasks) => _entries = new Entry[BlockSize * Math.Max(64, (maxTasks / (BlockSize - 1)) + 1)];
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Entry
@@ -39,35 +43,135 @@ internal sealed class FlowQueues(int maxTasks)
     {
         public int Head; // position in _entries of the oldest task
         public int Tail; // position after the youngest
-        public int Count;
         public int Tenant;
-        public int Next; // in its ring, or the next unused flow
+        public int Place; // pool and level
+        public int Next; // in its ring, among the idle, or the next unused flow
         public int Previous;
+        public int Chain; // next flow of the same hash
         public int Deficit; // what deficit round robin has left to give it; all weights are 1 so far
         public int Deadlines; // root of its heap of tasks with a deadline; none yet
+        public bool Idle;
     }
 
     public int TenantOf(int flow) => _flows[flow].Tenant;
 
     public int NextOf(int flow) => _flows[flow].Next;
 
-    public uint HeadSince(int flow)
+    public uint HeadSince(int flow) => _entries[_flows[flow].Head].Since;
+
+    public bool IsIdle(int flow) => _flows[flow].Idle;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Append(int flow, int task, uint since)
     {
         ref var f = ref _flows[flow];
-        return _entries[f.Head].Since;
+        var tail = f.Tail;
+        ref var entry = ref _entries[tail];
+        entry.Task = task;
+        entry.Since = since;
+        f.Tail = ++tail;
+        if ((tail & BlockMask) == 0)
+        {
+            ContinueTail(ref f, tail - BlockSize);
+        }
     }
 
-    public bool TryFind(FlowKey key, out int flow) => _index.TryGetValue(key, out flow);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int TakeHead(int flow, out bool emptied)
+    {
+        ref var f = ref _flows[flow];
+        var head = f.Head;
+        var task = _entries[head].Task;
+        f.Head = ++head;
+        if ((head & BlockMask) == 0)
+        {
+            ContinueHead(ref f, head - BlockSize);
+        }
 
-    public void Index(FlowKey key, int flow) => _index.Add(key, flow);
+        emptied = f.Head == f.Tail;
+        return task;
+    }
 
-    public void Unindex(FlowKey key) => _index.Remove(key);
+    /// <summary>The flow of a place and tenant: in its ring, idle, or new and then idle too.</summary>
+    public int Find(int place, int tenant)
+    {
+        ref var chain = ref _chains[ChainOf(place, tenant)];
+        for (var flow = chain; flow != None;)
+        {
+            ref var f = ref _flows[flow];
+            if (f.Tenant == tenant && f.Place == place)
+            {
+                return flow;
+            }
 
-    /// <summary>A flow of its own ring, empty.</summary>
-    public int Open(int tenant)
+            flow = f.Chain;
+        }
+
+        return Open(place, tenant);
+    }
+
+    /// <summary>Makes an idle flow the only one of a ring.</summary>
+    public void Wake(int flow)
+    {
+        Unlink(flow);
+        ref var f = ref _flows[flow];
+        (f.Next, f.Previous, f.Idle) = (flow, flow, false);
+        _idle--;
+    }
+
+    /// <summary>Puts an idle flow at the end of the ring whose current one is <paramref name="current"/>.</summary>
+    public void WakeBefore(int current, int flow)
+    {
+        Unlink(flow);
+        _flows[flow].Idle = false;
+        LinkBefore(current, flow);
+        _idle--;
+    }
+
+    /// <summary>An empty flow leaves its ring.</summary>
+    public void Rest(int flow)
+    {
+        Unlink(flow);
+        _flows[flow].Idle = true;
+        LinkBefore(None, flow);
+        if (++_idle > MaxIdle)
+        {
+            Close(_flows[None].Next);
+        }
+    }
+
+    /// <summary>The tail's block is full.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ContinueTail(ref Flow f, int full)
+    {
+        var block = TakeBlock();
+        _entries[full].Task = block;
+        f.Tail = block + Index0;
+    }
+
+    /// <summary>The head's block was read to its end.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ContinueHead(ref Flow f, int read)
+    {
+        var entries = _entries;
+        var block = entries[read].Task;
+        f.Head = block + Index0;
+        GiveBlock(read);
+
+        // Of a long queue the block after this one is in no cache. Touched here, it comes while this one is served; what
+        // stands in a link that is not set yet does no harm.
+        var next = entries[block].Task;
+        if ((uint)next < (uint)entries.Length)
+        {
+            _ = Volatile.Read(ref entries[next].Task);
+            _ = Volatile.Read(ref entries[next + BlockMask].Task);
+        }
+    }
+
+    private int Open(int place, int tenant)
     {
         var flow = _freeFlow;
-        if (flow >= 0)
+        if (flow != None)
         {
             _freeFlow = _flows[flow].Next;
         }
@@ -76,82 +180,73 @@ internal sealed class FlowQueues(int maxTasks)
             flow = _flowCount++;
             if (flow == _flows.Length)
             {
-                Array.Resize(ref _flows, flow * 2);
+                Grow();
             }
         }
 
         var start = TakeBlock() + Index0;
-        _flows[flow] = new Flow { Head = start, Tail = start, Tenant = tenant, Next = flow, Previous = flow };
+        ref var chain = ref _chains[ChainOf(place, tenant)];
+        _flows[flow] = new Flow { Head = start, Tail = start, Place = place, Tenant = tenant, Chain = chain, Idle = true };
+        chain = flow;
+        LinkBefore(None, flow);
+        _idle++;
         return flow;
     }
 
-    /// <summary>Forgets an empty flow that left its ring.</summary>
-    public void Close(int flow)
+    private void Close(int flow)
     {
+        Unlink(flow);
         ref var f = ref _flows[flow];
-        GiveBlock(f.Head & ~(BlockSize - 1));
+        ref var link = ref _chains[ChainOf(f.Place, f.Tenant)];
+        while (link != flow)
+        {
+            link = ref _flows[link].Chain;
+        }
+
+        link = f.Chain;
+        GiveBlock(f.Head & ~BlockMask);
         f.Next = _freeFlow;
         _freeFlow = flow;
+        _idle--;
     }
 
-    /// <summary>Puts a flow at the end of the ring whose current one is <paramref name="current"/>.</summary>
-    public void InsertBefore(int current, int flow)
+    private void LinkBefore(int next, int flow)
     {
-        var last = _flows[current].Previous;
-        _flows[flow].Next = current;
-        _flows[flow].Previous = last;
-        _flows[last].Next = flow;
-        _flows[current].Previous = flow;
+        var previous = _flows[next].Previous;
+        _flows[flow].Next = next;
+        _flows[flow].Previous = previous;
+        _flows[previous].Next = flow;
+        _flows[next].Previous = flow;
     }
 
-    public void Remove(int flow)
+    private void Unlink(int flow)
     {
         ref var f = ref _flows[flow];
         _flows[f.Previous].Next = f.Next;
         _flows[f.Next].Previous = f.Previous;
     }
 
-    public void Append(int flow, int task, uint since)
+    // As many chains as flows fit, a power of two.
+    private int ChainOf(int place, int tenant) =>
+        (int)((((uint)place * 0x9E3779B1) ^ ((uint)tenant * 0x85EBCA77)) >> 7) & (_chains.Length - 1);
+
+    private void Grow()
     {
-        ref var f = ref _flows[flow];
-        var tail = f.Tail;
-        ref var entry = ref _entries[tail];
-        entry.Task = task;
-        entry.Since = since;
-        f.Count++;
-        if (((tail + 1) & (BlockSize - 1)) != 0)
+        Array.Resize(ref _flows, _flows.Length * 2);
+        _chains = new int[_flows.Length];
+        for (var flow = 1; flow < _flowCount - 1; flow++)
         {
-            f.Tail = tail + 1;
-            return;
+            // No flow is unused when there is no room for another.
+            ref var f = ref _flows[flow];
+            ref var chain = ref _chains[ChainOf(f.Place, f.Tenant)];
+            (f.Chain, chain) = (chain, flow);
         }
-
-        var block = TakeBlock();
-        _entries[tail & ~(BlockSize - 1)].Task = block;
-        f.Tail = block + Index0;
-    }
-
-    public int TakeHead(int flow, out bool emptied)
-    {
-        ref var f = ref _flows[flow];
-        var head = f.Head;
-        var task = _entries[head].Task;
-        emptied = --f.Count == 0;
-        if (((head + 1) & (BlockSize - 1)) != 0)
-        {
-            f.Head = head + 1;
-            return task;
-        }
-
-        var block = head & ~(BlockSize - 1);
-        f.Head = _entries[block].Task + Index0;
-        GiveBlock(block);
-        return task;
     }
 
     private int TakeBlock()
     {
         var block = _freeBlock;
-        if (block >= 0)
+        if (block != NoBlock)
         {
             _freeBlock = _entries[block].Task;
             return block;
@@ -160,7 +255,6 @@ internal sealed class FlowQueues(int maxTasks)
         block = _blockCount++ << BlockBits;
         if (block == _entries.Length)
         {
-            // Bounded by a block per waiting task, when all are of different flows.
             Array.Resize(ref _entries, checked(block * 2));
         }
 

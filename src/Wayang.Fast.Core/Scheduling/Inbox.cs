@@ -1,30 +1,52 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Wayang.Fast.Core.Scheduling;
 
+/// <summary>A task on its way to the scheduler: its slot, and all that the scheduler wants to know of it.</summary>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct InboxItem(int Task, int Pool, byte Level, int Tenant);
+
 /// <summary>
-/// Task slots on their way to the dispatch owner.
+/// Tasks on their way to the dispatch owner, which thus need not look at the records (cache lines of another core) to sort them.
 /// <para>Producers: any number. Consumers: one at a time (the owner). Progress: <see cref="Push"/> is wait-free (one fetch-and-add,
 /// one store); <see cref="Drain"/> never waits for a producer: a place that was claimed and not yet filled is stepped over and
 /// looked at again, as long as there are at most 16 of them and the oldest is not more than the bound of tasks behind.
 /// Ordering: a push that returned before another began comes out first. Full cannot happen: a slot stands here at
 /// most once, and there is room for twice all slots. Empty: Drain returns 0.</para>
-/// <para>Memory: 4 bytes a place, sixteen to a cache line, written and read in sequence; the consumer writes none of
-/// them. A place holds slot + 1 and the parity of the lap, so what the lap before left there reads as "not yet filled".</para>
+/// <para>Memory: 8 bytes a place, eight to a cache line, written and read in sequence; the consumer writes none of
+/// them. A place holds, from its lowest bit: slot (28), level (6), pool (14), tenant (15), and the parity of the lap (1), so
+/// what the lap before left there reads as "not yet filled". Pools from 16,383 and tenants from 32,768 on do not fit: theirs
+/// stand in an array by slot (8 bytes a slot), which the first of them allocates.</para>
 /// </summary>
 public sealed class Inbox
 {
     private const int MaxHoles = 16;
-    private const int ParityBit = int.MinValue;
+    private const long ParityBit = long.MinValue;
+    private const int SlotBits = 28;
+    private const int LevelAt = SlotBits;
+    private const int PoolAt = LevelAt + 6;
+    private const int PoolBits = 14;
+    private const int TenantAt = PoolAt + PoolBits;
+    private const int TenantBits = 15;
+    private const int WidePool = (1 << PoolBits) - 1; // pool and tenant stand in _wide
 
-    private readonly int[] _places;
+    private readonly long[] _places;
+    private WideKey[]? _wide;
     private readonly int _mask;
     private readonly int _shift;
     private readonly int _maxTasks;
     private readonly long[] _holes = new long[MaxHoles];
     private int _emptyLooks;
     private Cursors _cursors;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct WideKey
+    {
+        public int Pool;
+        public int Tenant;
+    }
 
     // 128 bytes apart (adjacent-line prefetch): producers write one, the owner the other.
     [StructLayout(LayoutKind.Explicit, Size = 384)]
@@ -46,28 +68,34 @@ public sealed class Inbox
     public Inbox(int maxTasks)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxTasks);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTasks, 1 << 28);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTasks, 1 << SlotBits);
         _maxTasks = maxTasks;
-        _places = new int[BitOperations.RoundUpToPowerOf2((uint)maxTasks * 2)];
+        _places = new long[BitOperations.RoundUpToPowerOf2((uint)maxTasks * 2)];
         _mask = _places.Length - 1;
         _shift = BitOperations.Log2((uint)_places.Length);
     }
 
     /// <summary>
-    /// Puts a slot in. After it returns, the caller offers itself as dispatch owner (or knows that the owner looks at
+    /// Puts a task in. After it returns, the caller offers itself as dispatch owner (or knows that the owner looks at
     /// <see cref="IsEmpty"/> after it gave the ownership up); the interlocked operation of that offer orders the two.
     /// </summary>
-    /// <returns>True when everything before it had been drained (a hint: whom to wake).</returns>
-    public bool Push(int task)
+    public void Push(int task, int pool, byte level, int tenant)
     {
+        if ((uint)task >= (uint)_maxTasks || level >= Scheduler.Levels)
+        {
+            Throw(task, level);
+        }
+
+        var key = (uint)pool < WidePool && (uint)tenant < (1 << TenantBits)
+            ? ((long)pool << PoolAt) | ((long)tenant << TenantAt)
+            : PutWide(task, pool, tenant);
         var position = Interlocked.Increment(ref _cursors.Tail) - 1;
         // SYNC POINT: pairs with the reads in Drain and IsEmpty.
-        Volatile.Write(ref _places[(int)position & _mask], (task + 1) | Parity(position));
-        return Volatile.Read(ref _cursors.Head) == position;
+        Volatile.Write(ref _places[(int)position & _mask], key | ((long)level << LevelAt) | (uint)task | Parity(position));
     }
 
-    /// <summary>Takes up to <paramref name="tasks"/>.Length slots in their order. Owner only.</summary>
-    public int Drain(Span<int> tasks)
+    /// <summary>Takes up to <paramref name="tasks"/>.Length tasks in their order. Owner only.</summary>
+    public int Drain(Span<InboxItem> tasks)
     {
         // With holes: read before them, because what was claimed after a hole was filled must not come out before it.
         var limit = _cursors.HoleCount == 0 ? long.MaxValue : Volatile.Read(ref _cursors.Tail);
@@ -110,12 +138,44 @@ public sealed class Inbox
     }
 
     // Laps alternate between the bit set and clear; the first has it set, because fresh memory is clear.
-    private int Parity(long position) => ((position >> _shift) & 1) == 0 ? ParityBit : 0;
+    private long Parity(long position) => (~position << (63 - _shift)) & ParityBit;
 
-    private bool IsFilled(long position) => (Volatile.Read(ref _places[(int)position & _mask]) ^ Parity(position)) > 0;
+    private bool IsFilled(long position) => (Volatile.Read(ref _places[(int)position & _mask]) ^ Parity(position)) >= 0;
+
+    private InboxItem Item(long place)
+    {
+        var task = (int)place & ((1 << SlotBits) - 1);
+        var level = (byte)((place >> LevelAt) & (Scheduler.Levels - 1));
+        var pool = (int)(place >> PoolAt) & WidePool;
+        return pool != WidePool ? new InboxItem(task, pool, level, (int)(place >> TenantAt)) : Wide(task, level);
+    }
+
+    private InboxItem Wide(int task, byte level)
+    {
+        ref readonly var wide = ref _wide![task];
+        return new InboxItem(task, wide.Pool, level, wide.Tenant);
+    }
+
+    private long PutWide(int task, int pool, int tenant)
+    {
+        var wide = Volatile.Read(ref _wide);
+        if (wide is null)
+        {
+            // SYNC POINT: one of the producers that come first wins, the store of the place publishes it to the owner.
+            wide = new WideKey[_maxTasks];
+            wide = Interlocked.CompareExchange(ref _wide, wide, null) ?? wide;
+        }
+
+        wide[task] = new WideKey { Pool = pool, Tenant = tenant };
+        return (long)WidePool << PoolAt;
+    }
+
+    [DoesNotReturn]
+    private void Throw(int task, byte level) =>
+        throw new ArgumentOutOfRangeException(nameof(task), $"slot {task} of {_maxTasks} at level {level}");
 
     /// <summary>Takes filled places up to the first that is not.</summary>
-    private int DrainPlaces(Span<int> tasks, long limit)
+    private int DrainPlaces(Span<InboxItem> tasks, long limit)
     {
         var places = _places;
         var head = _cursors.Head;
@@ -123,12 +183,12 @@ public sealed class Inbox
         while (count < tasks.Length && head < limit)
         {
             var value = Volatile.Read(ref places[(int)head & _mask]) ^ Parity(head);
-            if (value <= 0)
+            if (value < 0)
             {
                 break;
             }
 
-            tasks[count++] = value - 1;
+            tasks[count++] = Item(value);
             head++;
         }
 
@@ -166,7 +226,7 @@ public sealed class Inbox
         return true;
     }
 
-    private int DrainHoles(Span<int> tasks)
+    private int DrainHoles(Span<InboxItem> tasks)
     {
         var count = 0;
         var kept = 0;
@@ -174,9 +234,9 @@ public sealed class Inbox
         {
             var position = _holes[i];
             var value = Volatile.Read(ref _places[(int)position & _mask]) ^ Parity(position);
-            if (value > 0 && count < tasks.Length)
+            if (value >= 0 && count < tasks.Length)
             {
-                tasks[count++] = value - 1;
+                tasks[count++] = Item(value);
             }
             else
             {

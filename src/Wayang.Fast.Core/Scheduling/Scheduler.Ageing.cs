@@ -107,7 +107,7 @@ public sealed partial class Scheduler
             var level = Highest(levels);
             levels &= ~(1UL << level);
             ref var at = ref _levels[(pool * Levels) + level];
-            var flow = at.Current - 1;
+            var flow = at.Current;
             for (var flows = at.Flows; flows > 0 && moves > 0; flows--)
             {
                 var next = _queues.NextOf(flow);
@@ -130,8 +130,25 @@ public sealed partial class Scheduler
             Put(pool, ref entry, Lifted(level), tenant, task, _now);
             if (emptied)
             {
-                Close(ref _levels[(pool * Levels) + level], pool, ref entry, level, flow);
+                Leave(ref _levels[(pool * Levels) + level], ref entry, level, flow);
             }
         }
+    }
+    /// <summary>A flow ran empty, whether it is the current one or not.</summary>
+    private void Leave(ref Level at, ref Pool entry, int level, int flow)
+    {
+        if (at.Flows == 1)
+        {
+            entry.Bitmap &= ~(1UL << level);
+            return;
+        }
+
+        if (at.Current == flow)
+        {
+            at.Current = _queues.NextOf(flow);
+        }
+
+        at.Flows--;
+        _queues.Rest(flow);
     }
 }

@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Wayang.Fast.Core.Scheduling;
@@ -13,7 +15,7 @@ public readonly record struct ScheduledTask(int Task, int Pool, byte Level);
 /// Which task runs next: a pure state machine over a clock. One owner at a time; no locks, no I/O, no allocation in steady
 /// state (its arrays double while the number of pools, flows or queued tasks reaches a new height).
 /// <code>
-/// ready[level]   ring of the pools whose highest waiting level this is and that have a free slot (a bitmap finds the highest)
+/// ready[level]   the pools whose highest waiting level this is and that have a free slot, by turns (a bitmap finds the highest)
 ///  pool          free slots, a bitmap of its levels
 ///   level        ring of flows, one per tenant with something waiting (deficit round robin; all weights are 1 so far)
 ///    flow        FIFO in blocks of 15 tasks: 128 bytes in sequence, so a queue of a million stays dense
@@ -25,10 +27,10 @@ public sealed partial class Scheduler
     public const int Levels = 64;
 
     private readonly SchedulerOptions _options;
+    private readonly int _maxTasks;
     private readonly TimeProvider _time;
     private readonly FlowQueues _queues;
-    private ulong _ready;
-    private readonly int[] _readyHead = new int[Levels];
+    private ReadyPools _ready = new();
     private Pool[] _pools = new Pool[8];
     private Level[] _levels = new Level[8 * Levels];
     private int _poolCount;
@@ -40,17 +42,19 @@ public sealed partial class Scheduler
         public ulong Bitmap;
         public int FreeSlots;
         public int Queued;
-        public int ReadyLevel; // -1: not in a ready ring
-        public int ReadyNext;
-        public int ReadyPrevious; // or the next unused pool
+        public int ReadyLevel; // where it stands in _ready
+        public int NextUnused;
         public bool Used;
     }
 
-    /// <summary>The flows of one pool and level: a ring, of which <see cref="Current"/> is served next.</summary>
+    /// <summary>
+    /// The flows of one pool and level: a ring, of which <see cref="Current"/> is served next. All have tasks waiting, but for a flow
+    /// that is alone: it stays when it ran empty, and the pool's bitmap tells.
+    /// </summary>
     [StructLayout(LayoutKind.Sequential)]
     private struct Level
     {
-        public int Current; // flow + 1; 0: none
+        public int Current;
         public int Flows;
     }
 
@@ -60,9 +64,9 @@ public sealed partial class Scheduler
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
         _options = options;
+        _maxTasks = options.MaxTasks;
         _time = time;
         _queues = new FlowQueues(options.MaxTasks);
-        _readyHead.AsSpan().Fill(-1);
         InitializeAgeing();
     }
 
@@ -80,7 +84,7 @@ public sealed partial class Scheduler
         var pool = _freePool;
         if (pool >= 0)
         {
-            _freePool = _pools[pool].ReadyPrevious;
+            _freePool = _pools[pool].NextUnused;
         }
         else
         {
@@ -90,9 +94,11 @@ public sealed partial class Scheduler
                 Array.Resize(ref _pools, pool * 2);
                 Array.Resize(ref _levels, pool * 2 * Levels);
             }
+
+            _ready.Reserve(pool);
         }
 
-        _pools[pool] = new Pool { ReadyLevel = -1, Used = true };
+        _pools[pool] = new Pool { ReadyLevel = ReadyPools.NoLevel, Used = true };
         return pool;
     }
 
@@ -106,13 +112,13 @@ public sealed partial class Scheduler
         while (entry.Bitmap != 0)
         {
             // Through a local: the callback may add pools, which moves the array.
-            var task = Take(pool, ref entry, Highest(entry.Bitmap));
+            var task = Take(pool, ref entry, Highest(entry.Bitmap), out _);
             orphan(task);
             entry = ref At(pool);
         }
 
         entry.Used = false;
-        entry.ReadyPrevious = _freePool;
+        entry.NextUnused = _freePool;
         _freePool = pool;
     }
 
@@ -131,10 +137,14 @@ public sealed partial class Scheduler
     public void Enqueue(int task, int pool, byte level, int tenant, long deadline = 0)
     {
         _ = deadline;
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(level, Levels);
-        if (Queued >= _options.MaxTasks)
+        if (level >= Levels)
         {
-            throw new InvalidOperationException($"over {_options.MaxTasks} tasks: each slot may wait once");
+            ThrowLevel(level);
+        }
+
+        if (Queued >= _maxTasks)
+        {
+            ThrowFull();
         }
 
         ref var entry = ref At(pool);
@@ -152,184 +162,130 @@ public sealed partial class Scheduler
     public bool TryDequeue(out ScheduledTask item)
     {
         Turn();
-        var ready = _ready;
-        if (ready == 0)
+        if (_ready.IsEmpty)
         {
             item = default;
             EndTurn();
             return false;
         }
 
-        var level = Highest(ready);
-        var pool = _readyHead[level];
+        var level = _ready.HighestLevel;
+        var pool = _ready.Next(level);
         ref var entry = ref _pools[pool];
-        var task = Take(pool, ref entry, level);
-        entry.FreeSlots--;
-        _readyHead[level] = entry.ReadyNext; // the next pool's turn
-        Relink(pool, ref entry);
+        var task = Take(pool, ref entry, level, out var levelEmptied);
+        // One jump for both: whether the level ran empty is guessed wrong often, and everything else follows from it.
+        if (--entry.FreeSlots <= 0 || levelEmptied)
+        {
+            Relink(pool, ref entry);
+        }
+
         item = new ScheduledTask(task, pool, (byte)level);
         return true;
     }
 
-    private static int Highest(ulong bitmap) => 63 - BitOperations.LeadingZeroCount(bitmap);
+    private static int Highest(ulong bitmap) => BitOperations.Log2(bitmap);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref Pool At(int pool)
     {
-        if ((uint)pool >= (uint)_poolCount || !_pools[pool].Used)
+        var pools = _pools;
+        if ((uint)pool >= (uint)pools.Length || !pools[pool].Used)
         {
-            throw new ArgumentOutOfRangeException(nameof(pool), pool, "no such pool");
+            ThrowPool(pool);
         }
 
-        return ref _pools[pool];
+        return ref pools[pool];
     }
 
+    // Apart, because what builds a message would make the callers' frames large.
+    [DoesNotReturn]
+    private static void ThrowPool(int pool) => throw new ArgumentOutOfRangeException(nameof(pool), pool, "no such pool");
+
+    [DoesNotReturn]
+    private static void ThrowLevel(int level) => throw new ArgumentOutOfRangeException(nameof(level), level, "levels are 0 to 63");
+
+    [DoesNotReturn]
+    private void ThrowFull() => throw new InvalidOperationException($"over {_maxTasks} tasks: each slot may wait once");
+
     /// <summary>Appends to the flow of (pool, level, tenant), which begins at the end of its ring if it had nothing waiting.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Put(int pool, ref Pool entry, int level, int tenant, int task, uint now)
     {
         ref var at = ref _levels[(pool * Levels) + level];
-        var flow = at.Current - 1;
-        if (flow < 0)
+        var flow = at.Current;
+        if (_queues.TenantOf(flow) != tenant || flow == FlowQueues.None)
         {
-            flow = _queues.Open(tenant);
-            at.Current = flow + 1;
-            at.Flows = 1;
-            entry.Bitmap |= 1UL << level;
-        }
-        else if (_queues.TenantOf(flow) != tenant)
-        {
-            flow = FlowOf(ref at, pool, level, tenant);
+            flow = FlowOf(ref at, (pool * Levels) + level, tenant, (entry.Bitmap & (1UL << level)) == 0);
         }
 
+        entry.Bitmap |= 1UL << level;
         _queues.Append(flow, task, now);
     }
 
-    private int FlowOf(ref Level at, int pool, int level, int tenant)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private int FlowOf(ref Level at, int place, int tenant, bool empty)
     {
-        var key = new FlowKey((pool * Levels) + level, tenant);
-        if (at.Flows > 1 && _queues.TryFind(key, out var flow))
+        var flow = _queues.Find(place, tenant);
+        if (!_queues.IsIdle(flow))
         {
             return flow;
         }
 
-        if (at.Flows == 1)
+        if (!empty)
         {
-            // Only rings of several flows are in the index: one tenant alone never pays for it.
-            var only = at.Current - 1;
-            _queues.Index(new FlowKey(key.Place, _queues.TenantOf(only)), only);
+            _queues.WakeBefore(at.Current, flow);
+            at.Flows++;
+            return flow;
         }
 
-        flow = _queues.Open(tenant);
-        _queues.InsertBefore(at.Current - 1, flow);
-        _queues.Index(key, flow);
-        at.Flows++;
+        _queues.Wake(flow);
+        if (at.Current != FlowQueues.None)
+        {
+            _queues.Rest(at.Current);
+        }
+
+        at.Current = flow;
+        at.Flows = 1;
         return flow;
     }
 
     /// <summary>Takes the head of the level's current flow and lets the next flow be current.</summary>
-    private int Take(int pool, ref Pool entry, int level)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Take(int pool, ref Pool entry, int level, out bool levelEmptied)
     {
         ref var at = ref _levels[(pool * Levels) + level];
-        var flow = at.Current - 1;
+        var flow = at.Current;
         var task = _queues.TakeHead(flow, out var emptied);
         Queued--;
         entry.Queued--;
-        if (!emptied)
+        levelEmptied = false;
+        if (at.Flows > 1)
         {
-            if (at.Flows > 1)
+            at.Current = _queues.NextOf(flow);
+            if (emptied)
             {
-                at.Current = _queues.NextOf(flow) + 1;
+                at.Flows--;
+                _queues.Rest(flow);
             }
         }
-        else
+        else if (emptied)
         {
-            Close(ref at, pool, ref entry, level, flow);
+            entry.Bitmap &= ~(1UL << level);
+            levelEmptied = true;
         }
 
         return task;
     }
 
-    private void Close(ref Level at, int pool, ref Pool entry, int level, int flow)
-    {
-        if (at.Flows == 1)
-        {
-            at.Current = 0;
-            at.Flows = 0;
-            entry.Bitmap &= ~(1UL << level);
-            _queues.Close(flow);
-            return;
-        }
-
-        var place = (pool * Levels) + level;
-        var next = _queues.NextOf(flow);
-        if (at.Current == flow + 1)
-        {
-            at.Current = next + 1;
-        }
-
-        _queues.Unindex(new FlowKey(place, _queues.TenantOf(flow)));
-        _queues.Remove(flow);
-        _queues.Close(flow);
-        if (--at.Flows == 1)
-        {
-            _queues.Unindex(new FlowKey(place, _queues.TenantOf(next)));
-        }
-    }
-
-    /// <summary>Puts the pool into the ready ring where it belongs now.</summary>
+    /// <summary>Puts the pool where it belongs now among those that are ready.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Relink(int pool, ref Pool entry)
     {
-        var level = entry.FreeSlots > 0 && entry.Bitmap != 0 ? Highest(entry.Bitmap) : -1;
-        if (level == entry.ReadyLevel)
+        var level = entry.FreeSlots > 0 && entry.Bitmap != 0 ? Highest(entry.Bitmap) : ReadyPools.NoLevel;
+        if (level != entry.ReadyLevel)
         {
-            return;
-        }
-
-        if (entry.ReadyLevel >= 0)
-        {
-            LeaveReady(pool, ref entry);
-        }
-
-        entry.ReadyLevel = level;
-        if (level >= 0)
-        {
-            EnterReady(pool, ref entry, level);
-        }
-    }
-
-    private void EnterReady(int pool, ref Pool entry, int level)
-    {
-        var head = _readyHead[level];
-        if (head < 0)
-        {
-            entry.ReadyNext = pool;
-            entry.ReadyPrevious = pool;
-            _readyHead[level] = pool;
-            _ready |= 1UL << level;
-            return;
-        }
-
-        var last = _pools[head].ReadyPrevious;
-        entry.ReadyNext = head;
-        entry.ReadyPrevious = last;
-        _pools[last].ReadyNext = pool;
-        _pools[head].ReadyPrevious = pool;
-    }
-
-    private void LeaveReady(int pool, ref Pool entry)
-    {
-        var level = entry.ReadyLevel;
-        if (entry.ReadyNext == pool)
-        {
-            _readyHead[level] = -1;
-            _ready &= ~(1UL << level);
-            return;
-        }
-
-        _pools[entry.ReadyPrevious].ReadyNext = entry.ReadyNext;
-        _pools[entry.ReadyNext].ReadyPrevious = entry.ReadyPrevious;
-        if (_readyHead[level] == pool)
-        {
-            _readyHead[level] = entry.ReadyNext;
+            _ready.Move(pool, entry.ReadyLevel, level);
+            entry.ReadyLevel = level;
         }
     }
 }

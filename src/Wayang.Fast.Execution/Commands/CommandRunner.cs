@@ -85,6 +85,23 @@ internal sealed class CommandRunner(
         FinishWhenOver(run);
     }
 
+    /// <summary>Forgets a command that has not begun, so that it can be started anew. False when it did begin, or was asked to end.</summary>
+    public bool TryWithdraw(CommandRun run)
+    {
+        if (run.ProcessId != 0 || run.PendingEnd is not null || run.Exit is not null)
+        {
+            return false;
+        }
+
+        run.Close(CommandStream.Stdin, poller);
+        run.Close(CommandStream.Stdout, poller);
+        run.Close(CommandStream.Stderr, poller);
+        _runs.Remove(run.Id);
+        _byTask.Remove(run.TaskId);
+        ids.Remove(run.Id);
+        return true;
+    }
+
     /// <summary>Asks a command to end; after the grace it is killed. False when the task is not here.</summary>
     public bool Stop(TaskId task, TaskState state, in TaskCause cause)
     {

@@ -194,7 +194,7 @@ internal sealed partial class Shard
             StartFailed(
                 worker.Pool,
                 worker.Violation ?? (string.IsNullOrEmpty(exit.Text) ? "its worker ended before it was ready" : exit.Text),
-                counts: worker.Violation is not null || exit.Kind != Spawner.ExitKind.Killed);
+                counts: worker.Violation is not null || exit.Kind is not (Spawner.ExitKind.Killed or Spawner.ExitKind.Lost));
             return;
         }
 

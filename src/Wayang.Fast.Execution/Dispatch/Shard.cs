@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
@@ -28,8 +27,7 @@ internal sealed partial class Shard
     private readonly AdmissionGate _admission;
     private readonly Scheduler _scheduler;
     private readonly Inbox _inbox;
-    private readonly int[] _drained = new int[1024];
-    private readonly Arrival[] _arrivals = new Arrival[1024];
+    private readonly InboxItem[] _drained = new InboxItem[1024];
     private readonly List<WorkerPool?> _pools = [];
     private readonly List<WorkerPool?> _byScheduler = [];
     private readonly List<WorkerPool> _dirtyPools = [];
@@ -64,7 +62,8 @@ internal sealed partial class Shard
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
     public void Submit(int slot)
     {
-        _inbox.Push(slot);
+        var record = _table[slot];
+        _inbox.Push(slot, record.Pool, record.Level, record.Tenant);
         if (Environment.CurrentManagedThreadId != _deferringThread)
         {
             Pump();
@@ -155,7 +154,11 @@ internal sealed partial class Shard
             Handle(item);
         }
 
-        EnqueueDrained(count);
+        for (var i = 0; i < count; i++)
+        {
+            Enqueue(_drained[i]);
+        }
+
         while (_scheduler.TryDequeue(out var item))
         {
             Dispatch(item);
@@ -172,28 +175,17 @@ internal sealed partial class Shard
         return count == _drained.Length;
     }
 
-    /// <summary>In two passes: the records are cold, and loads that do not depend on each other miss the caches together.</summary>
-    private void EnqueueDrained(int count)
+    private void Enqueue(in InboxItem item)
     {
-        for (var i = 0; i < count; i++)
+        var pool = _pools[item.Pool]!;
+        if (pool.Closed)
         {
-            var record = _table[_drained[i]];
-            _arrivals[i] = new Arrival(record.Slot, record.Pool, record.Tenant, record.Level);
+            Orphan(item.Task, pool.Image.Failure ?? "the image was closed");
+            return;
         }
 
-        for (var i = 0; i < count; i++)
-        {
-            ref readonly var arrival = ref _arrivals[i];
-            var pool = _pools[arrival.Pool]!;
-            if (pool.Closed)
-            {
-                Orphan(arrival.Slot, pool.Image.Failure ?? "the image was closed");
-                continue;
-            }
-
-            _scheduler.Enqueue(arrival.Slot, pool.SchedulerId, arrival.Level, arrival.Tenant);
-            MarkDirty(pool);
-        }
+        _scheduler.Enqueue(item.Task, pool.SchedulerId, item.Level, item.Tenant);
+        MarkDirty(pool);
     }
 
     private void Dispatch(in ScheduledTask item)
@@ -363,8 +355,4 @@ internal sealed partial class Shard
             worker.IdleSince = Stopwatch.GetTimestamp();
         }
     }
-
-    /// <summary>What the scheduler wants to know of a task.</summary>
-    [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Arrival(int Slot, int Pool, int Tenant, byte Level);
 }

@@ -37,6 +37,9 @@ internal enum ExitKind : uint
     Violation = 4,
     NotStarted = 5,
     Killed = 6,
+
+    /// <summary>Gone with its image, or killed from outside. Not started before: nothing of it ever ran.</summary>
+    Lost = 7,
 }
 
 /// <summary>What the host gives; told in WELCOME.</summary>
@@ -153,7 +156,13 @@ internal sealed record Welcome(SpawnerFeatures Features, uint LandlockAbi, int M
 internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text);
 
 /// <summary>A failure told by the spawner.</summary>
-internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text);
+internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text)
+{
+    private const uint Closed = 4; // wy_status
+
+    /// <summary>What was asked of is there no more, through no fault of the request.</summary>
+    public bool IsClosed => Code == Closed;
+}
 
 /// <summary>Reads messages of the spawner; false for anything malformed (the spawner is then considered broken).</summary>
 internal static class MessageReader
@@ -255,7 +264,7 @@ internal static class MessageReader
             BinaryPrimitives.ReadUInt64LittleEndian(body[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(body[24..]),
             ReadText(body[32..]));
-        return exit.Kind is >= ExitKind.Code and <= ExitKind.Killed;
+        return exit.Kind is >= ExitKind.Code and <= ExitKind.Lost;
     }
 
     public static bool TryReadFailure(ReadOnlySpan<byte> body, out SpawnerFailure failure)

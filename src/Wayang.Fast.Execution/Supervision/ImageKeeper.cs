@@ -67,6 +67,15 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
         return true;
     }
 
+    /// <summary>A start was refused because the image is going down: no more starts until it is back.</summary>
+    public static void OnEnding(Image? image)
+    {
+        if (image is { State: ImageState.Ready, SpawnerId: not 0 })
+        {
+            image.State = ImageState.Lost;
+        }
+    }
+
     public void OnGone(in SpawnerFailure failure)
     {
         if (Find(failure.Id) is not { } image)
@@ -80,7 +89,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
             image.Reopened = 0; // it served for long: a new misfortune, not the old one again
         }
 
-        if (image.State == ImageState.Ready && image.Reopened++ < MaxReopens)
+        if (image.State is ImageState.Ready or ImageState.Lost && image.Reopened++ < MaxReopens)
         {
             log.Warn($"the zygote of image {image.Hash[..Math.Min(12, image.Hash.Length)]} ended ({failure.Text}); it is started again");
             image.State = ImageState.Lost;

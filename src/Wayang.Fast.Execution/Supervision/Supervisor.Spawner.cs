@@ -122,6 +122,14 @@ internal sealed partial class Supervisor
         }
         else if (_commands.TryFind(exit.Worker, out var run))
         {
+            if (exit.Kind == ExitKind.Lost && _commands.TryWithdraw(run!))
+            {
+                // Nothing of it ran: its image went down before. It starts anew when the image is back.
+                _retries.Add(new SupervisorRequest(
+                    SupervisorRequestKind.StartCommand, run!.Pool, Record: run.Record, Id: run.TaskId, Deadline: run.Deadline));
+                return true;
+            }
+
             _commands.OnExited(run!, exit);
             WatchDeadline(run!.KillAt);
         }
@@ -147,7 +155,13 @@ internal sealed partial class Supervisor
         // A refused start would otherwise be waited for without end.
         if (type == MessageType.Refused && request > 1 && !_images.OnRefused(request, failure))
         {
-            OnWorkerExited(new WorkerExit(request, ExitKind.NotStarted, failure.Errno, 0, 0, failure.Text));
+            if (failure.IsClosed)
+            {
+                ImageKeeper.OnEnding(Workers.Find(request)?.Pool.Image ?? (_commands.TryFind(request, out var run) ? run!.Pool.Image : null));
+            }
+
+            OnWorkerExited(new WorkerExit(
+                request, failure.IsClosed ? ExitKind.Lost : ExitKind.NotStarted, failure.Errno, 0, 0, failure.Text));
         }
 
         return true;

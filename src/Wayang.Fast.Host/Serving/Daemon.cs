@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
@@ -23,6 +24,13 @@ internal static class Daemon
 
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var stop = cancellation.Register(() => end.TrySetResult(0));
+
+        // What a dying keeper sends, too: without this it would end us at once, and the socket would stay.
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            end.TrySetResult(0);
+        });
         using var runtime = new NodeRuntime(options.Runtime, log, defect =>
         {
             log.Warn($"defect: {defect}");

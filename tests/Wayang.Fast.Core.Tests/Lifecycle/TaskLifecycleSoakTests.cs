@@ -73,7 +73,7 @@ public class TaskLifecycleSoakTests
                     var token = (me * TasksEach) + i;
                     var slot = record.Slot;
                     ids[token] = lifecycle.Admit(record, observer, token);
-                    inbox.Push(slot);
+                    inbox.Push(slot, pool: 0, level: 0, tenant: 1);
                     Volatile.Write(ref published[me], i + 1);
                     if (i % 3 == 0)
                     {
@@ -85,13 +85,13 @@ public class TaskLifecycleSoakTests
 
         threads.Add(new Thread(() =>
         {
-            Span<int> batch = stackalloc int[32];
+            Span<InboxItem> batch = stackalloc InboxItem[32];
             for (var consumed = 0; consumed < Total;)
             {
                 var count = inbox.Drain(batch);
                 for (var i = 0; i < count; i++)
                 {
-                    var record = table[batch[i]];
+                    var record = table[batch[i].Task];
                     if (lifecycle.TryStart(record))
                     {
                         var id = record.Id;

@@ -9,20 +9,53 @@ public class InboxTests
     public void SlotsComeOutInOrderOverManyLaps()
     {
         var inbox = new Inbox(3);
-        Span<int> batch = stackalloc int[2];
+        Span<InboxItem> batch = stackalloc InboxItem[2];
         for (var lap = 0; lap < 100; lap++)
         {
             Assert.True(inbox.IsEmpty);
-            Assert.True(inbox.Push(2));
-            Assert.False(inbox.Push(0));
-            Assert.False(inbox.Push(1));
+            inbox.Push(2, lap, 63, 7);
+            inbox.Push(0, 5, (byte)(lap % 64), lap);
+            inbox.Push(1, 0, 0, 0);
             Assert.False(inbox.IsEmpty);
             Assert.Equal(2, inbox.Drain(batch));
-            Assert.Equal([2, 0], batch.ToArray());
+            Assert.Equal([new InboxItem(2, lap, 63, 7), new InboxItem(0, 5, (byte)(lap % 64), lap)], batch.ToArray());
             Assert.Equal(1, inbox.Drain(batch));
-            Assert.Equal(1, batch[0]);
+            Assert.Equal(new InboxItem(1, 0, 0, 0), batch[0]);
             Assert.Equal(0, inbox.Drain(batch));
         }
+    }
+
+    [Fact]
+    public void AnyPoolAndTenantComesOutAsItWentIn()
+    {
+        int[] numbers = [0, 1, 16_382, 16_383, 16_384, 32_767, 32_768, 1 << 20, int.MaxValue, -1, int.MinValue];
+        var inbox = new Inbox(2);
+        Span<InboxItem> batch = stackalloc InboxItem[2];
+        foreach (var pool in numbers)
+        {
+            foreach (var tenant in numbers)
+            {
+                inbox.Push(1, pool, 63, tenant);
+                inbox.Push(0, 3, 0, 4);
+                Assert.Equal(2, inbox.Drain(batch));
+                Assert.Equal([new InboxItem(1, pool, 63, tenant), new InboxItem(0, 3, 0, 4)], batch.ToArray());
+                Assert.True(inbox.IsEmpty);
+            }
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => inbox.Push(2, 0, 0, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => inbox.Push(0, 0, 64, 0));
+    }
+
+    [Fact]
+    public void TheLargestSlotKeepsItsBits()
+    {
+        const int Most = 1 << 20;
+        var inbox = new Inbox(Most);
+        inbox.Push(Most - 1, 16_382, 63, 32_767);
+        Span<InboxItem> batch = stackalloc InboxItem[1];
+        Assert.Equal(1, inbox.Drain(batch));
+        Assert.Equal(new InboxItem(Most - 1, 16_382, 63, 32_767), batch[0]);
     }
 }
 
@@ -30,10 +63,11 @@ public class InboxTests
 public class InboxSoakTests
 {
     [Theory]
-    [InlineData(2, 64)]
-    [InlineData(6, 8)]
+    [InlineData(2, 64, false)]
+    [InlineData(6, 8, false)]
+    [InlineData(4, 8, true)]
     [Trait("Promise", "PS1")]
-    public void NothingIsLostDoubledOrReorderedPerProducer(int producers, int slotsEach)
+    public void NothingIsLostDoubledOrReorderedPerProducer(int producers, int slotsEach, bool wide)
     {
         const int PushesEach = 200_000;
         var inbox = new Inbox(producers * slotsEach);
@@ -52,20 +86,23 @@ public class InboxSoakTests
 
                 payload[slot] = i;
                 busy[slot] = 1;
-                inbox.Push(slot);
+                inbox.Push(slot, wide ? (1 << 20) + p : p, (byte)(i % 64), i);
             }
         })).ToList();
         threads.ForEach(static t => t.Start());
         var next = new int[producers];
-        Span<int> batch = stackalloc int[7];
+        Span<InboxItem> batch = stackalloc InboxItem[7];
         for (var taken = 0; taken < producers * PushesEach;)
         {
             var count = inbox.Drain(batch);
             for (var i = 0; i < count; i++)
             {
-                var producer = batch[i] / slotsEach;
-                Assert.Equal(next[producer]++, payload[batch[i]]);
-                Volatile.Write(ref busy[batch[i]], 0);
+                var (task, pool, level, tenant) = batch[i];
+                var producer = task / slotsEach;
+                var order = next[producer]++;
+                Assert.Equal(order, payload[task]);
+                Assert.Equal((wide ? (1 << 20) + producer : producer, (byte)(order % 64), order), (pool, level, tenant));
+                Volatile.Write(ref busy[task], 0);
             }
 
             taken += count;

@@ -130,4 +130,84 @@ public class SchedulerTests
         _scheduler.AddSlots(pool, 2000);
         Assert.Equal(1000, DequeueAll().Count);
     }
+
+    [Theory]
+    [InlineData(64)]
+    [InlineData(65)]
+    [InlineData(700)]
+    [Trait("Promise", "PS1")]
+    public void ManyPoolsAreServedByLevelAndInTurn(int count)
+    {
+        var random = new Random(count);
+        var scheduler = new Scheduler(new SchedulerOptions(count * 4), _time, 1);
+        var waiting = new List<byte>[count];
+        for (var i = 0; i < count; i++)
+        {
+            Assert.Equal(i, scheduler.AddPool());
+            scheduler.AddSlots(i, random.Next(2)); // half of them can run nothing yet
+            waiting[i] = [];
+        }
+
+        for (var task = 0; task < count * 4; task++)
+        {
+            var pool = task % count;
+            var level = (byte)(random.Next(3) * 31);
+            scheduler.Enqueue(task, pool, level, 0);
+            waiting[pool].Add(level);
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            scheduler.AddSlots(i, 4 - scheduler.FreeSlots(i));
+        }
+
+        var servedSince = new HashSet<int>(); // pools that were served while the same level was the highest of all
+        var at = byte.MaxValue;
+        while (scheduler.TryDequeue(out var item))
+        {
+            Assert.Equal(waiting.Max(static w => w.Count == 0 ? -1 : w.Max()), item.Level);
+            if (item.Level != at || waiting.Index().All(w => !w.Item.Contains(item.Level) || servedSince.Contains(w.Index)))
+            {
+                servedSince.Clear();
+                at = item.Level;
+            }
+
+            Assert.True(waiting[item.Pool].Remove(item.Level));
+            Assert.True(servedSince.Add(item.Pool), "a pool had two turns while another one waited");
+        }
+
+        Assert.All(waiting, Assert.Empty);
+    }
+
+    [Fact]
+    public void TenantsThatComeAndGoLeaveNothingBehind()
+    {
+        var pool = _scheduler.AddPool();
+        _scheduler.AddSlots(pool, 1 << 20);
+        long before = 0;
+        for (var round = 0; round < 200; round++)
+        {
+            if (round == 100)
+            {
+                before = GC.GetAllocatedBytesForCurrentThread();
+            }
+
+            for (var i = 0; i < 900; i++)
+            {
+                _scheduler.Enqueue(i, pool, (byte)(i & 1), tenant: (round * 450) + (i >> 1)); // more than are kept idle
+            }
+
+            for (var i = 0; i < 900; i++)
+            {
+                Assert.True(_scheduler.TryDequeue(out var item));
+                if (item.Task != ((i % 450) * 2) + (i < 450 ? 1 : 0))
+                {
+                    Assert.Fail($"task {item.Task} came at place {i}");
+                }
+            }
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, _scheduler.Queued);
+    }
 }

@@ -5,7 +5,8 @@ using Xunit;
 namespace Wayang.Fast.EndToEnd.Tests.Hostile;
 
 /// <summary>What a worker does to its doorbell and to its mappings does not matter to the daemon.</summary>
-[Trait("Promise", "SX1")]
+[Trait("Promise", "IM3")]
+[Trait("Promise", "COM3")]
 public sealed class DescriptorTests(ITestOutputHelper output)
 {
     private const int Hostile = 1;

@@ -10,6 +10,8 @@ namespace Wayang.Fast.EndToEnd.Tests.Hostile;
 /// A worker that writes into its channel what it likes harms nobody but its own call. Together these tests make more than
 /// 100,000 mutations; every count comes from the worker, and of what was published only what the daemon consumed counts.
 /// </summary>
+[Trait("Promise", "IM3")]
+[Trait("Promise", "COM3")]
 [Trait("Promise", "SX1")]
 public sealed class MutationTests(ITestOutputHelper output)
 {

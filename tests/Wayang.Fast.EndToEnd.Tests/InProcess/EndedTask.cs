@@ -7,7 +7,8 @@ namespace Wayang.Fast.EndToEnd.Tests.InProcess;
 
 /// <summary>A copy of an end.</summary>
 internal sealed record EndedTask(
-    TaskId Id, TaskState State, TaskCause Cause, byte[] Output, byte[] Stdout, byte[] Stderr, long StdoutDropped, long StderrDropped)
+    TaskId Id, TaskState State, TaskCause Cause, byte[] Output, byte[] Stdout, byte[] Stderr, long StdoutDropped, long StderrDropped,
+    ulong PeakMemoryBytes, ulong CpuMicroseconds)
 {
     public string Text => Encoding.UTF8.GetString(Output);
 
@@ -33,7 +34,8 @@ internal sealed class EndWaiter : ITaskObserver
     {
         Interlocked.Increment(ref _told);
         _ended.TrySetResult(new EndedTask(
-            task.Id, task.State, task.Cause, task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.StdoutDropped, task.StderrDropped));
+            task.Id, task.State, task.Cause, task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.StdoutDropped, task.StderrDropped,
+            task.PeakMemoryBytes, task.CpuMicroseconds));
     }
 
     public void OnBatchEnd()

@@ -8,7 +8,9 @@ using Xunit;
 namespace Wayang.Fast.EndToEnd.Tests.Sandbox;
 
 /// <summary>The sandbox as it is read back from live workers of each profile, from outside and from inside.</summary>
-[Trait("Promise", "TR2")]
+[Trait("Promise", "IM1")]
+[Trait("Promise", "IM2")]
+[Trait("Promise", "SX1")]
 public sealed class SandboxTests(ITestOutputHelper output)
 {
     private static readonly string[] Capabilities = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
@@ -84,6 +86,7 @@ public sealed class SandboxTests(ITestOutputHelper output)
     [Theory]
     [InlineData("compute")]
     [InlineData("standard")]
+    [Trait("Promise", "IM3")]
     public async Task Call_reaches_no_host_path(string profile)
     {
         var secret = Path.Combine(Path.GetTempPath(), $"wayang-secret-{Guid.NewGuid():N}");
@@ -109,6 +112,7 @@ public sealed class SandboxTests(ITestOutputHelper output)
     }
 
     [Fact]
+    [Trait("Promise", "IM3")]
     public async Task Command_reaches_no_host_path_and_cannot_write_what_it_is_shown()
     {
         var secret = Path.Combine(Path.GetTempPath(), $"wayang-secret-{Guid.NewGuid():N}");

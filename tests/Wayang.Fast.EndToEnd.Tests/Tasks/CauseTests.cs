@@ -7,7 +7,7 @@ using Xunit;
 namespace Wayang.Fast.EndToEnd.Tests.Tasks;
 
 /// <summary>Every way to end, with its cause.</summary>
-[Trait("Promise", "TR3")]
+[Trait("Promise", "TR4")]
 public sealed class CauseTests : IAsyncLifetime
 {
     private LiveNode _node = null!;
@@ -56,7 +56,7 @@ public sealed class CauseTests : IAsyncLifetime
     [InlineData("setns")]
     [InlineData("process_vm_readv")]
     [InlineData("userfaultfd")]
-    [Trait("Promise", "SX1")]
+    [Trait("Promise", "IM2")]
     public async Task Dangerous_system_call_is_a_violation_that_names_it(string name)
     {
         foreach (var profile in (string[])["compute", "standard"])
@@ -70,7 +70,7 @@ public sealed class CauseTests : IAsyncLifetime
     [Theory]
     [InlineData("open_socket")]
     [InlineData("start_child")]
-    [Trait("Promise", "SX1")]
+    [Trait("Promise", "IM2")]
     public async Task Harmless_probe_is_refused_and_the_call_goes_on(string function)
     {
         var end = await _node.CallAsync(await _node.FunctionAsync("hostile", function));
@@ -93,6 +93,18 @@ public sealed class CauseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task End_tells_memory_and_processor_time()
+    {
+        var end = await _node.ShellAsync("head -c 67108864 /dev/zero | tail -c 67108864 | wc -c");
+        Assert.Equal("67108864\n", end.Out);
+        Assert.True(end.CpuMicroseconds > 0);
+        if (_node.Tasks.DescribeNode().Features.Contains("MemoryGroup"))
+        {
+            Assert.InRange(end.PeakMemoryBytes, 64UL << 20, 1UL << 30);
+        }
+    }
+
+    [Fact]
     public async Task Missing_program_exits_127_and_says_why()
     {
         var end = await _node.ExecAsync(["no-such-program"]);
@@ -101,6 +113,7 @@ public sealed class CauseTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Promise", "TR2")]
     public async Task Endless_call_times_out_and_a_fresh_worker_serves()
     {
         var end = await _node.CallAsync(await _node.FunctionAsync("good", "endless"), timeoutMs: 100);
@@ -111,6 +124,7 @@ public sealed class CauseTests : IAsyncLifetime
     [Theory]
     [InlineData("while :; do :; done")]
     [InlineData("trap '' TERM; while :; do sleep 1; done")]
+    [Trait("Promise", "TR2")]
     public async Task Endless_command_times_out_also_when_it_ignores_the_request(string script)
     {
         var end = await _node.ShellAsync(script, timeoutMs: 100);
@@ -118,7 +132,7 @@ public sealed class CauseTests : IAsyncLifetime
     }
 
     [Fact]
-    [Trait("Promise", "TR4")]
+    [Trait("Promise", "TR2")]
     public async Task Cancelled_call_stops_by_itself_or_by_force()
     {
         foreach (var function in (string[])["wait_cancelled", "wait_for_ever"])
@@ -135,7 +149,7 @@ public sealed class CauseTests : IAsyncLifetime
     [Theory]
     [InlineData("sleep 600")]
     [InlineData("trap '' TERM; while :; do sleep 1; done")]
-    [Trait("Promise", "TR4")]
+    [Trait("Promise", "TR2")]
     public async Task Cancelled_command_ends_also_when_it_ignores_the_request(string script)
     {
         var id = _node.Begin(_node.Command(), [], out var waiter, 60_000, LiveNode.Normal, new CommandLine(["/bin/sh", "-c", $"echo up; {script}"], [], WorkingDirectory: null));
@@ -147,6 +161,7 @@ public sealed class CauseTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Promise", "TR2")]
     public async Task Command_may_end_in_its_own_way_when_asked()
     {
         var id = _node.Begin(_node.Command(), [], out var waiter, 60_000, LiveNode.Normal, new CommandLine(
@@ -159,7 +174,8 @@ public sealed class CauseTests : IAsyncLifetime
     }
 
     [Fact]
-    [Trait("Promise", "SX1")]
+    [Trait("Promise", "IM3")]
+    [Trait("Promise", "TR2")]
     public async Task Fork_bomb_is_bounded()
     {
         // Its shell reports each refused fork; what runs ends with the command's pid namespace.

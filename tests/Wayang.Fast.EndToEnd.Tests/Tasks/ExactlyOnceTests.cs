@@ -7,11 +7,46 @@ using Xunit;
 namespace Wayang.Fast.EndToEnd.Tests.Tasks;
 
 /// <summary>Thousands of tasks of both kinds with cancels, timeouts, crashes and hostile ones at random: one end each.</summary>
-[Trait("Promise", "TR1")]
+[Trait("Promise", "TR4")]
 public sealed class ExactlyOnceTests(ITestOutputHelper output)
 {
     private const int Calls = 6_000;
     private const int Commands = 300;
+
+    /// <summary>Queued, running, deaf and answering ones: the runtime's stop ends them all, before it returns.</summary>
+    [Fact]
+    public async Task Stop_ends_everything_once()
+    {
+        var waiters = new List<EndWaiter>();
+        using (var node = new LiveNode(new RuntimeOptions { MaxWorkersPerPool = 3 }))
+        {
+            await node.PutAsync("good", Plugins.Good);
+            CallTarget[] targets = [await node.FunctionAsync("good", "echo"), await node.FunctionAsync("good", "count_calls", reuse: WorkerReuse.Never)];
+            var endless = await node.FunctionAsync("good", "endless");
+            for (var i = 0; i < 2_000; i++)
+            {
+                EndWaiter waiter;
+                if (i % 100 == 99)
+                {
+                    node.Begin(node.Command(), [], out waiter, 0, LiveNode.Normal, new CommandLine(["/bin/sleep", "600"], [], WorkingDirectory: null));
+                }
+                else
+                {
+                    node.Begin(i % 500 == 250 ? endless : targets[i % 2], [], out waiter, level: (byte)(i % 56));
+                }
+
+                waiters.Add(waiter);
+            }
+
+            await LiveNode.UntilAsync(() => waiters.Count(static w => w.Told > 0) > 300, "the stop comes in the middle");
+        }
+
+        Assert.All(waiters, static w => Assert.Equal(1, w.Told));
+        var ends = await Task.WhenAll(waiters.Select(static w => w.Ended));
+        Assert.Contains(ends, static e => e.Cause.Type == CauseType.Shutdown);
+        Assert.All(ends, static e => Assert.True(e.Cause.Type is CauseType.Shutdown || e.State == TaskState.Succeeded, e.ToString()));
+        output.WriteLine($"{ends.Count(static e => e.Cause.Type == CauseType.Shutdown)} of {ends.Length} by the stop");
+    }
 
     [Fact]
     public async Task Every_task_ends_exactly_once()

@@ -40,7 +40,7 @@ public sealed class PoolTests
     }
 
     [Fact]
-    [Trait("Promise", "TR2")]
+    [Trait("Promise", "IM3")]
     public async Task Warm_worker_keeps_its_process_and_a_fresh_one_is_asked_for_each_time()
     {
         using var node = new LiveNode(new RuntimeOptions { MaxWorkersPerPool = 1 });
@@ -55,7 +55,7 @@ public sealed class PoolTests
     }
 
     [Fact]
-    [Trait("Promise", "TR2")]
+    [Trait("Promise", "IM3")]
     public async Task Tenants_never_share_a_worker()
     {
         using var node = new LiveNode(new RuntimeOptions { MaxWorkersPerPool = 1 });
@@ -76,6 +76,7 @@ public sealed class PoolTests
     }
 
     [Fact]
+    [Trait("Promise", "IM3")]
     public async Task Tasks_of_another_tenant_are_not_seen()
     {
         using var node = new LiveNode();
@@ -89,7 +90,7 @@ public sealed class PoolTests
     }
 
     [Fact]
-    [Trait("Promise", "TR4")]
+    [Trait("Promise", "TR2")]
     public async Task Queued_task_is_cancelled_without_having_run()
     {
         using var node = new LiveNode(new RuntimeOptions { MaxWorkersPerPool = 1 });

@@ -10,10 +10,11 @@ using Xunit;
 namespace Wayang.Fast.EndToEnd.Tests.Tasks;
 
 /// <summary>What goes into a task and comes out of it is complete to the last byte.</summary>
-[Trait("Promise", "TR1")]
+[Trait("Promise", "TR3")]
 public sealed class StreamTests
 {
     [Fact]
+    [Trait("Promise", "COM3")]
     public async Task Payload_of_64_MiB_goes_there_and_back()
     {
         using var node = new LiveNode();
@@ -77,6 +78,7 @@ public sealed class StreamTests
     }
 
     [Fact]
+    [Trait("Promise", "TR1")]
     public async Task Stdin_environment_and_directory_arrive()
     {
         using var node = new LiveNode();

@@ -44,22 +44,27 @@ int hostile_descriptors(wayang_call *call, const void *input, size_t length)
     return failed;
 }
 
-/* Takes its own file away from under its loop. */
+/* Takes its own file away from under its loop, and `more` bytes beyond its end with it. */
+static uint8_t *move_file(size_t more, size_t *bytes)
+{
+    const wy_channel_header *d = (const wy_channel_header *)(uintptr_t)WY_CHANNEL_D_ADDRESS;
+    *bytes = WY_CHANNEL_FILE_BYTES(d->peer_slots, d->peer_arena_bytes);
+    return mremap((void *)(uintptr_t)WY_CHANNEL_W_ADDRESS, *bytes, *bytes + more, MREMAP_MAYMOVE);
+}
+
 static int move_w(wayang_call *call, const void *input, size_t length)
 {
     (void)input, (void)length;
-    uint8_t *w = (uint8_t *)(uintptr_t)WY_CHANNEL_W_ADDRESS;
-    return tell(call, "move_w", map_result(mremap(w, WY_CHANNEL_HEADER_BYTES, 1u << 30, MREMAP_MAYMOVE)));
+    size_t bytes;
+    return tell(call, "move_w", map_result(move_file(1u << 30, &bytes)));
 }
 
-/* Reads a mapping of the shared file beyond its sealed end. */
+/* Touches the mapping beyond the file's sealed end. */
 static int past_end(wayang_call *call, const void *input, size_t length)
 {
     (void)input, (void)length;
-    const wy_channel_header *d = (const wy_channel_header *)(uintptr_t)WY_CHANNEL_D_ADDRESS;
-    void *w = (void *)(uintptr_t)WY_CHANNEL_W_ADDRESS;
-    size_t bytes = WY_CHANNEL_FILE_BYTES(d->peer_slots, d->peer_arena_bytes);
-    volatile uint8_t *moved = mremap(w, bytes, bytes + 4096, MREMAP_MAYMOVE);
+    size_t bytes;
+    volatile uint8_t *moved = move_file(4096, &bytes);
     if (moved == MAP_FAILED) {
         return tell(call, "past_end", -1);
     }
@@ -183,6 +188,7 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry)
         {"publish", hostile_publish},
         {"lethal_names", hostile_lethal_names},
         {"flood", hostile_flood},
+        {"flood_slots", hostile_flood_slots},
         {"bad_head", hostile_bad_head},
         {"guess", hostile_guess},
         {"descriptors", hostile_descriptors},

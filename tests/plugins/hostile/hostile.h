@@ -54,6 +54,7 @@ int hostile_hints(wayang_call *call, const void *input, size_t length);
 int hostile_publish(wayang_call *call, const void *input, size_t length);
 int hostile_lethal_names(wayang_call *call, const void *input, size_t length);
 int hostile_flood(wayang_call *call, const void *input, size_t length);
+int hostile_flood_slots(wayang_call *call, const void *input, size_t length);
 int hostile_bad_head(wayang_call *call, const void *input, size_t length);
 int hostile_descriptors(wayang_call *call, const void *input, size_t length);
 int hostile_block_doorbell(wayang_call *call, const void *input, size_t length);

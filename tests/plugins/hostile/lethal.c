@@ -1,5 +1,6 @@
 /* Deeds that no correct worker does: each must end its worker with sandbox_violation. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hostile.h"
 
@@ -147,6 +148,12 @@ static void everything_random(attack *a)
     }
 }
 
+/* Gives the pages of the whole file back: every word of it reads 0, also where a later lap stands. */
+static void file_punched(attack *a)
+{
+    (void)madvise(a->w, WY_CHANNEL_FILE_BYTES(a->slots, a->arena_bytes), MADV_REMOVE);
+}
+
 static const struct {
     const char *name;
     void (*deed)(attack *a);
@@ -187,6 +194,7 @@ static const struct {
     {"chunks interrupted", chunk_interrupted},
     {"index not in flight", index_not_in_flight},
     {"everything random", everything_random},
+    {"file punched", file_punched},
 };
 
 uint32_t attack_lethal_count(void) { return (uint32_t)(sizeof deeds / sizeof deeds[0]); }

@@ -217,6 +217,30 @@ int hostile_flood(wayang_call *call, const void *input, size_t length)
     return 0;
 }
 
+/* Publishes without end what is correct and of no use: answers to nobody (order.lethal 0), or log (1). */
+int hostile_flood_slots(wayang_call *call, const void *input, size_t length)
+{
+    attack_order order;
+    if (read_order(call, input, length, &order) != 0) {
+        return 1;
+    }
+    attack a;
+    attack_open(&a, order.seed);
+    wy_slot slot = {.ticket = a.ticket, .kind = WY_SLOT_LOG | WHOLE, .length = WY_CHANNEL_INLINE_REFERENCE};
+    slot.payload.reference = (wy_reference){.offset = 0, .length = WY_CHANNEL_MAX_CHUNK_BYTES, .total = WY_CHANNEL_MAX_CHUNK_BYTES};
+    if (order.lethal == 0) {
+        slot.ticket ^= 0x100u;
+        slot.kind = WY_SLOT_OUTPUT | WHOLE;
+    }
+    a.arena[0] = WY_LOG_STDOUT;
+    volatile int for_ever = 1;
+    while (for_ever) {
+        attack_publish(&a, &slot);
+        attack_ring(&a);
+    }
+    return 0;
+}
+
 /* Leaves an impossible head behind and keeps it there: the daemon meets it when it needs the space. */
 int hostile_bad_head(wayang_call *call, const void *input, size_t length)
 {
