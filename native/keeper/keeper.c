@@ -386,6 +386,11 @@ static wy_status prepare(keeper *k, wy_error *error) {
     if (status == WY_OK) {
         status = check_policy(options, root, error);
     }
+    if (status == WY_OK) { /* the spawner's; told here, before anything runs */
+        char path[600];
+        snprintf(path, sizeof path, "%s/wayang-zygote", options->native_dir);
+        status = wy_check_owned(path, error);
+    }
     if (status == WY_OK) {
         char path[600];
         snprintf(path, sizeof path, "%s/wayang-spawner", options->native_dir);

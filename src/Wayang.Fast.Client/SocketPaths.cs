@@ -7,6 +7,11 @@ public static class SocketPaths
 {
     public const string System = "/run/wayang/wayang.sock";
 
+    /// <summary>The longest path, in bytes, that the address of a unix socket holds.</summary>
+    public const int MaxBytes = 107;
+
+    public static bool Fits(string path) => global::System.Text.Encoding.UTF8.GetByteCount(path) <= MaxBytes;
+
     /// <summary>Where a runtime of this user listens.</summary>
     public static string Own
     {

@@ -62,6 +62,30 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
+    public void The_promises_name_tests_that_exist()
+    {
+        var classes = Repository.Files("tests", ".cs").Select(file => Path.GetFileNameWithoutExtension(file)).ToHashSet(StringComparer.Ordinal);
+        var native = string.Concat(
+            from file in Repository.Files("tests/native")
+            where Path.GetFileName(file) == "CMakeLists.txt"
+            select Repository.Read(file));
+        var readme = Repository.Read("README.md");
+        var table = readme[readme.IndexOf("## Promises", StringComparison.Ordinal)..readme.IndexOf("## Honest limits", StringComparison.Ordinal)];
+        var rows = table.Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(1).ToList();
+        Assert.True(rows.Count >= 12, "the table of promises has lost its rows");
+        Repository.AssertNone(
+            from row in rows
+            let names = TestName().Matches(row.Split('|')[2]).Select(match => match.Groups["name"].Value).ToList()
+            from fault in names.Where(name => !IsTest(name)).Select(name => $"{row.Split('|')[1].Trim()}: no test is called {name}")
+                .Concat(names.Count == 0 ? [$"{row.Split('|')[1].Trim()}: no test"] : [])
+            select fault);
+
+        // A room of native tests may make its names of a list.
+        bool IsTest(string name) => classes.Contains(name) || native.Contains("NAME " + name + " ", StringComparison.Ordinal)
+            || (native.Contains("NAME " + name.Split('.')[0] + ".${name} ", StringComparison.Ordinal) && native.Contains(name.Split('.')[^1], StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Each_command_of_the_help_is_dispatched()
     {
         var script = Repository.Read("build.sh");
@@ -115,6 +139,9 @@ public sealed partial class DocumentTests
     /// <summary>A call may be marked "?": the kernel or architecture may lack it.</summary>
     [GeneratedRegex(@"^(?<action>allow|notify|refuse|E[A-Z]+)\s+(?<name>[a-z_][a-z0-9_]*)\??(?:\s+if\s+\S+(?:\s+else\s+\w+)?)?(?<reason>\s.*)?$", RegexOptions.ExplicitCapture)]
     private static partial Regex Rule();
+
+    [GeneratedRegex(@"`(?<name>[a-z]+(?:\.[a-z_]+)+|[A-Z]\w*Tests)`", RegexOptions.ExplicitCapture)]
+    private static partial Regex TestName();
 
     [GeneratedRegex(@"\./build\.sh\s+(?<command>[a-z-]+)", RegexOptions.ExplicitCapture)]
     private static partial Regex QuickStart();

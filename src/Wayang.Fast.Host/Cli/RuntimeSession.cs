@@ -30,6 +30,11 @@ internal sealed class RuntimeSession : IAsyncDisposable
     public static async Task<RuntimeSession> ConnectAsync(string? socket, CancellationToken cancellation)
     {
         var path = socket ?? SocketPaths.Find();
+        if (!SocketPaths.Fits(path))
+        {
+            throw new CommandException($"{path}: longer than the {SocketPaths.MaxBytes} bytes that a socket's path may have", "Name it by a shorter path.");
+        }
+
         try
         {
             return new RuntimeSession(await OpenAsync(path, cancellation), keeper: null);
@@ -90,7 +95,7 @@ internal sealed class RuntimeSession : IAsyncDisposable
                 await keeper.WaitForExitAsync(cancellation);
                 throw new CommandException(
                     $"the private runtime ended while it started (code {keeper.ExitCode}):{Environment.NewLine}{keeper.LastWords}",
-                    "To see more, start it by itself: wayang serve");
+                    "If files of the installation are missing or were changed: ./build.sh build. To see more: wayang serve");
             }
 
             try

@@ -75,6 +75,13 @@ internal static class ServeCommand
     // The daemon could say only that it cannot listen; and as another user it could not make the directory.
     private static void RequireDirectory(string? socket)
     {
+        if (!SocketPaths.Fits(socket ?? SocketPaths.Own))
+        {
+            throw new CommandException(
+                $"{socket ?? SocketPaths.Own}: longer than the {SocketPaths.MaxBytes} bytes that a socket's path may have",
+                socket is null ? "Set XDG_RUNTIME_DIR to a shorter directory, or unset it." : "Give a shorter --socket.");
+        }
+
         if (Path.GetDirectoryName(socket) is { Length: > 0 } directory && directory != RuntimeDirectories.Default && !Directory.Exists(directory))
         {
             throw new CommandException($"{socket}: its directory does not exist", $"Make it: mkdir -p {directory} (or give no socket: {SocketPaths.Own})");

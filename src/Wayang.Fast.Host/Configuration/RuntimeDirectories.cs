@@ -22,6 +22,7 @@ public static class RuntimeDirectories
     {
         instance = "wayang-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(RandomBytes));
         var parent = SocketPaths.EffectiveUser() == 0 ? "/run" : Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
-        return Path.Combine(string.IsNullOrEmpty(parent) || !Directory.Exists(parent) ? "/tmp" : parent, instance);
+        var there = string.IsNullOrEmpty(parent) || !Directory.Exists(parent) ? "/tmp" : parent;
+        return Path.Combine(SocketPaths.Fits(Path.Combine(there, instance, SocketName)) ? there : "/tmp", instance);
     }
 }
