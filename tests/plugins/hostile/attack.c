@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/atomics.h"
 #include "hostile.h"
 
 uint64_t attack_random(attack *a) {
@@ -44,7 +45,7 @@ void attack_pause(void) {
 }
 
 void attack_ring(attack *a) {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    wy_full_fence();
     uint32_t sleeping = __atomic_load_n(&a->d->sleeping, __ATOMIC_ACQUIRE);
     if (sleeping != 0 && sleeping != a->rung_for) {
         const uint64_t one = 1;
