@@ -9,7 +9,7 @@ public enum DispatchMode
     /// <summary>Spin budget 0: every wait sleeps.</summary>
     Blocked,
 
-    /// <summary>Never sleeps.</summary>
+    /// <summary>Never sleeps while tasks flow.</summary>
     Spin,
 
     /// <summary>As shipped.</summary>
@@ -49,9 +49,9 @@ public sealed class DispatchSuite(Func<SuiteContext, DispatchMode, DispatchTarge
 
     public override IReadOnlyList<Measurement> Run(SuiteContext context)
     {
-        var futex = context.PingPong("ref_futex_pingpong", context.Scale(20_000));
-        var line = context.PingPong("ref_line_pingpong", context.Scale(1_000_000));
-        var payload = context.PingPong("ref_payload_pingpong", context.Scale(1_000_000), PayloadBytes.ToString(CultureInfo.InvariantCulture));
+        var futex = context.PingPong("ref_futex_pingpong", context.Scale(2_000));
+        var line = context.PingPong("ref_line_pingpong", context.Scale(200_000));
+        var payload = context.PingPong("ref_payload_pingpong", context.Scale(200_000), PayloadBytes.ToString(CultureInfo.InvariantCulture));
         if (open is null)
         {
             return
@@ -66,7 +66,7 @@ public sealed class DispatchSuite(Func<SuiteContext, DispatchMode, DispatchTarge
         using (var blocked = open(context, DispatchMode.Blocked))
         {
             context.Tell("dispatch, blocked");
-            results.Add(RoundTrip(context, "dispatch.blocked.rtt", blocked, context.Scale(20_000), futex));
+            results.Add(RoundTrip(context, "dispatch.blocked.rtt", blocked, context.Scale(10_000), futex));
             results.Add(Throughput(context, "dispatch.blocked.throughput", blocked, context.Scale(200_000), futex));
         }
 
@@ -96,7 +96,7 @@ public sealed class DispatchSuite(Func<SuiteContext, DispatchMode, DispatchTarge
     private static void AddShipped(SuiteContext context, DispatchTarget target, List<Measurement> results)
     {
         var rounds = context.Rounds;
-        results.Add(Measurement.ValueOnly("dispatch.default.rtt", "ns", Better.Lower, Repeat(() => target.MeasureRoundTrip(PayloadBytes, context.Scale(20_000))), rounds));
+        results.Add(Measurement.ValueOnly("dispatch.default.rtt", "ns", Better.Lower, Repeat(() => target.MeasureRoundTrip(PayloadBytes, context.Scale(10_000))), rounds));
         results.Add(Measurement.ValueOnly("dispatch.default.throughput", "tasks/s", Better.Higher, Repeat(() => target.MeasureThroughput(Window, context.Scale(200_000))), rounds));
         results.Add(Measurement.ValueOnly("alloc.per_task", "bytes", Better.Lower, target.MeasureAllocation(context.Scale(400_000)), 1));
 

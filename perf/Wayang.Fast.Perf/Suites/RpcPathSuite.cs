@@ -40,8 +40,8 @@ public sealed class RpcPathSuite(Func<SuiteContext, RpcTarget>? open) : Suite
         }
 
         using var target = open(context);
-        var futex = context.PingPong("ref_futex_pingpong", context.Scale(20_000));
-        var calls = context.Scale(20_000);
+        var futex = context.PingPong("ref_futex_pingpong", context.Scale(2_000));
+        var calls = context.Scale(10_000);
         var many = context.Scale(200_000);
         context.Tell("task.run, one in flight");
         var roundTrip = Rounds.Interleave(context.Rounds, Quantity.Time, () => target.MeasureRoundTrip(calls), () => target.MeasureEchoRoundTrip(calls) + futex());
