@@ -27,11 +27,10 @@ public sealed class NodeRuntime : IDisposable
     /// <param name="log">Told what an operator should know.</param>
     /// <param name="onDefect">Called when one of the runtime's threads met a defect: the process should end (its keeper starts
     /// it again), because tasks are no longer served.</param>
-    /// <param name="time">The clock.</param>
-    public NodeRuntime(RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect, TimeProvider? time = null)
+    public NodeRuntime(RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect)
     {
         ArgumentNullException.ThrowIfNull(options);
-        time ??= TimeProvider.System;
+        var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
         var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
         var lifecycle = new TaskLifecycle(table, new RetentionOptions(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes), time);

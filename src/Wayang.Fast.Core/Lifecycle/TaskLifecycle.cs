@@ -36,6 +36,7 @@ public sealed partial class TaskLifecycle
     private readonly HashSet<ITaskObserver> _told = new(ReferenceEqualityComparer.Instance);
     private ITaskObserver? _lastTold;
     private readonly UnixClock _clock;
+    private long _lastEnded;
 
     public TaskLifecycle(TaskTable table, RetentionOptions options, TimeProvider time)
     {
@@ -256,15 +257,15 @@ public sealed partial class TaskLifecycle
             _told.Clear();
         }
 
-        _clock.Synchronize(_time);
+        _clock.Synchronize(_time, _lastEnded);
     }
 
     /// <summary>Forgets up to <paramref name="limit"/> tasks whose time is over. Completion thread; End does it too, this is for quiet times.</summary>
     /// <returns>How many were forgotten.</returns>
     public int Sweep(int limit)
     {
-        _clock.Synchronize(_time);
         var now = _time.GetTimestamp();
+        _clock.Synchronize(_time, now);
         var done = 0;
         while (done < limit && _retention.TryTakeExpired(now, out var slot))
         {
@@ -297,6 +298,7 @@ public sealed partial class TaskLifecycle
             record.Input.Clear(); // else somebody may be reading it: it goes with the record
         }
 
+        _lastEnded = now;
         Counters.Count(state, cause.Type);
         try
         {

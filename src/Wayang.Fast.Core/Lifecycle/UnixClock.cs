@@ -22,12 +22,12 @@ internal sealed class UnixClock
 
     public long UnixMilliseconds(long timestamp) => Volatile.Read(ref _offset) + (long)(timestamp * _millisecondsPerTick);
 
-    public void Synchronize(TimeProvider time)
+    /// <param name="now">A timestamp of this moment, or of one shortly before.</param>
+    public void Synchronize(TimeProvider time, long now)
     {
-        var now = time.GetTimestamp();
         if (now - _synchronized >= _frequency)
         {
-            Measure(time, now);
+            Measure(time, time.GetTimestamp());
         }
     }
 

@@ -27,10 +27,13 @@ public sealed partial class Scheduler
     /// Reads the clock and lets ageing go on. The owner may call it once per turn; operations do it by themselves at the first
     /// one after "nothing can run" and after every 64.
     /// </summary>
-    public void Advance()
+    public void Advance() => Advance(_time.GetTimestamp());
+
+    /// <param name="timestamp">Of the scheduler's clock, read by the caller for its own purposes too.</param>
+    public void Advance(long timestamp)
     {
         _operations = 0;
-        _now = (uint)(long)((_time.GetTimestamp() - _start) * _millisecondsPerTick);
+        _now = (uint)(long)((timestamp - _start) * _millisecondsPerTick);
         if (_lookPool < 0 && (int)(_now - _nextLook) >= 0)
         {
             _nextLook = _now + _interval;

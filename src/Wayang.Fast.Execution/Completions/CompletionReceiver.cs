@@ -34,6 +34,9 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
 
+    /// <summary>The timestamp of the ends told next; set by the completion thread for a few at a time.</summary>
+    public long Now { get; set; }
+
     public ReceiveOutcome TryReceive(CallWorker worker)
     {
         if (worker.Violation is not null)
@@ -110,7 +113,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             }
         }
 
-        return lifecycle.End(record, state, cause);
+        return lifecycle.End(record, state, cause, Now);
     }
 
     /// <returns>Null, or the rule that was broken.</returns>

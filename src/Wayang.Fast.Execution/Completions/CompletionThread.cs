@@ -21,6 +21,8 @@ internal sealed class CompletionThread : IDisposable
 
     // While it spins, the doorbells of sleeping workers and its own signal are looked at every so many turns.
     private const int SpinTurnsPerLook = 32;
+    private const int SpinLooksPerClock = 64;
+    private const int ItemsPerClock = 16;
     private const int MaxEmptyDoorbellsPerSecond = 20_000;
 
     private readonly Shard _shard;
@@ -210,8 +212,9 @@ internal sealed class CompletionThread : IDisposable
     /// <returns>0 when something is to be read, -1 when all are asleep and epoll may block.</returns>
     private int Spin()
     {
-        var until = Stopwatch.GetTimestamp() + _spinTicks;
-        do
+        // The clock is looked at only when nothing came for a while.
+        var until = 0L;
+        for (var looks = 1; ; looks++)
         {
             foreach (var worker in _pollList)
             {
@@ -226,9 +229,25 @@ internal sealed class CompletionThread : IDisposable
                 return 0;
             }
 
+            if (_spinTicks == 0)
+            {
+                break;
+            }
+
+            if (looks % SpinLooksPerClock != 0)
+            {
+                continue;
+            }
+
+            var now = Stopwatch.GetTimestamp();
+            until = until == 0 ? now + _spinTicks : until;
+            if (now >= until)
+            {
+                break;
+            }
+
             Thread.SpinWait(1);
         }
-        while (_spinTicks > 0 && Stopwatch.GetTimestamp() < until);
 
         for (var i = _pollList.Count - 1; i >= 0; i--)
         {
@@ -288,6 +307,11 @@ internal sealed class CompletionThread : IDisposable
                 return read;
             }
 
+            if (read % ItemsPerClock == 0)
+            {
+                _receiver.Now = Stopwatch.GetTimestamp();
+            }
+
             var outcome = _receiver.TryReceive(worker);
             if (outcome == ReceiveOutcome.Received)
             {
@@ -344,6 +368,7 @@ internal sealed class CompletionThread : IDisposable
         while (!_ended && _commands.TryDequeue(out var command))
         {
             _ended = command.Kind == CompletionCommandKind.Shutdown;
+            _receiver.Now = Stopwatch.GetTimestamp();
             if (command.Kind == CompletionCommandKind.WorkerDetached)
             {
                 var worker = command.Worker!;

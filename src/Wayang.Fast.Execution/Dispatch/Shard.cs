@@ -38,6 +38,9 @@ internal sealed partial class Shard
     private int _requests;
     private int _deferringThread;
 
+    // One look at the clock for all that a round dispatches: a look costs as much as half of a task's way.
+    private long _now;
+
     public Shard(RuntimeOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
     {
         _options = options;
@@ -142,6 +145,8 @@ internal sealed partial class Shard
     /// <returns>True when the inbox held more than one round takes.</returns>
     private bool Round()
     {
+        _now = Stopwatch.GetTimestamp();
+        _scheduler.Advance(_now);
         while (_released.TryPop(out var worker))
         {
             CollectReleased(worker);
@@ -193,7 +198,7 @@ internal sealed partial class Shard
         var record = _table[item.Task];
         var pool = _byScheduler[item.Pool]!;
         var bytes = record.AdmittedBytes; // read while the entry holds the record; an end while queued has cleared the input
-        if (!_lifecycle.TryStart(record))
+        if (!_lifecycle.TryStart(record, _now))
         {
             _scheduler.AddSlots(item.Pool, 1);
             _admission.Release(bytes);
@@ -227,7 +232,7 @@ internal sealed partial class Shard
         entry.Order = worker.NextOrder++;
         entry.OutputTotal = -1;
         entry.OutputKind = 0;
-        var deadline = Stopwatch.GetTimestamp() + (long)(record.TimeoutMs * (Stopwatch.Frequency / 1000.0));
+        var deadline = _now + (long)(record.TimeoutMs * (Stopwatch.Frequency / 1000.0));
         Volatile.Write(ref entry.Deadline, deadline);
         Volatile.Write(ref entry.Ticket, ticket);
         record.Ticket = ticket;
@@ -241,7 +246,7 @@ internal sealed partial class Shard
 
         // Not before the input is in the ring: a worker that guesses its ticket could end the task, and an end in the
         // running state gives the input's memory back.
-        _lifecycle.Run(record);
+        _lifecycle.Run(record, _now);
     }
 
     private void Write(CallWorker worker, TaskRecord record, uint ticket)
