@@ -54,7 +54,7 @@ ensure_packages() { # build | perf | all
 }
 
 ensure_dotnet() {
-  if command -v dotnet >/dev/null && dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
+  if command -v dotnet >/dev/null && grep -q '^10\.' <<<"$(dotnet --list-sdks 2>/dev/null)"; then
     return 0
   fi
   say "The .NET SDK 10 is missing. Install it (https://dotnet.microsoft.com/download/dotnet/10.0), so that"
