@@ -23,6 +23,22 @@ internal static class Installation
             ? $"{path} does not exist: build first with './build.sh build'"
             : null;
 
+    /// <summary>Null when another user can reach the programs, else which directory is closed.</summary>
+    public static string? ClosedToOthers { get; } = FindClosed();
+
+    private static string? FindClosed()
+    {
+        for (var directory = new DirectoryInfo(NativeDirectory); directory is not null; directory = directory.Parent)
+        {
+            if (directory.Exists && !directory.UnixFileMode.HasFlag(UnixFileMode.OtherExecute))
+            {
+                return $"an unprivileged user cannot reach {NativeDirectory}: {directory.FullName} is closed";
+            }
+        }
+
+        return null;
+    }
+
     private static string FindRoot()
     {
         for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
