@@ -172,11 +172,15 @@ public sealed record TaskSnapshot(
     int StderrBytes);
 
 /// <summary>An image to store.</summary>
-/// <param name="Kind">"c" for a C plugin.</param>
+/// <param name="Kind">"c" for a C plugin, "python" for a Python module.</param>
 /// <param name="Data">The file's content; owned by the callee from now on.</param>
 /// <param name="Name">An optional name, [A-Za-z0-9._-]{1,63}, unique per tenant; a later put of the name replaces it.</param>
 /// <param name="Tenant">Whose it is.</param>
-public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string? Name, int Tenant);
+public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string? Name, int Tenant)
+{
+    /// <summary>Python modules that are imported before the first worker is forked; part of the image's identity.</summary>
+    public IReadOnlyList<string> Preload { get; init; } = [];
+}
 
 /// <param name="Image">sha256 in lower-case hex.</param>
 public sealed record ImageDescription(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
