@@ -100,8 +100,8 @@ internal sealed class TaskService(
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token);
-        shard.Submit(slot);
+        id = lifecycle.Admit(record, observer, token, shard.Timestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant);
         return null;
     }
 

@@ -44,7 +44,7 @@ public sealed class AdmissionGate
     public long QueuedBytes => Volatile.Read(ref _bytes);
     public long Refused => Volatile.Read(ref _refused);
 
-    /// <summary>Null: admitted, and <see cref="Release"/> is owed with the same number.</summary>
+    /// <summary>Null: admitted, and <see cref="Release(int)"/> is owed with the same number.</summary>
     public OperationError? TryAdmit(int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
@@ -76,9 +76,12 @@ public sealed class AdmissionGate
     }
 
     /// <summary>Gives back what an admission took.</summary>
-    public void Release(int bytes)
+    public void Release(int bytes) => Release(1, bytes);
+
+    /// <summary>Gives back what <paramref name="tasks"/> admissions took together.</summary>
+    public void Release(int tasks, long bytes)
     {
-        Interlocked.Decrement(ref _queued);
+        Interlocked.Add(ref _queued, -tasks);
         if (bytes != 0)
         {
             Interlocked.Add(ref _bytes, -bytes);

@@ -34,9 +34,6 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
 
-    /// <summary>The timestamp of the ends told next; set by the completion thread for a few at a time.</summary>
-    public long Now { get; set; }
-
     public ReceiveOutcome TryReceive(CallWorker worker)
     {
         if (worker.Violation is not null)
@@ -113,7 +110,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             }
         }
 
-        return lifecycle.End(record, state, cause, Now);
+        return lifecycle.End(record, state, cause, shard.Clock.Now);
     }
 
     /// <returns>Null, or the rule that was broken.</returns>

@@ -110,6 +110,30 @@ public class TaskLifecycleTests
     }
 
     [Fact]
+    [Trait("Promise", "TR4")]
+    public void ABatchOfEndsMayExceedRetentionAndGivesEachRecordBackOnce()
+    {
+        var ended = new HashSet<int>();
+        for (var i = 0; i < 7; i++)
+        {
+            var record = Running(out _);
+            Assert.True(ended.Add(record.Slot) || i > 4); // the fifth end finds no room and forgets the oldest before
+            Assert.True(_lifecycle.End(record, TaskState.Succeeded, Exit, now: i + 1));
+        }
+
+        _lifecycle.ForgetExcess(now: 8);
+        Assert.Equal(3, _lifecycle.Retained);
+        var free = new HashSet<int>();
+        while (_table.TryRent(out var record))
+        {
+            Assert.Equal(TaskState.None, record.State);
+            Assert.True(free.Add(record.Slot), "a record was given out twice");
+        }
+
+        Assert.Equal(_table.MaxTasks - 3, free.Count);
+    }
+
+    [Fact]
     public void WaitersAreToldOnceInOrderAndMayWithdraw()
     {
         var record = Admit(out var id, token: 1);
