@@ -21,7 +21,7 @@ internal sealed partial class Shard
     private const int MaxRounds = 16;
     private const byte KindCall = 1;
 
-    private readonly RuntimeOptions _options;
+    private readonly LiveOptions _options;
     private readonly TaskTable _table;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
@@ -41,7 +41,7 @@ internal sealed partial class Shard
     // One look at the clock for all that a round dispatches: a look costs as much as half of a task's way.
     private long _now;
 
-    public Shard(RuntimeOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
+    public Shard(LiveOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
     {
         _options = options;
         _table = table;
@@ -59,6 +59,9 @@ internal sealed partial class Shard
 
     /// <summary>Tasks that wait for a slot. A momentary value.</summary>
     public int Queued => _scheduler.Queued;
+
+    /// <summary>Slots of the node that tasks hold. A momentary value.</summary>
+    public int Outstanding => _scheduler.Outstanding;
 
     public long Dispatched { get; private set; }
 
@@ -201,6 +204,7 @@ internal sealed partial class Shard
         if (!_lifecycle.TryStart(record, _now))
         {
             _scheduler.AddSlots(item.Pool, 1);
+            _scheduler.Finish(1);
             _admission.Release(bytes);
             return;
         }
@@ -349,6 +353,7 @@ internal sealed partial class Shard
         }
 
         _scheduler.AddSlots(worker.Pool.SchedulerId, count);
+        _scheduler.Finish(count);
         if (!worker.InAvailable)
         {
             worker.InAvailable = true;
