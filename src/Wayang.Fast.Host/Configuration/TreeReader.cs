@@ -49,6 +49,13 @@ internal sealed class TreeReader(string file, List<ConfigurationProblem> problem
 
             return null;
         }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or IndexOutOfRangeException or OverflowException)
+        {
+            // The parser's own words for some malformed texts; how far it came is the best place there is.
+            var at = parser.Current?.End ?? default;
+            problems.Add(new ConfigurationProblem(new ConfigurationPlace(file, Math.Max(1, at.Line), Math.Max(1, at.Column)), "", "not YAML: a flow list or mapping is not closed, or something stands where it cannot"));
+            return null;
+        }
     }
 
     private ConfigurationNode ReadNode(int depth)
