@@ -157,6 +157,8 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
 
             if (before is not null && !same)
             {
+                // The one that had the name stays, by its hash.
+                _owners.TryUpdate((key.Tenant, before), before == hash ? key.Name : null, key.Name);
                 Bindings.Change();
             }
         }
