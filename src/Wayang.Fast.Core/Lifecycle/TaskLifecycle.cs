@@ -293,7 +293,7 @@ public sealed partial class TaskLifecycle
         var now = _time.GetTimestamp();
         _clock.Synchronize(_time, now);
         var done = 0;
-        while (done < limit && _retention.TryTakeExpired(now, out var slot))
+        while (done < limit && (_retention.TryTakeExpired(now, out var slot) || _retention.TryTakeExcess(out slot)))
         {
             Evict(slot);
             done++;

@@ -48,7 +48,7 @@ internal sealed class CompletionThread : IDisposable
     private volatile bool _stopping;
 
     public CompletionThread(
-        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, Action<Exception> onDefect)
+        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, Action<Exception> onDefect)
     {
         _shard = shard;
         _clock = shard.Clock;
@@ -58,8 +58,8 @@ internal sealed class CompletionThread : IDisposable
         _onDefect = onDefect;
         _receiver = new CompletionReceiver(shard, table, lifecycle, options);
         _executor = new CommandExecutor(shard, table, lifecycle, _receiver);
-        _spinTicks = (long)(options.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
-        _cpu = options.CompletionCpu;
+        _spinTicks = (long)(options.Current.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
+        _cpu = options.Current.CompletionCpu;
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
         _thread = new Thread(Run) { Name = "wayang-completion", IsBackground = true, Priority = ThreadPriority.AboveNormal };
     }

@@ -21,7 +21,7 @@ internal sealed partial class Shard
     private const int MaxRounds = 16;
     private const byte KindCall = 1;
 
-    private readonly RuntimeOptions _options;
+    private readonly LiveOptions _options;
     private readonly TaskTable _table;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
@@ -46,7 +46,7 @@ internal sealed partial class Shard
     // One look at the clock for all that a round dispatches: a look costs as much as a tenth of a task's way.
     private long _now;
 
-    public Shard(RuntimeOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
+    public Shard(LiveOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
     {
         _options = options;
         _table = table;
@@ -64,6 +64,9 @@ internal sealed partial class Shard
 
     /// <summary>Tasks that wait for a slot. A momentary value.</summary>
     public int Queued => _scheduler.Queued;
+
+    /// <summary>Slots of the node that tasks hold. A momentary value.</summary>
+    public int Outstanding => _scheduler.Outstanding;
 
     public long Dispatched { get; private set; }
 
@@ -247,6 +250,7 @@ internal sealed partial class Shard
         if (!_lifecycle.TryStart(record, _now))
         {
             _scheduler.AddSlots(item.Pool, 1);
+            _scheduler.Finish(1);
             return;
         }
 
@@ -404,6 +408,7 @@ internal sealed partial class Shard
         }
 
         _scheduler.AddSlots(worker.Pool.SchedulerId, count);
+        _scheduler.Finish(count);
         if (!worker.InAvailable)
         {
             worker.InAvailable = true;

@@ -27,6 +27,7 @@ internal sealed class CallWorker : IDisposable
     private readonly uint[] _generation;
     private readonly byte[] _released;
     private int _freeCount;
+    private int _heldSlots;
     private int _releasedHead;
     private int _releasedTail;
     private int _inReleasedQueue;
@@ -173,6 +174,17 @@ internal sealed class CallWorker : IDisposable
         }
 
         return count;
+    }
+
+    /// <summary>It is taken out of its pool with these calls in flight: they hold slots of the node until its process is gone.
+    /// Dispatch owner only.</summary>
+    public void HoldSlots() => _heldSlots = Concurrency - _freeCount;
+
+    public int TakeHeldSlots()
+    {
+        var held = _heldSlots;
+        _heldSlots = 0;
+        return held;
     }
 
     public void Dispose() => Channel.Dispose();

@@ -55,6 +55,30 @@ public class TaskLifecycleTests
     }
 
     [Fact]
+    [Trait("Promise", "CFG")]
+    public void ALowerRetentionHoldsFromTheNextSweepAndNeverGrowsBeyondTheStart()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            _lifecycle.End(Running(out _), TaskState.Succeeded, Exit);
+        }
+
+        _lifecycle.ChangeRetention(new RetentionOptions(1, TimeSpan.FromSeconds(10), 1000));
+        Assert.Equal(2, _lifecycle.Sweep(100));
+        Assert.Equal(1, _lifecycle.Retained);
+        _lifecycle.ChangeRetention(new RetentionOptions(1_000_000, TimeSpan.FromSeconds(10), 1000));
+        for (var i = 0; i < 6; i++)
+        {
+            _lifecycle.End(Running(out _), TaskState.Succeeded, Exit);
+        }
+
+        Assert.Equal(3, _lifecycle.Retained);
+        _lifecycle.ChangeRetention(new RetentionOptions(3, TimeSpan.FromMilliseconds(1), 1000));
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(3, _lifecycle.Sweep(100));
+    }
+
+    [Fact]
     [Trait("Promise", "TR4")]
     public void WrongTransitionsAreDefects()
     {
