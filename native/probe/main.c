@@ -9,11 +9,12 @@
 #include "sandbox/profile.h"
 
 static const char usage[] =
-    "usage: wayang-probe [--only PREFIX] [--state DIR]\n"
+    "usage: wayang-probe [--only PREFIX] [--state DIR] [--native DIR --runtime-dir DIR]\n"
     "       wayang-probe --policy DIR\n"
     "Tries what this host gives, or reads an isolation policy as the spawner does. Prints NAME TAB yes|no|unknown TAB VALUE.\n"
     "  --only PREFIX  checks whose name begins so (default: all)\n"
     "  --state DIR    judge the disk of this directory (default: /var/tmp)\n"
+    "  --native DIR, --runtime-dir DIR  judge this installation and this place of a runtime, too\n"
     "  --policy DIR   load the policy: its values and profiles, or what is wrong with it\n";
 
 typedef struct probe_request {
@@ -24,7 +25,8 @@ typedef struct probe_request {
 static int parse(int argc, char **argv, probe_request *out) {
     static const struct option names[] = {{"only", required_argument, NULL, 'o'},  {"state", required_argument, NULL, 's'},
                                           {"policy", required_argument, NULL, 'p'}, {"nothing", no_argument, NULL, 'n'},
-                                          {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+                                          {"help", no_argument, NULL, 'h'},         {"native", required_argument, NULL, 'N'},
+                                          {"runtime-dir", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (option) {
@@ -33,6 +35,12 @@ static int parse(int argc, char **argv, probe_request *out) {
             break;
         case 's':
             out->context.state_dir = optarg;
+            break;
+        case 'N':
+            out->context.native_dir = optarg;
+            break;
+        case 'r':
+            out->context.runtime_dir = optarg;
             break;
         case 'p':
             out->policy = optarg;
@@ -99,6 +107,9 @@ int main(int argc, char **argv) {
     }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         run_list(lists[i], &request);
+    }
+    if (request.context.native_dir != NULL && request.context.runtime_dir != NULL) {
+        run_list(wy_installation_checks, &request);
     }
     return 0;
 }

@@ -15,7 +15,9 @@ typedef struct wy_answer {
 } wy_answer;
 
 typedef struct wy_probe_context {
-    const char *state_dir; /* where durable state would lie */
+    const char *state_dir;   /* where durable state would lie */
+    const char *native_dir;  /* the installation's programs */
+    const char *runtime_dir; /* where a runtime of this user would live */
 } wy_probe_context;
 
 typedef struct wy_check {
@@ -43,5 +45,6 @@ extern const wy_check wy_filter_checks[];
 extern const wy_check wy_memory_checks[];
 extern const wy_check wy_group_checks[];
 extern const wy_check wy_host_checks[];
+extern const wy_check wy_installation_checks[];
 
 #endif

@@ -15,6 +15,11 @@ internal static class ServeCommand
 
     private static readonly Option<string?> Config = new("--config", "-c") { Description = "YAML file of the node.", HelpName = "FILE" };
 
+    private static readonly Option<string?> Policy = new("--policy")
+    {
+        Description = "Directory of the isolation policy (default: the installation's).", HelpName = "DIR",
+    };
+
     private static readonly Option<bool> AsDaemon = new("--daemon") { Hidden = true };
 
     private static readonly Option<bool> Private = new("--private") { Hidden = true };
@@ -25,7 +30,7 @@ internal static class ServeCommand
     {
         var command = new Command("serve", "Starts the runtime of this user and stays until it is stopped (Ctrl-C or SIGTERM: in order).")
         {
-            Config, AsDaemon, Private, StarterUid,
+            Config, Policy, AsDaemon, Private, StarterUid,
         };
         DetailedHelp.Describe(
             command,
@@ -33,8 +38,13 @@ internal static class ServeCommand
             Its socket: /run/wayang/wayang.sock as root, else $XDG_RUNTIME_DIR/wayang/wayang.sock, else
             /tmp/wayang-UID/wayang.sock; for you now: {SocketPaths.Own}
 
-            Example:
+            The isolation policy is a directory that only root (or you) may write: copy native/policy of the
+            installation, add NAME.profile files, and name it with --policy or in WAYANG_POLICY.
+            A wrong one is refused with its file and line; see also: wayang doctor --only installation --policy DIR
+
+            Examples:
               wayang serve --config /etc/wayang.yaml
+              wayang serve --policy /etc/wayang/policy
             """);
         command.SetAction(static (result, cancellation) =>
             result.GetValue(AsDaemon) ? ServeAsync(result, cancellation) : StartAsync(result, cancellation));
@@ -53,7 +63,9 @@ internal static class ServeCommand
         var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config)
         {
             ConfigurationText = text,
+            PolicyDirectory = result.GetValue(Policy) is { } policy ? Path.GetFullPath(policy) : null,
         };
+        PolicyCheck.Require(launch.Installation, launch.EffectivePolicy);
 
         var keeper = KeeperProcess.Start(launch, capture: false);
         await using (keeper)
