@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LOOK_MS 20 /* how often a child that is silent is looked at */
+
 void wy_say(wy_answer *answer, wy_verdict verdict, const char *format, ...) {
     va_list arguments;
     answer->verdict = verdict;
@@ -45,25 +47,36 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Reads a whole answer; 0 when the child ended without one, -1 when the time ran out. */
-static int read_answer(int from, int limit_ms, wy_answer *answer) {
+/* Ended, and not yet reaped: its number is still its own. */
+static int has_ended(pid_t child) {
+    siginfo_t end;
+    memset(&end, 0, sizeof end);
+    return waitid(P_PID, (id_t)child, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == child;
+}
+
+/* Reads a whole answer; 0 when the child ended without one, -1 when the time ran out. What the child started may hold the
+ * pipe open beyond its end, so the end of file alone says nothing. */
+static int read_answer(int from, pid_t child, int limit_ms, wy_answer *answer) {
     int64_t end = now_ms() + limit_ms;
     size_t filled = 0;
     while (filled < sizeof *answer) {
-        int64_t left = end - now_ms();
+        int over = has_ended(child);
         struct pollfd source = {.fd = from, .events = POLLIN};
-        int ready = left <= 0 ? 0 : poll(&source, 1, (int)left);
-        if (ready == 0) {
-            return -1;
-        }
-        ssize_t got = ready < 0 ? -1 : read(from, (char *)answer + filled, sizeof *answer - filled);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
+        int ready = poll(&source, 1, over ? 0 : LOOK_MS);
+        if (ready == 0 && over) {
             return 0;
         }
-        filled += (size_t)got;
+        if (ready == 0 && now_ms() >= end) {
+            return -1;
+        }
+        ssize_t got = ready <= 0 ? -1 : read(from, (char *)answer + filled, sizeof *answer - filled);
+        if (got == 0) {
+            return 0;
+        }
+        if (got < 0 && ready != 0 && errno != EINTR) {
+            return 0;
+        }
+        filled += got > 0 ? (size_t)got : 0;
     }
     answer->value[sizeof answer->value - 1] = '\0';
     return 1;
@@ -97,7 +110,7 @@ void wy_check_run(const wy_check *check, const wy_probe_context *context, wy_ans
         wy_say(answer, WY_PROBE_UNKNOWN, "no process: %s", strerror(errno));
         return;
     }
-    int answered = read_answer(line[0], limit_ms, answer);
+    int answered = read_answer(line[0], child, limit_ms, answer);
     (void)close(line[0]);
     if (answered < 0) {
         (void)kill(child, SIGKILL);
