@@ -18,7 +18,8 @@
 #ifndef SYS_quotactl_fd
 #define SYS_quotactl_fd 443
 #endif
-#define PROJECT_QUOTA 2
+#define PROJECT_QUOTA 2u
+#define ASK_PROJECT_QUOTA (((unsigned)Q_GETINFO << SUBCMDSHIFT) | PROJECT_QUOTA) /* QCMD shifts into the sign */
 
 /* Runs python3 and takes its first line. */
 static void run_python(const char *script, wy_answer *answer) {
@@ -135,7 +136,7 @@ static void project_quota(const wy_probe_context *context, wy_answer *answer) {
         wy_say(answer, WY_PROBE_UNKNOWN, "%.100s: %s", context->state_dir, strerror(errno));
         return;
     }
-    if (syscall(SYS_quotactl_fd, directory, QCMD(Q_GETINFO, PROJECT_QUOTA), 0, facts) != 0) {
+    if (syscall(SYS_quotactl_fd, directory, ASK_PROJECT_QUOTA, 0, facts) != 0) {
         wy_say(answer, WY_PROBE_NO, "none on the file system of %.80s (%s)", context->state_dir, strerror(errno));
         return;
     }
