@@ -27,11 +27,6 @@ internal sealed record DaemonLaunch(
     /// <summary>Null without a file.</summary>
     public string? ConfigurationText { get; init; }
 
-    /// <summary>Null: the installation's.</summary>
-    public string? PolicyDirectory { get; init; }
-
-    public string EffectivePolicy => PolicyDirectory ?? Installation.PolicyDirectory;
-
     // The keeper holds the read end of our pipe as its standard input: whatever ends us, it sees the end of file.
     private const string OwnerDescriptor = "0";
 
@@ -66,7 +61,7 @@ internal sealed record DaemonLaunch(
             start.Environment[ConfigurationVariable] = ConfigurationText;
         }
 
-        Add(start, "--instance", Instance, "--runtime-dir", RuntimeDirectory, "--policy", EffectivePolicy);
+        Add(start, "--instance", Instance, "--runtime-dir", RuntimeDirectory, "--policy", Installation.PolicyDirectory);
         Add(start, "--native", Installation.NativeDirectory, "--owner-fd", OwnerDescriptor, "--");
         AddDaemon(start);
         return start;

@@ -33,9 +33,9 @@ internal static class NodeCommand
                         writer.WriteBoolean("root", node.Root);
                         writer.WriteString("cgroup_mode", node.CgroupMode);
                         JsonText.WriteTexts(writer, "features", node.Features);
+                        WriteProfiles(writer, node.Profiles);
                         writer.WriteString("note", node.Note);
                         JsonText.WriteNumbers(writer, "limits", node.Limits);
-                        WriteProfiles(writer, node.Profiles);
                     });
                     return ExitCodes.Success;
                 }

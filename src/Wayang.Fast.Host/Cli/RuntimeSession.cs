@@ -60,12 +60,9 @@ internal sealed class RuntimeSession : IAsyncDisposable
 
     public static async Task<RuntimeSession> StartPrivateAsync(CancellationToken cancellation)
     {
-        var directory = RuntimeDirectories.NewPrivate(out var instance);
-        if (Environment.GetEnvironmentVariable(Installation.PolicyVariable) is { Length: > 0 })
-        {
-            PolicyCheck.Require(Installation.Find(), Installation.Find().PolicyDirectory);
-        }
+        PolicyCheck.Use(directory: null);
 
+        var directory = RuntimeDirectories.NewPrivate(out var instance);
         var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null, ConfigurationFile: null);
         var started = KeeperProcess.Start(launch, capture: true);
         try

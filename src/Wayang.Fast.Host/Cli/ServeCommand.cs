@@ -54,6 +54,8 @@ internal static class ServeCommand
     /// <summary>In the foreground: keeper, told to end when we are.</summary>
     private static async Task<int> StartAsync(ParseResult result, CancellationToken cancellation)
     {
+        PolicyCheck.Use(result.GetValue(Policy));
+
         var config = result.GetValue(Config) is { } given ? Path.GetFullPath(given) : null;
         // Read here too: a wrong file is told at once, and not by a daemon that is restarted again and again.
         var text = config is null ? null : ConfigurationFile.ReadText(config);
@@ -63,9 +65,7 @@ internal static class ServeCommand
         var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config)
         {
             ConfigurationText = text,
-            PolicyDirectory = result.GetValue(Policy) is { } policy ? Path.GetFullPath(policy) : null,
         };
-        PolicyCheck.Require(launch.Installation, launch.EffectivePolicy);
 
         var keeper = KeeperProcess.Start(launch, capture: false);
         await using (keeper)
