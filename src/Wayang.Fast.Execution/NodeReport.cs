@@ -14,6 +14,9 @@ internal sealed class NodeReport(LiveOptions settings, TimeProvider time, TaskLi
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
+    /// <summary>Of the spawner that answered last; empty before the first did.</summary>
+    public IReadOnlyList<ProfileDescription> Profiles => supervisor.Welcome?.Profiles ?? [];
+
     public NodeDescription Describe()
     {
         var welcome = supervisor.Welcome;
@@ -47,7 +50,10 @@ internal sealed class NodeReport(LiveOptions settings, TimeProvider time, TaskLi
                 ["default_timeout_ms"] = options.DefaultTimeoutMs,
                 ["retain_tasks"] = options.RetainTasks,
                 ["retain_minutes"] = options.RetainMinutes,
-            });
+            })
+        {
+            Profiles = Profiles,
+        };
     }
 
     public NodeStatistics Read()

@@ -8,6 +8,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -41,16 +42,21 @@ internal sealed class TaskService(
         var profile = request.Profile.Length > 0
             ? Encoding.UTF8.GetString(request.Profile)
             : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
-        if (profile is not ("compute" or "standard"))
+        if (!IsProfileName(profile))
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"profile '{profile}' is not known; this node has compute, standard", "profile");
+            return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
+        }
+
+        if (PolicyProfiles.Refuse(report.Profiles, profile, request.Kind) is { } refusal)
+        {
+            return refusal;
         }
 
         if (request.Kind == TaskKind.Exec)
         {
-            if (profile == "compute")
+            if (!images.HasPlaceFor(profile))
             {
-                return new OperationError(ErrorCode.InvalidArgument, "a command cannot run under profile compute (it may open no file); use standard", "profile");
+                return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
             target = new PoolTarget(GetOrAddPool(images.Command(profile), request), 0, string.Empty);
@@ -167,6 +173,9 @@ internal sealed class TaskService(
     public NodeDescription DescribeNode() => report.Describe();
 
     public NodeStatistics ReadStatistics() => report.Read();
+
+    private static bool IsProfileName(string name) =>
+        name.Length is >= 1 and <= 63 && name[0] != '.' && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
     private static void Names(CallTarget? target, ushort function, out string image, out string name)
     {

@@ -246,7 +246,10 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     }
 
     public NodeDescription DescribeNode() =>
-        new("here", "0.1", DateTimeOffset.UnixEpoch, Root: false, "none", ["calls"], "a double", new Dictionary<string, long>(StringComparer.Ordinal) { ["slots"] = 2 });
+        new("here", "0.1", DateTimeOffset.UnixEpoch, Root: false, "none", ["calls"], "a double", new Dictionary<string, long>(StringComparer.Ordinal) { ["slots"] = 2 })
+        {
+            Profiles = [new ProfileDescription("small", HasFiles: true, HasOwnRoot: true, ["call", "exec"])],
+        };
 
     public NodeStatistics ReadStatistics() => new(new Dictionary<string, long>(StringComparer.Ordinal) { ["tasks"] = _next });
 

@@ -20,6 +20,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     /// <summary>Images of commands have this name; it is no hash.</summary>
     public const string CommandHash = "command";
 
+    // The shipped default is always among them; what was named before the spawner answered may be unknown to it.
+    private const int MaxCommandImages = 2 * Spawner.ProtocolLayout.MaxProfiles;
+
     private static readonly TimeSpan CommandRetry = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
@@ -49,6 +52,18 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
             }
 
             return GetOrOpen(CommandHash, profile, ImageKind.Command, -1, 0);
+        }
+    }
+
+    /// <summary>
+    /// False only before a spawner has told the policy's profiles, when more names were used than a policy can hold: each
+    /// costs an image.
+    /// </summary>
+    public bool HasPlaceFor(string profile)
+    {
+        lock (_lock)
+        {
+            return _images.ContainsKey((CommandHash, profile)) || _images.Keys.Count(static k => k.Hash == CommandHash) < MaxCommandImages;
         }
     }
 

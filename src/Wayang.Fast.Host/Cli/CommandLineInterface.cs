@@ -59,6 +59,7 @@ public static class CommandLineInterface
         var root = new RootCommand("Runs tasks, each in its own sandboxed process: functions of C plugins and commands.")
         {
             ServeCommand.Build(),
+            DoctorCommand.Build(),
             RunCommand.Build(),
             SubmitCommand.Build(),
             WaitCommand.Build(),

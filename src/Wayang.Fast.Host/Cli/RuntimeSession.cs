@@ -60,6 +60,8 @@ internal sealed class RuntimeSession : IAsyncDisposable
 
     public static async Task<RuntimeSession> StartPrivateAsync(CancellationToken cancellation)
     {
+        PolicyCheck.Use(directory: null);
+
         // The daemon reads the same environment; told here, a wrong variable is one line and no daemon that ended.
         NodeConfiguration.Of(ConfigurationInput.Gather(path: null)).OrThrow();
         var directory = RuntimeDirectories.NewPrivate(out var instance);
