@@ -49,6 +49,7 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
         if (Interlocked.Exchange(ref _told, 1) == 0)
         {
             tasks.Forget(id, this, messageId);
+            connection.EndCall();
         }
 
         _timer?.Dispose();

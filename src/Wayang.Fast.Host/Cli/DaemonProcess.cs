@@ -27,6 +27,12 @@ internal sealed record DaemonLaunch(
     /// <summary>Null without a file.</summary>
     public string? ConfigurationText { get; init; }
 
+    /// <summary>What the file of tokens says, for the same reason.</summary>
+    internal const string TokensVariable = "WAYANG_TOKENS_TEXT";
+
+    /// <summary>Null without TCP.</summary>
+    public string? TokensText { get; init; }
+
     // The keeper holds the read end of our pipe as its standard input: whatever ends us, it sees the end of file.
     private const string OwnerDescriptor = "0";
 
@@ -59,6 +65,12 @@ internal sealed record DaemonLaunch(
         if (ConfigurationText is not null)
         {
             start.Environment[ConfigurationVariable] = ConfigurationText;
+        }
+
+        start.Environment.Remove(TokensVariable);
+        if (TokensText is not null)
+        {
+            start.Environment[TokensVariable] = TokensText;
         }
 
         Add(start, "--instance", Instance, "--runtime-dir", RuntimeDirectory, "--policy", Installation.PolicyDirectory);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 
 using Wayang.Fast.Client;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Cli;
@@ -53,6 +54,7 @@ internal static class ServeCommand
         var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config)
         {
             ConfigurationText = text,
+            TokensText = ReadTokens(settings.RpcTcp),
         };
 
         var keeper = KeeperProcess.Start(launch, capture: false);
@@ -69,6 +71,30 @@ internal static class ServeCommand
                 signal.Cancel = true;
                 keeper.RequestEnd();
             }
+        }
+    }
+
+    /// <summary>Checked before anything runs, and read by whoever may: the daemon's own user often may not.</summary>
+    private static string? ReadTokens(RpcTcpSettings tcp)
+    {
+        if (tcp.Address is null || tcp.TokensFile is not { } file)
+        {
+            return null;
+        }
+
+        try
+        {
+            var text = TokenFile.ReadText(file);
+            TokenFile.Parse(file, text);
+            return text;
+        }
+        catch (TokenFileException fault)
+        {
+            throw new CommandException(fault.Message, fault);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException($"rpc_tcp.tokens_file: {fault.Message}", $"Make it with: wayang token create --name NAME --file {file}");
         }
     }
 
@@ -113,6 +139,8 @@ internal static class ServeCommand
                 IsPrivate = isPrivate,
                 StarterUid = result.GetValue(StarterUid) ?? SocketPaths.EffectiveUser(),
                 HttpPort = isPrivate || httpPort == 0 ? null : httpPort,
+                RpcTcp = isPrivate ? new RpcTcpSettings() : settings.RpcTcp,
+                TokensText = Environment.GetEnvironmentVariable(DaemonLaunch.TokensVariable),
                 ConfigurationFile = config,
                 Runtime = settings.Runtime,
             },

@@ -67,7 +67,7 @@ public static class ConfigurationFile
                 path, 1, 1, "limits.default_timeout_ms", $"must not exceed limits.max_timeout_ms ({settings.Runtime.MaxTimeoutMs})");
         }
 
-        return settings;
+        return settings.RpcTcp.Fault() is { } fault ? throw new ConfigurationException(path, 1, 1, fault.Key, fault.Reason) : settings;
     }
 
     private static FileSettings ReadMapping(string path, string prefix, YamlMappingNode mapping, FileSettings settings)
@@ -104,6 +104,11 @@ public static class ConfigurationFile
         if (node is not YamlScalarNode { Value: { } text })
         {
             throw At(path, node, key.Name, $"must be a {(key.IsText ? "text" : "whole number")}");
+        }
+
+        if (key.Fault is { } check)
+        {
+            return check(text) is { } reason ? throw At(path, node, key.Name, $"{reason}, not '{text}'") : key.Apply(settings, 0, text);
         }
 
         if (key.IsText)

@@ -18,12 +18,25 @@ public sealed record ConfigurationKey(
     bool IsText = false)
 {
     private const int LongestSocketPath = 107;
+    private const int LongestPath = 4_095;
+
+    /// <summary>For a text that is no path: what is wrong with it, or null.</summary>
+    public Func<string, string?>? Fault { get; init; }
 
     /// <summary>Every key there is. A test compares the list with the documentation.</summary>
     public static IReadOnlyList<ConfigurationKey> All { get; } =
     [
         new("socket", 1, LongestSocketPath, static (s, _, text) => s with { SocketPath = text }, IsText: true),
         new("http_port", 0, 65_535, static (s, n, _) => s with { HttpPort = (int)n }),
+        new("rpc_tcp.address", 1, LongestPath, static (s, _, text) => s with { RpcTcp = s.RpcTcp with { Address = RpcTcpSettings.ParseAddress(text) } }, IsText: true)
+        {
+            Fault = static text => RpcTcpSettings.ParseAddress(text) is null ? "must be ADDRESS:PORT, for example 127.0.0.1:7800" : null,
+        },
+        new("rpc_tcp.tokens_file", 1, LongestPath, static (s, _, text) => s with { RpcTcp = s.RpcTcp with { TokensFile = text } }, IsText: true),
+        new("rpc_tcp.allow_remote", 1, LongestPath, static (s, _, text) => s with { RpcTcp = s.RpcTcp with { AllowRemote = bool.Parse(text) } }, IsText: true)
+        {
+            Fault = static text => text is "true" or "false" ? null : "must be true or false",
+        },
         Number("workers.max_per_pool", 1, 4_096, static (r, n) => r with { MaxWorkersPerPool = (int)n }),
         Number("workers.spares", 0, 256, static (r, n) => r with { SpareWorkers = (int)n }),
         Number("workers.warm_idle_s", 1, 86_400, static (r, n) => r with { WarmIdleSeconds = (int)n }),

@@ -10,5 +10,7 @@ public sealed record FileSettings
     /// <summary>0: no HTTP.</summary>
     public int? HttpPort { get; init; }
 
+    public RpcTcpSettings RpcTcp { get; init; } = new();
+
     public RuntimeOptions Runtime { get; init; } = new();
 }
