@@ -102,7 +102,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
                 return null;
             case "fill":
                 var filled = new EndedTask { Id = id, Kind = TaskKind.Call };
-                filled.Fill(int.Parse(Encoding.UTF8.GetString(submission.Data), System.Globalization.CultureInfo.InvariantCulture));
+                filled.Fill(int.TryParse(submission.Data, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var bytes) && bytes <= 1 << 20 ? bytes : 0);
                 observer?.OnTaskEnded(filled, token);
                 return null;
             default:

@@ -72,8 +72,7 @@ internal sealed class SocketListener : IDisposable
         var socket = new Socket(options.EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         return Listen(socket, options.EndPoint.ToString(), admit, () =>
         {
-            // On Linux this only lets a port be taken again whose former connections are winding down.
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, optionValue: true);
+            // No ReuseAddress: here it would set SO_REUSEPORT too, and two servers could share the port unknowingly.
             socket.Bind(options.EndPoint);
             socket.Listen(backlog);
         });
