@@ -13,6 +13,7 @@ public sealed class StockClientTests(ITestOutputHelper output)
     private const string Python = "/usr/bin/python3";
     private const int ChecksOverUnix = 5;
     private const int ChecksOverTcp = 6;
+    private const int ChecksOfOurClient = 14;
 
     [Fact]
     public async Task Node_with_msgpack5rpc_and_msgpack_rpc_lite()
@@ -37,6 +38,17 @@ public sealed class StockClientTests(ITestOutputHelper output)
         await CheckAsync(ChecksOverUnix + ChecksOverTcp, null, "ruby", "tests/clients/ruby/check.rb");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Python_with_our_own_client(bool withoutPackages)
+    {
+        Assert.SkipUnless(File.Exists(Python), $"{Python} is not there");
+        Assert.SkipUnless(withoutPackages || Directory.Exists("/usr/lib/python3/dist-packages/msgpack"), "python3-msgpack is not installed (./build.sh deps)");
+        string[] command = [Python, "tests/clients/python/check_client.py"];
+        await CheckAsync(ChecksOfOurClient, null, withoutPackages ? [.. command, "--plain"] : command);
+    }
+
     private static bool IsProgram(string name) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, name)));
 
@@ -49,8 +61,9 @@ public sealed class StockClientTests(ITestOutputHelper output)
         };
         start.Environment["WAYANG_SOCKET"] = node.SocketPath;
         start.Environment["WAYANG_TCP_PORT"] = node.TcpPort.ToString(CultureInfo.InvariantCulture);
-        start.Environment["WAYANG_TOKEN"] = node.Token;
+        start.Environment["WAYANG_TEST_TOKEN"] = node.Token;
         start.Environment["WAYANG_PLUGIN"] = Plugins.GoodPath;
+        start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
         if (variable is { } more)
         {
             start.Environment[more.Name] = more.Value;

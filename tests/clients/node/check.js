@@ -72,7 +72,7 @@ async function enter(where, call) {
   assert.strictEqual((await refusal(call('node.info'))).code, 'unauthenticated');
   assert.strictEqual((await refusal(call('session.open', { token: 'wrong' }))).code, 'unauthenticated');
   ok(where, 'refused');
-  assert.ok((await call('session.open', { token: process.env.WAYANG_TOKEN })).identity);
+  assert.ok((await call('session.open', { token: process.env.WAYANG_TEST_TOKEN })).identity);
 }
 
 async function main() {

@@ -83,7 +83,7 @@ def main():
     assert refusal(session, "node.info")["code"] == "unauthenticated"
     assert refusal(session, "session.open", {"token": "wrong"})["code"] == "unauthenticated"
     print("ok pynvim tcp refused")
-    assert session.request("session.open", {"token": os.environ["WAYANG_TOKEN"]})["identity"]
+    assert session.request("session.open", {"token": os.environ["WAYANG_TEST_TOKEN"]})["identity"]
     check(session, "pynvim tcp", "pynvim2")
     session.close()
 

@@ -97,6 +97,6 @@ client = Client.new(TCPSocket.new('127.0.0.1', ENV.fetch('WAYANG_TCP_PORT').to_i
 ensure!(refusal(client, 'node.info')['code'] == 'unauthenticated', 'before the session')
 ensure!(refusal(client, 'session.open', { token: 'wrong' })['code'] == 'unauthenticated', 'a wrong token')
 puts 'ok ruby tcp refused'
-client.call('session.open', { token: ENV.fetch('WAYANG_TOKEN') })
+client.call('session.open', { token: ENV.fetch('WAYANG_TEST_TOKEN') })
 check(client, 'ruby tcp', 'ruby2')
 client.close
