@@ -93,7 +93,7 @@ internal static class Daemon
             tcp = new RpcTcpOptions { EndPoint = address, Tokens = TokenStore.Open(file, options.TokensText), AllowRemote = options.RpcTcp.AllowRemote };
             if (!tcp.Tokens.FollowsFile)
             {
-                log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after a restart");
+                log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after a restart ('chown {RuntimeDirectories.EffectiveUid} {file}' lets it follow)");
             }
 
             if (!IPAddress.IsLoopback(address.Address))
