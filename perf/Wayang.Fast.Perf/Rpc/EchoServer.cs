@@ -17,7 +17,7 @@ internal sealed class EchoServer : IDisposable
     public EchoServer(int requestBytes, int replyBytes, int cpu, Action<int> pin, bool overTcp = false)
     {
         _listener = overTcp
-            ? new Socket(SocketType.Stream, ProtocolType.Tcp)
+            ? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
             : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         _listener.Bind(overTcp ? new IPEndPoint(IPAddress.Loopback, 0) : new UnixDomainSocketEndPoint(System.IO.Path.Combine(_directory.FullName, "echo.sock")));
         _listener.Listen(1);
