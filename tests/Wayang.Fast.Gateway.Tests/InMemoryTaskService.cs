@@ -130,7 +130,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         EndedTask? task;
         lock (_gate)
         {
-            task = _tasks[id.Slot % Capacity];
+            task = _tasks[(uint)id.Slot % Capacity];
             if (task is null || task.Id != id)
             {
                 return NotFound();
@@ -164,7 +164,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         EndedTask? task;
         lock (_gate)
         {
-            task = _tasks[id.Slot % Capacity];
+            task = _tasks[(uint)id.Slot % Capacity];
             if (task is null || task.Id != id)
             {
                 return NotFound();
@@ -190,7 +190,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         snapshot = null;
         lock (_gate)
         {
-            if (_tasks[id.Slot % Capacity] is not { } task || task.Id != id)
+            if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)
             {
                 return NotFound();
             }
@@ -206,7 +206,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         chunk = default;
         lock (_gate)
         {
-            if (_tasks[id.Slot % Capacity] is not { } task || task.Id != id)
+            if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)
             {
                 return NotFound();
             }

@@ -276,12 +276,7 @@ internal sealed partial class RpcConnection
         }
 
         var refusal = wait.Start(Tenant, timeout.Present ? TimeSpan.FromMilliseconds(timeout.Number) : null, _server.Time);
-        if (refusal is not null)
-        {
-            EndWait(wait);
-            EndCall();
-        }
-        else if (IsClosed)
+        if (refusal is null && IsClosed)
         {
             // Closed meanwhile: its waits may have been forgotten before this one was among them.
             wait.Dispose();
