@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # root, out and install are set by build.sh
 # What the distribution must provide: checked by what we use of it, not by package names. Sourced by build.sh.
 
-# package, kind of need (build: for everything; perf: for comparisons), check
+# package, kind of need (build: for everything; perf: for comparisons; test-clients: other people's clients that tests
+# drive; without them those tests are skipped), check
 readonly dependency_table='
 gcc          build command:gcc
 libc6-dev    build file:/usr/include/stdlib.h
@@ -11,6 +12,10 @@ pkg-config   build command:pkg-config
 libseccomp-dev build file:/usr/include/seccomp.h
 python3      build file:/usr/bin/python3
 bubblewrap   perf  command:bwrap
+npm          test-clients command:npm
+python3-msgpack test-clients file:/usr/lib/python3/dist-packages/msgpack
+python3-pynvim test-clients file:/usr/lib/python3/dist-packages/pynvim
+ruby-msgpack test-clients command:ruby
 '
 
 is_there() { # command:NAME or file:PATH
@@ -20,11 +25,11 @@ is_there() { # command:NAME or file:PATH
   esac
 }
 
-missing_packages() { # build | perf | all
+missing_packages() { # build | perf | test-clients | all
   local package need check
   while read -r package need check; do
     [[ -n $package ]] || continue
-    [[ $need == build || $1 != build ]] || continue
+    [[ $1 == all || $need == build || $need == "$1" ]] || continue
     is_there "$check" || printf '%s ' "$package"
   done <<<"$dependency_table"
 }
@@ -51,6 +56,19 @@ ensure_packages() { # build | perf | all
     exit 3
   fi
   install_packages "${missing[@]}"
+}
+
+# What some tests want and nothing else needs: installed where that goes without asking, else told. Never fails.
+offer_packages() { # kind of need
+  local -a missing
+  read -r -a missing <<<"$(missing_packages "$1")"
+  ((${#missing[@]} > 0)) || return 0
+  if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    run_logged "package lists" apt-update apt-get update -q &&
+      run_logged "installing ${missing[*]}" apt-install apt-get install -q -y --no-install-recommends "${missing[@]}" && return 0
+  fi
+  say "not there: ${missing[*]} (apt-get install them): the tests that need them are skipped"
 }
 
 ensure_dotnet() {

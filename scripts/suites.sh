@@ -83,6 +83,10 @@ build_for_tests() {
     build_host
     build_project tests Wayang.Fast.sln
     fetch_vectors
+    if wanted Wayang.Fast.EndToEnd.Tests; then
+      offer_packages test-clients
+      fetch_clients
+    fi
   fi
   install_native
 }

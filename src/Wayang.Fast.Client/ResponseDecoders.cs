@@ -24,6 +24,8 @@ internal static class ResponseDecoders
     public static Boxed<TaskId>? Id(ref MessagePackReader reader) =>
         Fields.Read(ref reader) is { } fields && TaskId.TryParse(fields.Text("task"), out var id) ? new(id) : null;
 
+    public static string? Session(ref MessagePackReader reader) => Fields.Read(ref reader)?.OptionalText("identity");
+
     public static TaskResult? Result(ref MessagePackReader reader)
     {
         if (Fields.Read(ref reader) is not { } fields || !TaskId.TryParse(fields.Text("task"), out var id)

@@ -102,7 +102,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
                 return null;
             case "fill":
                 var filled = new EndedTask { Id = id, Kind = TaskKind.Call };
-                filled.Fill(int.Parse(Encoding.UTF8.GetString(submission.Data), System.Globalization.CultureInfo.InvariantCulture));
+                filled.Fill(int.TryParse(submission.Data, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var bytes) && bytes <= 1 << 20 ? bytes : 0);
                 observer?.OnTaskEnded(filled, token);
                 return null;
             default:
@@ -130,7 +130,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         EndedTask? task;
         lock (_gate)
         {
-            task = _tasks[id.Slot % Capacity];
+            task = _tasks[(uint)id.Slot % Capacity];
             if (task is null || task.Id != id)
             {
                 return NotFound();
@@ -164,7 +164,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         EndedTask? task;
         lock (_gate)
         {
-            task = _tasks[id.Slot % Capacity];
+            task = _tasks[(uint)id.Slot % Capacity];
             if (task is null || task.Id != id)
             {
                 return NotFound();
@@ -190,7 +190,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         snapshot = null;
         lock (_gate)
         {
-            if (_tasks[id.Slot % Capacity] is not { } task || task.Id != id)
+            if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)
             {
                 return NotFound();
             }
@@ -206,7 +206,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         chunk = default;
         lock (_gate)
         {
-            if (_tasks[id.Slot % Capacity] is not { } task || task.Id != id)
+            if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)
             {
                 return NotFound();
             }

@@ -37,6 +37,10 @@ public static class OperationTable
     public const int MaxFields = 16;
 
     private const int MaxName = 255;
+    private const int MaxToken = 512;
+
+    /// <summary>Who may look at a task: who runs tasks, and who only watches.</summary>
+    private const OperationScopes Seeing = OperationScopes.Read | OperationScopes.Run;
 
     /// <summary>The order of <see cref="TaskKind"/> without None.</summary>
     private static readonly string[] s_kinds = [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)];
@@ -109,7 +113,10 @@ public static class OperationTable
             [new("tasks", "list of map", "In the order of the request: {task} or {error: {code, message, field?, retry_after_ms?}}.")]),
         new(OperationKind.TaskWait, "task.wait", "Answers when the task ended, as task.run does.",
             [s_task, new("timeout_ms", FieldType.Integer, "Gives up with wait_timeout; absent: waits on.") { Max = uint.MaxValue - 1L }],
-            s_taskResult),
+            s_taskResult)
+        {
+            Scopes = Seeing,
+        },
         new(OperationKind.TaskGet, "task.get", "What is known of a task, without payloads.", [s_task],
         [
             new("task", "id", "The task's id."),
@@ -130,7 +137,10 @@ public static class OperationTable
             new("output_bytes", "integer", "Bytes kept of the output."),
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
-        ]),
+        ])
+        {
+            Scopes = Seeing,
+        },
         new(OperationKind.TaskCancel, "task.cancel", "Asks a task to stop; doing it twice does no harm.", [s_task],
             [new("task", "id", "The task's id.")]),
         new(OperationKind.TaskOutput, "task.output", "A piece of what a task wrote, also while it runs.",
@@ -146,16 +156,25 @@ public static class OperationTable
                 new("total_bytes", "integer", "Bytes kept so far."),
                 new("dropped_bytes", "integer", "Bytes cut because of the bound."),
                 new("ended", "boolean", "The task ended: nothing will be added."),
-            ]),
+            ])
+        {
+            Scopes = Seeing,
+        },
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object).") { Required = true, Min = 1, Max = 16 },
                 new("data", FieldType.Bytes, "The file's content.") { Required = true, Min = 1, Max = MaxPayloadBytes },
                 new("name", FieldType.Text, "An optional name; a later put of the name replaces it.") { Min = 1, Max = 63 },
             ],
-            s_image),
+            s_image)
+        {
+            Scopes = OperationScopes.Images,
+        },
         new(OperationKind.ImageList, "image.list", "The tenant's images.", [],
-            [new("images", "list of map", "As image.put answers.")]),
+            [new("images", "list of map", "As image.put answers.")])
+        {
+            Scopes = OperationScopes.All,
+        },
         new(OperationKind.NodeInfo, "node.info", "What this node is and can do.", [],
         [
             new("node", "text", "Its name."),
@@ -166,9 +185,25 @@ public static class OperationTable
             new("features", "list of text", "What works here."),
             new("note", "text", "What does not, and why."),
             new("limits", "map", "Name to number."),
-        ]),
+        ])
+        {
+            Scopes = OperationScopes.All,
+        },
         new(OperationKind.NodeStats, "node.stats", "Counters since the start, gauges and latency quantiles.", [],
-            [new("values", "map", "Name to integer.")]),
+            [new("values", "map", "Name to integer.")])
+        {
+            Scopes = OperationScopes.All,
+        },
+        new(OperationKind.SessionOpen, "session.open", "Says who calls: the first request over TCP. On a unix socket the kernel has said it already.",
+            [new("token", FieldType.Text, "As 'wayang token create' printed it.") { Required = true, Min = 1, Max = MaxToken }],
+            [
+                new("identity", "text", "Who the node takes the caller for."),
+                new("tenant", "integer", "Whose tasks and images it sees."),
+                new("scopes", "list of text", "read, run, images."),
+            ])
+        {
+            Scopes = OperationScopes.All,
+        },
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

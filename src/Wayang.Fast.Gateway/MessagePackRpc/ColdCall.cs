@@ -41,17 +41,21 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     /// <summary>Queues the operation and counts it in flight, or refuses.</summary>
     public static OperationError? Start(
-        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame,
-        ReadOnlySpan<ParameterSlot> slots, ref int inFlight)
+        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
         // An image is copied once more, for its keeper.
         var bytes = CopiedBytes(kind, frame.Length);
-        if (!server.Budget.TryTake(bytes))
+        if (!connection.Budget.TryTake(bytes))
         {
             return new(ErrorCode.ResourceExhausted, "Too many large requests are being handled.", RetryAfterMs: BusyRetryMs);
         }
 
-        Interlocked.Increment(ref inFlight);
+        if (connection.BeginCall() is { } busy)
+        {
+            connection.Budget.Return(bytes);
+            return busy;
+        }
+
         ThreadPool.UnsafeQueueUserWorkItem(new ColdCall(connection, server, kind, messageId, frame, slots), preferLocal: false);
         return null;
     }
@@ -83,7 +87,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         }
 
         ArrayPool<byte>.Shared.Return(_frame);
-        _server.Budget.Return(CopiedBytes(_kind, _length));
+        _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
         {
             _connection.Complete(_messageId, refusal);

@@ -180,6 +180,14 @@ internal static class ReplyEncoder
         }
     }
 
+    public static void Session(ref MessagePackWriter writer, RpcSession session)
+    {
+        writer.WriteMapHeader(3);
+        Text(ref writer, "identity"u8, session.Identity.Name);
+        Number(ref writer, "tenant"u8, session.Tenant);
+        Texts(ref writer, "scopes"u8, ScopeNames.Text(session.Scopes).Split(','));
+    }
+
     public static void Numbers(ref MessagePackWriter writer, ReadOnlySpan<byte> key, IReadOnlyDictionary<string, long> values)
     {
         writer.WriteString(key);

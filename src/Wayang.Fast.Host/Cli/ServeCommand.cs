@@ -143,8 +143,10 @@ internal static class ServeCommand
                 Settings = settings with
                 {
                     Runtime = settings.Runtime with { ProfileMemoryBytes = PolicyMemory.Read(installation.PolicyDirectory) },
+                    RpcTcp = isPrivate ? new RpcTcpSettings() : settings.RpcTcp,
                 },
                 Images = bundle.Images,
+                TokensText = bundle.TokensText,
             },
             cancellation);
     }

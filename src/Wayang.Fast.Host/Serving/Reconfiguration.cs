@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Serving;
@@ -20,6 +21,9 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private FileSettings settings = start.Settings;
     private Task last = Task.CompletedTask;
     private int loading;
+
+    /// <summary>The tokens in force, when there is a door for them.</summary>
+    public TokenStore? Tokens { get; set; }
 
     /// <summary>For readiness: null when all configured images were tried.</summary>
     public string? Waiting => Volatile.Read(ref loading) > 0 ? "loading the configured images" : null;
@@ -71,6 +75,12 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
 
         Apply(bundle.Configuration.Settings);
+        if (bundle.TokensText is { } tokens && Tokens is { FollowsFile: false } store)
+        {
+            store.Replace(tokens);
+            log.Info($"reload: {store.Count} tokens in force");
+        }
+
         await PutAllAsync(bundle.Images);
     }
 
@@ -81,6 +91,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         {
             SocketPath = settings.SocketPath,
             HttpPort = settings.HttpPort,
+            RpcTcp = settings.RpcTcp,
             Runtime = runtime.Reconfigure(wanted.Runtime with { ProfileMemoryBytes = start.Settings.Runtime.ProfileMemoryBytes }),
         };
         var changes = ConfigurationChange.Between(settings, wanted, applied);

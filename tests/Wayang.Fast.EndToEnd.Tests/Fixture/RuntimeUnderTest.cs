@@ -25,13 +25,15 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     private const string JoinAndExecute = "for g in $TEST_GROUPS; do echo $$ > $g/cgroup.procs || exit 99; done; unset TEST_GROUPS; exec \"$@\"";
 
     private readonly Account _account;
+    private readonly string? _configuration;
     private readonly string _instance = "test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
     private readonly string _scratch;
     private Orphanage? _orphanage;
 
-    private RuntimeUnderTest(Account account)
+    private RuntimeUnderTest(Account account, string? configuration)
     {
         _account = account;
+        _configuration = configuration;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
 
         // Not in /tmp, where a client talks to its own user's runtime only: as root we talk to an unprivileged one.
@@ -54,14 +56,16 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
-    public static async Task<RuntimeUnderTest> StartAsync(Account account)
+    /// <param name="account">Who runs it.</param>
+    /// <param name="configuration">A YAML file's text for a runtime that opens ports as it says; null: a private one.</param>
+    public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         Assert.SkipUnless(account == Account.Unprivileged || Installation.IsRoot, "needs root");
 
         // As root the unprivileged account is another user, who may not get into a clone of root's.
         Assert.SkipWhen(account == Account.Unprivileged && Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
-        var runtime = new RuntimeUnderTest(account);
+        var runtime = new RuntimeUnderTest(account, configuration);
         try
         {
             await runtime.StartAsync();
@@ -85,6 +89,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["TEST_GROUPS"] = _account == Account.Root ? string.Join(' ', Groups.Paths) : "",
+            ["WAYANG_CONFIG_TEXT"] = _configuration,
         });
         await using var client = await ConnectAsync();
     }
@@ -150,7 +155,8 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
-            Installation.Wayang, "serve", "--daemon", "--private", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+            Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+        words.AddRange(_configuration is null ? ["--private"] : ["--config", Path.Combine(_scratch, "given-as-text.yaml")]);
         return words;
     }
 }
