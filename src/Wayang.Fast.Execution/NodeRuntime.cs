@@ -22,6 +22,10 @@ public sealed class NodeRuntime : IDisposable
     private readonly Supervisor _supervisor;
     private readonly ImageCatalog _images;
     private readonly TaskService _service;
+    private readonly LiveOptions _options;
+    private readonly TaskLifecycle _lifecycle;
+    private readonly AdmissionGate _admission;
+    private readonly Shard _shard;
 
     /// <param name="options">Validated bounds.</param>
     /// <param name="log">Told what an operator should know.</param>
@@ -33,19 +37,24 @@ public sealed class NodeRuntime : IDisposable
         var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
         var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
-        var lifecycle = new TaskLifecycle(table, new RetentionOptions(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes), time);
-        var admission = new AdmissionGate(new AdmissionOptions(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes));
+        _options = new LiveOptions(options);
+        _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
+        _admission = new AdmissionGate(AdmissionOf(options));
         var scheduler = new Scheduler(new SchedulerOptions(maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
-        var shard = new Shard(options, table, lifecycle, admission, scheduler, new Inbox(maxTasks));
+        _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
-        _completion = new CompletionThread(shard, table, lifecycle, workers, options, onDefect);
-        _supervisor = new Supervisor(shard, _completion, lifecycle, workers, options, log, onDefect);
-        shard.Completion = _completion;
-        shard.Supervisor = _supervisor;
+        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
+        _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, log, onDefect);
+        _shard.Completion = _completion;
+        _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(options, time, lifecycle, shard, _completion, _supervisor);
-        _service = new TaskService(options, table, lifecycle, admission, shard, _completion, _images, report);
+        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor);
+        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report);
+        if (options.MaxConcurrentTasks != 0)
+        {
+            _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
+        }
     }
 
     public ITaskService Tasks => _service;
@@ -62,6 +71,23 @@ public sealed class NodeRuntime : IDisposable
     /// <summary>Takes the socket of a freshly started spawner; ownership passes. Thread-safe.</summary>
     public void AttachSpawner(int descriptor) => _supervisor.AttachSpawner(PacketSocket.FromDescriptor(descriptor));
 
+    /// <summary>The options in force.</summary>
+    public RuntimeOptions Options => _options.Current;
+
+    /// <summary>
+    /// Replaces the options at once, as far as a running node can: what was sized at the start keeps its size
+    /// (<see cref="LiveOptions.Within"/>). Tasks that are admitted keep what they were promised. One caller at a time.
+    /// </summary>
+    /// <returns>The options that are now in force.</returns>
+    public RuntimeOptions Reconfigure(RuntimeOptions options)
+    {
+        var applied = _options.Replace(options);
+        _admission.Change(AdmissionOf(applied));
+        _lifecycle.ChangeRetention(RetentionOf(applied));
+        _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
+        return applied;
+    }
+
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>
     public void Stop()
     {
@@ -72,6 +98,12 @@ public sealed class NodeRuntime : IDisposable
         _completion.Post(new CompletionCommand(CompletionCommandKind.Shutdown));
         _completion.Stop();
     }
+
+    private static AdmissionOptions AdmissionOf(RuntimeOptions options) =>
+        new(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes);
+
+    private static RetentionOptions RetentionOf(RuntimeOptions options) =>
+        new(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes);
 
     public void Dispose()
     {

@@ -34,6 +34,9 @@ internal enum ShardEventKind : byte
     /// <summary>A pool's image is gone for good: end what is queued.</summary>
     PoolClosed,
 
+    /// <summary>The node's options were replaced.</summary>
+    Reconfigured,
+
     /// <summary>Look for workers that have been idle too long.</summary>
     Trim,
 }

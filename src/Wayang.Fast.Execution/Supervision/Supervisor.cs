@@ -46,7 +46,7 @@ internal sealed partial class Supervisor : IDisposable
     private volatile bool _stopping;
 
     public Supervisor(
-        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect)
+        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, ISupervisorLog log, Action<Exception> onDefect)
     {
         Workers = workers;
         _shard = shard;

@@ -11,6 +11,7 @@ internal static class Daemon
 {
     private const int DefaultTenant = 0;
     private const int ExitDefect = 70;
+    private static readonly TimeSpan LongestImages = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(2);
 
     public static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
@@ -37,12 +38,14 @@ internal static class Daemon
             end.TrySetResult(ExitDefect);
         });
         runtime.Start();
-        using var keeper = new KeeperLink(control, runtime.AttachSpawner, _ => end.TrySetResult(0));
+        var configuration = new Reconfiguration(options, runtime, log);
+        using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
         keeper.Start();
-        return await ServeAsync(options, runtime, keeper, log, end.Task);
+        return await ServeAsync(options, runtime, configuration, keeper, log, end.Task);
     }
 
-    private static async Task<int> ServeAsync(ServeOptions options, NodeRuntime runtime, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+    private static async Task<int> ServeAsync(
+        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
         try
@@ -58,7 +61,7 @@ internal static class Daemon
 
         await using (server)
         {
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, log) : null;
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -67,6 +70,7 @@ internal static class Daemon
             if (!end.IsCompleted)
             {
                 keeper.SendReady();
+                await StartImagesAsync(options, configuration, log, end);
             }
 
             if (!options.IsPrivate)
@@ -80,12 +84,24 @@ internal static class Daemon
         }
     }
 
+    /// <summary>Who reads "serving" finds the configured images; one that takes long, or fails, keeps nobody from the others.</summary>
+    private static async Task StartImagesAsync(ServeOptions options, Reconfiguration configuration, StandardErrorLog log, Task end)
+    {
+        configuration.TellMemory(options.Runtime);
+        var images = configuration.StartAsync();
+        if (await Task.WhenAny(images, end, Task.Delay(LongestImages)) != images && !end.IsCompleted)
+        {
+            log.Warn($"the configured images are not all there after {LongestImages.TotalSeconds:0} s; serving the others meanwhile");
+        }
+    }
+
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, Reconfiguration configuration, StandardErrorLog log)
     {
         try
         {
-            return await HealthServer.StartAsync(port, () => runtime.IsReady ? null : "waiting for the spawner");
+            return await HealthServer.StartAsync(
+                port, () => runtime.IsReady ? configuration.Waiting : "waiting for the spawner", () => configuration.Failures);
         }
         catch (IOException error)
         {
