@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Scheduling;
@@ -22,6 +23,8 @@ public sealed class NodeRuntime : IDisposable
     private readonly Supervisor _supervisor;
     private readonly ImageCatalog _images;
     private readonly TaskService _service;
+    private readonly Watchdog _watchdog;
+    private readonly Shard _shard;
 
     /// <param name="options">Validated bounds.</param>
     /// <param name="log">Told what an operator should know.</param>
@@ -39,16 +42,32 @@ public sealed class NodeRuntime : IDisposable
         var shard = new Shard(options, table, lifecycle, admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
         _completion = new CompletionThread(shard, table, lifecycle, workers, options, onDefect);
-        _supervisor = new Supervisor(shard, _completion, lifecycle, workers, options, log, onDefect);
+        Incidents = new IncidentLog(time);
+        _supervisor = new Supervisor(shard, _completion, lifecycle, workers, options, Incidents, log, onDefect);
         shard.Completion = _completion;
         shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(options, time, lifecycle, shard, _completion, _supervisor);
+        var report = new NodeReport(options, time, lifecycle, shard, _completion, _supervisor, Incidents);
         _service = new TaskService(options, table, lifecycle, admission, shard, _completion, _images, report);
+        _shard = shard;
+        var pools = () => _service.Pools;
+        Monitor = new NodeMonitor(table, lifecycle, workers, shard, Incidents, pools);
+        Metrics = new RuntimeMetrics(lifecycle, admission, _service, shard, _completion, _supervisor, Incidents, pools);
+        _watchdog = new Watchdog(shard, _completion, _supervisor, pools, options, Incidents, log);
     }
 
     public ITaskService Tasks => _service;
+
+    public INodeMonitor Monitor { get; }
+
+    public IMetricSource Metrics { get; }
+
+    /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
+    public IncidentLog Incidents { get; }
+
+    /// <summary>For tests: works only where the program's configuration allows faults.</summary>
+    internal Faults Faults => _shard.Faults;
 
     /// <summary>The spawner answered: tasks can be run.</summary>
     public bool IsReady => _supervisor.IsReady;
@@ -57,6 +76,7 @@ public sealed class NodeRuntime : IDisposable
     {
         _completion.Start();
         _supervisor.Start();
+        _watchdog.Start();
     }
 
     /// <summary>Takes the socket of a freshly started spawner; ownership passes. Thread-safe.</summary>
@@ -66,6 +86,7 @@ public sealed class NodeRuntime : IDisposable
     public void Stop()
     {
         _service.StopAdmission();
+        _watchdog.Stop();
 
         // The supervisor first: it writes the streams of commands, which observers are about to read.
         _supervisor.Stop();
@@ -75,6 +96,7 @@ public sealed class NodeRuntime : IDisposable
 
     public void Dispose()
     {
+        _watchdog.Dispose();
         _supervisor.Dispose();
         _completion.Dispose();
         _images.Dispose();

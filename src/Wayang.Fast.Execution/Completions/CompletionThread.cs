@@ -41,7 +41,7 @@ internal sealed class CompletionThread : IDisposable
     private readonly Action<Exception> _onDefect;
     private int _turns;
     private int _signalled;
-    private volatile bool _takeOver;
+    private int _takeOver;
     private bool _ended;
     private volatile bool _stopping;
 
@@ -69,6 +69,9 @@ internal sealed class CompletionThread : IDisposable
     }
 
     public long Wakeups { get; private set; }
+
+    /// <summary>Turns so far: what stands still while this thread does.</summary>
+    public long Beats { get; private set; }
 
     public long StaleCompletions => _receiver.Stale;
 
@@ -109,7 +112,19 @@ internal sealed class CompletionThread : IDisposable
     /// <summary>The dispatch owner hands the shard over.</summary>
     public void RequestTakeOver()
     {
-        _takeOver = true;
+        Volatile.Write(ref _takeOver, 1);
+        if (!_shard.Faults.Hit(FaultPoint.HandOverLost))
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>True for the one thread that goes on for an owner that handed over.</summary>
+    public bool TryClaimTakeOver() => Volatile.Read(ref _takeOver) != 0 && Interlocked.Exchange(ref _takeOver, 0) == 1;
+
+    /// <summary>Asks for a turn. Thread-safe.</summary>
+    public void Nudge()
+    {
         Wake();
     }
 
@@ -164,6 +179,7 @@ internal sealed class CompletionThread : IDisposable
 
     private void Turn()
     {
+        Beats++;
         var timeout = _pollList.Count > 0 ? Spin() : -1;
         var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || ++_turns % SpinTurnsPerLook == 0;
         var count = look ? _poller.Wait(_events, timeout) : 0;
@@ -192,12 +208,7 @@ internal sealed class CompletionThread : IDisposable
         _lifecycle.EndBatch();
 
         // Looked at before: when we hand over to ourselves below, the completions come first.
-        var takeOver = _takeOver;
-        if (takeOver)
-        {
-            _takeOver = false;
-        }
-
+        var takeOver = TryClaimTakeOver();
         _shard.EndDeferring();
         if (takeOver)
         {

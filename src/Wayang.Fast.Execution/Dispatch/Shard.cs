@@ -62,6 +62,11 @@ internal sealed partial class Shard
 
     public long Dispatched { get; private set; }
 
+    /// <summary>Uploads that met a full ring and wait for its worker.</summary>
+    public long UploadWaits { get; private set; }
+
+    public Faults Faults { get; } = new();
+
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
     public void Submit(int slot)
     {
@@ -105,7 +110,7 @@ internal sealed partial class Shard
     /// </summary>
     public void Pump()
     {
-        if (Interlocked.Increment(ref _requests) == 1)
+        if (!Faults.Hit(FaultPoint.PumpLost) && Interlocked.Increment(ref _requests) == 1)
         {
             Own();
         }
@@ -126,7 +131,7 @@ internal sealed partial class Shard
                     return;
                 }
 
-                if (round == MaxRounds)
+                if (round == MaxRounds || Faults.Hit(FaultPoint.HandOverLost))
                 {
                     // Still the owner (the counter is not 0): the completion thread goes on in our place, in its next turn
                     // if this is that thread, so that neither a submitter nor the completions wait for others without bound.
@@ -278,6 +283,7 @@ internal sealed partial class Shard
             {
                 // Ask, then look once more: what the worker freed before it saw the wish, it rang for nobody.
                 worker.UploadsPending = true;
+                UploadWaits++;
                 worker.Writer.SetWantsSpace(true);
                 status = WriteChunks(worker, upload);
             }
