@@ -44,7 +44,25 @@ internal sealed class NodeMonitor(
         }
 
         found.Sort(static (a, b) => a.Since.CompareTo(b.Since));
-        return [.. found.Select(f => lifecycle.Snapshot(f.Id, tenant, TaskService.Names)).OfType<TaskSnapshot>().Take(limit)];
+        var now = Stopwatch.GetTimestamp();
+        return
+        [
+            .. found.Select(f => lifecycle.Snapshot(f.Id, tenant, TaskService.Names) is { } task ? SoFar(task, Stopwatch.GetElapsedTime(f.Since, now)) : null)
+                .OfType<TaskSnapshot>().Take(limit),
+        ];
+    }
+
+    /// <summary>What is under way has a span that has not ended: it is told as long as it is now.</summary>
+    private static TaskSnapshot SoFar(TaskSnapshot task, TimeSpan span)
+    {
+        var microseconds = (long)span.TotalMicroseconds;
+        return task.State switch
+        {
+            TaskState.Queued => task with { QueueMicroseconds = microseconds },
+            TaskState.Starting => task with { StartMicroseconds = microseconds },
+            TaskState.Running => task with { RunMicroseconds = microseconds },
+            _ => task,
+        };
     }
 
     public IReadOnlyList<Incident> ListIncidents(int limit) => incidents.Last(limit);

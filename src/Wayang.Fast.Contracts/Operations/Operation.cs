@@ -78,6 +78,10 @@ public enum OperationKind : byte
     ImageList,
     NodeInfo,
     NodeStats,
+    TaskList,
+    WorkerList,
+    PoolList,
+    NodeIncidents,
 }
 
 /// <summary>One operation of every front door.</summary>

@@ -25,9 +25,9 @@ public interface INodeMonitor
 /// <summary>A call worker.</summary>
 /// <param name="State">starting, idle, busy or leaving.</param>
 /// <param name="Age">Since its start was asked for.</param>
-/// <param name="Quiet">Since it last took or gave back a call; zero while that is not known.</param>
+/// <param name="Idle">Since when it has had nothing to do; zero while it has.</param>
 public sealed record WorkerStatus(
-    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Quiet);
+    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle);
 
 /// <summary>The workers of one image, profile, tenant and reuse; for commands, how many may run at once.</summary>
 public sealed record PoolStatus(

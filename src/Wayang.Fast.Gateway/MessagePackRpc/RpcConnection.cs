@@ -41,7 +41,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         _options = server.Options;
         _socket = socket;
         Tenant = tenant;
-        _output = new OutputQueue(socket, _options.InitialBufferBytes, OnOutputSettled);
+        _output = new OutputQueue(socket, _options.InitialBufferBytes, OnOutputSettled) { Calls = server.Calls };
         _scanner = new FrameScanner(_options.Frame);
         _targets = new TargetCache(server.Tasks, tenant);
         _buffer = ArrayPool<byte>.Shared.Rent(_options.InitialBufferBytes);
@@ -215,6 +215,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         }
 
         Volatile.Write(ref _lastReceive, Environment.TickCount64);
+        Calls.Received(count);
         if (count == 0)
         {
             // The peer closed its side; what it asked for is still answered, unless it is gone altogether.

@@ -10,7 +10,7 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// MessagePack-RPC on a unix socket. With DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 the hot operations run on the
 /// thread that saw the bytes; without it everything works alike, a hop slower.
 /// </summary>
-public sealed class RpcServer : IAsyncDisposable
+public sealed partial class RpcServer : IAsyncDisposable
 {
     private const int BusyRetryMs = 1000;
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromSeconds(1);
@@ -30,6 +30,7 @@ public sealed class RpcServer : IAsyncDisposable
         Tasks = tasks;
         Time = time;
         Budget = new ByteBudget(options.MaxBufferedBytes);
+        Cold = new ColdThreads(options.MaxColdThreads);
         _acceptArgs.Completed += (_, _) =>
         {
             if (TakeAccepted())
@@ -93,6 +94,7 @@ public sealed class RpcServer : IAsyncDisposable
             connection.Close();
         }
 
+        Cold.Dispose();
         File.Delete(Options.SocketPath);
         _stopping.Dispose();
     }

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -13,6 +14,12 @@ public sealed record RpcServerOptions
 
     /// <summary>Told of an exception that a request brought to light; the peer gets the code internal. Must not throw.</summary>
     public Action<Exception>? OnDefect { get; init; }
+
+    /// <summary>Answers what operators ask (task.list, worker.list, pool.list, node.incidents); null: they are refused.</summary>
+    public INodeMonitor? Monitor { get; init; }
+
+    /// <summary>Threads of cold operations at most.</summary>
+    public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
 
     public FrameLimits Frame { get; init; } = new();
 

@@ -66,6 +66,7 @@ public static class CommandLineInterface
             CancelCommand.Build(),
             ImagesCommand.Build(),
             NodeCommand.Build(),
+            TopCommand.Build(),
             DemoCommand.Build(),
         };
         DetailedHelp.Describe(

@@ -29,6 +29,8 @@ public sealed record ConfigurationKey(
         Number("workers.warm_idle_s", 1, 86_400, static (r, n) => r with { WarmIdleSeconds = (int)n }),
         Number("workers.concurrency", 1, 256, static (r, n) => r with { CallConcurrency = (int)n }),
         Number("workers.spin_us", 0, 10_000, static (r, n) => r with { SpinMicroseconds = (int)n }),
+        Number("watchdog.stall_ms", 0, 3_600_000, static (r, n) => r with { StallMs = (int)n }),
+        Number("watchdog.heartbeat_timeout_ms", 0, 3_600_000, static (r, n) => r with { HeartbeatTimeoutMs = (int)n }),
         Number("limits.default_timeout_ms", 1, uint.MaxValue, static (r, n) => r with { DefaultTimeoutMs = (uint)n }),
         Number("limits.max_timeout_ms", 1, uint.MaxValue, static (r, n) => r with { MaxTimeoutMs = (uint)n }),
         Number("limits.queued_tasks", 1, 100_000_000, static (r, n) => r with { MaxQueuedTasks = (int)n }),

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
+using Wayang.Fast.Gateway.Metrics;
 using Wayang.Fast.Host.Configuration;
+using Wayang.Fast.Host.Monitoring;
 
 namespace Wayang.Fast.Host.Serving;
 
@@ -36,18 +38,22 @@ internal static class Daemon
             log.Warn($"defect: {defect}");
             end.TrySetResult(ExitDefect);
         });
+        GcSettings.Apply();
+        var pauses = new GcPauses(runtime.Incidents);
+        pauses.Start();
         runtime.Start();
         using var keeper = new KeeperLink(control, runtime.AttachSpawner, _ => end.TrySetResult(0));
         keeper.Start();
-        return await ServeAsync(options, runtime, keeper, log, end.Task);
+        return await ServeAsync(options, runtime, pauses, keeper, log, end.Task);
     }
 
-    private static async Task<int> ServeAsync(ServeOptions options, NodeRuntime runtime, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+    private static async Task<int> ServeAsync(ServeOptions options, NodeRuntime runtime, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
         try
         {
-            server = RpcServer.Start(new RpcServerOptions { SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options) }, runtime.Tasks);
+            server = RpcServer.Start(
+                new RpcServerOptions { SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options), Monitor = runtime.Monitor }, runtime.Tasks);
         }
         catch (IOException error)
         {
@@ -58,7 +64,8 @@ internal static class Daemon
 
         await using (server)
         {
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, log) : null;
+            var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -81,11 +88,11 @@ internal static class Daemon
     }
 
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, MetricsPage metrics, StandardErrorLog log)
     {
         try
         {
-            return await HealthServer.StartAsync(port, () => runtime.IsReady ? null : "waiting for the spawner");
+            return await HealthServer.StartAsync(port, () => runtime.IsReady ? null : "waiting for the spawner", metrics);
         }
         catch (IOException error)
         {
