@@ -83,6 +83,7 @@ build_for_tests() {
     build_host
     build_project tests Wayang.Fast.sln
     fetch_vectors
+    fetch_prometheus
   fi
   install_native
 }

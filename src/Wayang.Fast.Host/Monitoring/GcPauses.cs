@@ -29,7 +29,7 @@ internal sealed class GcPauses(IncidentLog incidents) : IMetricSource
         }
 
         exposition.Counter("wayang_gc_unseen_total", "Garbage collections that followed another before it was looked at.", Volatile.Read(ref _unseen));
-        exposition.Counter("wayang_gc_pause_seconds_total", "Time for which garbage collections stopped all threads.", GC.GetTotalPauseDuration().TotalSeconds);
+        exposition.Counter("wayang_gc_stopped_seconds_total", "Time for which garbage collections stopped all threads.", GC.GetTotalPauseDuration().TotalSeconds);
         exposition.Counter("wayang_gc_collections_total", "Garbage collections, by generation; a higher one counts for the lower ones too.");
         for (var generation = 0; generation < Generations; generation++)
         {
