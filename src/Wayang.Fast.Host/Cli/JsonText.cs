@@ -30,7 +30,7 @@ internal static class JsonText
     }
 
     /// <summary>One object on one line, for who reads lines.</summary>
-    public static void PrintLine(Action<Utf8JsonWriter> write)
+    public static string Line(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer, Options with { Indented = false }))
@@ -40,7 +40,7 @@ internal static class JsonText
             writer.WriteEndObject();
         }
 
-        Console.Out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
     public static void WriteResult(Utf8JsonWriter writer, TaskResult result)

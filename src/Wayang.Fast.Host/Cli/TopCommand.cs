@@ -1,5 +1,8 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json;
+
+using Microsoft.Win32.SafeHandles;
 
 using Wayang.Fast.Host.Top;
 
@@ -85,16 +88,20 @@ internal static class TopCommand
 
     private static async Task PrintLinesAsync(RuntimeSession session, TimeSpan interval, bool json, CancellationToken cancellation)
     {
+        // Not the console's stream: that one goes on in silence when its reader has left.
+        using var output = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write);
         for (TopSample? before = null; ; await Task.Delay(interval, cancellation))
         {
             var now = await TopSample.TakeAsync(session.Client, cancellation);
-            if (json)
+            var line = json ? JsonText.Line(writer => Write(writer, now, before)) : TopView.Line(now, before);
+            try
             {
-                JsonText.PrintLine(writer => Write(writer, now, before));
+                await output.WriteAsync(Encoding.UTF8.GetBytes(line + "\n"), cancellation);
+                await output.FlushAsync(cancellation);
             }
-            else
+            catch (IOException)
             {
-                await Console.Out.WriteLineAsync(TopView.Line(now, before));
+                return; // whoever read has seen enough
             }
 
             before = now;

@@ -5,6 +5,9 @@ internal static class Installation
 {
     private static readonly string Root = FindRoot();
 
+    /// <summary>The source tree.</summary>
+    public static string Tree => Root;
+
     public static string NativeDirectory { get; } = Path.Combine(Root, "out/native/release/stage");
 
     public static string Keeper { get; } = Path.Combine(NativeDirectory, "wayang-keeper");

@@ -27,11 +27,13 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     private readonly Account _account;
     private readonly string _instance = "test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
     private readonly string _scratch;
+    private readonly string? _configuration;
     private Orphanage? _orphanage;
 
-    private RuntimeUnderTest(Account account)
+    private RuntimeUnderTest(Account account, string? configuration)
     {
         _account = account;
+        _configuration = configuration;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
 
         // Not in /tmp, where a client talks to its own user's runtime only: as root we talk to an unprivileged one.
@@ -54,14 +56,15 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
-    public static async Task<RuntimeUnderTest> StartAsync(Account account)
+    /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
+    public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         Assert.SkipUnless(account == Account.Unprivileged || Installation.IsRoot, "needs root");
 
         // As root the unprivileged account is another user, who may not get into a clone of root's.
         Assert.SkipWhen(account == Account.Unprivileged && Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
-        var runtime = new RuntimeUnderTest(account);
+        var runtime = new RuntimeUnderTest(account, configuration);
         try
         {
             await runtime.StartAsync();
@@ -85,6 +88,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["TEST_GROUPS"] = _account == Account.Root ? string.Join(' ', Groups.Paths) : "",
+            ["WAYANG_CONFIG_TEXT"] = _configuration,
         });
         await using var client = await ConnectAsync();
     }
@@ -150,7 +154,8 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
-            Installation.Wayang, "serve", "--daemon", "--private", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+            Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+        words.AddRange(_configuration is null ? ["--private"] : ["--config", "test.yaml"]);
         return words;
     }
 }
