@@ -13,13 +13,14 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>What the node tells about itself: <c>node.info</c> and <c>node.stats</c>. Cold; thread-safe.</summary>
 internal sealed class NodeReport(
-    RuntimeOptions options, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents)
+    LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents)
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
     public NodeDescription Describe()
     {
         var welcome = supervisor.Welcome;
+        var options = settings.Current;
         var features = welcome?.Features ?? SpawnerFeatures.None;
         var mode = (features & (SpawnerFeatures.CgroupV1 | SpawnerFeatures.CgroupV2)) switch
         {
@@ -39,6 +40,8 @@ internal sealed class NodeReport(
             new Dictionary<string, long>(StringComparer.Ordinal)
             {
                 ["max_workers_per_pool"] = options.MaxWorkersPerPool,
+                ["max_concurrent_tasks"] = options.MaxConcurrentTasks,
+                ["worker_memory_bytes"] = options.WorkerMemoryBytes,
                 ["max_queued_tasks"] = options.MaxQueuedTasks,
                 ["max_queued_bytes"] = options.MaxQueuedBytes,
                 ["max_payload_bytes"] = options.MaxPayloadBytes,
@@ -80,6 +83,8 @@ internal sealed class NodeReport(
         var values = new Dictionary<string, long>(StringComparer.Ordinal)
         {
             ["tasks_queued"] = shard.Queued,
+            ["slots_in_use"] = shard.Outstanding,
+            ["configuration_reloads"] = settings.Changes,
             ["tasks_dispatched"] = shard.Dispatched,
             ["tasks_retained"] = lifecycle.Retained,
             ["retained_bytes"] = lifecycle.RetainedBytes,

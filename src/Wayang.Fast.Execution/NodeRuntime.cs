@@ -24,6 +24,9 @@ public sealed class NodeRuntime : IDisposable
     private readonly ImageCatalog _images;
     private readonly TaskService _service;
     private readonly Watchdog _watchdog;
+    private readonly LiveOptions _options;
+    private readonly TaskLifecycle _lifecycle;
+    private readonly AdmissionGate _admission;
     private readonly Shard _shard;
 
     /// <param name="options">Validated bounds.</param>
@@ -36,25 +39,29 @@ public sealed class NodeRuntime : IDisposable
         var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
         var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
-        var lifecycle = new TaskLifecycle(table, new RetentionOptions(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes), time);
-        var admission = new AdmissionGate(new AdmissionOptions(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes));
+        _options = new LiveOptions(options);
+        _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
+        _admission = new AdmissionGate(AdmissionOf(options));
         var scheduler = new Scheduler(new SchedulerOptions(maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
-        var shard = new Shard(options, table, lifecycle, admission, scheduler, new Inbox(maxTasks));
+        _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
-        _completion = new CompletionThread(shard, table, lifecycle, workers, options, onDefect);
+        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
         Incidents = new IncidentLog(time);
-        _supervisor = new Supervisor(shard, _completion, lifecycle, workers, options, Incidents, log, onDefect);
-        shard.Completion = _completion;
-        shard.Supervisor = _supervisor;
+        _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
+        _shard.Completion = _completion;
+        _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(options, time, lifecycle, shard, _completion, _supervisor, Incidents);
-        _service = new TaskService(options, table, lifecycle, admission, shard, _completion, _images, report);
-        _shard = shard;
+        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
+        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report);
         var pools = () => _service.Pools;
-        Monitor = new NodeMonitor(table, lifecycle, workers, shard, Incidents, pools);
-        Metrics = new RuntimeMetrics(lifecycle, admission, _service, shard, _completion, _supervisor, Incidents, pools);
-        _watchdog = new Watchdog(shard, _completion, _supervisor, pools, options, Incidents, log);
+        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools);
+        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
+        _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
+        if (options.MaxConcurrentTasks != 0)
+        {
+            _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
+        }
     }
 
     public ITaskService Tasks => _service;
@@ -82,6 +89,23 @@ public sealed class NodeRuntime : IDisposable
     /// <summary>Takes the socket of a freshly started spawner; ownership passes. Thread-safe.</summary>
     public void AttachSpawner(int descriptor) => _supervisor.AttachSpawner(PacketSocket.FromDescriptor(descriptor));
 
+    /// <summary>The options in force.</summary>
+    public RuntimeOptions Options => _options.Current;
+
+    /// <summary>
+    /// Replaces the options at once, as far as a running node can: what was sized at the start keeps its size
+    /// (<see cref="LiveOptions.Within"/>). Tasks that are admitted keep what they were promised. One caller at a time.
+    /// </summary>
+    /// <returns>The options that are now in force.</returns>
+    public RuntimeOptions Reconfigure(RuntimeOptions options)
+    {
+        var applied = _options.Replace(options);
+        _admission.Change(AdmissionOf(applied));
+        _lifecycle.ChangeRetention(RetentionOf(applied));
+        _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
+        return applied;
+    }
+
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>
     public void Stop()
     {
@@ -93,6 +117,12 @@ public sealed class NodeRuntime : IDisposable
         _completion.Post(new CompletionCommand(CompletionCommandKind.Shutdown));
         _completion.Stop();
     }
+
+    private static AdmissionOptions AdmissionOf(RuntimeOptions options) =>
+        new(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes);
+
+    private static RetentionOptions RetentionOf(RuntimeOptions options) =>
+        new(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes);
 
     public void Dispose()
     {

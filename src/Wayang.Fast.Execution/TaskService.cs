@@ -14,7 +14,7 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
 internal sealed class TaskService(
-    RuntimeOptions options,
+    LiveOptions options,
     TaskTable table,
     TaskLifecycle lifecycle,
     AdmissionGate admission,
@@ -51,7 +51,7 @@ internal sealed class TaskService(
         target = null;
         var profile = request.Profile.Length > 0
             ? Encoding.UTF8.GetString(request.Profile)
-            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : DefaultCallProfile;
+            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
         if (profile is not ("compute" or "standard"))
         {
             return new OperationError(ErrorCode.InvalidArgument, $"profile '{profile}' is not known; this node has compute, standard", "profile");
@@ -73,12 +73,13 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.InvalidArgument, "a call needs image and function", request.Image.Length == 0 ? "image" : "function");
         }
 
+        var version = images.Bindings.Version; // before the name is looked up
         if (images.Find(request.Tenant, request.Image, profile) is not { } image)
         {
             return new OperationError(ErrorCode.NotFound, $"no image '{Encoding.UTF8.GetString(request.Image)}'; put it first (image.put) or see image.list", "image");
         }
 
-        return ResolveCall(request, image, out target);
+        return ResolveCall(request, image, version, out target);
     }
 
     public OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id)
@@ -107,13 +108,13 @@ internal sealed class TaskService(
         record.Target = target;
         record.Tenant = target.Tenant;
         record.Level = submission.Level;
-        record.TimeoutMs = submission.TimeoutMs == 0 ? options.DefaultTimeoutMs : submission.TimeoutMs;
+        record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token);
-        shard.Submit(slot);
+        id = lifecycle.Admit(record, observer, token, shard.Timestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant);
         return null;
     }
 
@@ -170,7 +171,7 @@ internal sealed class TaskService(
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(upload);
-        return images.PutAsync(upload, DefaultCallProfile, cancellation);
+        return images.PutAsync(upload, upload.Profile ?? DefaultCallProfile, cancellation);
     }
 
     public IReadOnlyList<ImageDescription> ListImages(int tenant) => images.List(tenant);
@@ -204,9 +205,9 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class");
         }
 
-        if (submission.TimeoutMs > options.MaxTimeoutMs)
+        if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.MaxTimeoutMs}", "timeout_ms");
+            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.Current.MaxTimeoutMs}", "timeout_ms");
         }
 
         if (target.Pool.IsCommand)
@@ -219,7 +220,7 @@ internal sealed class TaskService(
         return null;
     }
 
-    private OperationError? ResolveCall(in TargetRequest request, Image image, out CallTarget? target)
+    private OperationError? ResolveCall(in TargetRequest request, Image image, int version, out CallTarget? target)
     {
         target = null;
         if (!image.Opened.Task.IsCompleted)
@@ -239,7 +240,7 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; it has {string.Join(", ", image.Functions)}", "function");
         }
 
-        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function);
+        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function, images.Bindings, version);
         return null;
     }
 
@@ -250,7 +251,7 @@ internal sealed class TaskService(
         {
             if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
             {
-                pool = new WorkerPool(key, image, _nextPool++, options.MaxWorkersPerPool);
+                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);

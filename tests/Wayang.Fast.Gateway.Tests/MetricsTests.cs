@@ -41,7 +41,7 @@ public sealed class MetricsTests
     public async Task The_page_is_served_with_its_type_and_tells_what_was_dropped()
     {
         var page = new MetricsPage(new Crowd());
-        await using var server = await HealthServer.StartAsync(0, static () => null, page);
+        await using var server = await HealthServer.StartAsync(0, static () => null, metrics: page);
         using var http = new HttpClient();
         var response = await http.GetAsync(new Uri($"http://127.0.0.1:{server.Port}/metrics"));
         Assert.StartsWith("text/plain; version=0.0.4", response.Content.Headers.ContentType!.ToString(), StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -23,7 +24,8 @@ internal sealed partial class Shard
         stalled = null;
         foreach (var pool in pools)
         {
-            if (pool.Closed || !TryPeek(pool, out var queued, out var free) || queued == 0)
+            // At the node's own bound everything waits with a reason.
+            if (pool.Closed || !TryPeek(pool, out var queued, out var free) || queued == 0 || (free > 0 && _scheduler.IsNodeFull))
             {
                 continue;
             }
@@ -60,7 +62,7 @@ internal sealed partial class Shard
 
         if (Interlocked.Increment(ref _requests) == 1)
         {
-            Own();
+            Own(Stopwatch.GetTimestamp());
             return "went through the shard, which nobody did";
         }
 

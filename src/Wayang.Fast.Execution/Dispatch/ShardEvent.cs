@@ -37,6 +37,9 @@ internal enum ShardEventKind : byte
     /// <summary>Work that could run does not: link every pool anew and ask for its workers again.</summary>
     Heal,
 
+    /// <summary>The node's options were replaced.</summary>
+    Reconfigured,
+
     /// <summary>Look for workers that have been idle too long.</summary>
     Trim,
 }

@@ -107,11 +107,12 @@ internal static class MessageWriter
         return ProtocolLayout.HeaderBytes + ProtocolLayout.ImageRefBytes;
     }
 
-    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors)
+    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors, long memoryBytes = 0)
     {
         var body = Begin(buffer, type, ProtocolLayout.WorkerStartBytes, descriptors, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body[8..], image);
+        BinaryPrimitives.WriteInt64LittleEndian(body[16..], memoryBytes);
         BinaryPrimitives.WriteUInt32LittleEndian(body[36..], niceClass);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerStartBytes;
     }

@@ -52,7 +52,7 @@ internal sealed partial class Supervisor : IDisposable
     private volatile bool _stopping;
 
     public Supervisor(
-        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, IncidentLog incidents,
+        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, IncidentLog incidents,
         ISupervisorLog log, Action<Exception> onDefect)
     {
         Workers = workers;

@@ -17,12 +17,12 @@ namespace Wayang.Fast.Execution.Supervision;
 /// Times are the supervisor's monotonic clock. Supervisor only, at each tick.
 /// </summary>
 internal sealed class WorkerHeartbeats(
-    WorkerTable workers, CompletionThread completion, RuntimeOptions options, IncidentLog incidents, ISupervisorLog log)
+    WorkerTable workers, CompletionThread completion, LiveOptions options, IncidentLog incidents, ISupervisorLog log)
 {
     private const int MaxLooksPerTick = 256;
     private const char Stopped = 'T';
 
-    private readonly long _timeout = (long)(options.HeartbeatTimeoutMs * (Stopwatch.Frequency / 1000.0));
+    private long _timeout;
     private int _next;
 
     /// <summary>Workers that were rung once more, and those that were given up.</summary>
@@ -30,6 +30,7 @@ internal sealed class WorkerHeartbeats(
 
     public void Judge(long now)
     {
+        _timeout = (long)(options.Current.HeartbeatTimeoutMs * (Stopwatch.Frequency / 1000.0));
         if (_timeout == 0)
         {
             return;

@@ -31,10 +31,12 @@ public sealed class HealthServer : IAsyncDisposable
 
     /// <param name="port">On 127.0.0.1; 0 takes a free one.</param>
     /// <param name="readiness">Asked at each /readyz; must not block.</param>
+    /// <param name="remarks">What a node that is ready has to say nevertheless, one line each.</param>
     /// <param name="metrics">What /metrics tells; null: it is not there.</param>
     /// <param name="cancellation">Ends the start.</param>
     public static async Task<HealthServer> StartAsync(
-        int port, ReadinessProbe readiness, MetricsPage? metrics = null, CancellationToken cancellation = default)
+        int port, ReadinessProbe readiness, Func<IReadOnlyList<string>>? remarks = null, MetricsPage? metrics = null,
+        CancellationToken cancellation = default)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -52,7 +54,7 @@ public sealed class HealthServer : IAsyncDisposable
         application.MapGet("/healthz", static () => Results.Text("ok\n"));
         application.MapGet("/readyz", () => readiness() is { } reason
             ? Results.Text($"{reason}\n", statusCode: StatusCodes.Status503ServiceUnavailable)
-            : Results.Text("ready\n"));
+            : Results.Text($"ready\n{string.Concat((remarks?.Invoke() ?? []).Select(static r => r + "\n"))}"));
         if (metrics is not null)
         {
             application.MapGet("/metrics", () => Results.Text(metrics.Render(), MetricsPage.ContentType));

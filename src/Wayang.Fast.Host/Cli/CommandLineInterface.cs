@@ -37,7 +37,7 @@ public static class CommandLineInterface
         }
         catch (ConfigurationException error)
         {
-            return Tell(error.Message, remedy: null, error.File is null ? ExitCodes.RuntimeEnded : ExitCodes.Usage);
+            return Tell(error.Message, remedy: null, error.Problems.Count == 0 ? ExitCodes.RuntimeEnded : ExitCodes.Usage);
         }
         catch (WayangException error)
         {
@@ -68,6 +68,7 @@ public static class CommandLineInterface
             NodeCommand.Build(),
             TopCommand.Build(),
             DemoCommand.Build(),
+            ConfigCommand.Build(),
         };
         DetailedHelp.Describe(
             root,

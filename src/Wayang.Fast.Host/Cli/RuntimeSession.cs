@@ -60,8 +60,10 @@ internal sealed class RuntimeSession : IAsyncDisposable
 
     public static async Task<RuntimeSession> StartPrivateAsync(CancellationToken cancellation)
     {
+        // The daemon reads the same environment; told here, a wrong variable is one line and no daemon that ended.
+        NodeConfiguration.Of(ConfigurationInput.Gather(path: null)).OrThrow();
         var directory = RuntimeDirectories.NewPrivate(out var instance);
-        var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null, ConfigurationFile: null);
+        var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null);
         var started = KeeperProcess.Start(launch, capture: true);
         try
         {

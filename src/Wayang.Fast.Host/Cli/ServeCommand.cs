@@ -33,6 +33,8 @@ internal static class ServeCommand
             Its socket: /run/wayang/wayang.sock as root, else $XDG_RUNTIME_DIR/wayang/wayang.sock, else
             /tmp/wayang-UID/wayang.sock; for you now: {SocketPaths.Own}
 
+            On SIGHUP it reads its configuration again and applies what can be changed ('wayang config reload').
+
             Example:
               wayang serve --config /etc/wayang.yaml
             """);
@@ -45,14 +47,13 @@ internal static class ServeCommand
     private static async Task<int> StartAsync(ParseResult result, CancellationToken cancellation)
     {
         var config = result.GetValue(Config) is { } given ? Path.GetFullPath(given) : null;
-        // Read here too: a wrong file is told at once, and not by a daemon that is restarted again and again.
-        var text = config is null ? null : ConfigurationFile.ReadText(config);
-        var settings = text is null ? new FileSettings() : ConfigurationFile.Parse(config!, text);
-        var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : settings.SocketPath;
-        RequireDirectory(socket);
-        var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config)
+        var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : null;
+        // Read here: a wrong file is told at once, and the daemon's own user may not be able to read it.
+        using var source = ServedConfiguration.Read(config, socket);
+        RequireDirectory(source.SocketPath);
+        var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, source.SocketPath)
         {
-            ConfigurationText = text,
+            ConfigurationDescriptor = source.Descriptor,
         };
 
         var keeper = KeeperProcess.Start(launch, capture: false);
@@ -60,7 +61,7 @@ internal static class ServeCommand
         {
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-            using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
+            using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, HangUp);
             await keeper.WaitForExitAsync(cancellation);
             return keeper.ExitCode;
 
@@ -68,6 +69,18 @@ internal static class ServeCommand
             {
                 signal.Cancel = true;
                 keeper.RequestEnd();
+            }
+
+            void HangUp(PosixSignalContext signal)
+            {
+                signal.Cancel = true;
+                if (source.HasLostItsTerminal)
+                {
+                    keeper.RequestEnd();
+                    return;
+                }
+
+                source.Reload(keeper);
             }
         }
     }
@@ -93,9 +106,10 @@ internal static class ServeCommand
     {
         var daemon = CommandLineInterface.Daemon
             ?? throw new CommandException("this program was built without a daemon", "Install wayang again.");
-        var config = result.GetValue(Config);
-        var text = Environment.GetEnvironmentVariable(DaemonLaunch.ConfigurationVariable);
-        var settings = config is null ? new FileSettings() : text is null ? ConfigurationFile.Read(config) : ConfigurationFile.Parse(config, text);
+        var bundle = ServedConfiguration.InheritedDescriptor is { } descriptor
+            ? ConfigurationBundle.FromDescriptor(descriptor)
+            : ConfigurationBundle.Gather(ConfigurationInput.Gather(result.GetValue(Config)));
+        var settings = bundle.Configuration.Settings;
         var directory = Environment.GetEnvironmentVariable(RuntimeDirectoryVariable) is { Length: > 0 } named
             ? named
             : throw new CommandException($"{RuntimeDirectoryVariable} is not set: the daemon runs under its keeper only", "Start it with: wayang serve");
@@ -113,8 +127,12 @@ internal static class ServeCommand
                 IsPrivate = isPrivate,
                 StarterUid = result.GetValue(StarterUid) ?? SocketPaths.EffectiveUser(),
                 HttpPort = isPrivate || httpPort == 0 ? null : httpPort,
-                ConfigurationFile = config,
-                Runtime = settings.Runtime,
+                ConfigurationFile = bundle.Configuration.Input.Path,
+                Settings = settings with
+                {
+                    Runtime = settings.Runtime with { ProfileMemoryBytes = PolicyMemory.Read(installation.PolicyDirectory) },
+                },
+                Images = bundle.Images,
             },
             cancellation);
     }

@@ -31,7 +31,13 @@ public sealed record ServeOptions
     /// <summary>The file that was read, or null.</summary>
     public string? ConfigurationFile { get; init; }
 
-    public RuntimeOptions Runtime { get; init; } = new();
+    public RuntimeOptions Runtime => Settings.Runtime;
+
+    /// <summary>All that was configured; what a reload is compared with.</summary>
+    public FileSettings Settings { get; init; } = new();
+
+    /// <summary>Put before anything is served.</summary>
+    public IReadOnlyList<LoadedImage> Images { get; init; } = [];
 
     public const int DefaultHttpPort = 7801;
 }

@@ -13,6 +13,7 @@ internal static class Daemon
 {
     private const int DefaultTenant = 0;
     private const int ExitDefect = 70;
+    private static readonly TimeSpan LongestImages = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(2);
 
     public static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
@@ -42,12 +43,14 @@ internal static class Daemon
         var pauses = new GcPauses(runtime.Incidents);
         pauses.Start();
         runtime.Start();
-        using var keeper = new KeeperLink(control, runtime.AttachSpawner, _ => end.TrySetResult(0));
+        var configuration = new Reconfiguration(options, runtime, log);
+        using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
         keeper.Start();
-        return await ServeAsync(options, runtime, pauses, keeper, log, end.Task);
+        return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
 
-    private static async Task<int> ServeAsync(ServeOptions options, NodeRuntime runtime, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+    private static async Task<int> ServeAsync(
+        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
         try
@@ -65,7 +68,7 @@ internal static class Daemon
         await using (server)
         {
             var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, metrics, log) : null;
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -74,6 +77,7 @@ internal static class Daemon
             if (!end.IsCompleted)
             {
                 keeper.SendReady();
+                await StartImagesAsync(options, configuration, log, end);
             }
 
             if (!options.IsPrivate)
@@ -87,12 +91,24 @@ internal static class Daemon
         }
     }
 
+    /// <summary>Who reads "serving" finds the configured images; one that takes long, or fails, keeps nobody from the others.</summary>
+    private static async Task StartImagesAsync(ServeOptions options, Reconfiguration configuration, StandardErrorLog log, Task end)
+    {
+        configuration.TellMemory(options.Runtime);
+        var images = configuration.StartAsync();
+        if (await Task.WhenAny(images, end, Task.Delay(LongestImages)) != images && !end.IsCompleted)
+        {
+            log.Warn($"the configured images are not all there after {LongestImages.TotalSeconds:0} s; serving the others meanwhile");
+        }
+    }
+
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, MetricsPage metrics, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, Reconfiguration configuration, MetricsPage metrics, StandardErrorLog log)
     {
         try
         {
-            return await HealthServer.StartAsync(port, () => runtime.IsReady ? null : "waiting for the spawner", metrics);
+            return await HealthServer.StartAsync(
+                port, () => runtime.IsReady ? configuration.Waiting : "waiting for the spawner", () => configuration.Failures, metrics);
         }
         catch (IOException error)
         {
