@@ -169,7 +169,11 @@ public sealed record TaskSnapshot(
     ulong CpuMicroseconds,
     int OutputBytes,
     int StdoutBytes,
-    int StderrBytes);
+    int StderrBytes)
+{
+    /// <summary>The last that the task told; null: nothing.</summary>
+    public TaskProgress? Progress { get; init; }
+}
 
 /// <summary>An image to store.</summary>
 /// <param name="Kind">"c" for a C plugin, "python" for a Python module.</param>
@@ -180,6 +184,9 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
 {
     /// <summary>Python modules that are imported before the first worker is forked; part of the image's identity.</summary>
     public IReadOnlyList<string> Preload { get; init; } = [];
+
+    /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
+    public string? FileName { get; init; }
 }
 
 /// <param name="Image">sha256 in lower-case hex.</param>

@@ -97,7 +97,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
             return;
         }
 
-        Fail(image, failure.Text);
+        Fail(image, failure.Detail.Length > 0 ? failure.Detail : failure.Text);
     }
 
     /// <summary>True when the refused request was the opening of an image.</summary>
