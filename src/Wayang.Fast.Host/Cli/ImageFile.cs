@@ -19,7 +19,7 @@ internal static class ImageFile
         AllowMultipleArgumentsPerToken = false,
     };
 
-    public static IReadOnlyList<string> ReadPreload(ParseResult result) =>
+    public static string[] ReadPreload(ParseResult result) =>
         [.. (result.GetValue(Preload) ?? []).SelectMany(static words => words.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
 
     public static string Example(string kind) => kind == Python ? "./file.py" : "./plugin.so";

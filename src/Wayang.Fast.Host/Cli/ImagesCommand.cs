@@ -52,7 +52,7 @@ internal static class ImagesCommand
             var file = result.GetRequiredValue(File);
             var kind = ReadKind(file, result.GetValue(Kind));
             var preload = ImageFile.ReadPreload(result);
-            if (preload.Count > 0 && kind != ImageFile.Python)
+            if (preload.Length > 0 && kind != ImageFile.Python)
             {
                 throw new CommandException("--preload belongs to Python modules", $"{file} is of kind {kind}.", ExitCodes.Usage);
             }

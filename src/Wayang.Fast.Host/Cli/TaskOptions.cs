@@ -117,7 +117,7 @@ internal sealed class TaskOptions
         }
 
         var preload = ImageFile.ReadPreload(result);
-        if (preload.Count > 0 && (isCommand || before[0] != ImageFile.Python))
+        if (preload.Length > 0 && (isCommand || before[0] != ImageFile.Python))
         {
             throw Usage("--preload belongs to Python files", $"Write: wayang {result.CommandResult.Command.Name} python FILE.py:FUNCTION --preload json,re");
         }
