@@ -193,6 +193,7 @@ static void call(live *worker, const char *names, const char *name, const char *
 static void check_calls(const test_setup *setup, const char *profile) {
     static called seen;
     static live worker, other;
+    char drawn[64];
     static char names[4096];
     wy_zygote zygote;
     CHECK(load(setup, profile, module, NULL, &zygote) == ZY_READY, "%s", test_answer_tail());
@@ -210,10 +211,78 @@ static void check_calls(const test_setup *setup, const char *profile) {
     CHECK(seen.progress == 40, "%d", seen.progress);
     EXPECT(seen.progress_text, "halfway \xc3\xa4");
     EXPECT(seen.err, "mind this\n");
+    call(&worker, names, "add", "{\"a\": 2, \"b\": 3}", &seen);
+    EXPECT(seen.output, "{\"sum\":5}");
+    call(&worker, names, "add", "{\"a\": ", &seen);
+    CONTAINS(seen.error, "InputError: the input is no JSON: Expecting value at line 1 column 7");
+    call(&worker, names, "boom", "luck", &seen);
+    EXPECT(seen.error, "ValueError: bad luck");
+    CONTAINS(seen.trace, "File \"module.py\", line 15, in boom\n    raise ValueError(");
+    call(&worker, names, "late", "", &seen);
+    if (strcmp(profile, "compute") == 0) {
+        CONTAINS(seen.error, "ModuleNotFoundError: No module named 'xml'");
+        CONTAINS(seen.error, "preload:");
+    } else {
+        EXPECT(seen.error, "");
+    }
+    printf("%s: results, errors, log and progress\n", profile);
+
+    /* Two workers of one zygote share neither globals nor random numbers; nor do two calls of one worker. */
+    start(&zygote, &other);
+    for (int turn = 1; turn <= 2; turn++) {
+        char wanted[8];
+        (void)snprintf(wanted, sizeof wanted, "%d", turn);
+        call(&worker, names, "counted", "", &seen);
+        EXPECT(seen.output, wanted);
+        call(&other, names, "counted", "", &seen);
+        EXPECT(seen.output, wanted);
+        call(&worker, names, "draw", "", &seen);
+        (void)snprintf(drawn, sizeof drawn, "%.60s", seen.output);
+        call(&other, names, "draw", "", &seen);
+        CHECK(strcmp(drawn, seen.output) != 0, "both drew %s", drawn);
+    }
+    printf("%s: workers share no globals and no random numbers\n", profile);
+    stop(&other);
     stop(&worker);
-    (void)other;
     test_end(&zygote);
-    printf("%s: calls\n", profile);
+}
+
+/* What cannot be an image is refused with place and reason, and the zygote ends. */
+static void check_refusals(const test_setup *setup) {
+    static const struct {
+        const char *code, *preload, *reason;
+    } cases[] = {
+        {"def f(\n", NULL, "module.py:1:6: SyntaxError: '(' was never closed"},
+        {"x = 1\n", NULL, "module.py: defines no function that can be called"},
+        {"def f(): pass\n1 / 0\n", NULL, "module.py:2: while the module was loaded: ZeroDivisionError"},
+        {"def f(): pass\n", "no_such_module", "preload: no module named 'no_such_module'"},
+        {"import threading\nthreading.Thread(target=threading.Event().wait).start()\ndef f(): pass\n", NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wy_zygote zygote;
+        const char *preload[] = {cases[i].preload, NULL};
+        CHECK(load(setup, "compute", cases[i].code, preload, &zygote) == ZY_FAILED, "case %zu was taken", i);
+        CONTAINS(test_answer_tail(), cases[i].reason);
+        test_end(&zygote);
+    }
+    printf("refusals: syntax, no function, a raise, a missing module, a second thread\n");
+}
+
+/* Malformed sources never reach the interpreter. */
+static void check_malformed(const test_setup *setup) {
+    static uint8_t source[4096];
+    size_t bytes = make_source(source, "def f(): pass\n", NULL);
+    for (size_t at = 0; at < sizeof(wy_python_source); at += 4) {
+        wy_zygote zygote;
+        wy_error error;
+        source[at] ^= 0x40;
+        test_launch_bytes(setup, "compute", WY_IMAGE_PYTHON, source, bytes, &zygote);
+        CHECK(test_load(&zygote, &error) == ZY_FAILED, "word %zu", at / 4);
+        CONTAINS(error.message, "malformed");
+        test_end(&zygote);
+        source[at] ^= 0x40;
+    }
+    printf("malformed sources: refused\n");
 }
 
 int main(int argc, char **argv) {
@@ -229,6 +298,8 @@ int main(int argc, char **argv) {
     setup.python = python;
     check_calls(&setup, "compute");
     check_calls(&setup, "standard");
+    check_refusals(&setup);
+    check_malformed(&setup);
     wy_policy_free(&setup.policy);
     return 0;
 }
