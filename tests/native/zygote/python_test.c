@@ -230,7 +230,7 @@ static void check_calls(const test_setup *setup, const char *profile) {
     /* Two workers of one zygote share neither globals nor random numbers; nor do two calls of one worker. */
     start(&zygote, &other);
     for (int turn = 1; turn <= 2; turn++) {
-        char wanted[8];
+        char wanted[16];
         (void)snprintf(wanted, sizeof wanted, "%d", turn);
         call(&worker, names, "counted", "", &seen);
         EXPECT(seen.output, wanted);
