@@ -3,7 +3,7 @@
 
 build_native() { # preset
   local preset="$1" build="$out/native/$1" recipe
-  recipe="$(sha256sum -- "$root/CMakePresets.json") $(command -v gcc)"
+  recipe="$(sha256sum -- "$root/CMakePresets.json") $(command -v gcc) $(pkg-config --modversion python3-embed 2>/dev/null || true)"
   if [[ ! -f $build/build.ninja ]] || ! stamp_is "configure-$preset" "$recipe"; then
     run_step "configuring native code ($preset)" "native-$preset-configure" cmake --preset "$preset"
     stamp "configure-$preset" "$recipe"

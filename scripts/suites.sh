@@ -76,7 +76,7 @@ suite_names() {
 
 # Only what the wanted suites need.
 build_for_tests() {
-  ensure_deps build
+  ensure_deps test
   lock_build
   build_native release
   if wants_managed || [[ ${WAYANG_TEST_DEMO:-} == 1 ]]; then
@@ -84,7 +84,6 @@ build_for_tests() {
     build_project tests Wayang.Fast.sln
     fetch_vectors
     if wanted Wayang.Fast.EndToEnd.Tests; then
-      offer_packages test-clients
       fetch_clients
     fi
     fetch_prometheus

@@ -12,6 +12,7 @@
 #define WY_ZYGOTE_FD_CONTROL 3
 #define WY_ZYGOTE_FD_CONFIG 4
 #define WY_ZYGOTE_FD_SOURCE 5 /* open only for images that have one */
+#define WY_ZYGOTE_FD_PYTHON 6 /* wayang_python.so; open only for Python images */
 
 #define WY_ZYGOTE_CONFIG_MAGIC UINT64_C(0x31474643435A5957) /* "WYZCCFG1" */
 #define WY_ZYGOTE_CONFIG_VERSION 1u

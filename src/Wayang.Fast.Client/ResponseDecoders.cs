@@ -86,7 +86,12 @@ internal static class ResponseDecoders
             id, kind, state, Cause(fields.Map("cause")), taskClass, (int)fields.Number("priority"), fields.Text("image"),
             fields.Text("function"), Time(fields.Text("submitted")) ?? default, Time(fields.Text("ended")), fields.Number("queue_us"),
             fields.Number("start_us"), fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"),
-            fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"));
+            fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"))
+        {
+            Progress = fields.Map("progress") is { } progress
+                ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
+                : null,
+        };
     }
 
     public static OutputPiece? Piece(ref MessagePackReader reader) =>
@@ -146,7 +151,7 @@ internal static class ResponseDecoders
             CauseType.SandboxViolation => fields.Number("syscall"),
             _ => 0,
         };
-        return new(type, (int)value, fields.OptionalText(type == CauseType.SandboxViolation ? "what" : "detail"));
+        return new(type, (int)value, fields.OptionalText(type == CauseType.SandboxViolation ? "what" : "detail"), fields.OptionalText("traceback"));
     }
 
     private static DateTimeOffset? Time(string text) =>

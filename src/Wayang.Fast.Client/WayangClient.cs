@@ -15,6 +15,19 @@ public enum OnAbandon : byte
     CancelTask,
 }
 
+/// <summary>What an image is called, and what a Python module is loaded with.</summary>
+public sealed record ImageNames
+{
+    /// <summary>A later put of the name replaces it; null: it is called by its hash.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Python modules that are imported before the first call; where a task's profile has no files, later imports fail.</summary>
+    public IReadOnlyList<string> Preload { get; init; } = [];
+
+    /// <summary>Name of a Python module's file, shown in tracebacks.</summary>
+    public string? File { get; init; }
+}
+
 /// <summary>
 /// A node, as its callers see it. Thread-safe; calls of all threads share one connection and are answered in whatever
 /// order they end. A lost connection ends the pending calls with <see cref="ErrorCode.NodeLost"/> (their tasks may have
@@ -137,9 +150,13 @@ public sealed partial class WayangClient : IAsyncDisposable
         TaskId id, TaskStream stream, long offset = 0, int maxBytes = 1 << 20, CancellationToken cancellation = default) =>
         CallAsync("task.output", (ref writer) => RequestEncoders.Output(ref writer, id, stream, offset, maxBytes), ResponseDecoders.Piece, cancellation);
 
-    /// <param name="kind">"c" for a C plugin.</param>
+    /// <param name="kind">"c" for a C plugin, "python" for the source of a Python module.</param>
     public Task<ImageInfo> PutImageAsync(string kind, ReadOnlyMemory<byte> data, string? name = null, CancellationToken cancellation = default) =>
-        CallAsync("image.put", (ref writer) => RequestEncoders.Image(ref writer, kind, data, name), ResponseDecoders.Image, cancellation);
+        PutImageAsync(kind, data, new ImageNames { Name = name }, cancellation);
+
+    /// <summary>The same, with what a Python module is loaded with.</summary>
+    public Task<ImageInfo> PutImageAsync(string kind, ReadOnlyMemory<byte> data, ImageNames names, CancellationToken cancellation = default) =>
+        CallAsync("image.put", (ref writer) => RequestEncoders.Image(ref writer, kind, data, names), ResponseDecoders.Image, cancellation);
 
     public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellation = default) =>
         CallAsync("image.list", static (ref writer) => writer.WriteMapHeader(0), ResponseDecoders.Images, cancellation);

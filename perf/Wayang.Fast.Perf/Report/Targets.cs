@@ -20,6 +20,8 @@ public static class Targets
         ["rpc.throughput"] = new(0.08, 0.3),
         ["spawn.worker"] = new(0.35, 0.12),
         ["exec.true"] = new(1.6, 1.2),
+        ["python.fresh"] = new(0.15, 0.06),
+        ["python.warm.rtt"] = new(2, 1.4),
     };
 
     public static Target? Of(string name) => Table.GetValueOrDefault(name);

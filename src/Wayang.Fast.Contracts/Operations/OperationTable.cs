@@ -33,6 +33,9 @@ public static class OperationTable
     /// <summary>The most tasks of one <c>task.submit_many</c>.</summary>
     public const int MaxTasksPerSubmission = 10_000;
 
+    /// <summary>The most modules that an image preloads.</summary>
+    public const int MaxPreload = 64;
+
     /// <summary>The most fields of any operation: the size of the array of slots that a request needs.</summary>
     public const int MaxFields = 16;
 
@@ -79,7 +82,7 @@ public static class OperationTable
     [
         new("task", "id", "The task's id."),
         new("state", "text", "succeeded, failed, cancelled, timed_out or rejected."),
-        new("cause", "map", "{type, ...}: exit has code, signal has signal, sandbox_violation has what; others detail."),
+        new("cause", "map", "{type, ...}: exit has code, signal has signal, sandbox_violation has what; others detail; exception may have traceback."),
         new("output", "bytes", "Output of a call.", Optional: true),
         new("stdout", "bytes", "Standard output; always there for exec.", Optional: true),
         new("stderr", "bytes", "Standard error; always there for exec.", Optional: true),
@@ -96,7 +99,7 @@ public static class OperationTable
     [
         new("image", "text", "sha256 of the content."),
         new("name", "text", "The name given.", Optional: true),
-        new("kind", "text", "c: a C plugin."),
+        new("kind", "text", "c: a C plugin; python: a Python module."),
         new("bytes", "integer", "Size of the content."),
         new("functions", "list of text", "Functions that it registers."),
         new("state", "text", "Whether it is ready to run."),
@@ -142,6 +145,7 @@ public static class OperationTable
             new("output_bytes", "integer", "Bytes kept of the output."),
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
+            new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
         ])
         {
             Scopes = Seeing,
@@ -167,9 +171,11 @@ public static class OperationTable
         },
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
-                new("kind", FieldType.Text, "c: a C plugin (a shared object).") { Required = true, Min = 1, Max = 16 },
+                new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },
                 new("data", FieldType.Bytes, "The file's content.") { Required = true, Min = 1, Max = MaxPayloadBytes },
                 new("name", FieldType.Text, "An optional name; a later put of the name replaces it.") { Min = 1, Max = 63 },
+                new("preload", FieldType.TextList, "Modules that are imported before the first call (python).") { Max = MaxPreload },
+                new("file", FieldType.Text, "Name of the file, for tracebacks; default image.py (python).") { Min = 1, Max = 63 },
             ],
             s_image)
         {

@@ -83,7 +83,11 @@ public sealed record TaskInfo(
     ulong CpuMicroseconds,
     long OutputBytes,
     long StdoutBytes,
-    long StderrBytes);
+    long StderrBytes)
+{
+    /// <summary>The last that the task told; null: nothing.</summary>
+    public TaskProgress? Progress { get; init; }
+}
 
 /// <summary>The streams of <c>task.output</c>.</summary>
 public enum TaskStream : byte

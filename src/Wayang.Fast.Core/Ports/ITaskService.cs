@@ -169,7 +169,11 @@ public sealed record TaskSnapshot(
     ulong CpuMicroseconds,
     int OutputBytes,
     int StdoutBytes,
-    int StderrBytes);
+    int StderrBytes)
+{
+    /// <summary>The last that the task told; null: nothing.</summary>
+    public TaskProgress? Progress { get; init; }
+}
 
 /// <summary>An image to store.</summary>
 /// <param name="Kind">"c" for a C plugin, "python" for a Python module.</param>
@@ -183,6 +187,9 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
 
     /// <summary>The profile of tasks that name this image and no profile; null: the default of the kind.</summary>
     public string? Profile { get; init; }
+
+    /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
+    public string? FileName { get; init; }
 }
 
 /// <param name="Image">sha256 in lower-case hex.</param>

@@ -28,6 +28,9 @@ public enum ImageKind
 {
     Command = 1,
     CPlugin = 2,
+
+    /// <summary>A Python module, with what is preloaded.</summary>
+    Python = 3,
 }
 
 /// <summary>How a worker process ended, as the spawner decided it.</summary>
@@ -89,6 +92,9 @@ internal static class ProtocolLayout
     public const int WorkerStartedBytes = 16;
     public const int WorkerExitedBytes = 160;
     public const int FailureBytes = 528;
+
+    /// <summary>The most that may follow a failure in IMAGE_GONE: lines that the image wrote.</summary>
+    public const int DetailBytes = 4096;
     public const uint ArgumentsMagic = 0x52415957;
     public const int ArgumentsMaxBytes = 2 * 1024 * 1024;
 }
@@ -171,7 +177,8 @@ internal sealed record Welcome(
 internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text);
 
 /// <summary>A failure told by the spawner.</summary>
-internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text)
+/// <param name="Detail">Lines of the image itself; empty when there are none.</param>
+internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text, string Detail)
 {
     private const uint Closed = 4; // wy_status
 
@@ -309,10 +316,11 @@ internal static class MessageReader
         return exit.Kind is >= ExitKind.Code and <= ExitKind.Lost;
     }
 
-    public static bool TryReadFailure(ReadOnlySpan<byte> body, out SpawnerFailure failure)
+    /// <param name="withDetail">Whether text may follow it: IMAGE_GONE.</param>
+    public static bool TryReadFailure(ReadOnlySpan<byte> body, bool withDetail, out SpawnerFailure failure)
     {
         failure = default;
-        if (body.Length != ProtocolLayout.FailureBytes)
+        if (body.Length < ProtocolLayout.FailureBytes || body.Length > ProtocolLayout.FailureBytes + (withDetail ? ProtocolLayout.DetailBytes : 0))
         {
             return false;
         }
@@ -321,9 +329,20 @@ internal static class MessageReader
             BinaryPrimitives.ReadUInt64LittleEndian(body),
             BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
             BinaryPrimitives.ReadInt32LittleEndian(body[12..]),
-            ReadText(body[16..]));
+            ReadText(body[16..ProtocolLayout.FailureBytes]),
+            Printable(Encoding.UTF8.GetString(body[ProtocolLayout.FailureBytes..])));
         return true;
     }
+
+    /// <summary>What an image wrote ends up in terminals: no control characters but line ends and tabs.</summary>
+    private static string Printable(string text) =>
+        string.Create(text.Length, text, static (span, from) =>
+        {
+            for (var i = 0; i < span.Length; i++)
+            {
+                span[i] = char.IsControl(from[i]) && from[i] is not ('\n' or '\t') ? '?' : from[i];
+            }
+        });
 
     private static string ReadText(ReadOnlySpan<byte> field)
     {

@@ -224,7 +224,11 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             Encoding.UTF8.GetString(_slots[0].Of(Frame)),
             _slots[1].Of(Frame).ToArray(),
             _slots[2].Present ? Encoding.UTF8.GetString(_slots[2].Of(Frame)) : null,
-            _connection.Tenant);
+            _connection.Tenant)
+        {
+            Preload = ReadTexts(3),
+            FileName = _slots[4].Present ? Encoding.UTF8.GetString(_slots[4].Of(Frame)) : null,
+        };
         if (upload.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
         {
             return new(ErrorCode.InvalidArgument, "'name' holds letters, digits, '.', '_' and '-' only.", "name");
@@ -241,6 +245,28 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         ReplyEncoder.Image(ref writer, image);
         writer.Commit();
         return null;
+    }
+
+    /// <summary>A list of texts; what is no text is an empty one, which no name is.</summary>
+    private List<string> ReadTexts(int slot)
+    {
+        var texts = new List<string>();
+        if (_slots[slot].Present)
+        {
+            var reader = new MessagePackReader(_slots[slot].Of(Frame));
+            reader.TryReadArrayHeader(out var count);
+            for (var i = 0; i < count; i++)
+            {
+                var isText = reader.TryReadStringOrBinary(out var text);
+                texts.Add(isText ? Encoding.UTF8.GetString(text) : "");
+                if (!isText)
+                {
+                    reader.TrySkip();
+                }
+            }
+        }
+
+        return texts;
     }
 
     private static void WriteImages(ref MessagePackWriter writer, IReadOnlyList<ImageDescription> images)

@@ -104,7 +104,7 @@ internal static class ReplyEncoder
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null));
+        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -137,6 +137,17 @@ internal static class ReplyEncoder
         Number(ref writer, "output_bytes"u8, task.OutputBytes);
         Number(ref writer, "stdout_bytes"u8, task.StdoutBytes);
         Number(ref writer, "stderr_bytes"u8, task.StderrBytes);
+        if (task.Progress is { } progress)
+        {
+            writer.WriteString("progress"u8);
+            writer.WriteMapHeader(1 + Count(progress.Percent is not null));
+            if (progress.Percent is { } percent)
+            {
+                Number(ref writer, "percent"u8, percent);
+            }
+
+            Text(ref writer, "text"u8, progress.Text);
+        }
     }
 
     public static void Image(ref MessagePackWriter writer, ImageDescription image)
@@ -221,7 +232,7 @@ internal static class ReplyEncoder
             CauseType.SandboxViolation when cause.Value != 0 => "syscall"u8,
             _ => default,
         };
-        writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null));
+        writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null) + Count(cause.Traceback is not null));
         writer.WriteString("type"u8);
         writer.WriteString(WireNames.Utf8(cause.Type));
         if (!numberKey.IsEmpty)
@@ -232,6 +243,11 @@ internal static class ReplyEncoder
         if (detail is not null)
         {
             Text(ref writer, cause.Type == CauseType.SandboxViolation ? "what"u8 : "detail"u8, detail);
+        }
+
+        if (cause.Traceback is { } traceback)
+        {
+            Text(ref writer, "traceback"u8, traceback);
         }
     }
 

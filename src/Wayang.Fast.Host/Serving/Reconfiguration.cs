@@ -156,7 +156,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             return;
         }
 
-        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.Profile };
+        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.Profile, FileName = Path.GetFileName(image.File) };
         var (put, error) = await runtime.Tasks.PutImageAsync(upload, CancellationToken.None);
         lock (gate)
         {
