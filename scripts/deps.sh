@@ -71,6 +71,23 @@ offer_packages() { # kind of need
   say "not there: ${missing[*]} (apt-get install them): the tests that need them are skipped"
 }
 
+# The distribution's Prometheus, for tests that let it scrape: unpacked below out/, not installed, because the package would
+# start a server of its own. Needs no root; without it those tests say that they were skipped.
+fetch_prometheus() {
+  local folder="$out/prometheus"
+  [[ ! -x $folder/usr/bin/prometheus ]] || return 0
+  ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null || return 0
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 0
+  mkdir -p -- "$folder"
+  ((EUID != 0)) || [[ -n "$(apt-cache policy prometheus 2>/dev/null)" ]] || run_logged "package lists" apt-update apt-get update -q || true
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  if run_logged "fetching Prometheus for tests" prometheus \
+    sh -c 'cd "$1" && apt-get download -q prometheus && dpkg -x prometheus_*.deb . && rm -f prometheus_*.deb' sh "$folder"; then
+    return 0
+  fi
+  say "Prometheus could not be fetched (out/log/prometheus.log): the tests that scrape with it will be skipped"
+}
+
 ensure_dotnet() {
   if command -v dotnet >/dev/null && grep -q '^10\.' <<<"$(dotnet --list-sdks 2>/dev/null)"; then
     return 0
@@ -96,6 +113,7 @@ ensure_deps() { # build | perf | all
   ensure_home
   ensure_packages "$1"
   ensure_dotnet
+  [[ $1 != all ]] || fetch_prometheus
   if [[ $1 == all ]] && ! command -v npm >/dev/null; then
     say "npm is not there: optional, only the public MessagePack vectors come through it (their test is skipped without)"
   fi

@@ -87,6 +87,7 @@ build_for_tests() {
       offer_packages test-clients
       fetch_clients
     fi
+    fetch_prometheus
   fi
   install_native
 }

@@ -20,7 +20,7 @@ public enum OnAbandon : byte
 /// order they end. A lost connection ends the pending calls with <see cref="ErrorCode.NodeLost"/> (their tasks may have
 /// run, so nothing is sent twice); the next call connects again.
 /// </summary>
-public sealed class WayangClient : IAsyncDisposable
+public sealed partial class WayangClient : IAsyncDisposable
 {
     private readonly WayangClientOptions _options;
     private readonly SemaphoreSlim _connecting = new(1, 1);

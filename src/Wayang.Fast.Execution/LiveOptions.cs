@@ -27,6 +27,7 @@ internal sealed class LiveOptions(RuntimeOptions start)
         SpinMicroseconds = start.SpinMicroseconds,
         WorkerSpinPauses = start.WorkerSpinPauses,
         MaxImages = start.MaxImages,
+        StallMs = start.StallMs,
         CompletionCpu = start.CompletionCpu,
     };
 

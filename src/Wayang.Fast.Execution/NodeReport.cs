@@ -1,5 +1,7 @@
 using System.Reflection;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
@@ -10,7 +12,8 @@ using Wayang.Fast.Execution.Supervision;
 namespace Wayang.Fast.Execution;
 
 /// <summary>What the node tells about itself: <c>node.info</c> and <c>node.stats</c>. Cold; thread-safe.</summary>
-internal sealed class NodeReport(LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor)
+internal sealed class NodeReport(
+    LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents)
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
@@ -56,6 +59,31 @@ internal sealed class NodeReport(LiveOptions settings, TimeProvider time, TaskLi
         };
     }
 
+    /// <summary>Depth and quantiles of each class; those of classes that nothing was dispatched in are left out.</summary>
+    private void AddClasses(Dictionary<string, long> values)
+    {
+        var microseconds = lifecycle.Times.SecondsPerTick * 1e6;
+        foreach (var (taskClass, queued) in RuntimeMetrics.QueuedByClass(shard))
+        {
+            var name = WireNames.Text(taskClass);
+            values[$"queued_{name}"] = queued;
+            foreach (var span in Enum.GetValues<TaskSpan>())
+            {
+                var times = lifecycle.Times.Of(taskClass, span);
+                if (times.Max == 0)
+                {
+                    continue;
+                }
+
+                var prefix = $"{WireNames.Text(span)}_{name}";
+                values[$"{prefix}_p50_us"] = (long)(times.Quantile(0.5) * microseconds);
+                values[$"{prefix}_p99_us"] = (long)(times.Quantile(0.99) * microseconds);
+                values[$"{prefix}_p999_us"] = (long)(times.Quantile(0.999) * microseconds);
+                values[$"{prefix}_max_us"] = (long)(times.Max * microseconds);
+            }
+        }
+    }
+
     public NodeStatistics Read()
     {
         var values = new Dictionary<string, long>(StringComparer.Ordinal)
@@ -95,6 +123,17 @@ internal sealed class NodeReport(LiveOptions settings, TimeProvider time, TaskLi
         }
 
         values["workers_live"] = live;
+        AddClasses(values);
+        values["worker_start_failures"] = shard.StartFailures;
+        values["zygotes_lost"] = supervisor.ZygotesLost;
+        values["workers_rung_again"] = supervisor.WorkersRungAgain;
+        values["uptime_s"] = (long)(time.GetUtcNow() - _started).TotalSeconds;
+        values["gc_pause_total_us"] = (long)GC.GetTotalPauseDuration().TotalMicroseconds;
+        foreach (var kind in Enum.GetValues<IncidentKind>())
+        {
+            values[$"incidents_{WireNames.Text(kind)}"] = incidents.CountOf(kind);
+        }
+
         return new NodeStatistics(values);
     }
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Scheduling;
@@ -22,6 +23,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly Supervisor _supervisor;
     private readonly ImageCatalog _images;
     private readonly TaskService _service;
+    private readonly Watchdog _watchdog;
     private readonly LiveOptions _options;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
@@ -44,13 +46,18 @@ public sealed class NodeRuntime : IDisposable
         _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
         _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
-        _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, log, onDefect);
+        Incidents = new IncidentLog(time);
+        _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor);
+        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
         _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report);
+        var pools = () => _service.Pools;
+        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools);
+        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
+        _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0)
         {
             _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
@@ -59,6 +66,16 @@ public sealed class NodeRuntime : IDisposable
 
     public ITaskService Tasks => _service;
 
+    public INodeMonitor Monitor { get; }
+
+    public IMetricSource Metrics { get; }
+
+    /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
+    public IncidentLog Incidents { get; }
+
+    /// <summary>For tests: works only where the program's configuration allows faults.</summary>
+    internal Faults Faults => _shard.Faults;
+
     /// <summary>The spawner answered: tasks can be run.</summary>
     public bool IsReady => _supervisor.IsReady;
 
@@ -66,6 +83,7 @@ public sealed class NodeRuntime : IDisposable
     {
         _completion.Start();
         _supervisor.Start();
+        _watchdog.Start();
     }
 
     /// <summary>Takes the socket of a freshly started spawner; ownership passes. Thread-safe.</summary>
@@ -92,6 +110,7 @@ public sealed class NodeRuntime : IDisposable
     public void Stop()
     {
         _service.StopAdmission();
+        _watchdog.Stop();
 
         // The supervisor first: it writes the streams of commands, which observers are about to read.
         _supervisor.Stop();
@@ -107,6 +126,7 @@ public sealed class NodeRuntime : IDisposable
 
     public void Dispose()
     {
+        _watchdog.Dispose();
         _supervisor.Dispose();
         _completion.Dispose();
         _images.Dispose();

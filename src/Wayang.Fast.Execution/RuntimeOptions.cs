@@ -64,6 +64,12 @@ public sealed record RuntimeOptions
     /// <summary>Images (distinct contents) that the node keeps at most.</summary>
     public int MaxImages { get; init; } = 256;
 
+    /// <summary>How long work that could run may stand still before the watchdog sets it going again. 0: no watchdog.</summary>
+    public int StallMs { get; init; } = 5_000;
+
+    /// <summary>A worker that has calls, shows no sign of life for so long, and cannot go on by itself is ended. 0: never.</summary>
+    public int HeartbeatTimeoutMs { get; init; } = 15_000;
+
     /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
     public int CompletionCpu { get; init; } = -1;
 

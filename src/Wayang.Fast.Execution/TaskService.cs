@@ -30,8 +30,19 @@ internal sealed class TaskService(
 
     private readonly Lock _poolsLock = new();
     private readonly Dictionary<PoolKey, WorkerPool> _pools = [];
+    private IReadOnlyList<WorkerPool> _allPools = [];
     private int _nextPool;
+    private long _refusedForTable;
+    private long _refusedForStop;
     private volatile bool _stopping;
+
+    /// <summary>Submissions refused because no record was free, and because the runtime stops.</summary>
+    public long RefusedForTable => Volatile.Read(ref _refusedForTable);
+
+    public long RefusedForStop => Volatile.Read(ref _refusedForStop);
+
+    /// <summary>The pools of now. Any thread.</summary>
+    public IReadOnlyList<WorkerPool> Pools => Volatile.Read(ref _allPools);
 
     /// <summary>Refuses new tasks from now on.</summary>
     public void StopAdmission() => _stopping = true;
@@ -93,6 +104,7 @@ internal sealed class TaskService(
         if (!table.TryRent(out var record))
         {
             admission.Release(submission.Data.Length);
+            Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
 
@@ -177,7 +189,7 @@ internal sealed class TaskService(
     private static bool IsProfileName(string name) =>
         name.Length is >= 1 and <= 63 && name[0] != '.' && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
-    private static void Names(CallTarget? target, ushort function, out string image, out string name)
+    internal static void Names(CallTarget? target, ushort function, out string image, out string name)
     {
         var pool = target as PoolTarget;
         image = pool?.Pool.Image.Hash ?? string.Empty;
@@ -193,6 +205,7 @@ internal sealed class TaskService(
     {
         if (_stopping)
         {
+            Interlocked.Increment(ref _refusedForStop);
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
         }
 
@@ -249,6 +262,7 @@ internal sealed class TaskService(
             {
                 pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
+                Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);
 
                 // In the shard's queue of events before any task of the pool can be in its inbox.

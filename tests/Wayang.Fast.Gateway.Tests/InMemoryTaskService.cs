@@ -56,6 +56,9 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     /// <summary>Seen by tests of what a request became.</summary>
     public Action<CommandLine?, byte, uint>? OnSubmit { get; set; }
 
+    /// <summary>Runs in each <see cref="Get"/>: lets a cold operation block.</summary>
+    public Action? OnGet { get; set; }
+
     /// <summary>Set when a waiter was withdrawn.</summary>
     public ManualResetEventSlim SomethingForgotten { get; } = new();
 
@@ -188,6 +191,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     public OperationError? Get(TaskId id, int tenant, out TaskSnapshot? snapshot)
     {
         snapshot = null;
+        OnGet?.Invoke();
         lock (_gate)
         {
             if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)

@@ -79,6 +79,10 @@ public enum OperationKind : byte
     NodeInfo,
     NodeStats,
     SessionOpen,
+    TaskList,
+    WorkerList,
+    PoolList,
+    NodeIncidents,
 }
 
 /// <summary>One operation of every front door.</summary>

@@ -36,6 +36,9 @@ public static class OperationTable
     /// <summary>The most fields of any operation: the size of the array of slots that a request needs.</summary>
     public const int MaxFields = 16;
 
+    /// <summary>The most items of one list of tasks, workers or incidents.</summary>
+    public const int MaxListed = 10_000;
+
     private const int MaxName = 255;
     private const int MaxToken = 512;
 
@@ -69,6 +72,8 @@ public static class OperationTable
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
+
+    private static readonly RequestField s_limit = new("limit", FieldType.Integer, "At most so many; default 100.") { Min = 1, Max = MaxListed };
 
     private static readonly ResponseField[] s_taskResult =
     [
@@ -203,6 +208,33 @@ public static class OperationTable
             ])
         {
             Scopes = OperationScopes.All,
+        },
+        new(OperationKind.TaskList, "task.list", "Tasks in a state, those that have been in it longest first.",
+            [
+                new("state", FieldType.Choice, "Default: all that have not ended.") { Choices = [.. WireNames.All<TaskState>().Skip((int)TaskState.Queued)] },
+                s_limit,
+            ],
+            [new("tasks", "list of map", "As task.get answers.")])
+        {
+            Scopes = Seeing,
+        },
+        new(OperationKind.WorkerList, "worker.list", "Call workers, the busy ones first.", [s_limit],
+            [new("workers", "list of map", "{worker, pid, image, profile, reuse, state: starting | idle | busy | leaving, in_flight, calls, age_ms, idle_ms}.")])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.PoolList, "pool.list", "Pools: the workers of one image, profile and kind of reuse.", [],
+            [new("pools", "list of map", "{image, kind: call | command, profile, reuse, state, queued, free_slots, workers, busy, starting, max_workers}.")])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
+            [
+                new("incidents", "list of map",
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause, at, pool, reason, duration_us}."),
+            ])
+        {
+            Scopes = OperationScopes.Read,
         },
     ];
 

@@ -14,6 +14,14 @@ public sealed record AdmissionOptions(int MaxQueued, long MaxQueuedBytes, int Ma
     public int RetryAfterMs { get; init; } = 50;
 }
 
+/// <summary>Which bound refused.</summary>
+public enum AdmissionBound : byte
+{
+    PayloadBytes = 0,
+    QueuedTasks,
+    QueuedBytes,
+}
+
 /// <summary>
 /// The bounds before the queue. Any thread, wait-free: each admission adds to the counters first and takes back when that was
 /// too much, so beside a refusal another caller may be refused although its own task would just have fitted.
@@ -24,7 +32,7 @@ public sealed class AdmissionGate
     private Bounds _bounds;
     private long _queued;
     private long _bytes;
-    private long _refused;
+    private readonly long[] _refused = new long[Enum.GetValues<AdmissionBound>().Length];
 
     public AdmissionGate(AdmissionOptions options)
     {
@@ -37,7 +45,9 @@ public sealed class AdmissionGate
     /// <summary>Tasks inside, bytes of their inputs, and refusals since the start.</summary>
     public long Queued => Volatile.Read(ref _queued);
     public long QueuedBytes => Volatile.Read(ref _bytes);
-    public long Refused => Volatile.Read(ref _refused);
+    public long Refused => _refused.Sum();
+
+    public long RefusedBy(AdmissionBound bound) => Volatile.Read(ref _refused[(int)bound]);
 
     /// <summary>Null: admitted, and <see cref="Release(int)"/> is owed with the same number.</summary>
     public OperationError? TryAdmit(int bytes)
@@ -46,7 +56,7 @@ public sealed class AdmissionGate
         var bounds = Volatile.Read(ref _bounds);
         if (bytes > bounds.MaxPayloadBytes)
         {
-            Interlocked.Increment(ref _refused);
+            Interlocked.Increment(ref _refused[(int)AdmissionBound.PayloadBytes]);
             return new OperationError(
                 ErrorCode.TooLarge,
                 string.Create(CultureInfo.InvariantCulture, $"the input has {bytes} bytes: over the bound max_payload_bytes of {bounds.MaxPayloadBytes}"),
@@ -56,7 +66,7 @@ public sealed class AdmissionGate
         if (Interlocked.Increment(ref _queued) > bounds.MaxQueued)
         {
             Interlocked.Decrement(ref _queued);
-            Interlocked.Increment(ref _refused);
+            Interlocked.Increment(ref _refused[(int)AdmissionBound.QueuedTasks]);
             return bounds.TooMany;
         }
 
@@ -64,7 +74,7 @@ public sealed class AdmissionGate
         {
             Interlocked.Add(ref _bytes, -bytes);
             Interlocked.Decrement(ref _queued);
-            Interlocked.Increment(ref _refused);
+            Interlocked.Increment(ref _refused[(int)AdmissionBound.QueuedBytes]);
             return bounds.TooManyBytes;
         }
 

@@ -47,6 +47,7 @@ public sealed partial class TaskLifecycle
         _time = time;
         _retention = new Retention(options, time);
         _clock = new UnixClock(time);
+        Times = new TaskTimes(time);
         for (var i = 0; i < LockStripes; i++)
         {
             _locks[i] = new Lock();
@@ -54,6 +55,8 @@ public sealed partial class TaskLifecycle
     }
 
     public EndCounters Counters { get; } = new();
+
+    public TaskTimes Times { get; }
 
     /// <summary>Ended tasks that are kept, and the pooled bytes that they hold.</summary>
     public int Retained => _retention.Count;
@@ -326,6 +329,7 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
+        Times.Record(record);
         try
         {
             Tell(record, before);

@@ -33,6 +33,7 @@ public sealed partial class Scheduler
     private ReadyPools _ready = new();
     private Pool[] _pools = new Pool[8];
     private Level[] _levels = new Level[8 * Levels];
+    private readonly int[] _queuedAt = new int[Levels];
     private int _poolCount;
     private int _freePool = -1;
     private int _nodeFree;
@@ -96,6 +97,9 @@ public sealed partial class Scheduler
     /// <summary>Tasks that left and were not yet finished.</summary>
     public int Outstanding => _nodeSlots - _nodeFree;
 
+    /// <summary>The node's bound is reached: nothing leaves. Any thread; a momentary value.</summary>
+    public bool IsNodeFull => Volatile.Read(ref _nodeFree) <= 0;
+
     /// <summary>Tasks that came from <see cref="TryDequeue"/> run no more (or never did): the node's slots are free again. The pool's
     /// slots return by <see cref="AddSlots"/>, which may be at another time or never (a worker was lost).</summary>
     public void Finish(int count) => _nodeFree += count;
@@ -104,6 +108,40 @@ public sealed partial class Scheduler
     public int Queued { get; private set; }
 
     public int QueuedIn(int pool) => At(pool).Queued;
+
+    /// <summary>Tasks that wait at a level now, ageing included. Any thread; a momentary value.</summary>
+    public int QueuedAt(int level) => Volatile.Read(ref _queuedAt[level]);
+
+    /// <summary>
+    /// What a pool looks like from any thread: momentary values, which may be those of a pool that just went or came. False when
+    /// there is no such pool.
+    /// </summary>
+    public bool TryPeek(int pool, out int queued, out int freeSlots)
+    {
+        var pools = Volatile.Read(ref _pools);
+        if ((uint)pool >= (uint)pools.Length || !pools[pool].Used)
+        {
+            queued = 0;
+            freeSlots = 0;
+            return false;
+        }
+
+        queued = pools[pool].Queued;
+        freeSlots = pools[pool].FreeSlots;
+        return true;
+    }
+
+    /// <summary>Links every pool anew where its tasks and slots say. The owner's; a remedy when work that could run does not.</summary>
+    public void RelinkAll()
+    {
+        for (var pool = 0; pool < _poolCount; pool++)
+        {
+            if (_pools[pool].Used)
+            {
+                Relink(pool, ref _pools[pool]);
+            }
+        }
+    }
 
     /// <summary>Slots that are free; negative while more workers were lost than had finished.</summary>
     public int FreeSlots(int pool) => At(pool).FreeSlots;
@@ -250,6 +288,7 @@ public sealed partial class Scheduler
         }
 
         entry.Bitmap |= 1UL << level;
+        _queuedAt[level]++;
         _queues.Append(flow, task, now);
     }
 
@@ -288,6 +327,7 @@ public sealed partial class Scheduler
         var flow = at.Current;
         var task = _queues.TakeHead(flow, out var emptied);
         Queued--;
+        _queuedAt[level]--;
         entry.Queued--;
         levelEmptied = false;
         if (at.Flows > 1)

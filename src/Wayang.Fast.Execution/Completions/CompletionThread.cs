@@ -43,7 +43,7 @@ internal sealed class CompletionThread : IDisposable
     private readonly long _lookTicks;
     private long _looked;
     private int _signalled;
-    private volatile bool _takeOver;
+    private int _takeOver;
     private bool _ended;
     private volatile bool _stopping;
 
@@ -73,6 +73,9 @@ internal sealed class CompletionThread : IDisposable
     }
 
     public long Wakeups { get; private set; }
+
+    /// <summary>Turns so far: what stands still while this thread does.</summary>
+    public long Beats { get; private set; }
 
     public long StaleCompletions => _receiver.Stale;
 
@@ -113,7 +116,19 @@ internal sealed class CompletionThread : IDisposable
     /// <summary>The dispatch owner hands the shard over.</summary>
     public void RequestTakeOver()
     {
-        _takeOver = true;
+        Volatile.Write(ref _takeOver, 1);
+        if (!_shard.Faults.Hit(FaultPoint.HandOverLost))
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>True for the one thread that goes on for an owner that handed over.</summary>
+    public bool TryClaimTakeOver() => Volatile.Read(ref _takeOver) != 0 && Interlocked.Exchange(ref _takeOver, 0) == 1;
+
+    /// <summary>Asks for a turn. Thread-safe.</summary>
+    public void Nudge()
+    {
         Wake();
     }
 
@@ -168,6 +183,7 @@ internal sealed class CompletionThread : IDisposable
 
     private void Turn()
     {
+        Beats++;
         var timeout = _pollList.Count > 0 ? Spin() : -1;
         var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || _clock.Now - _looked > _lookTicks;
         var count = 0;
@@ -203,12 +219,7 @@ internal sealed class CompletionThread : IDisposable
         _lifecycle.EndBatch();
 
         // Looked at before: when we hand over to ourselves below, the completions come first.
-        var takeOver = _takeOver;
-        if (takeOver)
-        {
-            _takeOver = false;
-        }
-
+        var takeOver = TryClaimTakeOver();
         _shard.EndDeferring();
         if (takeOver)
         {

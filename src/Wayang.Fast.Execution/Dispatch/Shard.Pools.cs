@@ -10,6 +10,9 @@ internal sealed partial class Shard
 {
     private const int MaxFailedRounds = 3;
 
+    /// <summary>Workers that were asked for and did not become ready.</summary>
+    public long StartFailures { get; private set; }
+
     private void Handle(in ShardEvent item)
     {
         switch (item.Kind)
@@ -48,6 +51,9 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.PoolOpened:
                 OpenPool(item.Pool!);
+                break;
+            case ShardEventKind.Heal:
+                LookAtAllPools();
                 break;
             case ShardEventKind.PoolClosed:
                 ClosePool(item.Pool!);
@@ -159,6 +165,7 @@ internal sealed partial class Shard
     private void StartFailed(WorkerPool pool, string reason, bool counts)
     {
         pool.Starting--;
+        StartFailures++;
         if (counts)
         {
             // No new start before the next tick: what fails at once would otherwise be asked for again without end.

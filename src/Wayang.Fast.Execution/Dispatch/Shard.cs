@@ -70,6 +70,10 @@ internal sealed partial class Shard
 
     public long Dispatched { get; private set; }
 
+    /// <summary>Uploads that met a full ring and wait for its worker.</summary>
+    public long UploadWaits { get; private set; }
+
+    public Faults Faults { get; } = new();
     /// <summary>The completion thread's timestamp; kept by it.</summary>
     public TurnClock Clock { get; } = new();
 
@@ -94,7 +98,7 @@ internal sealed partial class Shard
     public void EndDeferring()
     {
         _deferringThread = 0;
-        if (Interlocked.CompareExchange(ref _requests, 1, 0) == 0)
+        if (!Faults.Hit(FaultPoint.PumpLost) && Interlocked.CompareExchange(ref _requests, 1, 0) == 0)
         {
             // The usual case: nobody else is at it, so what this thread gave back needs no hand-over.
             foreach (var worker in _turnReleased)
@@ -149,7 +153,7 @@ internal sealed partial class Shard
     /// </summary>
     public void Pump()
     {
-        if (Interlocked.Increment(ref _requests) == 1)
+        if (!Faults.Hit(FaultPoint.PumpLost) && Interlocked.Increment(ref _requests) == 1)
         {
             Own(Stopwatch.GetTimestamp());
         }
@@ -172,7 +176,7 @@ internal sealed partial class Shard
 
                 now = Stopwatch.GetTimestamp();
 
-                if (round == MaxRounds)
+                if (round == MaxRounds || Faults.Hit(FaultPoint.HandOverLost))
                 {
                     // Still the owner (the counter is not 0): the completion thread goes on in our place, in its next turn
                     // if this is that thread, so that neither a submitter nor the completions wait for others without bound.
@@ -326,6 +330,7 @@ internal sealed partial class Shard
             {
                 // Ask, then look once more: what the worker freed before it saw the wish, it rang for nobody.
                 worker.UploadsPending = true;
+                UploadWaits++;
                 worker.Writer.SetWantsSpace(true);
                 status = WriteChunks(worker, upload);
             }

@@ -127,6 +127,9 @@ internal sealed class CallWorker : IDisposable
     // --- supervisor ---
     public int ProcessId { get; set; }
 
+    /// <summary>What the supervisor saw of it at its last looks.</summary>
+    public WorkerPulse Pulse { get; } = new();
+
     /// <summary>Timestamp of the request; a worker that is not READY long after it is given up.</summary>
     public long StartRequested { get; init; }
 

@@ -15,6 +15,9 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
 {
     public PoolKey Key { get; } = key;
 
+    /// <summary>For people: the image's short hash and the profile.</summary>
+    public string Name { get; } = $"{key.Image[..Math.Min(12, key.Image.Length)]}/{key.Profile}";
+
     public Image Image { get; } = image;
 
     /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
@@ -9,8 +10,8 @@ using Wayang.Fast.Core.Ports;
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
 /// <summary>
-/// An operation that may allocate, copy much or wait: it takes a copy of its frame to the thread pool and answers from
-/// there. The copies of all connections share one budget.
+/// An operation that may allocate, copy much or wait: it takes a copy of its frame to the threads of cold operations and answers
+/// from there. The copies of all connections share one budget.
 /// </summary>
 internal sealed class ColdCall : IThreadPoolWorkItem
 {
@@ -24,6 +25,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
     private readonly byte[] _frame;
     private readonly int _length;
     private readonly ParameterSlot[] _slots;
+    private readonly long _begun = Stopwatch.GetTimestamp();
 
     private ColdCall(RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
@@ -56,7 +58,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             return busy;
         }
 
-        ThreadPool.UnsafeQueueUserWorkItem(new ColdCall(connection, server, kind, messageId, frame, slots), preferLocal: false);
+        server.Cold.Queue(new ColdCall(connection, server, kind, messageId, frame, slots));
         return null;
     }
 
@@ -86,6 +88,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
                 : new(ErrorCode.Internal, $"{failure.GetType().Name}: {failure.Message}");
         }
 
+        _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
         ArrayPool<byte>.Shared.Return(_frame);
         _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
@@ -107,7 +110,12 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
         var writer = new MessagePackWriter(reply);
         ReplyEncoder.Begin(ref writer, _messageId);
-        OperationError? refusal = null;
+        if (MonitorReplies.TryWrite(_kind, ref writer, _server.Options.Monitor, _connection.Tenant, _slots, out var refusal))
+        {
+            writer.Commit();
+            return refusal;
+        }
+
         switch (_kind)
         {
             case OperationKind.TaskSubmitMany:

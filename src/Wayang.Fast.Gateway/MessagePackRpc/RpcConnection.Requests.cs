@@ -15,9 +15,19 @@ internal sealed partial class RpcConnection
     private const int MaxQuotedBytes = 64;
     private const int BusyRetryMs = 100;
 
+    /// <summary>In a token: the end answers a wait, which counts itself.</summary>
+    public const long OfWait = 1L << 32;
+
+    public CallTally Calls => _server.Calls;
+
     /// <summary>The end of a <c>task.run</c>, on the completion thread: its reply joins those that leave at the batch's end.</summary>
     public void OnTaskEnded(ITaskView task, long token)
     {
+        if (token < OfWait)
+        {
+            Calls.Count(OperationKind.TaskRun, ErrorCode.None, task.QueueMicroseconds + task.StartMicroseconds + task.RunMicroseconds);
+        }
+
         var overflow = false;
         lock (_output.Gate)
         {
@@ -180,6 +190,7 @@ internal sealed partial class RpcConnection
 
         if (refusal is not null)
         {
+            Calls.Count(operation.Kind, refusal.Code);
             Append(messageId, refusal);
         }
 
@@ -210,6 +221,7 @@ internal sealed partial class RpcConnection
                 var refusal = _server.Tasks.Cancel(id, Tenant);
                 if (refusal is null)
                 {
+                    Calls.Count(OperationKind.TaskCancel);
                     AppendId(messageId, id);
                 }
 
@@ -255,6 +267,7 @@ internal sealed partial class RpcConnection
             refusal = _server.Tasks.Submit(submission, observer: null, token: 0, out var id);
             if (refusal is null)
             {
+                Calls.Count(OperationKind.TaskSubmit);
                 AppendId(messageId, id);
             }
         }

@@ -52,7 +52,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
             Enter(session);
         }
 
-        _output = new OutputQueue(socket, _options.InitialBufferBytes, OnOutputSettled);
+        _output = new OutputQueue(socket, _options.InitialBufferBytes, OnOutputSettled) { Calls = server.Calls };
         _scanner = new FrameScanner(_options.Frame);
         _buffer = ArrayPool<byte>.Shared.Rent(_options.InitialBufferBytes);
         _receiveArgs.Completed += (_, _) =>
@@ -240,6 +240,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         }
 
         Volatile.Write(ref _lastReceive, Environment.TickCount64);
+        Calls.Received(count);
         if (count == 0)
         {
             // The peer closed its side; what it asked for is still answered, unless it is gone altogether.

@@ -14,7 +14,7 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// a connection has its session both are the same. With DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 the hot operations run
 /// on the thread that saw the bytes; without it everything works alike, a hop slower.
 /// </summary>
-public sealed class RpcServer : IAsyncDisposable
+public sealed partial class RpcServer : IAsyncDisposable
 {
     private const int BusyRetryMs = 1000;
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromSeconds(1);
@@ -37,6 +37,7 @@ public sealed class RpcServer : IAsyncDisposable
         Time = time;
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(options, Budget);
+        Cold = new ColdThreads(options.MaxColdThreads);
     }
 
     public RpcServerOptions Options { get; }
@@ -101,6 +102,7 @@ public sealed class RpcServer : IAsyncDisposable
             connection.Close();
         }
 
+        Cold.Dispose();
         File.Delete(Options.SocketPath);
         _stopping.Dispose();
     }

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -19,6 +20,12 @@ public sealed record RpcServerOptions
 
     /// <summary>TCP beside the unix socket; null: none.</summary>
     public RpcTcpOptions? Tcp { get; init; }
+
+    /// <summary>Answers what operators ask (task.list, worker.list, pool.list, node.incidents); null: they are refused.</summary>
+    public INodeMonitor? Monitor { get; init; }
+
+    /// <summary>Threads of cold operations at most.</summary>
+    public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
 
     public FrameLimits Frame { get; init; } = new();
 

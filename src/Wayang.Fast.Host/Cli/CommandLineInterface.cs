@@ -70,6 +70,7 @@ public static class CommandLineInterface
             ImagesCommand.Build(),
             NodeCommand.Build(),
             TokenCommand.Build(),
+            TopCommand.Build(),
             DemoCommand.Build(),
             ConfigCommand.Build(),
         };

@@ -5,12 +5,14 @@ using Wayang.Fast.Contracts.Operations;
 
 namespace Wayang.Fast.Host.Cli;
 
-/// <summary><c>wayang node</c>: what the node is, what this host lets it do, its bounds.</summary>
+/// <summary><c>wayang node</c>: what the node is, what this host lets it do, its bounds, its last incidents.</summary>
 internal static class NodeCommand
 {
+    private const int LastIncidents = 10;
+
     public static Command Build()
     {
-        var command = new Command("node", "Tells what the node is, what isolation its host makes possible, and its bounds.");
+        var command = new Command("node", "Tells what the node is, what isolation its host makes possible, its bounds, and what it had to heal lately.");
         DetailedHelp.Describe(
             command,
             """
@@ -23,6 +25,7 @@ internal static class NodeCommand
             await using (session)
             {
                 var node = await session.Client.NodeInfoAsync(cancellation);
+                var incidents = await session.Client.ListIncidentsAsync(LastIncidents, cancellation);
                 if (result.GetValue(ClientOptions.Json))
                 {
                     JsonText.Print(writer =>
@@ -36,6 +39,7 @@ internal static class NodeCommand
                         WriteProfiles(writer, node.Profiles);
                         writer.WriteString("note", node.Note);
                         JsonText.WriteNumbers(writer, "limits", node.Limits);
+                        JsonText.WriteIncidents(writer, incidents);
                     });
                     return ExitCodes.Success;
                 }
@@ -57,6 +61,12 @@ internal static class NodeCommand
                 foreach (var (name, value) in node.Limits.OrderBy(static p => p.Key, StringComparer.Ordinal))
                 {
                     Line("limit", string.Create(CultureInfo.InvariantCulture, $"{name} {value}"));
+                }
+
+                foreach (var incident in incidents)
+                {
+                    var pool = incident.Pool.Length == 0 ? "" : $" [{incident.Pool}]";
+                    Line("incident", string.Create(CultureInfo.InvariantCulture, $"{incident.At.ToLocalTime():yyyy-MM-dd HH:mm:ss} {incident.Kind}{pool}: {incident.Reason}"));
                 }
             }
 

@@ -4,7 +4,9 @@ using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
+using Wayang.Fast.Gateway.Metrics;
 using Wayang.Fast.Host.Configuration;
+using Wayang.Fast.Host.Monitoring;
 
 namespace Wayang.Fast.Host.Serving;
 
@@ -39,15 +41,18 @@ internal static class Daemon
             log.Warn($"defect: {defect}");
             end.TrySetResult(ExitDefect);
         });
+        GcSettings.Apply();
+        var pauses = new GcPauses(runtime.Incidents);
+        pauses.Start();
         runtime.Start();
         var configuration = new Reconfiguration(options, runtime, log);
         using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
         keeper.Start();
-        return await ServeAsync(options, runtime, configuration, keeper, log, end.Task);
+        return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
 
     private static async Task<int> ServeAsync(
-        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
         try
@@ -65,7 +70,8 @@ internal static class Daemon
 
         await using (server)
         {
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, log) : null;
+            var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -122,18 +128,18 @@ internal static class Daemon
             new RpcServerOptions
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options), Tcp = tcp, OnWarning = log.Warn,
-                OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }
 
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, Reconfiguration configuration, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, Reconfiguration configuration, MetricsPage metrics, StandardErrorLog log)
     {
         try
         {
             return await HealthServer.StartAsync(
-                port, () => runtime.IsReady ? configuration.Waiting : "waiting for the spawner", () => configuration.Failures);
+                port, () => runtime.IsReady ? configuration.Waiting : "waiting for the spawner", () => configuration.Failures, metrics);
         }
         catch (IOException error)
         {

@@ -55,6 +55,30 @@ public class TaskLifecycleTests
     }
 
     [Fact]
+    [Trait("Promise", "PM1")]
+    public void TheSpansOfATaskAreRecordedInItsClassOnceItEnded()
+    {
+        var record = Admit(out _);
+        record.Level = 40;
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.True(_lifecycle.TryStart(record));
+        _time.Advance(TimeSpan.FromMilliseconds(3));
+        _lifecycle.Run(record);
+        _time.Advance(TimeSpan.FromMilliseconds(4));
+        Assert.Equal(0, _lifecycle.Times.Of(TaskClass.Urgent, TaskSpan.Queue).Total);
+        _lifecycle.End(record, TaskState.Succeeded, Exit);
+
+        // Cancelled while it waited: it has no span.
+        Assert.True(_lifecycle.TryEndQueued(Admit(out _), TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        double Milliseconds(TaskSpan span) => _lifecycle.Times.Of(TaskClass.Urgent, span).Sum * _lifecycle.Times.SecondsPerTick * 1e3;
+        Assert.Equal((2, 3, 4), (Milliseconds(TaskSpan.Queue), Milliseconds(TaskSpan.Start), Milliseconds(TaskSpan.Run)));
+        Assert.Equal(1, Enum.GetValues<TaskClass>().Sum(c => _lifecycle.Times.Of(c, TaskSpan.Queue).Total));
+        Assert.Equal((1, 1, 2), (
+            _lifecycle.Counters.Of(TaskState.Succeeded, CauseType.Exit), _lifecycle.Counters.Of(TaskState.Cancelled, CauseType.Cancelled),
+            _lifecycle.Counters.Total));
+    }
+
+    [Fact]
     [Trait("Promise", "CFG")]
     public void ALowerRetentionHoldsFromTheNextSweepAndNeverGrowsBeyondTheStart()
     {

@@ -6,6 +6,9 @@ internal static class Installation
     /// <summary>The folder of the solution.</summary>
     public static string Root { get; } = FindRoot();
 
+    /// <summary>The source tree.</summary>
+    public static string Tree => Root;
+
     public static string NativeDirectory { get; } = Path.Combine(Root, "out/native/release/stage");
 
     public static string Keeper { get; } = Path.Combine(NativeDirectory, "wayang-keeper");

@@ -45,6 +45,9 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
     public string SocketPath => Path.Combine(RuntimeDirectory, "wayang.sock");
 
+    // Where the daemon's own user can read it.
+    private string ConfigurationPath => RuntimeDirectory + ".yaml";
+
     public ResourceGroups Groups { get; }
 
     public Orphanage Processes => _orphanage ?? throw new InvalidOperationException("not started");
@@ -56,8 +59,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
-    /// <param name="account">Who runs it.</param>
-    /// <param name="configuration">A YAML file's text for a runtime that opens ports as it says; null: a private one.</param>
+    /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
     public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
@@ -86,10 +88,14 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
             await _orphanage.DisposeAsync();
         }
 
+        if (_configuration is not null)
+        {
+            await File.WriteAllTextAsync(ConfigurationPath, _configuration);
+        }
+
         _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["TEST_GROUPS"] = _account == Account.Root ? string.Join(' ', Groups.Paths) : "",
-            ["WAYANG_CONFIG_TEXT"] = _configuration,
         });
         await using var client = await ConnectAsync();
     }
@@ -128,6 +134,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         }
 
         Groups.Dispose();
+        File.Delete(ConfigurationPath);
         foreach (var directory in (string[])[RuntimeDirectory, _scratch])
         {
             if (Directory.Exists(directory))
@@ -156,7 +163,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
             Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
-        words.AddRange(_configuration is null ? ["--private"] : ["--config", Path.Combine(_scratch, "given-as-text.yaml")]);
+        words.AddRange(_configuration is null ? ["--private"] : ["--config", ConfigurationPath]);
         return words;
     }
 }
