@@ -10,8 +10,11 @@ internal sealed record Kill(long Before, long After, Role Role, int Pid);
 /// kill -9 of processes of the runtime under test, never of its daemon or keeper, every few seconds, by a seed. The runtime gives an image up whose
 /// zygote is lost over and over within a minute, and its keeper a spawner: their kills stay below those bounds.
 /// </summary>
-internal sealed class SoakKiller(SoakDaemon daemon, int seed)
+/// <param name="quick">A short run: kills follow each other faster.</param>
+internal sealed class SoakKiller(SoakDaemon daemon, int seed, bool quick)
 {
+    // Each role has its turn early, also in a short run; then the dice decide.
+    private static readonly Role[] s_first = [Role.Worker, Role.Zygote, Role.Spawner];
     private const int FirstZygotes = 3;
     private static readonly TimeSpan BetweenZygotes = TimeSpan.FromSeconds(70);
     private static readonly TimeSpan BetweenSpawners = TimeSpan.FromSeconds(25);
@@ -20,7 +23,8 @@ internal sealed class SoakKiller(SoakDaemon daemon, int seed)
     private readonly List<Kill> _kills = [];
     private int _zygotes;
     private long _lastZygote;
-    private long _lastSpawner = Stopwatch.GetTimestamp();
+    private long _lastSpawner;
+    private int _turns;
 
     public IReadOnlyList<Kill> Kills
     {
@@ -39,7 +43,7 @@ internal sealed class SoakKiller(SoakDaemon daemon, int seed)
         {
             while (true)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(_random.Next(1000, 4000)), cancellation);
+                await Task.Delay(TimeSpan.FromMilliseconds(quick ? _random.Next(500, 1500) : _random.Next(1000, 4000)), cancellation);
                 KillOne();
             }
         }
@@ -78,7 +82,14 @@ internal sealed class SoakKiller(SoakDaemon daemon, int seed)
 
     private Role Choose()
     {
-        var dice = _random.Next(10);
+        var first = _turns < s_first.Length ? s_first[_turns++] : Role.Other;
+        var dice = first switch
+        {
+            Role.Spawner => 0,
+            Role.Zygote => 1,
+            Role.Worker => 9,
+            _ => _random.Next(10),
+        };
         if (dice == 0 && Stopwatch.GetElapsedTime(_lastSpawner) > BetweenSpawners)
         {
             _lastSpawner = Stopwatch.GetTimestamp();

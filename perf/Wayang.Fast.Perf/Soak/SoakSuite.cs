@@ -16,8 +16,6 @@ internal sealed class SoakSuite : Suite
     private const long FullTasks = 3_000_000;
     private const long QuickTasks = 100_000;
     private const string PythonModule = "def echo(data, ctx):\n    return data\n";
-    private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(3);
-
     public override string Name => "soak";
 
     public override IReadOnlyList<Measurement> Run(SuiteContext context) => RunAsync(context).GetAwaiter().GetResult();
@@ -32,7 +30,7 @@ internal sealed class SoakSuite : Suite
         var plugin = await client.PutImageAsync("c", await File.ReadAllBytesAsync(Path.Combine(context.Plugins, "plugins", "test_plugin.so")), "soak");
         var python = await TryPythonAsync(client);
         var load = new SoakLoad(client, plugin.Image, python, tasks, seed);
-        var killer = new SoakKiller(daemon, seed);
+        var killer = new SoakKiller(daemon, seed, context.Quick);
         var sampler = new SoakSampler(daemon);
         var start = Stopwatch.GetTimestamp();
         var wall = DateTimeOffset.UtcNow;
@@ -122,6 +120,14 @@ internal sealed class SoakSuite : Suite
         Console.Out.WriteLine($"submitted = ended = {tasks.ToString("#,0", CultureInfo.InvariantCulture)}, counted by the node and by the client; all flat");
     }
 
+    /// <summary>How long after a kill a wait may still be its fault: a worker is forked anew, a zygote loads its image, a spawner is started.</summary>
+    private static TimeSpan RecoveryOf(Role role) => role switch
+    {
+        Role.Spawner => TimeSpan.FromSeconds(5),
+        Role.Zygote => TimeSpan.FromSeconds(2),
+        _ => TimeSpan.FromMilliseconds(300),
+    };
+
     /// <summary>The ten longest waits, each with what went on meanwhile.</summary>
     private static void Explain(SoakLoad load, SoakKiller killer, IReadOnlyList<IncidentInfo> incidents, long start, DateTimeOffset wall)
     {
@@ -131,7 +137,7 @@ internal sealed class SoakSuite : Suite
             var from = Stopwatch.GetElapsedTime(start, wait.Submitted);
             var until = from + TimeSpan.FromMicroseconds(wait.Microseconds);
             var causes = new List<string>();
-            causes.AddRange(killer.Kills.Where(k => Stopwatch.GetElapsedTime(start, k.Before) is var at && at > from - Recovery && at < until)
+            causes.AddRange(killer.Kills.Where(k => Stopwatch.GetElapsedTime(start, k.Before) is var at && at > from - RecoveryOf(k.Role) && at < until)
                 .Select(k => string.Create(CultureInfo.InvariantCulture, $"recovery from the kill of a {k.Role.ToString().ToLowerInvariant()} at {Stopwatch.GetElapsedTime(start, k.Before).TotalSeconds:F2} s")));
 
             // The node's clock is the machine's, as ours is.

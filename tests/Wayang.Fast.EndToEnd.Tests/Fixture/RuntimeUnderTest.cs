@@ -27,13 +27,13 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     private readonly Account _account;
     private readonly string _instance = "test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
     private readonly string _scratch;
-    private readonly string? _configuration;
+    private readonly int? _httpPort;
     private Orphanage? _orphanage;
 
-    private RuntimeUnderTest(Account account, string? configuration)
+    private RuntimeUnderTest(Account account, int? httpPort)
     {
         _account = account;
-        _configuration = configuration;
+        _httpPort = httpPort;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
 
         // Not in /tmp, where a client talks to its own user's runtime only: as root we talk to an unprivileged one.
@@ -56,15 +56,15 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
-    /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
-    public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
+    /// <param name="httpPort">Where it serves HTTP; null: a private runtime, which opens no port.</param>
+    public static async Task<RuntimeUnderTest> StartAsync(Account account, int? httpPort = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         Assert.SkipUnless(account == Account.Unprivileged || Installation.IsRoot, "needs root");
 
         // As root the unprivileged account is another user, who may not get into a clone of root's.
         Assert.SkipWhen(account == Account.Unprivileged && Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
-        var runtime = new RuntimeUnderTest(account, configuration);
+        var runtime = new RuntimeUnderTest(account, httpPort);
         try
         {
             await runtime.StartAsync();
@@ -88,7 +88,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["TEST_GROUPS"] = _account == Account.Root ? string.Join(' ', Groups.Paths) : "",
-            ["WAYANG_CONFIG_TEXT"] = _configuration,
+            ["WAYANG__HTTP_PORT"] = _httpPort?.ToString(CultureInfo.InvariantCulture),
         });
         await using var client = await ConnectAsync();
     }
@@ -155,7 +155,11 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
             Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
-        words.AddRange(_configuration is null ? ["--private"] : ["--config", "test.yaml"]);
+        if (_httpPort is null)
+        {
+            words.Add("--private");
+        }
+
         return words;
     }
 }
