@@ -4,12 +4,14 @@ Embedded into wayang_python.so and run in the zygote before the first worker is 
 describe(), reseed() and run_coroutine(); nothing here is for tasks.
 """
 
+import codecs
 import gc
 import importlib
 import importlib.machinery
 import io
 import linecache
 import logging
+import opcode
 import os
 import signal
 import sys
@@ -26,14 +28,11 @@ MAX_TRACE = 16000
 CODECS = ("ascii", "latin_1", "utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "cp1252", "cp437", "idna",
           "punycode", "unicode_escape", "raw_unicode_escape", "hex_codec", "base64_codec", "iso8859_1", "iso8859_15")
 
-# What modules of the standard library import inside their functions.
+# What is imported at the first use besides what lazy_imports() finds.
 COMPANIONS = {
-    "asyncio": ("asyncio.base_events", "concurrent.futures.thread"),
-    "bz2": ("_compression",),
+    "asyncio": ("concurrent.futures.thread",),
     "concurrent.futures": ("concurrent.futures.thread",),
-    "dataclasses": ("inspect",),
     "datetime": ("_strptime",),
-    "decimal": ("numbers",),
     "email": ("email.message", "email.parser", "email.policy", "email.generator", "email.mime.text", "email.mime.multipart",
               "email._header_value_parser", "email.headerregistry"),
     "html": ("html.entities", "html.parser"),
@@ -47,6 +46,11 @@ COMPANIONS = {
     "xml": ("xml.etree.ElementTree", "xml.dom.minidom", "pyexpat"),
     "zipfile": ("bz2", "lzma", "zlib"),
 }
+
+# Imported by functions for people at a terminal, for tests and for tools: nothing that a task needs.
+NOT_FOR_TASKS = {"__main__", "code", "curses", "distutils", "doctest", "ensurepip", "idlelib", "lib2to3", "pdb", "pydoc", "readline", "rlcompleter",
+                 "test", "tkinter", "turtle", "unittest", "venv", "webbrowser"}
+IMPORT_NAME, EXTENDED_ARG = opcode.opmap["IMPORT_NAME"], opcode.EXTENDED_ARG
 
 
 class Refused(Exception):
@@ -157,6 +161,8 @@ def load(code, filename, preload):
         refuse_raise(filename, error)
     if mentions(compiled, "asyncio"):
         import_quietly("asyncio")
+    for name in named_by(compiled, preload):
+        lazy_imports(name)
     found = [listed(name, value) for name, value in vars(module).items() if is_function(name, value)]
     if not found:
         raise Refused(f"{filename}: defines no function that can be called; write: def f(data, ctx): return data")
@@ -193,6 +199,66 @@ def caret(error):
 
 def mentions(code, name):
     return name in code.co_names or any(mentions(part, name) for part in code.co_consts if isinstance(part, types.CodeType))
+
+
+def imports_of(code):
+    """(level, module, names) of each import statement of a code object; not of those inside it."""
+    before, extended = [(0, 0), (0, 0)], 0
+    for at in range(0, len(code.co_code), 2):
+        operation, argument = code.co_code[at], code.co_code[at + 1] | extended << 8
+        extended = argument if operation == EXTENDED_ARG else 0
+        if operation == IMPORT_NAME:  # after two LOAD_CONST: level and names
+            level, names = (code.co_consts[number] if number < len(code.co_consts) else None for _, number in before)
+            if isinstance(level, int) and (names is None or isinstance(names, tuple)):
+                yield level, code.co_names[argument], names or ()
+        if operation != EXTENDED_ARG:
+            before = [before[1], (operation, argument)]
+
+
+def codes_of(thing):
+    """The code objects of a module's functions and methods, those inside them too."""
+    todo = []
+    for value in list(vars(thing).values()):
+        if isinstance(value, type) and value.__module__ == thing.__name__:
+            todo += [member.__code__ for member in vars(value).values() if isinstance(member, types.FunctionType)]
+            todo += [member.__func__.__code__ for member in vars(value).values()
+                     if isinstance(member, (classmethod, staticmethod)) and isinstance(member.__func__, types.FunctionType)]
+        elif isinstance(value, types.FunctionType) and value.__module__ == thing.__name__:
+            todo.append(value.__code__)
+    while todo:
+        code = todo.pop()
+        yield code
+        todo += [part for part in code.co_consts if isinstance(part, types.CodeType)]
+
+
+def lazy_imports(name):
+    """What the functions of a standard module import when they are called: there is no file to import from by then."""
+    module = sys.modules.get(name)
+    if module is None or name.partition(".")[0] not in sys.stdlib_module_names:
+        return
+    package = name if hasattr(module, "__path__") else name.rpartition(".")[0]
+    for code in list(codes_of(module)):
+        for level, target, names in imports_of(code):
+            if level:
+                base = package.rsplit(".", level - 1)[0] if level > 1 else package
+                target = f"{base}.{target}" if target else base
+            if target.partition(".")[0] in sys.stdlib_module_names - NOT_FOR_TASKS:
+                import_quietly(target)
+                for part in names:
+                    if not hasattr(sys.modules.get(target), part):
+                        import_quietly(f"{target}.{part}")
+
+
+def named_by(compiled, preload):
+    """The modules that the author named: in the preload list, or at the top of the file; with their loaded parts."""
+    tops = set(preload)
+    for level, target, names in imports_of(compiled):
+        tops.update((target, *(f"{target}.{name}" for name in names)))
+    return [name for name in list(sys.modules) if name in tops or name.rpartition(".")[0] in tops]
+
+
+def encoding_absent(name):
+    raise LookupError(f"unknown encoding: {name}; or known and not loaded: name encodings.{name} under preload:")
 
 
 def import_quietly(name):
@@ -266,6 +332,7 @@ def seal(files):
         sys.path.clear()
         sys.path_hooks.clear()
         sys.path_importer_cache.clear()
+        codecs.register(encoding_absent)
         sys.meta_path[:] = [sys.meta_path[0], importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter, Absent(files)]
     linecache.checkcache()
     gc.collect()

@@ -12,7 +12,7 @@
 
 static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     static const uint32_t by_controller[] = {WY_FEATURE_MEMORY_GROUP, WY_FEATURE_PIDS_GROUP, WY_FEATURE_CPU_GROUP};
-    uint32_t features = s->root ? WY_FEATURE_ROOT : 0;
+    uint32_t features = (s->root ? WY_FEATURE_ROOT : 0) | (s->python_fd >= 0 ? WY_FEATURE_PYTHON : 0);
     for (int i = 0; i < WY_CONTROLLER_COUNT; i++) {
         if (s->groups.base_fd[i] >= 0) {
             features |= by_controller[i] | (s->groups.unified[i] ? WY_FEATURE_CGROUP_V2 : WY_FEATURE_CGROUP_V1);

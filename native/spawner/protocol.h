@@ -63,6 +63,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_LANDLOCK 0x20u
 #define WY_FEATURE_SECCOMP_NOTIFY 0x40u
 #define WY_FEATURE_CPU_GROUP 0x80u
+#define WY_FEATURE_PYTHON 0x100u /* wayang_python.so is installed */
 
 typedef struct wy_msg_welcome {
     uint32_t abi;

@@ -11,9 +11,12 @@
 /* The loader names the library that it missed; what to install is for us to say. */
 static wy_status loader_fail(wy_error *error) {
     const char *reason = dlerror();
-    if (reason != NULL && strstr(reason, "libpython") != NULL) {
+    const char *name = reason == NULL ? NULL : strstr(reason, "libpython");
+    if (name != NULL) {
+        const char *end = strstr(name, ".so");
         return wy_fail(error, WY_UNSUPPORTED, 0, "python",
-                       "the sandbox finds no libpython: install it (Debian: apt-get install libpython3.11). %.90s", reason);
+                       "the sandbox finds no libpython: install it (Debian: apt-get install %.*s). %.90s",
+                       end == NULL || end - name > 20 ? 9 : (int)(end - name), name, reason);
     }
     return wy_fail(error, WY_UNSUPPORTED, 0, "python", "cannot load wayang_python.so: %.150s",
                    reason == NULL ? "unknown" : reason);

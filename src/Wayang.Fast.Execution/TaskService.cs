@@ -1,5 +1,6 @@
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
@@ -246,11 +247,19 @@ internal sealed class TaskService(
         var index = Array.IndexOf(image.Functions, function);
         if (index < 0)
         {
-            return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; it has {string.Join(", ", image.Functions)}", "function");
+            return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; {Hint(function, image.Functions)}", "function");
         }
 
         target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function, images.Bindings, version);
         return null;
+    }
+
+    private static string Hint(string function, string[] functions)
+    {
+        const int shown = 20;
+        var nearest = NearestName.Of(function, functions);
+        var all = string.Join(", ", functions.Take(shown)) + (functions.Length > shown ? ", ..." : "");
+        return nearest is null ? $"it has {all}" : $"did you mean {nearest}? It has {all}";
     }
 
     private WorkerPool GetOrAddPool(Image image, in TargetRequest request)

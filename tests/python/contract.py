@@ -1,5 +1,6 @@
 """What a function may take, answer, raise and ask of its context."""
 
+import collections
 import logging
 import os
 import random
@@ -125,6 +126,15 @@ def seeds():
 def imports(data):
     module = __import__(data.decode())
     return module.__name__
+
+
+def most_common(data):
+    """collections imports heapq only here."""
+    return collections.Counter(data.decode()).most_common(1)[0][0]
+
+
+def decodes(data):
+    return b"\xe4".decode(data.decode())
 
 
 kept = []

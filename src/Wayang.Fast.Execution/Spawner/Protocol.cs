@@ -60,6 +60,9 @@ internal enum SpawnerFeatures : uint
     Landlock = 0x20,
     SeccompNotify = 0x40,
     CpuGroup = 0x80,
+
+    /// <summary>Python images can be opened.</summary>
+    Python = 0x100,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>

@@ -57,6 +57,18 @@ public sealed class ImageTests : IDisposable
         Assert.Equal("wave", await _node.TextAsync("imports", "wave"));
     }
 
+    [Fact]
+    public async Task What_the_standard_library_imports_late_is_there()
+    {
+        await _node.PutAsync(PythonNode.Source("contract.py"));
+        Assert.Equal("b", await _node.TextAsync("most_common", "abb"));
+        Assert.Equal("ä", await _node.TextAsync("decodes", "cp1252"));
+        Assert.Contains("encodings.cp1250 under preload:", (await _node.RunAsync("decodes", "cp1250")).Cause.Detail, StringComparison.Ordinal);
+        Assert.Equal("ä", await _node.TextAsync("decodes", "cp1250", "standard"));
+        await _node.PutAsync(PythonNode.Source("contract.py"), "job", 0, "encodings.cp1250");
+        Assert.Equal("ä", await _node.TextAsync("decodes", "cp1250"));
+    }
+
     [Theory]
     [InlineData("def f(data)\n    pass", "refused.py:1:12: SyntaxError: expected ':'\n    def f(data)\n               ^")]
     [InlineData("x = 1", "refused.py: defines no function that can be called; write: def f(data, ctx): return data")]

@@ -132,18 +132,18 @@ public sealed class JobTests : IAsyncLifetime
     public async Task Numpy_computes_on_one_thread_and_draws_fresh_numbers()
     {
         Assert.SkipUnless(Directory.Exists("/usr/lib/python3/dist-packages/numpy"), "python3-numpy is not installed: ./build.sh deps installs it");
-        await _node.PutAsync(PythonNode.Source("numbers.py"), "numbers");
+        await _node.PutAsync(PythonNode.Source("matrices.py"), "matrices");
         foreach (var profile in PythonNode.Profiles)
         {
-            using var answer = JsonDocument.Parse(await _node.TextAsync("solve", """{"size": 60}""", profile, "numbers"));
+            using var answer = JsonDocument.Parse(await _node.TextAsync("solve", """{"size": 60}""", profile, "matrices"));
             Assert.InRange(answer.RootElement.GetProperty("wrong").GetDouble(), 0, 1e-9);
             Assert.Equal(1770, answer.RootElement.GetProperty("first").GetDouble(), 6);
             Assert.Equal(0, answer.RootElement.GetProperty("eigen").GetDouble(), 6);
             var drawn = new HashSet<string>(StringComparer.Ordinal);
             for (var i = 0; i < 5; i++)
             {
-                drawn.Add(await _node.TextAsync("draw", "", profile, "numbers", WorkerReuse.Never));
-                drawn.Add(await _node.TextAsync("draw", "", profile, "numbers"));
+                drawn.Add(await _node.TextAsync("draw", "", profile, "matrices", WorkerReuse.Never));
+                drawn.Add(await _node.TextAsync("draw", "", profile, "matrices"));
             }
 
             Assert.Equal(10, drawn.Count);
