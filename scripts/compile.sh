@@ -3,7 +3,7 @@
 
 build_native() { # preset
   local preset="$1" build="$out/native/$1" recipe
-  recipe="$(sha256sum -- "$root/CMakePresets.json") $(command -v gcc)"
+  recipe="$(sha256sum -- "$root/CMakePresets.json") $(command -v gcc) $(pkg-config --modversion python3-embed 2>/dev/null || true)"
   if [[ ! -f $build/build.ninja ]] || ! stamp_is "configure-$preset" "$recipe"; then
     run_step "configuring native code ($preset)" "native-$preset-configure" cmake --preset "$preset"
     stamp "configure-$preset" "$recipe"
@@ -97,4 +97,21 @@ fetch_vectors() {
     say "the MessagePack vectors could not be fetched (out/log/vectors.log): their test will be skipped"
   fi
   rm -rf -- "$folder/package" "$folder/msgpack-test-suite-1.0.0.tgz"
+}
+
+# Other people's clients that tests drive; without npm (or network) their test says that it was skipped.
+fetch_clients() {
+  local folder="$out/clients/node" wanted="msgpack5rpc@1.1.0 msgpack-rpc-lite@1.0.2"
+  command -v npm >/dev/null || return 0
+  stamp_is clients-node "$wanted" && [[ -d $folder/node_modules/msgpack5rpc ]] && return 0
+  rm -rf -- "$folder"
+  mkdir -p -- "$folder"
+  # shellcheck disable=SC2086 # a list of package names
+  if run_logged "fetching MessagePack-RPC clients of npm" clients-node \
+    npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent $wanted; then
+    stamp clients-node "$wanted"
+  else
+    say "the MessagePack-RPC clients of npm could not be fetched (out/log/clients-node.log): their test will be skipped"
+    rm -rf -- "$folder"
+  fi
 }

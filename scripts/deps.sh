@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # root, out and install are set by build.sh
 # What the distribution must provide: checked by what we use of it, not by package names. Sourced by build.sh.
 
-# package, kind of need (build: for everything; perf: for comparisons), check
+# package, kind of need, check. build: for everything; perf: for comparisons; extra: a part of the product is not built
+# without; test: a test is skipped without (other people's clients, numpy). What is extra or for a test never stops a build.
 readonly dependency_table='
 gcc          build command:gcc
 libc6-dev    build file:/usr/include/stdlib.h
@@ -10,23 +11,44 @@ ninja-build  build command:ninja
 pkg-config   build command:pkg-config
 libseccomp-dev build file:/usr/include/seccomp.h
 python3      build file:/usr/bin/python3
+libpython3-dev extra pkg:python3-embed
 bubblewrap   perf  command:bwrap
+npm          test  command:npm
+python3-msgpack test file:/usr/lib/python3/dist-packages/msgpack
+python3-pynvim test file:/usr/lib/python3/dist-packages/pynvim
+ruby-msgpack test  command:ruby
+python3-numpy test file:/usr/lib/python3/dist-packages/numpy/__init__.py
 '
 
-is_there() { # command:NAME or file:PATH
+is_there() { # command:NAME, pkg:NAME (of pkg-config) or file:PATH
   case "$1" in
     command:*) command -v -- "${1#command:}" >/dev/null ;;
+    pkg:*) pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
     *) [[ -e ${1#file:} ]] ;;
   esac
 }
 
-missing_packages() { # build | perf | all
+missing_packages() { # kinds of need...
   local package need check
   while read -r package need check; do
-    [[ -n $package ]] || continue
-    [[ $need == build || $1 != build ]] || continue
+    [[ -n $package && " $* " == *" $need "* ]] || continue
     is_there "$check" || printf '%s ' "$package"
   done <<<"$dependency_table"
+}
+
+# What a goal cannot do without.
+required_needs() { # build | test | perf | all
+  case "$1" in
+    perf | all) printf 'build perf' ;;
+    *) printf 'build' ;;
+  esac
+}
+
+optional_needs() { # build | test | perf | all
+  case "$1" in
+    test | all) printf 'extra test' ;;
+    *) printf 'extra' ;;
+  esac
 }
 
 # shellcheck disable=SC2086 # a list of package names
@@ -37,10 +59,33 @@ install_packages() { # packages...
   run_step "installing $*" apt-install apt-get install -q -y --no-install-recommends "$@"
 }
 
-ensure_packages() { # build | perf | all
+# Told each time, installed where that can be done at once; the build goes on in either case.
+offer_packages() { # build | test | perf | all
   local -a missing
-  read -r -a missing <<<"$(missing_packages "$1")"
+  # shellcheck disable=SC2046 # a list of words
+  read -r -a missing <<<"$(missing_packages $(optional_needs "$1"))"
   ((${#missing[@]} > 0)) || return 0
+  if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    say "Installing with apt-get: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if run_logged "package lists" apt-update apt-get update -q &&
+      run_logged "installing ${missing[*]}" apt-install apt-get install -q -y --no-install-recommends "${missing[@]}"; then
+      return 0
+    fi
+    say "They could not be installed (out/log/apt-install.log)."
+  fi
+  say "Going on without: ${missing[*]} (libpython3-dev: no Python tasks; others: their tests are skipped). To have them:"
+  say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+}
+
+ensure_packages() { # build | test | perf | all
+  local -a missing
+  # shellcheck disable=SC2046 # a list of words
+  read -r -a missing <<<"$(missing_packages $(required_needs "$1"))"
+  if ((${#missing[@]} == 0)); then
+    offer_packages "$1"
+    return 0
+  fi
   if ! command -v apt-get >/dev/null; then
     say "Missing (names as Debian calls them): ${missing[*]}. Install them with your package manager, then try again."
     exit 3
@@ -51,6 +96,7 @@ ensure_packages() { # build | perf | all
     exit 3
   fi
   install_packages "${missing[@]}"
+  offer_packages "$1"
 }
 
 # The distribution's Prometheus, for tests that let it scrape: unpacked below out/, not installed, because the package would
@@ -90,7 +136,7 @@ ensure_home() {
   export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 }
 
-ensure_deps() { # build | perf | all
+ensure_deps() { # build | test | perf | all
   prepare_out
   ensure_home
   ensure_packages "$1"

@@ -76,13 +76,16 @@ suite_names() {
 
 # Only what the wanted suites need.
 build_for_tests() {
-  ensure_deps build
+  ensure_deps test
   lock_build
   build_native release
   if wants_managed || [[ ${WAYANG_TEST_DEMO:-} == 1 ]]; then
     build_host
     build_project tests Wayang.Fast.sln
     fetch_vectors
+    if wanted Wayang.Fast.EndToEnd.Tests; then
+      fetch_clients
+    fi
     fetch_prometheus
   fi
   install_native

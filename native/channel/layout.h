@@ -48,16 +48,24 @@
 /* Completions (worker to daemon): */
 #define WY_SLOT_READY 16u  /* once, first: the worker stands in its sandbox and reads requests; ticket 0 */
 #define WY_SLOT_OUTPUT 17u /* the function succeeded; payload = output */
-#define WY_SLOT_ERROR 18u  /* the function failed; payload = code, NUL, message */
+#define WY_SLOT_ERROR 18u  /* the function failed; payload = code, NUL, message; where there is one: NUL, traceback */
 #define WY_SLOT_LOG 19u    /* payload = u8 stream (wy_log_stream), then text; any number before the end of its call */
+#define WY_SLOT_PROGRESS 20u /* payload = u8 percent (0..100, or WY_PROGRESS_UNKNOWN), then UTF-8 text; the last one counts */
 
 #define WY_SLOT_FIRST 0x40u /* first chunk of a payload: the reference carries the total length */
 #define WY_SLOT_LAST 0x80u  /* last chunk; FIRST|LAST = whole payload in this slot */
 #define WY_SLOT_KIND_MASK 0x3fu
 /* Grammar of both rings: inline payloads are whole (FIRST|LAST); the chunks of a payload follow each other with no other
  * slot between them, repeat ticket, kind and total, and LAST comes exactly when they add up to it. One exception, requests
- * only: an empty inline slot with LAST alone gives up the payload under way; the worker answers ERROR "aborted". LOG slots
- * are never chunked. */
+ * only: an empty inline slot with LAST alone gives up the payload under way; the worker answers ERROR "aborted". LOG and
+ * PROGRESS slots are never chunked. */
+
+#define WY_PROGRESS_UNKNOWN 255u
+#define WY_PROGRESS_TEXT_BYTES 200u
+#define WY_ERROR_CODE_BYTES 64u /* NUL included */
+#define WY_ERROR_MESSAGE_BYTES 4000u
+#define WY_ERROR_TRACE_BYTES 16384u
+#define WY_ERROR_MAX_BYTES (WY_ERROR_CODE_BYTES + WY_ERROR_MESSAGE_BYTES + 1u + WY_ERROR_TRACE_BYTES)
 
 typedef enum wy_log_stream {
     WY_LOG_STDOUT = 1,
@@ -91,6 +99,17 @@ typedef struct wy_slot {
     } payload;
 } wy_slot;
 
+/* What a worker may tell its call of itself, written by the daemon before the request's slot is published, for images whose
+ * calls ask for it (Python): others neither pay for it nor find it. Valid while `ticket` is the one that is served. */
+typedef struct wy_call_facts {
+    uint64_t task_high, task_low; /* the task's id, 128 bits */
+    int64_t deadline_ns;          /* CLOCK_MONOTONIC of the node */
+    uint32_t ticket;
+    uint32_t attempt; /* from 1 */
+} wy_call_facts;
+
+#define WY_CHANNEL_MAX_FACTS 64u /* in-flight indices that have facts */
+
 /* The header, 4 KiB, at offset 0 of both files. Lines are 128 bytes apart (adjacent-line prefetch). */
 typedef struct wy_channel_header {
     /* 0x000: written once by the daemon before the worker exists, checked by the worker at open. */
@@ -120,7 +139,10 @@ typedef struct wy_channel_header {
     uint8_t pad3[128 - 4];
     /* 0x200: D only: cancel bits, one per in-flight index. */
     uint64_t cancelled[WY_CHANNEL_MAX_IN_FLIGHT / 64];
-    uint8_t pad4[WY_CHANNEL_HEADER_BYTES - 0x200 - 32];
+    uint8_t pad4[0x400 - 0x200 - 32];
+    /* 0x400: D only: one per in-flight index. */
+    wy_call_facts facts[WY_CHANNEL_MAX_FACTS];
+    uint8_t pad5[WY_CHANNEL_HEADER_BYTES - 0x400 - 32 * WY_CHANNEL_MAX_FACTS];
 } wy_channel_header;
 
 /* Offsets: ring at WY_CHANNEL_HEADER_BYTES, arena right after the ring rounded up to 4096. */
@@ -134,5 +156,6 @@ _Static_assert(offsetof(wy_channel_header, head) == 0x80, "layout");
 _Static_assert(offsetof(wy_channel_header, sleeping) == 0x100, "layout");
 _Static_assert(offsetof(wy_channel_header, doorbell) == 0x180, "layout");
 _Static_assert(offsetof(wy_channel_header, cancelled) == 0x200, "layout");
+_Static_assert(sizeof(wy_call_facts) == 32 && offsetof(wy_channel_header, facts) == 0x400, "layout");
 
 #endif

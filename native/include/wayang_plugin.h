@@ -80,6 +80,8 @@ struct wayang_host {
     int (*fail)(wayang_call *call, const char *code, const char *message);
     void (*log)(wayang_call *call, wayang_log_level level, const char *text, size_t length);
     int (*cancelled)(const wayang_call *call);
+    /* Added later: */
+    void (*progress)(wayang_call *call, uint32_t percent, const char *text, size_t length);
 };
 
 typedef struct wayang_registry wayang_registry;
@@ -119,6 +121,15 @@ static inline void wayang_log(wayang_call *call, wayang_log_level level, const c
 /* Nonzero once the task was asked to stop: long functions look at it and return. It costs a memory read. */
 static inline int wayang_cancelled(const wayang_call *call) {
     return call->host->cancelled(call);
+}
+
+/* Tells how far the task is: `percent` 0 to 100 (more: unknown) and a short text (200 bytes of UTF-8 are kept), shown while it
+ * runs. The last one counts; call it as often as you like, at most 16 a tenth of a second are sent. Does nothing in a runtime
+ * that is older than this header. */
+static inline void wayang_progress(wayang_call *call, uint32_t percent, const char *text, size_t length) {
+    if (call->host->size >= offsetof(wayang_host, progress) + sizeof(call->host->progress)) {
+        call->host->progress(call, percent, text, length);
+    }
 }
 
 /* Largest output of a call in bytes. */

@@ -12,7 +12,7 @@
 
 static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     static const uint32_t by_controller[] = {WY_FEATURE_MEMORY_GROUP, WY_FEATURE_PIDS_GROUP, WY_FEATURE_CPU_GROUP};
-    uint32_t features = s->root ? WY_FEATURE_ROOT : 0;
+    uint32_t features = (s->root ? WY_FEATURE_ROOT : 0) | (s->python_fd >= 0 ? WY_FEATURE_PYTHON : 0);
     for (int i = 0; i < WY_CONTROLLER_COUNT; i++) {
         if (s->groups.base_fd[i] >= 0) {
             features |= by_controller[i] | (s->groups.unified[i] ? WY_FEATURE_CGROUP_V2 : WY_FEATURE_CGROUP_V1);
@@ -38,7 +38,15 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     welcome.max_workers = s->policy.max_workers;
     snprintf(welcome.note, sizeof welcome.note, "%s", s->groups.note);
     s->welcomed = true;
-    wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, NULL, 0);
+    wy_msg_profile profiles[sizeof s->policy.profiles / sizeof s->policy.profiles[0]];
+    memset(profiles, 0, sizeof profiles);
+    for (uint32_t i = 0; i < s->policy.profile_count; i++) {
+        const wy_profile *profile = &s->policy.profiles[i];
+        memcpy(profiles[i].name, profile->name, sizeof profiles[i].name);
+        profiles[i].flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
+    }
+    wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, profiles,
+                   s->policy.profile_count * sizeof profiles[0]);
 }
 
 static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram) {

@@ -53,6 +53,7 @@ static wy_status launch(wy_spawner *s, wy_image_slot *image, int source_fd, wy_e
                         .name = image->name,
                         .source_fd = source_fd,
                         .zygote_binary_fd = s->zygote_binary_fd,
+                        .python_fd = s->python_fd,
                         .uid = uid,
                         .gid = s->root ? (gid_t)uid : getegid(),
                         .as_root = s->root};
@@ -115,7 +116,7 @@ void wy_image_open(wy_spawner *s, uint64_t request_id, const wy_msg_image_open *
         return;
     }
     image->state = WY_IMAGE_LOADING;
-    image->deadline_ms = wy_now_ms() + WY_BOOT_TIMEOUT_MS;
+    image->deadline_ms = wy_now_ms() + (image->kind == WY_IMAGE_PYTHON ? WY_PYTHON_TIMEOUT_MS : WY_BOOT_TIMEOUT_MS);
     s->image_count++;
     s->transient++;
     status = confine(s, image, &error);
@@ -194,7 +195,7 @@ void wy_image_settle(wy_spawner *s, wy_image_slot *image) {
     image->state = WY_IMAGE_FREE;
     s->image_count--;
     s->transient--;
-    wy_send_daemon(s, WY_MSG_IMAGE_GONE, 0, &image->gone, sizeof image->gone, NULL, 0);
+    wy_send_daemon(s, WY_MSG_IMAGE_GONE, 0, &image->gone, sizeof image->gone, image->detail, image->detail_bytes);
 }
 
 void wy_images_tick(wy_spawner *s, int64_t now_ms) {

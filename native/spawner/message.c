@@ -56,10 +56,10 @@ static wy_status check_image_open(const wy_msg_image_open *m, const wy_datagram 
     if (m->image_id == 0 || m->reserved != 0) {
         return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "the id is 0 or a reserved field is not");
     }
-    if (m->kind != WY_IMAGE_COMMAND && m->kind != WY_IMAGE_C_PLUGIN) {
+    if (m->kind != WY_IMAGE_COMMAND && m->kind != WY_IMAGE_C_PLUGIN && m->kind != WY_IMAGE_PYTHON) {
         return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "image kind %u is unknown", m->kind);
     }
-    int wanted = m->kind == WY_IMAGE_C_PLUGIN ? 1 : 0;
+    int wanted = m->kind == WY_IMAGE_COMMAND ? 0 : 1;
     if (d->fd_count != wanted) {
         return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "%d descriptors came, this kind takes %d", d->fd_count, wanted);
     }
@@ -67,7 +67,7 @@ static wy_status check_image_open(const wy_msg_image_open *m, const wy_datagram 
         return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN",
                        "profile or name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
     }
-    return wanted ? wy_check_sealed_memory(d->fds[0], WY_SOURCE_MAX_BYTES, "plugin", error) : WY_OK;
+    return wanted ? wy_check_sealed_memory(d->fds[0], WY_SOURCE_MAX_BYTES, "source", error) : WY_OK;
 }
 
 static wy_status check_worker_start(const wy_msg_worker_start *m, int command, const wy_datagram *d, wy_error *error) {

@@ -18,20 +18,22 @@
 #define WY_MSG_MAX_BYTES 65536u
 #define WY_MSG_MAX_FDS 8u
 #define WY_NAME_BYTES 64u /* names of profiles and images, NUL included */
+#define WY_DETAIL_BYTES 4096u
 
 typedef enum wy_msg_type {
     /* daemon -> spawner */
     WY_MSG_HELLO = 1,         /* wy_msg_hello: first message */
-    WY_MSG_IMAGE_OPEN = 2,    /* wy_msg_image_open; fds: [source] for kind C plugin, none for commands */
+    WY_MSG_IMAGE_OPEN = 2,    /* wy_msg_image_open; fds: [source] for C plugins and Python, none for commands */
     WY_MSG_IMAGE_CLOSE = 3,   /* wy_msg_image_ref: ends the zygote and its workers; WORKER_EXITED for each, IMAGE_GONE */
     WY_MSG_WORKER_START = 4,  /* wy_msg_worker_start; fds: [D, W, doorbell] */
     WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
     /* spawner -> daemon */
-    WY_MSG_WELCOME = 32,        /* wy_msg_welcome: answers HELLO */
+    WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
     WY_MSG_IMAGE_READY = 33,    /* wy_msg_image_ready + tail: function names, each NUL-terminated, in order */
-    WY_MSG_IMAGE_GONE = 34,     /* wy_msg_failure: the image could not be loaded, or its zygote ended */
+    WY_MSG_IMAGE_GONE = 34,     /* wy_msg_failure: the image could not be loaded, or its zygote ended; + tail: more lines
+                                   (a traceback), at most WY_DETAIL_BYTES, any bytes: the image wrote them */
     WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
     WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
     WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
@@ -61,6 +63,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_LANDLOCK 0x20u
 #define WY_FEATURE_SECCOMP_NOTIFY 0x40u
 #define WY_FEATURE_CPU_GROUP 0x80u
+#define WY_FEATURE_PYTHON 0x100u /* wayang_python.so is installed */
 
 typedef struct wy_msg_welcome {
     uint32_t abi;
@@ -70,9 +73,20 @@ typedef struct wy_msg_welcome {
     char note[248]; /* what is missing and what it costs, for a person; may be empty */
 } wy_msg_welcome;
 
+/* A profile of the policy. */
+#define WY_PROFILE_FILES 0x1u    /* its workers have files: commands can run under it */
+#define WY_PROFILE_OWN_ROOT 0x2u /* their root is a directory of the operator's */
+
+typedef struct wy_msg_profile {
+    char name[WY_NAME_BYTES];
+    uint32_t flags; /* WY_PROFILE_* */
+    uint32_t reserved;
+} wy_msg_profile;
+
 typedef enum wy_image_kind {
     WY_IMAGE_COMMAND = 1, /* no foreign code: forks init processes that execute a command */
-    WY_IMAGE_C_PLUGIN = 2 /* a shared library with wayang_plugin_init */
+    WY_IMAGE_C_PLUGIN = 2, /* a shared library with wayang_plugin_init */
+    WY_IMAGE_PYTHON = 3    /* a Python module: see python/source.h */
 } wy_image_kind;
 
 typedef struct wy_msg_image_open {
@@ -149,6 +163,7 @@ typedef struct wy_msg_failure {
 
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
+_Static_assert(sizeof(wy_msg_profile) == 72, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
 _Static_assert(sizeof(wy_msg_worker_start) == 40, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 160, "protocol");

@@ -75,6 +75,8 @@ static wy_status open_zygote_binary(wy_spawner *s, const char *native_dir, wy_er
     if (dir >= 0) {
         s->zygote_binary_fd = openat(dir, "wayang-zygote", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         int failure = errno;
+        /* Not there: built without Python, told when a Python image is asked for. */
+        s->python_fd = openat(dir, "wayang_python.so", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         close(dir);
         errno = failure;
     }
@@ -122,7 +124,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
     if (s == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "open", "not enough memory");
     }
-    s->daemon_fd = s->epoll_fd = s->signal_fd = s->zygote_binary_fd = -1;
+    s->daemon_fd = s->epoll_fd = s->signal_fd = s->zygote_binary_fd = s->python_fd = -1;
     s->log_fd = options->log_fd;
     s->root = geteuid() == 0;
     for (int i = 0; i < WY_CONTROLLER_COUNT; i++) {
@@ -155,7 +157,7 @@ void wy_spawner_close(wy_spawner *s) {
     }
     wy_outbox_free(&s->outbox);
     wy_cgroups_close(&s->groups);
-    int *descriptors[] = {&s->daemon_fd, &s->signal_fd, &s->zygote_binary_fd, &s->epoll_fd};
+    int *descriptors[] = {&s->daemon_fd, &s->signal_fd, &s->zygote_binary_fd, &s->python_fd, &s->epoll_fd};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
         if (*descriptors[i] >= 0) {
             close(*descriptors[i]);

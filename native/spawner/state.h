@@ -19,6 +19,7 @@
 #include "zygote/zygote.h"
 
 #define WY_BOOT_TIMEOUT_MS 10000 /* a zygote to load, a worker to boot */
+#define WY_PYTHON_TIMEOUT_MS 60000 /* a Python zygote: imports take as long as their author likes */
 #define WY_END_TIMEOUT_MS 5000   /* the whole orderly end */
 #define WY_TICK_MS 200           /* while something is under way that has a deadline */
 #define WY_SWEEP_MS 1000         /* while there are images: looks for children that nobody asked for */
@@ -40,6 +41,8 @@ typedef struct wy_image_slot {
     wy_group *group;       /* of holder and zygote */
     int64_t deadline_ms;   /* while loading */
     wy_msg_failure gone;   /* why it ends: the text of IMAGE_GONE */
+    uint32_t detail_bytes; /* more lines of it, from the zygote */
+    char detail[WY_DETAIL_BYTES];
     char name[WY_NAME_BYTES];
 } wy_image_slot;
 
@@ -96,7 +99,7 @@ typedef struct wy_suspect {
 
 struct wy_spawner {
     int daemon_fd, epoll_fd, signal_fd, log_fd;
-    int zygote_binary_fd;
+    int zygote_binary_fd, python_fd; /* python_fd: -1 where wayang_python.so is not installed */
     bool root, welcomed, ending;
     bool daemon_paused; /* not read: the outbox is over its bound */
     bool daemon_writes; /* EPOLLOUT is registered */

@@ -68,10 +68,12 @@ static wy_status on_ready(wy_spawner *s, wy_image_slot *image, const uint8_t *bo
 static wy_status on_failed(wy_spawner *s, wy_image_slot *image, const uint8_t *body, size_t bytes, const char **why) {
     wy_error error;
     char text[sizeof image->gone.text];
-    if (image->state != WY_IMAGE_LOADING || bytes != sizeof error) {
+    if (image->state != WY_IMAGE_LOADING || bytes < sizeof error || bytes > sizeof error + WY_DETAIL_BYTES) {
         return broke(why, "FAILED out of order or of a wrong length");
     }
     memcpy(&error, body, sizeof error);
+    image->detail_bytes = (uint32_t)(bytes - sizeof error);
+    memcpy(image->detail, body + sizeof error, image->detail_bytes);
     wy_text_of_error(&error, text, sizeof text);
     wy_image_end(s, image, error.status > 0 && error.status <= WY_SYSTEM ? (wy_status)error.status : WY_CORRUPT,
                  error.sys_errno, text);

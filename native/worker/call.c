@@ -3,6 +3,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "worker/state.h"
@@ -14,6 +15,12 @@ static _Thread_local int on_call_thread;
 
 void wy_call_thread_set(void) {
     on_call_thread = 1;
+}
+
+int wy_call_thread_speak(int on) {
+    int before = on_call_thread;
+    on_call_thread = on;
+    return before;
 }
 
 static wy_worker *worker_of(const wayang_call *call) {
@@ -122,8 +129,82 @@ static void host_log(wayang_call *call, wayang_log_level level, const char *text
 }
 
 static int host_cancelled(const wayang_call *call) {
+    const wy_worker *worker = &wy_the_worker; /* any thread: it only reads */
+    return call == &worker->call && worker->in_call ? wy_cancelled(&worker->end, worker->ticket) : 1;
+}
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void send_progress(wy_worker *worker) {
+    wy_progress *progress = &worker->progress;
+    wy_claim claim;
+    uint32_t length = progress->held;
+    progress->held = 0;
+    if (length == 0 || wy_claim_wait(&worker->end, length, 1, &claim) != WY_OK) {
+        return;
+    }
+    memcpy(claim.payload, progress->report, length);
+    wy_writer_commit(&worker->end.completions, &claim, worker->ticket, 0,
+                     WY_SLOT_PROGRESS | WY_SLOT_FIRST | WY_SLOT_LAST, length);
+    wy_flush(&worker->end, 0);
+    progress->sent++;
+}
+
+/* The longest start of `text` that fits and does not cut a character of UTF-8. */
+static size_t cut_text(const char *text, size_t length, size_t most) {
+    if (length <= most) {
+        return length;
+    }
+    size_t kept = most;
+    while (kept > 0 && ((unsigned char)text[kept] & 0xc0u) == 0x80u) {
+        kept--;
+    }
+    return kept;
+}
+
+static void host_progress(wayang_call *call, uint32_t percent, const char *text, size_t length) {
     wy_worker *worker = worker_of(call);
-    return worker != NULL ? wy_cancelled(&worker->end, worker->ticket) : 1;
+    if (worker == NULL) {
+        return;
+    }
+    wy_progress *progress = &worker->progress;
+    size_t kept = text == NULL ? 0 : cut_text(text, length, WY_PROGRESS_TEXT_BYTES);
+    progress->report[0] = (uint8_t)(percent <= 100 ? percent : WY_PROGRESS_UNKNOWN);
+    memcpy(progress->report + 1, kept == 0 ? "" : text, kept);
+    progress->held = (uint32_t)kept + 1u;
+    int64_t now = now_ms();
+    if (now - progress->window_ms >= WY_PROGRESS_WINDOW_MS) {
+        progress->window_ms = now;
+        progress->sent = 0;
+    }
+    if (progress->sent < WY_PROGRESS_BURST) {
+        send_progress(worker);
+    }
+}
+
+void wy_call_trace(const char *trace, size_t length) {
+    wy_worker *worker = &wy_the_worker;
+    if (!worker->in_call || worker->error_length == 0 || length == 0) {
+        return;
+    }
+    size_t kept = cut_text(trace, length, WY_ERROR_TRACE_BYTES);
+    worker->error[worker->error_length] = '\0';
+    memcpy(worker->error + worker->error_length + 1, trace, kept);
+    worker->error_length += 1 + kept;
+}
+
+int wy_call_facts_read(wy_call_facts *out) {
+    wy_worker *worker = &wy_the_worker;
+    uint32_t index = worker->ticket % WY_CHANNEL_MAX_IN_FLIGHT;
+    if (!worker->in_call || index >= WY_CHANNEL_MAX_FACTS) {
+        return 0;
+    }
+    *out = worker->end.d->facts[index];
+    return out->ticket == worker->ticket;
 }
 
 void wy_host_init(wayang_host *host) {
@@ -135,6 +216,7 @@ void wy_host_init(wayang_host *host) {
         .fail = host_fail,
         .log = host_log,
         .cancelled = host_cancelled,
+        .progress = host_progress,
     };
 }
 
@@ -179,6 +261,7 @@ void wy_call_begin(wy_worker *worker) {
     worker->error_length = 0;
     worker->log_bytes = 0;
     worker->log_dropped = 0;
+    worker->progress.held = 0;
     worker->in_call = 1;
 }
 
@@ -188,6 +271,9 @@ void wy_call_end(wy_worker *worker) {
     }
     if (__fpending(stderr) != 0) {
         (void)fflush(stderr);
+    }
+    if (worker->progress.held != 0) {
+        send_progress(worker);
     }
     if (worker->log_dropped != 0) {
         char note[64];

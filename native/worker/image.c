@@ -7,13 +7,6 @@
 
 #include "worker/state.h"
 
-/* The registry that a plugin sees, with our side behind it. */
-typedef struct registry {
-    wayang_registry shown;
-    wy_image *image;
-    const char *refused; /* why the last add was refused */
-} registry;
-
 static int name_valid(const char *name) {
     size_t length = name == NULL ? 0 : strnlen(name, WY_FUNCTION_NAME_BYTES);
     if (length == 0 || length >= WY_FUNCTION_NAME_BYTES) {
@@ -23,7 +16,7 @@ static int name_valid(const char *name) {
 }
 
 static int registry_add(wayang_registry *shown, const char *name, wayang_function run, void *state) {
-    registry *own = (registry *)(void *)shown;
+    wy_registry *own = (wy_registry *)(void *)shown;
     wy_image *image = own->image;
     if (!name_valid(name) || run == NULL) {
         own->refused = "a function's name must be 1 to 63 of [A-Za-z0-9_.-]";
@@ -46,9 +39,16 @@ static int registry_add(wayang_registry *shown, const char *name, wayang_functio
     return 0;
 }
 
-/* Threads of this process: counted in /proc where it is there; else the kernel is asked to unshare what only a process
- * with one thread can, which changes nothing when it succeeds. 0 when neither is possible. */
-static int count_threads(void) {
+void wy_registry_init(wy_registry *registry, wy_image *image) {
+    *registry = (wy_registry){
+        .shown = {.size = sizeof(wayang_registry), .abi = WAYANG_PLUGIN_ABI, .add = registry_add},
+        .image = image,
+    };
+}
+
+/* Counted in /proc where it is there; else the kernel is asked to unshare what only a process with one thread can, which
+ * changes nothing when it succeeds. 0 when neither is possible. */
+int wy_thread_count(void) {
     DIR *tasks = opendir("/proc/self/task");
     if (tasks == NULL) {
         if (unshare(CLONE_THREAD) == 0) {
@@ -64,13 +64,13 @@ static int count_threads(void) {
     return count;
 }
 
-static wy_status check_threads(int before, const char *path, wy_error *error) {
-    int now = count_threads();
+wy_status wy_threads_check(int before, const char *what, wy_error *error) {
+    int now = wy_thread_count();
     if (now == 0) {
-        return wy_fail(error, WY_UNSUPPORTED, errno, "threads", "cannot tell whether %s left a thread behind", path);
+        return wy_fail(error, WY_UNSUPPORTED, errno, "threads", "cannot tell whether %s left a thread behind", what);
     }
     if (now > before) {
-        return wy_fail(error, WY_DENIED, 0, "threads", "%s left a second thread behind: start threads inside a call", path);
+        return wy_fail(error, WY_DENIED, 0, "threads", "%s left a second thread behind: start threads inside a call", what);
     }
     return WY_OK;
 }
@@ -87,10 +87,8 @@ static wy_status initialize(wy_image *image, const char *path, wy_error *error) 
         return wy_fail(error, WY_UNSUPPORTED, 0, "plugin_abi", "%s was built for plugin ABI %u, this runtime has %u", path,
                        *abi, WAYANG_PLUGIN_ABI);
     }
-    registry own = {
-        .shown = {.size = sizeof(wayang_registry), .abi = WAYANG_PLUGIN_ABI, .add = registry_add},
-        .image = image,
-    };
+    wy_registry own;
+    wy_registry_init(&own, image);
     wy_host_init(&wy_the_worker.host);
     int result = init(&wy_the_worker.host, &own.shown);
     if (result != 0 || own.refused != NULL) {
@@ -102,7 +100,7 @@ static wy_status initialize(wy_image *image, const char *path, wy_error *error) 
 
 wy_status wy_image_load(const char *path, wy_image **out, wy_error *error) {
     *out = NULL;
-    int before = count_threads(); /* 1, but for sanitizers that have a thread of their own */
+    int before = wy_thread_count(); /* 1, but for sanitizers that have a thread of their own */
     wy_image *image = calloc(1, sizeof(*image));
     if (image == NULL) {
         return wy_fail(error, WY_NO_MEMORY, errno, "calloc", "no memory for the image");
@@ -116,7 +114,7 @@ wy_status wy_image_load(const char *path, wy_image **out, wy_error *error) {
         }
     }
     status = status == WY_OK ? initialize(image, path, error) : status;
-    status = status == WY_OK ? check_threads(before > 0 ? before : 1, path, error) : status;
+    status = status == WY_OK ? wy_threads_check(before > 0 ? before : 1, path, error) : status;
     if (status != WY_OK) {
         free(image); /* the library stays loaded: its threads or handlers may still point into it */
         return status;

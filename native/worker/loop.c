@@ -59,6 +59,9 @@ static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, 
         status = wy_emit(worker, WY_SLOT_OUTPUT, worker->output.bytes, worker->output.length);
     }
     wy_buffer_release(&worker->output);
+    if (worker->image->after != NULL) {
+        worker->image->after();
+    }
     return status;
 }
 
@@ -165,6 +168,9 @@ int wy_worker_run(wy_image *image, const wy_channel_header *d, wy_channel_header
     wy_call_thread_set();
 
     worker->ticket = 0;
+    if (image->started != NULL) {
+        image->started();
+    }
     wy_status status = wy_emit(worker, WY_SLOT_READY, NULL, 0);
     while (status == WY_OK) {
         wy_slot slot;

@@ -9,8 +9,6 @@
 
 #define WY_FUNCTION_NAME_BYTES 64u
 #define WY_LOG_MAX_BYTES (4u * 1024u * 1024u) /* of one call */
-#define WY_ERROR_CODE_BYTES 64u
-#define WY_ERROR_MESSAGE_BYTES 4000u
 #define WY_KEPT_BUFFER_BYTES (1024u * 1024u) /* larger buffers are given back after their call */
 
 typedef struct wy_function {
@@ -21,9 +19,23 @@ typedef struct wy_function {
 
 struct wy_image {
     void *library;
+    void (*started)(void); /* in a fresh worker, before it says READY; NULL: nothing to do */
+    void (*after)(void);   /* after each call, when its answer is out; NULL: nothing to do */
     uint32_t count;
     wy_function functions[WY_IMAGE_MAX_FUNCTIONS];
 };
+
+/* At most WY_PROGRESS_BURST reports a WY_PROGRESS_WINDOW_MS go out; one that is held back goes out with the end of its call,
+ * unless a later one took its place. */
+#define WY_PROGRESS_BURST 16u
+#define WY_PROGRESS_WINDOW_MS 100
+
+typedef struct wy_progress {
+    int64_t window_ms;
+    uint32_t sent; /* in this window */
+    uint32_t held; /* bytes of `report` that wait; 0 = none */
+    uint8_t report[1 + WY_PROGRESS_TEXT_BYTES];
+} wy_progress;
 
 typedef struct wy_buffer {
     uint8_t *bytes;
@@ -40,8 +52,9 @@ typedef struct wy_worker {
     uint64_t max_payload;
     wy_buffer output;
     size_t error_length; /* code, NUL, message; 0 = none */
-    char error[WY_ERROR_CODE_BYTES + WY_ERROR_MESSAGE_BYTES];
+    char error[WY_ERROR_MAX_BYTES];
     uint64_t log_bytes, log_dropped;
+    wy_progress progress;
     /* The request being put together from chunks. */
     wy_buffer input;
     uint64_t input_total;
@@ -52,6 +65,18 @@ typedef struct wy_worker {
 
 extern wy_worker wy_the_worker;
 
+/* The registry that code of an image registers its functions at, with our side behind it. */
+typedef struct wy_registry {
+    wayang_registry shown; /* first: the image's pointer is ours */
+    wy_image *image;
+    const char *refused; /* why the last add was refused */
+} wy_registry;
+void wy_registry_init(wy_registry *registry, wy_image *image);
+
+/* Threads of this process; 0 when it cannot be told. */
+int wy_thread_count(void);
+wy_status wy_threads_check(int before, const char *what, wy_error *error);
+
 /* The table that plugins get. */
 void wy_host_init(wayang_host *host);
 
@@ -61,9 +86,18 @@ wy_status wy_stdio_route(wy_error *error);
 /* The calling thread becomes the one that may use the rings. */
 void wy_call_thread_set(void);
 
+/* For code that keeps its threads from writing at once (Python's lock): lets the calling one write; returns what was. */
+int wy_call_thread_speak(int on);
+
 /* Begins and ends a call: flushes stdout and stderr and tells what was cut of the log. */
 void wy_call_begin(wy_worker *worker);
 void wy_call_end(wy_worker *worker);
+
+/* Appends a traceback to the error that this call has recorded. */
+void wy_call_trace(const char *trace, size_t length);
+
+/* What the daemon told of the call that runs; 0 when it told nothing. */
+int wy_call_facts_read(wy_call_facts *out);
 
 /* Room for `capacity` bytes in all; keeps `length` bytes. 0 when memory is out. */
 int wy_buffer_grow(wy_buffer *buffer, size_t capacity);

@@ -15,6 +15,12 @@ typedef struct wy_image wy_image; /* opaque; allocated by wy_image_load, lives a
 /* dlopens the plugin at `path` (RTLD_NOW | RTLD_LOCAL), checks its ABI version, runs wayang_plugin_init, records its
  * functions in registration order. Refuses an image that leaves a second thread behind. Called once, in the zygote. */
 wy_status wy_image_load(const char *path, wy_image **out, wy_error *error);
+
+/* The same for a Python module: `adapter` is the path of wayang_python.so, `source` what python/source.h describes, `files`
+ * whether the workers will see the profile's files (imports go on to work). On failure `detail` (of `detail_bytes`) may hold
+ * more lines than the error has room for: a traceback. Called once, in the zygote. */
+wy_status wy_image_load_python(const char *adapter, const void *source, size_t source_bytes, int files, wy_image **out,
+                               char *detail, size_t detail_bytes, wy_error *error);
 uint32_t wy_image_function_count(const wy_image *image);
 const char *wy_image_function_name(const wy_image *image, uint32_t index);
 

@@ -12,6 +12,7 @@
 #define WY_ZYGOTE_FD_CONTROL 3
 #define WY_ZYGOTE_FD_CONFIG 4
 #define WY_ZYGOTE_FD_SOURCE 5 /* open only for images that have one */
+#define WY_ZYGOTE_FD_PYTHON 6 /* wayang_python.so; open only for Python images */
 
 #define WY_ZYGOTE_CONFIG_MAGIC UINT64_C(0x31474643435A5957) /* "WYZCCFG1" */
 #define WY_ZYGOTE_CONFIG_VERSION 1u
@@ -28,7 +29,7 @@ typedef struct wy_zygote_config {
     uint32_t open_files;
     uint32_t filter_count;
     uint32_t zygote_filter_count;
-    uint32_t reserved;
+    uint32_t own_root; /* the workers' root stands at WY_OWN_ROOT */
     uint64_t tmpfs_bytes;
     uint64_t file_bytes;
 } wy_zygote_config;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sandbox/sandbox.h"
+#include "spawner/protocol.h"
 #include "zygote/config.h"
 
 #define HIGH_FD 64 /* above every fixed number: where descriptors wait to be put in their places */
@@ -40,26 +41,29 @@ static int keep_capabilities_over_exec(void) {
                : 0;
 }
 
-static int place_descriptors(int control, int config, int source, int binary, int *binary_out) {
+/* Descriptor i of the zygote is a copy of from[i]; a negative one is closed there. */
+static int place_descriptors(const wy_launch *launch, int control, int config, int *binary_out) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int from[] = {null, null, null, control, config, source};
-    int high[6];
-    for (int i = 0; i < 6; i++) {
+    int python = launch->image_kind == WY_IMAGE_PYTHON ? launch->python_fd : -1;
+    const int from[] = {null, null, null, control, config, launch->source_fd, python};
+    enum { COUNT = sizeof from / sizeof from[0] };
+    int high[COUNT];
+    for (int i = 0; i < COUNT; i++) {
         high[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, HIGH_FD);
         if (high[i] < 0 && from[i] >= 0) {
             return -1;
         }
     }
-    *binary_out = fcntl(binary, F_DUPFD_CLOEXEC, HIGH_FD);
+    *binary_out = fcntl(launch->zygote_binary_fd, F_DUPFD_CLOEXEC, HIGH_FD);
     if (null < 0 || *binary_out < 0) {
         return -1;
     }
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < COUNT; i++) {
         if (high[i] >= 0 ? dup2(high[i], i) < 0 : (close(i), 0)) {
             return -1;
         }
     }
-    return (int)syscall(SYS_close_range, 6, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
+    return (int)syscall(SYS_close_range, COUNT, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
 }
 
 /* In the zygote-to-be. Only returns on failure. */
@@ -87,7 +91,7 @@ static void execute(const wy_launch *launch, int control, int config, wy_error *
         (void)entry_fail(error, "zygote", "cannot keep CAP_SYS_ADMIN of its own user namespace");
         return;
     }
-    if (place_descriptors(control, config, launch->source_fd, launch->zygote_binary_fd, &binary) != 0) {
+    if (place_descriptors(launch, control, config, &binary) != 0) {
         (void)entry_fail(error, "zygote", "cannot place descriptors");
         return;
     }

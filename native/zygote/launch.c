@@ -195,10 +195,15 @@ static wy_status check_launch(const wy_launch *launch, wy_error *error) {
         return wy_fail(error, WY_DENIED, 0, "launch", "profile %s has no files: a command needs them",
                        launch->profile->name);
     }
-    if (launch->image_kind == WY_IMAGE_C_PLUGIN && launch->source_fd < 0) {
-        return wy_fail(error, WY_INVALID, 0, "launch", "a plugin image needs its source");
+    if (launch->image_kind != WY_IMAGE_COMMAND && launch->source_fd < 0) {
+        return wy_fail(error, WY_INVALID, 0, "launch", "the image needs its source");
     }
-    return launch->image_kind == WY_IMAGE_COMMAND || launch->image_kind == WY_IMAGE_C_PLUGIN
+    if (launch->image_kind == WY_IMAGE_PYTHON && launch->python_fd < 0) {
+        return wy_fail(error, WY_UNSUPPORTED, 0, "python",
+                       "wayang_python.so is not installed: this runtime was built without Python (install libpython3-dev, then "
+                       "./build.sh build)");
+    }
+    return launch->image_kind >= WY_IMAGE_COMMAND && launch->image_kind <= WY_IMAGE_PYTHON
                ? WY_OK
                : wy_fail(error, WY_INVALID, 0, "launch", "unknown kind of image %u", launch->image_kind);
 }

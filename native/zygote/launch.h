@@ -11,6 +11,11 @@
 /* fork with flags, through clone3. Returns like fork; *pidfd is filled in the parent when CLONE_PIDFD is set. */
 pid_t wy_clone(uint64_t flags, int exit_signal, int *pidfd);
 
+/* Where libc keeps the id of this thread, or NULL; from then on a clone that is told it leaves the right one there, as libc's
+ * own fork does. */
+uint32_t *wy_thread_id_place(void);
+pid_t wy_clone_worker(uint64_t flags, uint32_t *thread_id, int *pidfd);
+
 /* Empty mask, default dispositions: what we ignore or block must not travel into foreign code. */
 void wy_reset_signals(void);
 

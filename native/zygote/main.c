@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "spawner/protocol.h"
+#include "zygote/launch.h"
 
 typedef struct ready_message {
     wy_zygote_header header;
@@ -17,6 +18,12 @@ typedef struct ready_message {
 } ready_message;
 
 static ready_message ready; /* static: too large for a stack that workers copy */
+
+typedef struct failed_message {
+    wy_zygote_header header;
+    wy_error error;
+    char detail[WY_DETAIL_BYTES];
+} failed_message;
 
 /* 1. What the profile asks for; 2. where the channel will stand; 3. confined before any foreign code. */
 static wy_status confine(wy_zygote_state *zygote, wy_error *error) {
@@ -53,8 +60,11 @@ static int wait_for_load(void) {
     return got == (ssize_t)sizeof message && message.type == ZY_LOAD;
 }
 
-/* 6. Without files nothing of the host's libraries stays reachable. */
+/* 6. Without files, or with a root of the profile's own, nothing of the host's libraries stays reachable. */
 static wy_status seal(const wy_zygote_state *zygote, wy_error *error) {
+    if (zygote->config.own_root) {
+        return wy_root_enter_own(error);
+    }
     if (zygote->sandbox.files) {
         return WY_OK;
     }
@@ -77,12 +87,13 @@ static wy_status list_functions(const wy_image *image, wy_error *error) {
     return WY_OK;
 }
 
+static failed_message failed;
+
 static int tell_failure(const wy_error *error) {
-    struct {
-        wy_zygote_header header;
-        wy_error error;
-    } message = {.header = {.type = ZY_FAILED, .length = sizeof message}, .error = *error};
-    (void)send(WY_ZYGOTE_FD_CONTROL, &message, sizeof message, MSG_NOSIGNAL);
+    size_t bytes = sizeof failed - sizeof failed.detail + strnlen(failed.detail, sizeof failed.detail);
+    failed.header = (wy_zygote_header){.type = ZY_FAILED, .length = (uint32_t)bytes};
+    failed.error = *error;
+    (void)send(WY_ZYGOTE_FD_CONTROL, &failed, bytes, MSG_NOSIGNAL);
     return 1;
 }
 
@@ -100,8 +111,8 @@ int main(void) {
         return 0;
     }
     /* 5. Foreign code. */
-    if (zygote.config.image_kind == WY_IMAGE_C_PLUGIN) {
-        status = wy_zygote_load(&zygote, &error);
+    if (zygote.config.image_kind != WY_IMAGE_COMMAND) {
+        status = wy_zygote_load(&zygote, failed.detail, &error);
     }
     if (status == WY_OK) {
         status = seal(&zygote, &error);
@@ -118,5 +129,6 @@ int main(void) {
     if (send(WY_ZYGOTE_FD_CONTROL, &ready, bytes, MSG_NOSIGNAL) != (ssize_t)bytes) {
         return 1;
     }
+    zygote.thread_id = wy_thread_id_place();
     return wy_zygote_serve(&zygote);
 }

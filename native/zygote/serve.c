@@ -86,7 +86,8 @@ static void fork_worker(const wy_zygote_state *zygote, const fork_message *messa
     uint64_t flags = WORKER_NAMESPACES | CLONE_PARENT | CLONE_PIDFD;
     flags |= zygote->config.own_network ? CLONE_NEWNET : 0;
     int pidfd = -1;
-    pid_t pid = wy_clone(flags, 0, &pidfd); /* CLONE_PARENT: the spawner's child, with the zygote's exit signal */
+    /* CLONE_PARENT: the spawner's child, with the zygote's exit signal. */
+    pid_t pid = wy_clone_worker(flags, zygote->thread_id, &pidfd);
     if (pid == 0) {
         wy_child_run(zygote, &message->request, descriptors);
     }

@@ -17,13 +17,15 @@ typedef struct wy_zygote_state {
     wy_zygote_config config;
     wy_sandbox sandbox; /* per worker: pids and tmpfs_bytes */
     wy_image *image;    /* NULL for commands */
+    uint32_t *thread_id; /* see wy_thread_id_place */
 } wy_zygote_state;
 
 /* Address space for both channel files, so that nothing that the image maps can stand there. */
 wy_status wy_channel_reserve(wy_error *error);
 
-/* Copies the plugin out of its memfd into the private /tmp, loads it, checks that no second thread is left. */
-wy_status wy_zygote_load(wy_zygote_state *zygote, wy_error *error);
+/* Copies the plugin out of its memfd into the private /tmp (for a Python image: the adapter, and the source into memory), loads
+ * it, checks that no second thread is left. `detail` (WY_DETAIL_BYTES) may get more lines on failure. */
+wy_status wy_zygote_load(wy_zygote_state *zygote, char *detail, wy_error *error);
 
 /* From ZY_READY on: answers ZY_FORK until the spawner closes the control socket. Returns the exit code. */
 int wy_zygote_serve(const wy_zygote_state *zygote);

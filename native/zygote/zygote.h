@@ -20,7 +20,8 @@ typedef struct wy_launch {
     const wy_profile *profile;
     uint32_t image_kind;  /* wy_image_kind */
     const char *name;     /* for the process title */
-    int source_fd;        /* sealed memfd of the plugin, or -1; copied into the zygote's private tmpfs */
+    int source_fd;        /* sealed memfd of the plugin or the Python source, or -1; copied by the zygote */
+    int python_fd;        /* wayang_python.so, opened by the spawner; -1: not installed. Only Python images get it */
     int zygote_binary_fd; /* wayang-zygote, opened by the spawner */
     uid_t uid;            /* host uid and gid that the namespace's only user maps to */
     gid_t gid;
@@ -47,7 +48,7 @@ typedef enum wy_zygote_message {
     ZY_FORK = 2, /* wy_zygote_fork; fds: [boot, D, W, doorbell] or [boot, arguments, stdin, stdout, stderr] */
     /* zygote -> spawner */
     ZY_READY = 3,  /* u32 function_count, u32 names_bytes, then the names, each NUL-terminated. Sealed from here on. */
-    ZY_FAILED = 4, /* wy_error: the image could not be loaded; the zygote exits */
+    ZY_FAILED = 4, /* wy_error, then at most WY_DETAIL_BYTES of text: the image could not be loaded; the zygote exits */
     ZY_FORKED = 5, /* fds: [pidfd of the worker] */
     ZY_FORK_FAILED = 6 /* wy_error */
 } wy_zygote_message;

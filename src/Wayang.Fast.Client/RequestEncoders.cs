@@ -64,6 +64,12 @@ internal static class RequestEncoders
         }
     }
 
+    public static void Session(ref MessagePackWriter writer, string token)
+    {
+        writer.WriteMapHeader(1);
+        Text(ref writer, "token"u8, token);
+    }
+
     public static void Id(ref MessagePackWriter writer, TaskId id) => Text(ref writer, "task"u8, id.ToString());
 
     public static void Output(ref MessagePackWriter writer, TaskId id, TaskStream stream, long offset, int maxBytes)
@@ -80,13 +86,25 @@ internal static class RequestEncoders
         OptionalNumber(ref writer, "max_bytes"u8, maxBytes);
     }
 
-    public static void Image(ref MessagePackWriter writer, string kind, ReadOnlyMemory<byte> data, string? name)
+    public static void Image(ref MessagePackWriter writer, string kind, ReadOnlyMemory<byte> data, ImageNames names)
     {
-        writer.WriteMapHeader(2 + Count(name is not null));
+        var preload = names.Preload.Count > 0;
+        writer.WriteMapHeader(2 + Count(names.Name is not null) + Count(preload) + Count(names.File is not null));
         Text(ref writer, "kind"u8, kind);
         writer.WriteString("data"u8);
         writer.WriteBinary(data.Span);
-        OptionalText(ref writer, "name"u8, name);
+        OptionalText(ref writer, "name"u8, names.Name);
+        if (preload)
+        {
+            writer.WriteString("preload"u8);
+            writer.WriteArrayHeader(names.Preload.Count);
+            foreach (var module in names.Preload)
+            {
+                writer.WriteString(module);
+            }
+        }
+
+        OptionalText(ref writer, "file"u8, names.File);
     }
 
     public static void OptionalNumber(ref MessagePackWriter writer, ReadOnlySpan<byte> key, long? value)

@@ -15,6 +15,19 @@ public enum OnAbandon : byte
     CancelTask,
 }
 
+/// <summary>What an image is called, and what a Python module is loaded with.</summary>
+public sealed record ImageNames
+{
+    /// <summary>A later put of the name replaces it; null: it is called by its hash.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Python modules that are imported before the first call; where a task's profile has no files, later imports fail.</summary>
+    public IReadOnlyList<string> Preload { get; init; } = [];
+
+    /// <summary>Name of a Python module's file, shown in tracebacks.</summary>
+    public string? File { get; init; }
+}
+
 /// <summary>
 /// A node, as its callers see it. Thread-safe; calls of all threads share one connection and are answered in whatever
 /// order they end. A lost connection ends the pending calls with <see cref="ErrorCode.NodeLost"/> (their tasks may have
@@ -32,10 +45,10 @@ public sealed partial class WayangClient : IAsyncDisposable
     {
         _options = options;
         _pending = new SemaphoreSlim(options.MaxPending, options.MaxPending);
-        SocketPath = options.SocketPath ?? SocketPaths.Find();
+        Endpoint = options.Endpoint ?? WayangEndpoint.Unix(options.SocketPath ?? SocketPaths.Find());
     }
 
-    public string SocketPath { get; }
+    public WayangEndpoint Endpoint { get; }
 
     public bool IsConnected => _channel is { IsLost: false };
 
@@ -137,9 +150,13 @@ public sealed partial class WayangClient : IAsyncDisposable
         TaskId id, TaskStream stream, long offset = 0, int maxBytes = 1 << 20, CancellationToken cancellation = default) =>
         CallAsync("task.output", (ref writer) => RequestEncoders.Output(ref writer, id, stream, offset, maxBytes), ResponseDecoders.Piece, cancellation);
 
-    /// <param name="kind">"c" for a C plugin.</param>
+    /// <param name="kind">"c" for a C plugin, "python" for the source of a Python module.</param>
     public Task<ImageInfo> PutImageAsync(string kind, ReadOnlyMemory<byte> data, string? name = null, CancellationToken cancellation = default) =>
-        CallAsync("image.put", (ref writer) => RequestEncoders.Image(ref writer, kind, data, name), ResponseDecoders.Image, cancellation);
+        PutImageAsync(kind, data, new ImageNames { Name = name }, cancellation);
+
+    /// <summary>The same, with what a Python module is loaded with.</summary>
+    public Task<ImageInfo> PutImageAsync(string kind, ReadOnlyMemory<byte> data, ImageNames names, CancellationToken cancellation = default) =>
+        CallAsync("image.put", (ref writer) => RequestEncoders.Image(ref writer, kind, data, names), ResponseDecoders.Image, cancellation);
 
     public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellation = default) =>
         CallAsync("image.list", static (ref writer) => writer.WriteMapHeader(0), ResponseDecoders.Images, cancellation);
@@ -182,7 +199,7 @@ public sealed partial class WayangClient : IAsyncDisposable
 
                 try
                 {
-                    var channel = await RpcChannel.ConnectAsync(SocketPath, _options.Frame, cancellation);
+                    var channel = await OpenAsync(cancellation);
                     Interlocked.Exchange(ref _channel, channel)?.Dispose();
                     if (Volatile.Read(ref _disposed))
                     {
@@ -193,7 +210,7 @@ public sealed partial class WayangClient : IAsyncDisposable
                 }
                 catch (SocketException failure)
                 {
-                    if (failure.SocketErrorCode == SocketError.AccessDenied || _options.Time.GetElapsedTime(start) + pause > patience)
+                    if (failure.SocketErrorCode is SocketError.AccessDenied or SocketError.HostNotFound || _options.Time.GetElapsedTime(start) + pause > patience)
                     {
                         throw Unreachable(failure);
                     }
@@ -211,9 +228,48 @@ public sealed partial class WayangClient : IAsyncDisposable
         }
     }
 
+    /// <summary>A connection that takes requests: over TCP its session is open.</summary>
+    private async Task<RpcChannel> OpenAsync(CancellationToken cancellation)
+    {
+        if (Endpoint.SocketPath is { } path)
+        {
+            return await RpcChannel.ConnectAsync(path, _options.Frame, cancellation);
+        }
+
+        var token = _options.Token
+            ?? throw new WayangException(ErrorCode.Unauthenticated, $"{Endpoint} asks for a token, and none was given. Make one with 'wayang token create' on its host.");
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(_options.HandshakeTimeout);
+        RpcChannel? channel = null;
+        try
+        {
+            channel = await RpcChannel.ConnectAsync(Endpoint.Host, Endpoint.Port, _options.Frame, patience.Token);
+            await channel.CallAsync("session.open", (ref writer) => RequestEncoders.Session(ref writer, token), ResponseDecoders.Session, patience.Token);
+            return channel;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            channel?.Dispose();
+            throw new SocketException((int)SocketError.TimedOut);
+        }
+        catch (WayangException lost) when (lost.Code == ErrorCode.NodeLost)
+        {
+            // What hung up on us before a word may be a node that is going down: the caller tries again.
+            channel?.Dispose();
+            throw new SocketException((int)SocketError.ConnectionReset);
+        }
+        catch
+        {
+            channel?.Dispose();
+            throw;
+        }
+    }
+
     private WayangException Unreachable(SocketException failure) => failure.SocketErrorCode == SocketError.AccessDenied
         ? new(ErrorCode.PermissionDenied,
-            $"You may not open {SocketPath}: ask for membership in the group 'wayang', or start a runtime of your own with 'wayang serve'.", failure)
+            $"You may not open {Endpoint}: ask for membership in the group 'wayang', or start a runtime of your own with 'wayang serve'.", failure)
         : new(ErrorCode.Unavailable,
-            $"No runtime answers at {SocketPath} ({failure.SocketErrorCode}). Start one with 'wayang serve', or name its socket.", failure);
+            $"No runtime answers at {Endpoint} ({failure.SocketErrorCode}). {(Endpoint.IsTcp
+                ? "Is it started there, with rpc_tcp in its configuration, and can its host be reached?"
+                : "Start one with 'wayang serve', or name its socket.")}", failure);
 }

@@ -17,6 +17,9 @@ internal sealed class NodeReport(
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
+    /// <summary>Of the spawner that answered last; empty before the first did.</summary>
+    public IReadOnlyList<ProfileDescription> Profiles => supervisor.Welcome?.Profiles ?? [];
+
     public NodeDescription Describe()
     {
         var welcome = supervisor.Welcome;
@@ -50,7 +53,10 @@ internal sealed class NodeReport(
                 ["default_timeout_ms"] = options.DefaultTimeoutMs,
                 ["retain_tasks"] = options.RetainTasks,
                 ["retain_minutes"] = options.RetainMinutes,
-            });
+            })
+        {
+            Profiles = Profiles,
+        };
     }
 
     /// <summary>Depth and quantiles of each class; those of classes that nothing was dispatched in are left out.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
@@ -8,6 +9,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -52,16 +54,21 @@ internal sealed class TaskService(
         var profile = request.Profile.Length > 0
             ? Encoding.UTF8.GetString(request.Profile)
             : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
-        if (profile is not ("compute" or "standard"))
+        if (!IsProfileName(profile))
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"profile '{profile}' is not known; this node has compute, standard", "profile");
+            return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
+        }
+
+        if (PolicyProfiles.Refuse(report.Profiles, profile, request.Kind) is { } refusal)
+        {
+            return refusal;
         }
 
         if (request.Kind == TaskKind.Exec)
         {
-            if (profile == "compute")
+            if (!images.HasPlaceFor(profile))
             {
-                return new OperationError(ErrorCode.InvalidArgument, "a command cannot run under profile compute (it may open no file); use standard", "profile");
+                return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
             target = new PoolTarget(GetOrAddPool(images.Command(profile), request), 0, string.Empty);
@@ -180,6 +187,9 @@ internal sealed class TaskService(
 
     public NodeStatistics ReadStatistics() => report.Read();
 
+    private static bool IsProfileName(string name) =>
+        name.Length is >= 1 and <= 63 && name[0] != '.' && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+
     internal static void Names(CallTarget? target, ushort function, out string image, out string name)
     {
         var pool = target as PoolTarget;
@@ -237,11 +247,19 @@ internal sealed class TaskService(
         var index = Array.IndexOf(image.Functions, function);
         if (index < 0)
         {
-            return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; it has {string.Join(", ", image.Functions)}", "function");
+            return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; {Hint(function, image.Functions)}", "function");
         }
 
         target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function, images.Bindings, version);
         return null;
+    }
+
+    private static string Hint(string function, string[] functions)
+    {
+        const int shown = 20;
+        var nearest = NearestName.Of(function, functions);
+        var all = string.Join(", ", functions.Take(shown)) + (functions.Length > shown ? ", ..." : "");
+        return nearest is null ? $"it has {all}" : $"did you mean {nearest}? It has {all}";
     }
 
     private WorkerPool GetOrAddPool(Image image, in TargetRequest request)

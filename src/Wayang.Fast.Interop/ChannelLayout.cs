@@ -29,6 +29,11 @@ public static class ChannelLayout
     public const int OffsetWantsSpace = 0x104;
     public const int OffsetDoorbell = 0x180;
     public const int OffsetCancelled = 0x200;
+    public const int OffsetFacts = 0x400;
+    public const int FactsBytes = 32;
+
+    /// <summary>In-flight indices that have facts (task id, attempt, deadline).</summary>
+    public const int MaxFacts = 64;
 
     public const byte KindCall = 1;
     public const byte KindStop = 2;
@@ -36,6 +41,12 @@ public static class ChannelLayout
     public const byte KindOutput = 17;
     public const byte KindError = 18;
     public const byte KindLog = 19;
+    public const byte KindProgress = 20;
+    public const byte ProgressUnknown = 255;
+    public const int ProgressTextBytes = 200;
+
+    /// <summary>Largest payload of an ERROR: code, NUL, message, NUL, traceback.</summary>
+    public const int MaxErrorBytes = 64 + 4000 + 1 + 16384;
     public const byte FlagFirst = 0x40;
     public const byte FlagLast = 0x80;
     public const byte KindMask = 0x3f;
@@ -74,4 +85,15 @@ internal unsafe struct ChannelSlot
     [FieldOffset(16)] public uint ReferenceOffset;
     [FieldOffset(20)] public uint ReferenceLength;
     [FieldOffset(24)] public ulong ReferenceTotal;
+}
+
+/// <summary>What a call may know of itself.</summary>
+[StructLayout(LayoutKind.Explicit, Size = ChannelLayout.FactsBytes)]
+internal struct ChannelFacts
+{
+    [FieldOffset(0)] public ulong TaskHigh;
+    [FieldOffset(8)] public ulong TaskLow;
+    [FieldOffset(16)] public long DeadlineNanoseconds;
+    [FieldOffset(24)] public uint Ticket;
+    [FieldOffset(28)] public uint Attempt;
 }

@@ -216,6 +216,23 @@ public sealed unsafe class RequestWriter
         }
     }
 
+    /// <summary>
+    /// Tells a call of itself, for images that ask for it. Before its request is written: the worker reads it only while it serves
+    /// <paramref name="ticket"/>, whose slot is published after this.
+    /// </summary>
+    /// <param name="index">Below <see cref="ChannelLayout.MaxFacts"/>.</param>
+    public void SetFacts(int index, uint ticket, UInt128 task, uint attempt, long deadlineNanoseconds)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, ChannelLayout.MaxFacts);
+        ChannelFacts* facts = (ChannelFacts*)(_memory.D + ChannelLayout.OffsetFacts) + index;
+        facts->TaskHigh = (ulong)(task >> 64);
+        facts->TaskLow = (ulong)task;
+        facts->DeadlineNanoseconds = deadlineNanoseconds;
+        facts->Ticket = ticket;
+        facts->Attempt = attempt;
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool Wake(uint sleep)
     {

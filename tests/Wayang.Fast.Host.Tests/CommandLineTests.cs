@@ -19,6 +19,16 @@ public sealed class CommandLineTests
 
     [Fact]
     [Trait("Promise", "TR1")]
+    public void A_Python_file_may_have_a_preload_list()
+    {
+        var task = Read("python", "./a.py:f", "--preload", "json, re", "--preload", "decimal", "--reuse", "never");
+
+        Assert.Equal(("python", "./a.py:f", WorkerReuse.Never), (task.ImageKind, task.Target, task.Reuse));
+        Assert.Equal(["json", "re", "decimal"], task.Preload);
+    }
+
+    [Fact]
+    [Trait("Promise", "TR1")]
     public void A_command_follows_the_double_dash_as_it_stands()
     {
         var task = Read("--timeout", "1500ms", "--", "sh", "-c", "echo --class urgent", "--", "--timeout", "@file");
@@ -37,6 +47,9 @@ public sealed class CommandLineTests
     [InlineData("is not FILE.so:FUNCTION", "c", "a.so")]
     [InlineData("is not FILE.so:FUNCTION", "c", "a.so:")]
     [InlineData("is not FILE.so:FUNCTION", "c", "a.so:f", "more")]
+    [InlineData("is not FILE.py:FUNCTION", "python", "a.py")]
+    [InlineData("--preload belongs to Python files", "c", "a.so:f", "--preload", "json")]
+    [InlineData("there is no such way", "python", "a.py:f", "--reuse", "sometimes")]
     [InlineData("no such option: '--tiemout'", "--tiemout", "3", "--", "ls")]
     [InlineData("no such class", "--class", "urgnt", "--", "ls")]
     [InlineData("is no time", "--timeout", "soon", "--", "ls")]

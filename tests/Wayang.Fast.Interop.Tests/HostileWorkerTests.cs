@@ -179,7 +179,7 @@ public sealed class HostileWorkerTests
         {
             Assert.InRange(completion.Length, 0, ChannelLayout.MaxChunkBytes);
             Assert.InRange(completion.Total, completion.Length, Geometry.MaxPayload);
-            Assert.InRange(completion.Kind, ChannelLayout.KindReady, ChannelLayout.KindLog);
+            Assert.InRange(completion.Kind, ChannelLayout.KindReady, ChannelLayout.KindProgress);
         }
     }
 

@@ -40,6 +40,15 @@ public sealed class LayoutTests
     public void Slot_fields_stand_where_the_header_has_them(string native, string managed) =>
         Assert.Equal(Native["slot." + native], (ulong)Marshal.OffsetOf<ChannelSlot>(managed));
 
+    [Theory]
+    [InlineData("task_high", nameof(ChannelFacts.TaskHigh))]
+    [InlineData("task_low", nameof(ChannelFacts.TaskLow))]
+    [InlineData("deadline", nameof(ChannelFacts.DeadlineNanoseconds))]
+    [InlineData("ticket", nameof(ChannelFacts.Ticket))]
+    [InlineData("attempt", nameof(ChannelFacts.Attempt))]
+    public void Facts_stand_where_the_header_has_them(string native, string managed) =>
+        Assert.Equal(Native["facts." + native], (ulong)Marshal.OffsetOf<ChannelFacts>(managed));
+
     [Fact]
     public void Structs_have_the_sizes_of_the_header()
     {

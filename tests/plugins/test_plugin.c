@@ -133,6 +133,19 @@ static int count_calls(wayang_call *call, const void *input, size_t length) {
     return wayang_append(call, &calls, sizeof(calls));
 }
 
+/* Tells how far it is, more often than is sent, then waits until it is cancelled. */
+static int progress(wayang_call *call, const void *input, size_t length) {
+    (void)input;
+    (void)length;
+    for (uint32_t percent = 0; percent <= 100; percent++) {
+        wayang_progress(call, percent, "of the way", 10);
+    }
+    wayang_progress(call, 101, NULL, 0);
+    while (!wayang_cancelled(call)) {
+    }
+    return 0;
+}
+
 int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     static char text[] = "registered state";
     static const struct {
@@ -154,6 +167,7 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
         {"abort", stop_hard},
         {"state_text", state_text},
         {"count_calls", count_calls},
+        {"progress", progress},
     };
     if (host->abi != WAYANG_PLUGIN_ABI || host->size < sizeof(*host)) {
         return 1;

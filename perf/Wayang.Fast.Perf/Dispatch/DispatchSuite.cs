@@ -14,6 +14,9 @@ public enum DispatchMode
 
     /// <summary>As shipped.</summary>
     Default,
+
+    /// <summary>As <see cref="Blocked"/>, the function in Python.</summary>
+    Python,
 }
 
 /// <summary>The value side: the whole path, submit to end, with one worker on <see cref="SuiteContext.FarCpu"/> and
@@ -75,6 +78,13 @@ public sealed class DispatchSuite(Func<SuiteContext, DispatchMode, DispatchTarge
             context.Tell("dispatch, spinning");
             results.Add(RoundTrip(context, "dispatch.spin.rtt", spinning, context.Scale(400_000), payload));
             results.Add(Throughput(context, "dispatch.spin.throughput", spinning, context.Scale(1_000_000), line));
+        }
+
+        if (PerfNode.HasPython(context))
+        {
+            using var python = open(context, DispatchMode.Python);
+            context.Tell("a warm Python function");
+            results.Add(RoundTrip(context, "python.warm.rtt", python, context.Scale(10_000), futex));
         }
 
         using (var shipped = open(context, DispatchMode.Default))

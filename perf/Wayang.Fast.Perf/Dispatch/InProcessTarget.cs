@@ -54,7 +54,7 @@ internal sealed class InProcessTarget : DispatchTarget, ITaskObserver
         }
 
         _node = new PerfNode(context, options, pinned: mode != DispatchMode.Default);
-        _target = _node.Resolve("echo");
+        _target = mode == DispatchMode.Python ? _node.ResolvePython("def echo(data, ctx):\n    return data\n", "echo", []) : _node.Resolve("echo");
         Run(1, 20_000, sample: false);
         Run(MaxWindow, 200_000, sample: false);
     }

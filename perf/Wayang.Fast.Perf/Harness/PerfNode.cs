@@ -35,7 +35,28 @@ internal sealed class PerfNode : IDisposable
         }
     }
 
+    /// <summary>Where the runtime was built with Python.</summary>
+    public static bool HasPython(SuiteContext context) =>
+        File.Exists(Path.Combine(context.Root, "out", "native", "release", "stage", "wayang_python.so"));
+
     public NodeRuntime Runtime { get; }
+
+    /// <summary>A Python module of its own name, and one of its functions.</summary>
+    public CallTarget ResolvePython(string code, string function, IReadOnlyList<string> preload, WorkerReuse reuse = WorkerReuse.Tenant)
+    {
+        var upload = new ImageUpload("python", Encoding.UTF8.GetBytes(code), "perf-python", Tenant) { Preload = preload };
+        var (image, error) = Runtime.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(Patience).GetAwaiter().GetResult();
+        return image is null
+            ? throw new PerfException($"the perf module was refused: {error?.Message}")
+            : Resolve(new TargetRequest
+            {
+                Kind = TaskKind.Call,
+                Image = "perf-python"u8,
+                Function = Encoding.UTF8.GetBytes(function),
+                Tenant = Tenant,
+                Reuse = reuse,
+            });
+    }
 
     public CallTarget Resolve(string function, WorkerReuse reuse = WorkerReuse.Tenant) => Resolve(new TargetRequest
     {

@@ -14,17 +14,25 @@ internal sealed class RuntimeSpawnTarget : SpawnTarget
     private readonly PerfNode _node;
     private readonly CallTarget _call;
     private readonly CallTarget _command;
+    private readonly CallTarget? _python;
 
     public RuntimeSpawnTarget(SuiteContext context)
     {
         _node = new PerfNode(context, new RuntimeOptions { SpareWorkers = 0 }, pinned: false);
         _call = _node.Resolve("nothing", WorkerReuse.Never);
         _command = _node.ResolveCommand();
+        if (PerfNode.HasPython(context))
+        {
+            _python = _node.ResolvePython("def nothing(data, ctx):\n    return data\n", "nothing", ["json", "re", "hashlib"], WorkerReuse.Never);
+        }
+
         MeasureWorker();
         MeasureExec();
     }
 
     public override double MeasureWorker() => Measure(_call, null);
+
+    public override double? MeasurePython() => _python is null ? null : Measure(_python, null);
 
     public override double MeasureExec() => Measure(_command, True);
 

@@ -9,6 +9,10 @@ public abstract class SpawnTarget : IDisposable
     /// <summary>Microseconds from asking for a worker until its first task ended: fork, whole sandbox, call.</summary>
     public abstract double MeasureWorker();
 
+    /// <summary>Null where the runtime was built without Python. Microseconds from asking for a fresh interpreter (json, re and
+    /// hashlib preloaded) until its first call ended.</summary>
+    public abstract double? MeasurePython();
+
     /// <summary>Microseconds of a task that runs /bin/true: submit to end, both streams captured to their ends.</summary>
     public abstract double MeasureExec();
 
@@ -48,11 +52,22 @@ public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open) : Suite
         var worker = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, target.MeasureWorker), bubblewrap);
         context.Tell("/bin/true as a task");
         var command = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, target.MeasureExec), execute);
-        return
+        List<Measurement> results =
         [
             Measurement.Of("spawn.worker", "us", Better.Lower, worker),
             Measurement.Of("exec.true", "us", Better.Lower, command),
         ];
+        if (target.MeasurePython() is null)
+        {
+            context.Tell("no Python: the runtime was built without it");
+            return results;
+        }
+
+        context.Tell("a fresh interpreter's first call");
+        var interpreter = Microseconds(context, "ref_python", samples);
+        var python = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, () => target.MeasurePython()!.Value), interpreter);
+        results.Add(Measurement.Of("python.fresh", "us", Better.Lower, python));
+        return results;
     }
 
     /// <summary>Neither side is pinned: both are several processes that the kernel may spread.</summary>

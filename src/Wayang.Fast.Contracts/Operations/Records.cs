@@ -83,7 +83,11 @@ public sealed record TaskInfo(
     ulong CpuMicroseconds,
     long OutputBytes,
     long StdoutBytes,
-    long StderrBytes);
+    long StderrBytes)
+{
+    /// <summary>The last that the task told; null: nothing.</summary>
+    public TaskProgress? Progress { get; init; }
+}
 
 /// <summary>The streams of <c>task.output</c>.</summary>
 public enum TaskStream : byte
@@ -108,4 +112,11 @@ public sealed record NodeInfo(
     string CgroupMode,
     IReadOnlyList<string> Features,
     string Note,
-    IReadOnlyDictionary<string, long> Limits);
+    IReadOnlyDictionary<string, long> Limits)
+{
+    /// <summary>What the node's policy lets tasks choose from, by name.</summary>
+    public IReadOnlyList<ProfileInfo> Profiles { get; init; } = [];
+}
+
+/// <summary>An isolation profile of the node's policy.</summary>
+public sealed record ProfileInfo(string Name, bool Files, bool OwnRoot, IReadOnlyList<string> Kinds);

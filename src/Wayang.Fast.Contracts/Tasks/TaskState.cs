@@ -68,7 +68,13 @@ public enum CauseType : byte
 /// <param name="Type">The kind of cause.</param>
 /// <param name="Value">Exit code, signal number or system call number; else 0.</param>
 /// <param name="Detail">One sentence for a person, or null.</param>
-public readonly record struct TaskCause(CauseType Type, int Value = 0, string? Detail = null);
+/// <param name="Traceback">Of an exception, where the function's language has one; many lines.</param>
+public readonly record struct TaskCause(CauseType Type, int Value = 0, string? Detail = null, string? Traceback = null);
+
+/// <summary>How far a task said it is.</summary>
+/// <param name="Percent">0 to 100; null: not told.</param>
+/// <param name="Text">A few words, or empty.</param>
+public sealed record TaskProgress(int? Percent, string Text);
 
 /// <summary>A range of priorities. Levels: system 56-63, urgent 40-55, normal 24-39, batch 8-23, idle 0-7.</summary>
 public enum TaskClass : byte

@@ -195,7 +195,10 @@ public sealed partial class TaskLifecycle
         return new TaskSnapshot(
             record.Id, record.Kind, state, record.Cause, record.Level, record.Tenant, image, function, submitted, ended,
             record.QueueMicroseconds, record.StartMicroseconds, record.RunMicroseconds, record.PeakMemoryBytes, record.CpuMicroseconds,
-            record.Output.Length, record.StdoutBytes, record.StderrBytes);
+            record.Output.Length, record.StdoutBytes, record.StderrBytes)
+        {
+            Progress = record.Progress,
+        };
     }
 
     private static void Append(TaskRecord record, Waiter waiter)

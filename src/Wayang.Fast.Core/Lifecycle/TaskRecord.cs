@@ -14,6 +14,7 @@ public sealed class TaskRecord : ITaskView
     private readonly TaskTable _table;
     private PayloadBuffer? _stdout;
     private PayloadBuffer? _stderr;
+    private ProgressCell? _progress;
     private TaskCause _cause;
     private volatile bool _cancelRequested;
 
@@ -53,6 +54,20 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Made at the first use, by the stream's one writer, and kept for the record's later tasks.</summary>
     public PayloadBuffer Stdout => _stdout ?? Create(ref _stdout);
     public PayloadBuffer Stderr => _stderr ?? Create(ref _stderr);
+
+    /// <summary>How far the task said it is; null: it said nothing.</summary>
+    public TaskProgress? Progress => Volatile.Read(ref _progress)?.Read();
+
+    /// <summary>Completion thread only. The cell is made at the first use, and kept for the record's later tasks.</summary>
+    public void SetProgress(ReadOnlySpan<byte> report)
+    {
+        if (_progress is null)
+        {
+            Volatile.Write(ref _progress, new ProgressCell());
+        }
+
+        _progress.Set(report);
+    }
 
     /// <summary>Execution's: the worker that has the task, its place in that worker's in-flight table, the attempt's ticket.</summary>
     public int Worker { get; set; } = -1;
@@ -117,6 +132,7 @@ public sealed class TaskRecord : ITaskView
         Output.Clear();
         _stdout?.Clear();
         _stderr?.Clear();
+        _progress?.Clear();
         Command = null;
         Target = null;
         Observer = null;

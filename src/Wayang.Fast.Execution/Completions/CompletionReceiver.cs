@@ -26,8 +26,8 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private const byte KindOutput = 17;
     private const byte KindError = 18;
     private const byte KindLog = 19;
+    private const byte KindProgress = 20;
     private const byte StreamStdout = 1;
-    private const int MaxErrorBytes = 4096;
 
     private readonly byte[] _scratch = new byte[65536];
 
@@ -146,6 +146,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         {
             KindOutput or KindError => ApplyPayload(worker, ref entry, index, completion, payload),
             KindLog => ApplyLog(table[entry.Record], payload),
+            KindProgress => ApplyProgress(table[entry.Record], payload),
             _ => $"wrote a slot of unknown kind {completion.Kind}",
         };
     }
@@ -166,7 +167,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
         if (completion.First)
         {
-            var bound = completion.Kind == KindError ? MaxErrorBytes : options.Current.MaxPayloadBytes;
+            var bound = completion.Kind == KindError ? ChannelLayout.MaxErrorBytes : options.Current.MaxPayloadBytes;
             if (entry.OutputTotal >= 0 || completion.Total > bound)
             {
                 return entry.OutputTotal >= 0 ? "began an output twice" : $"announced an output of {completion.Total} bytes; the bound is {bound}";
@@ -221,15 +222,15 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             return;
         }
 
-        var detail = ErrorText(payload.Length > 0 ? payload : record.Output.Span);
+        var detail = ErrorText(payload.Length > 0 ? payload : record.Output.Span, out var traceback);
         record.Output.Clear();
         if (record.CancelRequested)
         {
-            EndCall(worker, index, TaskState.Cancelled, new TaskCause(CauseType.Cancelled, 0, detail), workerServes: true);
+            EndCall(worker, index, TaskState.Cancelled, new TaskCause(CauseType.Cancelled, 0, detail, traceback), workerServes: true);
             return;
         }
 
-        EndCall(worker, index, TaskState.Failed, new TaskCause(CauseType.Exception, 0, detail), workerServes: true);
+        EndCall(worker, index, TaskState.Failed, new TaskCause(CauseType.Exception, 0, detail, traceback), workerServes: true);
     }
 
     private string? ApplyLog(TaskRecord record, ReadOnlySpan<byte> payload)
@@ -250,12 +251,37 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         return null;
     }
 
-    private static string ErrorText(ReadOnlySpan<byte> payload)
+    /// <summary>One byte of percent and a text. Text that is no UTF-8 is shown with replacement characters.</summary>
+    private static string? ApplyProgress(TaskRecord record, ReadOnlySpan<byte> payload)
     {
-        payload = payload[..Math.Min(payload.Length, MaxErrorBytes)];
+        if (payload.Length is 0 or > ProgressCell.MaxBytes || payload[0] is > 100 and not ChannelLayout.ProgressUnknown)
+        {
+            return "wrote a malformed progress report";
+        }
+
+        record.SetProgress(payload);
+        return null;
+    }
+
+    /// <summary>Code, NUL, message, and sometimes NUL, traceback.</summary>
+    private static string ErrorText(ReadOnlySpan<byte> payload, out string? traceback)
+    {
+        traceback = null;
+        payload = payload[..Math.Min(payload.Length, ChannelLayout.MaxErrorBytes)];
         var end = payload.IndexOf((byte)0);
-        return end < 0
-            ? Encoding.UTF8.GetString(payload)
-            : $"{Encoding.UTF8.GetString(payload[..end])}: {Encoding.UTF8.GetString(payload[(end + 1)..])}";
+        if (end < 0)
+        {
+            return Encoding.UTF8.GetString(payload);
+        }
+
+        var message = payload[(end + 1)..];
+        var second = message.IndexOf((byte)0);
+        if (second >= 0)
+        {
+            traceback = Encoding.UTF8.GetString(message[(second + 1)..]);
+            message = message[..second];
+        }
+
+        return $"{Encoding.UTF8.GetString(payload[..end])}: {Encoding.UTF8.GetString(message)}";
     }
 }

@@ -294,6 +294,11 @@ internal sealed partial class Shard
         Volatile.WriteBarrier();
         record.Worker = (int)(worker.Id & 0xFFFF);
         Supervisor.WatchDeadline(deadline);
+        if (pool.TellsFacts)
+        {
+            worker.Writer.SetFacts(index, ticket, record.Id.Value, attempt: 1, deadline * (1_000_000_000 / Stopwatch.Frequency));
+        }
+
         Write(worker, record, ticket);
 
         // Not before the input is in the ring: a worker that guesses its ticket could end the task, and an end in the

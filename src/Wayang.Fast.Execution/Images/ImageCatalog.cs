@@ -20,11 +20,17 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     /// <summary>Images of commands have this name; it is no hash.</summary>
     public const string CommandHash = "command";
 
+    private const string PluginKind = "c";
+    private const string PythonKind = "python";
+
+    // The shipped default is always among them; what was named before the spawner answered may be unknown to it.
+    private const int MaxCommandImages = 2 * Spawner.ProtocolLayout.MaxProfiles;
+
     private static readonly TimeSpan CommandRetry = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Hash, string Profile), Image> _images = [];
-    private readonly Dictionary<string, (int Descriptor, long Bytes)> _contents = [];
+    private readonly Dictionary<string, Content> _contents = [];
     private readonly ConcurrentDictionary<(int Tenant, string Name), string> _names = new();
     private readonly ConcurrentDictionary<(int Tenant, string Hash), string?> _owners = new();
     private readonly ConcurrentDictionary<(int Tenant, string Name), string> _profiles = new();
@@ -52,6 +58,18 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         }
     }
 
+    /// <summary>
+    /// False only before a spawner has told the policy's profiles, when more names were used than a policy can hold: each
+    /// costs an image.
+    /// </summary>
+    public bool HasPlaceFor(string profile)
+    {
+        lock (_lock)
+        {
+            return _images.ContainsKey((CommandHash, profile)) || _images.Keys.Count(static k => k.Hash == CommandHash) < MaxCommandImages;
+        }
+    }
+
     /// <summary>Finds an image that a tenant has put, by name or hash, opened under a profile. Null when there is none.</summary>
     public Image? Find(int tenant, ReadOnlySpan<byte> nameOrHash, string profile)
     {
@@ -60,7 +78,7 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         lock (_lock)
         {
             return _owners.ContainsKey((tenant, hash)) && _contents.TryGetValue(hash, out var content)
-                ? GetOrOpen(hash, profile, ImageKind.CPlugin, content.Descriptor, content.Bytes)
+                ? GetOrOpen(hash, profile, content.Kind, content.Descriptor, content.Bytes)
                 : null;
         }
     }
@@ -73,7 +91,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
             return (null, refusal);
         }
 
-        var hash = Convert.ToHexStringLower(SHA256.HashData(upload.Data.Span));
+        var isPython = upload.Kind == PythonKind;
+        ReadOnlyMemory<byte> stored = isPython ? PythonSource.Pack(upload) : upload.Data;
+        var hash = Convert.ToHexStringLower(SHA256.HashData(stored.Span));
         Image image;
         lock (_lock)
         {
@@ -84,12 +104,12 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
                     return (null, new OperationError(ErrorCode.ResourceExhausted, $"the node holds {_contents.Count} images already; the bound is max_images"));
                 }
 
-                if (!TryStore(upload.Data.Span, out var descriptor, out var why))
+                if (!TryStore(stored.Span, out var descriptor, out var why))
                 {
                     return (null, new OperationError(ErrorCode.ResourceExhausted, $"the content cannot be stored: {why}", null, 1000));
                 }
 
-                content = (descriptor, upload.Data.Length);
+                content = new Content(isPython ? ImageKind.Python : ImageKind.CPlugin, descriptor, upload.Data.Length);
                 _contents.Add(hash, content);
             }
 
@@ -98,7 +118,7 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
                 _images.Remove((hash, profile));
             }
 
-            image = GetOrOpen(hash, profile, ImageKind.CPlugin, content.Descriptor, content.Bytes);
+            image = GetOrOpen(hash, profile, content.Kind, content.Descriptor, content.Bytes);
         }
 
         await image.Opened.Task.WaitAsync(cancellation).ConfigureAwait(false);
@@ -122,7 +142,7 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         lock (_lock)
         {
             return [.. _images.Values
-                .Where(i => i.Kind == ImageKind.CPlugin && _owners.ContainsKey((tenant, i.Hash)))
+                .Where(i => i.Kind != ImageKind.Command && _owners.ContainsKey((tenant, i.Hash)))
                 .Select(i => Describe(i, _owners.GetValueOrDefault((tenant, i.Hash))))];
         }
     }
@@ -201,18 +221,33 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     [SuppressMessage("Performance", "CA1859", Justification = "a refusal or nothing")]
     private static OperationError? Refuse(ImageUpload upload)
     {
-        if (!string.Equals(upload.Kind, "c", StringComparison.Ordinal))
+        if (upload.Kind is not (PluginKind or PythonKind))
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"kind '{upload.Kind}' is not known; this version loads 'c' (a shared library with wayang_plugin_init)", "kind");
+            return new OperationError(
+                ErrorCode.InvalidArgument,
+                $"kind '{upload.Kind}' is not known; there are '{PluginKind}' (a shared library with wayang_plugin_init) and '{PythonKind}' (a module's source)",
+                "kind");
         }
 
-        if (upload.Data.Length < 64 || !upload.Data.Span[..4].SequenceEqual("\u007fELF"u8))
+        if (upload.Name is { } name && !IsName(name))
         {
-            return new OperationError(ErrorCode.InvalidArgument, "data is no ELF shared library", "data");
+            return new OperationError(ErrorCode.InvalidArgument, $"name '{name}' must be 1 to 63 of A-Z a-z 0-9 . _ -", "name");
         }
 
-        return upload.Name is { } name && !IsName(name)
-            ? new OperationError(ErrorCode.InvalidArgument, $"name '{name}' must be 1 to 63 of A-Z a-z 0-9 . _ -", "name")
+        return upload.Kind == PythonKind ? PythonSource.Refuse(upload) : RefusePlugin(upload);
+    }
+
+    [SuppressMessage("Performance", "CA1859", Justification = "a refusal or nothing")]
+    private static OperationError? RefusePlugin(ImageUpload upload)
+    {
+        if (upload.Preload.Count > 0 || upload.FileName is not null)
+        {
+            var field = upload.Preload.Count > 0 ? "preload" : "file";
+            return new OperationError(ErrorCode.InvalidArgument, $"'{field}' belongs to kind python", field);
+        }
+
+        return upload.Data.Length < 64 || !upload.Data.Span[..4].SequenceEqual("\u007fELF"u8)
+            ? new OperationError(ErrorCode.InvalidArgument, "data is no ELF shared library", "data")
             : null;
     }
 
@@ -220,7 +255,11 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         name.Length is >= 1 and <= 63 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
     private static ImageDescription Describe(Image image, string? name) =>
-        new(image.Hash, name, "c", image.Bytes, image.Functions, image.State.ToString().ToLowerInvariant());
+        new(image.Hash, name, image.Kind == ImageKind.Python ? PythonKind : PluginKind, image.Bytes, image.Functions, image.State.ToString().ToLowerInvariant());
+
+    /// <param name="Descriptor">Sealed memory file, owned by the catalog.</param>
+    /// <param name="Bytes">Of what was put.</param>
+    private sealed record Content(ImageKind Kind, int Descriptor, long Bytes);
 
     private Image GetOrOpen(string hash, string profile, ImageKind kind, int descriptor, long bytes)
     {

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Isolation;
 
 namespace Wayang.Fast.Execution.Spawner;
 
@@ -26,6 +28,9 @@ public enum ImageKind
 {
     Command = 1,
     CPlugin = 2,
+
+    /// <summary>A Python module, with what is preloaded.</summary>
+    Python = 3,
 }
 
 /// <summary>How a worker process ended, as the spawner decided it.</summary>
@@ -55,6 +60,18 @@ internal enum SpawnerFeatures : uint
     Landlock = 0x20,
     SeccompNotify = 0x40,
     CpuGroup = 0x80,
+
+    /// <summary>Python images can be opened.</summary>
+    Python = 0x100,
+}
+
+/// <summary>What a profile of the policy is; told in WELCOME.</summary>
+[Flags]
+internal enum SpawnerProfileTraits : uint
+{
+    None = 0,
+    Files = 0x1,
+    OwnRoot = 0x2,
 }
 
 /// <summary>Sizes and fixed numbers of the protocol.</summary>
@@ -68,6 +85,8 @@ internal static class ProtocolLayout
     public const int HeaderBytes = 24;
     public const int HelloBytes = 8;
     public const int WelcomeBytes = 264;
+    public const int ProfileBytes = 72;
+    public const int MaxProfiles = 16;
     public const int ImageOpenBytes = 144;
     public const int ImageRefBytes = 8;
     public const int ImageReadyBytes = 16;
@@ -76,6 +95,9 @@ internal static class ProtocolLayout
     public const int WorkerStartedBytes = 16;
     public const int WorkerExitedBytes = 160;
     public const int FailureBytes = 528;
+
+    /// <summary>The most that may follow a failure in IMAGE_GONE: lines that the image wrote.</summary>
+    public const int DetailBytes = 4096;
     public const uint ArgumentsMagic = 0x52415957;
     public const int ArgumentsMaxBytes = 2 * 1024 * 1024;
 }
@@ -151,13 +173,15 @@ internal static class MessageWriter
 }
 
 /// <summary>Answer to HELLO.</summary>
-internal sealed record Welcome(SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note);
+internal sealed record Welcome(
+    SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note, IReadOnlyList<ProfileDescription> Profiles);
 
 /// <summary>The last word on a worker.</summary>
 internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text);
 
 /// <summary>A failure told by the spawner.</summary>
-internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text)
+/// <param name="Detail">Lines of the image itself; empty when there are none.</param>
+internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text, string Detail)
 {
     private const uint Closed = 4; // wy_status
 
@@ -188,7 +212,9 @@ internal static class MessageReader
     public static bool TryReadWelcome(ReadOnlySpan<byte> body, out Welcome? welcome)
     {
         welcome = null;
-        if (body.Length != ProtocolLayout.WelcomeBytes || BinaryPrimitives.ReadUInt32LittleEndian(body) != ProtocolLayout.Version)
+        if (body.Length < ProtocolLayout.WelcomeBytes
+            || !TryReadProfiles(body[ProtocolLayout.WelcomeBytes..], out var profiles)
+            || BinaryPrimitives.ReadUInt32LittleEndian(body) != ProtocolLayout.Version)
         {
             return false;
         }
@@ -197,7 +223,32 @@ internal static class MessageReader
             (SpawnerFeatures)BinaryPrimitives.ReadUInt32LittleEndian(body[4..]),
             BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
             (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(body[12..]), 65535),
-            ReadText(body[16..]));
+            ReadText(body[16..ProtocolLayout.WelcomeBytes]),
+            profiles);
+        return true;
+    }
+
+    private static bool TryReadProfiles(ReadOnlySpan<byte> tail, out ProfileDescription[] profiles)
+    {
+        profiles = [];
+        var count = tail.Length / ProtocolLayout.ProfileBytes;
+        if (count is 0 or > ProtocolLayout.MaxProfiles || tail.Length != count * ProtocolLayout.ProfileBytes)
+        {
+            return false;
+        }
+
+        var told = new (string Name, bool HasFiles, bool HasOwnRoot)[count];
+        for (var i = 0; i < count; i++)
+        {
+            var profile = tail.Slice(i * ProtocolLayout.ProfileBytes, ProtocolLayout.ProfileBytes);
+            var flags = (SpawnerProfileTraits)BinaryPrimitives.ReadUInt32LittleEndian(profile[ProtocolLayout.NameBytes..]);
+            told[i] = (
+                ReadText(profile[..ProtocolLayout.NameBytes]),
+                flags.HasFlag(SpawnerProfileTraits.Files),
+                flags.HasFlag(SpawnerProfileTraits.OwnRoot));
+        }
+
+        profiles = PolicyProfiles.Describe(told);
         return true;
     }
 
@@ -268,10 +319,11 @@ internal static class MessageReader
         return exit.Kind is >= ExitKind.Code and <= ExitKind.Lost;
     }
 
-    public static bool TryReadFailure(ReadOnlySpan<byte> body, out SpawnerFailure failure)
+    /// <param name="withDetail">Whether text may follow it: IMAGE_GONE.</param>
+    public static bool TryReadFailure(ReadOnlySpan<byte> body, bool withDetail, out SpawnerFailure failure)
     {
         failure = default;
-        if (body.Length != ProtocolLayout.FailureBytes)
+        if (body.Length < ProtocolLayout.FailureBytes || body.Length > ProtocolLayout.FailureBytes + (withDetail ? ProtocolLayout.DetailBytes : 0))
         {
             return false;
         }
@@ -280,9 +332,20 @@ internal static class MessageReader
             BinaryPrimitives.ReadUInt64LittleEndian(body),
             BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
             BinaryPrimitives.ReadInt32LittleEndian(body[12..]),
-            ReadText(body[16..]));
+            ReadText(body[16..ProtocolLayout.FailureBytes]),
+            Printable(Encoding.UTF8.GetString(body[ProtocolLayout.FailureBytes..])));
         return true;
     }
+
+    /// <summary>What an image wrote ends up in terminals: no control characters but line ends and tabs.</summary>
+    private static string Printable(string text) =>
+        string.Create(text.Length, text, static (span, from) =>
+        {
+            for (var i = 0; i < span.Length; i++)
+            {
+                span[i] = char.IsControl(from[i]) && from[i] is not ('\n' or '\t') ? '?' : from[i];
+            }
+        });
 
     private static string ReadText(ReadOnlySpan<byte> field)
     {

@@ -107,7 +107,7 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, IncidentLog inc
             return;
         }
 
-        Fail(image, failure.Text);
+        Fail(image, failure.Detail.Length > 0 ? failure.Detail : failure.Text);
     }
 
     /// <summary>True when the refused request was the opening of an image.</summary>

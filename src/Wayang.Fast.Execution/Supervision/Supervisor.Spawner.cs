@@ -97,7 +97,7 @@ internal sealed partial class Supervisor
             case MessageType.ImageGone:
             case MessageType.Refused:
             case MessageType.Log:
-                return MessageReader.TryReadFailure(body, out var failure) && OnFailure(type, request, failure);
+                return MessageReader.TryReadFailure(body, type == MessageType.ImageGone, out var failure) && OnFailure(type, request, failure);
             default:
                 return false;
         }

@@ -62,7 +62,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         });
 
         // A worker that serves one task takes one call.
-        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : options.Current.CallConcurrency;
+        var most = pool.TellsFacts ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
+        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : Math.Min(options.Current.CallConcurrency, most);
         return new CallWorker(id, pool, channel, concurrency) { StartRequested = Stopwatch.GetTimestamp() };
     }
 

@@ -29,6 +29,9 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
     /// <summary>Set anew when the options are replaced.</summary>
     public int MaxWorkers { get; set; } = maxWorkers;
 
+    /// <summary>Its calls ask for their task's id, attempt and deadline.</summary>
+    public bool TellsFacts { get; } = image.Kind == Spawner.ImageKind.Python;
+
     public bool IsCommand => Image.Kind == Spawner.ImageKind.Command;
 
     /// <summary>Workers that have a free index; the last is taken first (its caches are warm).</summary>

@@ -43,17 +43,21 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     /// <summary>Queues the operation and counts it in flight, or refuses.</summary>
     public static OperationError? Start(
-        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame,
-        ReadOnlySpan<ParameterSlot> slots, ref int inFlight)
+        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
         // An image is copied once more, for its keeper.
         var bytes = CopiedBytes(kind, frame.Length);
-        if (!server.Budget.TryTake(bytes))
+        if (!connection.Budget.TryTake(bytes))
         {
             return new(ErrorCode.ResourceExhausted, "Too many large requests are being handled.", RetryAfterMs: BusyRetryMs);
         }
 
-        Interlocked.Increment(ref inFlight);
+        if (connection.BeginCall() is { } busy)
+        {
+            connection.Budget.Return(bytes);
+            return busy;
+        }
+
         server.Cold.Queue(new ColdCall(connection, server, kind, messageId, frame, slots));
         return null;
     }
@@ -86,7 +90,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
         _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
         ArrayPool<byte>.Shared.Return(_frame);
-        _server.Budget.Return(CopiedBytes(_kind, _length));
+        _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
         {
             _connection.Complete(_messageId, refusal);
@@ -220,7 +224,11 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             Encoding.UTF8.GetString(_slots[0].Of(Frame)),
             _slots[1].Of(Frame).ToArray(),
             _slots[2].Present ? Encoding.UTF8.GetString(_slots[2].Of(Frame)) : null,
-            _connection.Tenant);
+            _connection.Tenant)
+        {
+            Preload = ReadTexts(3),
+            FileName = _slots[4].Present ? Encoding.UTF8.GetString(_slots[4].Of(Frame)) : null,
+        };
         if (upload.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
         {
             return new(ErrorCode.InvalidArgument, "'name' holds letters, digits, '.', '_' and '-' only.", "name");
@@ -237,6 +245,28 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         ReplyEncoder.Image(ref writer, image);
         writer.Commit();
         return null;
+    }
+
+    /// <summary>A list of texts; what is no text is an empty one, which no name is.</summary>
+    private List<string> ReadTexts(int slot)
+    {
+        var texts = new List<string>();
+        if (_slots[slot].Present)
+        {
+            var reader = new MessagePackReader(_slots[slot].Of(Frame));
+            reader.TryReadArrayHeader(out var count);
+            for (var i = 0; i < count; i++)
+            {
+                var isText = reader.TryReadStringOrBinary(out var text);
+                texts.Add(isText ? Encoding.UTF8.GetString(text) : "");
+                if (!isText)
+                {
+                    reader.TrySkip();
+                }
+            }
+        }
+
+        return texts;
     }
 
     private static void WriteImages(ref MessagePackWriter writer, IReadOnlyList<ImageDescription> images)

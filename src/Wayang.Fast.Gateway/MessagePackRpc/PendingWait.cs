@@ -13,13 +13,27 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
     private int _told;
     private ITimer? _timer;
 
+    /// <summary>After a refusal it is over, and no longer counted.</summary>
     public OperationError? Start(int tenant, TimeSpan? timeout, TimeProvider time)
     {
-        var refusal = tasks.Wait(id, tenant, this, messageId);
-        if (refusal is not null)
+        var started = false;
+        try
         {
-            Interlocked.Exchange(ref _told, 1);
-            return refusal;
+            var refusal = tasks.Wait(id, tenant, this, messageId);
+            started = refusal is null;
+            if (!started)
+            {
+                return refusal;
+            }
+        }
+        finally
+        {
+            // Whoever tells ends the count: a closing connection may have been faster.
+            if (!started && Interlocked.Exchange(ref _told, 1) == 0)
+            {
+                connection.EndWait(this);
+                connection.EndCall();
+            }
         }
 
         if (timeout is { } period && Volatile.Read(ref _told) == 0)
@@ -53,6 +67,7 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
         if (Interlocked.Exchange(ref _told, 1) == 0)
         {
             tasks.Forget(id, this, messageId);
+            connection.EndCall();
         }
 
         _timer?.Dispose();

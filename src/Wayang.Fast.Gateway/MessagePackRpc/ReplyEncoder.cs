@@ -104,7 +104,7 @@ internal static class ReplyEncoder
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null));
+        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -137,6 +137,17 @@ internal static class ReplyEncoder
         Number(ref writer, "output_bytes"u8, task.OutputBytes);
         Number(ref writer, "stdout_bytes"u8, task.StdoutBytes);
         Number(ref writer, "stderr_bytes"u8, task.StderrBytes);
+        if (task.Progress is { } progress)
+        {
+            writer.WriteString("progress"u8);
+            writer.WriteMapHeader(1 + Count(progress.Percent is not null));
+            if (progress.Percent is { } percent)
+            {
+                Number(ref writer, "percent"u8, percent);
+            }
+
+            Text(ref writer, "text"u8, progress.Text);
+        }
     }
 
     public static void Image(ref MessagePackWriter writer, ImageDescription image)
@@ -156,7 +167,7 @@ internal static class ReplyEncoder
 
     public static void Node(ref MessagePackWriter writer, NodeDescription node)
     {
-        writer.WriteMapHeader(8);
+        writer.WriteMapHeader(9);
         Text(ref writer, "node"u8, node.Node);
         Text(ref writer, "version"u8, node.Version);
         Text(ref writer, "started"u8, Time(node.Started));
@@ -166,6 +177,26 @@ internal static class ReplyEncoder
         Texts(ref writer, "features"u8, node.Features);
         Text(ref writer, "note"u8, node.Note);
         Numbers(ref writer, "limits"u8, node.Limits);
+        writer.WriteString("profiles"u8);
+        writer.WriteMapHeader(node.Profiles.Count);
+        foreach (var profile in node.Profiles)
+        {
+            writer.WriteString(profile.Name);
+            writer.WriteMapHeader(3);
+            writer.WriteString("files"u8);
+            writer.WriteBoolean(profile.HasFiles);
+            writer.WriteString("own_root"u8);
+            writer.WriteBoolean(profile.HasOwnRoot);
+            Texts(ref writer, "kinds"u8, profile.Kinds);
+        }
+    }
+
+    public static void Session(ref MessagePackWriter writer, RpcSession session)
+    {
+        writer.WriteMapHeader(3);
+        Text(ref writer, "identity"u8, session.Identity.Name);
+        Number(ref writer, "tenant"u8, session.Tenant);
+        Texts(ref writer, "scopes"u8, ScopeNames.Text(session.Scopes).Split(','));
     }
 
     public static void Numbers(ref MessagePackWriter writer, ReadOnlySpan<byte> key, IReadOnlyDictionary<string, long> values)
@@ -201,7 +232,7 @@ internal static class ReplyEncoder
             CauseType.SandboxViolation when cause.Value != 0 => "syscall"u8,
             _ => default,
         };
-        writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null));
+        writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null) + Count(cause.Traceback is not null));
         writer.WriteString("type"u8);
         writer.WriteString(WireNames.Utf8(cause.Type));
         if (!numberKey.IsEmpty)
@@ -212,6 +243,11 @@ internal static class ReplyEncoder
         if (detail is not null)
         {
             Text(ref writer, cause.Type == CauseType.SandboxViolation ? "what"u8 : "detail"u8, detail);
+        }
+
+        if (cause.Traceback is { } traceback)
+        {
+            Text(ref writer, "traceback"u8, traceback);
         }
     }
 

@@ -3,12 +3,17 @@ using System.Globalization;
 
 namespace Wayang.Fast.Host.Cli;
 
-/// <summary><c>wayang images</c>: what the node can call; <c>images put</c> stores a plugin under a name.</summary>
+/// <summary><c>wayang images</c>: what the node can call; <c>images put</c> stores a plugin or a Python module under a name.</summary>
 internal static class ImagesCommand
 {
     private const int ShownDigits = 12;
 
-    private static readonly Argument<string> File = new("FILE") { Description = "A C plugin: a shared object made with wayang_plugin.h." };
+    private static readonly Argument<string> File = new("FILE")
+    {
+        Description = "A C plugin (FILE.so, made with wayang_plugin.h) or a Python module (FILE.py).",
+    };
+
+    private static readonly Option<string?> Kind = new("--kind") { Description = "c or python; by default what the file's name says.", HelpName = "KIND" };
 
     private static readonly Option<string?> Name = new("--name") { Description = "Name to call it by.", HelpName = "NAME" };
 
@@ -31,23 +36,31 @@ internal static class ImagesCommand
 
     private static Command BuildPut()
     {
-        var put = new Command("put", "Stores a C plugin on the node, by content.")
+        var put = new Command("put", "Stores a C plugin or a Python module on the node, by content.")
         {
-            File, Name,
+            File, Name, Kind, ImageFile.Preload,
         };
         DetailedHelp.Describe(
             put,
             """
-            Example:
+            Examples:
               wayang images put ./text.so --name text
+              wayang images put ./jobs.py --name jobs --preload decimal,zoneinfo
             """);
         put.SetAction(static async (result, cancellation) =>
         {
-            var content = await InputReader.ReadFileAsync(result.GetRequiredValue(File), "the plugin", cancellation);
+            var file = result.GetRequiredValue(File);
+            var kind = ReadKind(file, result.GetValue(Kind));
+            var preload = ImageFile.ReadPreload(result);
+            if (preload.Length > 0 && kind != ImageFile.Python)
+            {
+                throw new CommandException("--preload belongs to Python modules", $"{file} is of kind {kind}.", ExitCodes.Usage);
+            }
+
             var session = await RuntimeSession.ConnectAsync(result.GetValue(ClientOptions.Socket), cancellation);
             await using (session)
             {
-                var image = await session.Client.PutImageAsync("c", content, result.GetValue(Name), cancellation);
+                var image = await ImageFile.PutAsync(session.Client, file, kind, result.GetValue(Name), preload, cancellation);
                 if (result.GetValue(ClientOptions.Json))
                 {
                     JsonText.Print(writer =>
@@ -66,6 +79,14 @@ internal static class ImagesCommand
         });
         return put;
     }
+
+    private static string ReadKind(string file, string? given) => (given ?? ImageFile.KindOf(file)) switch
+    {
+        ImageFile.Plugin => ImageFile.Plugin,
+        ImageFile.Python => ImageFile.Python,
+        null => throw new CommandException($"{file}: its name does not tell what it is", "Add --kind c or --kind python.", ExitCodes.Usage),
+        var other => throw new CommandException($"--kind '{other}': there is no such kind", "There are: c, python.", ExitCodes.Usage),
+    };
 
     private static async Task<int> ListAsync(ParseResult result, CancellationToken cancellation)
     {

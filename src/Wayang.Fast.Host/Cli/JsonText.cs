@@ -84,6 +84,17 @@ internal static class JsonText
         writer.WriteNumber("output_bytes", info.OutputBytes);
         writer.WriteNumber("stdout_bytes", info.StdoutBytes);
         writer.WriteNumber("stderr_bytes", info.StderrBytes);
+        if (info.Progress is { } progress)
+        {
+            writer.WriteStartObject("progress");
+            if (progress.Percent is { } percent)
+            {
+                writer.WriteNumber("percent", percent);
+            }
+
+            writer.WriteString("text", progress.Text);
+            writer.WriteEndObject();
+        }
     }
 
     public static void WriteImage(Utf8JsonWriter writer, ImageInfo image)
@@ -206,6 +217,11 @@ internal static class JsonText
         if (cause.Detail is not null)
         {
             writer.WriteString(cause.Type == CauseType.SandboxViolation ? "what" : "detail", cause.Detail);
+        }
+
+        if (cause.Traceback is not null)
+        {
+            writer.WriteString("traceback", cause.Traceback);
         }
 
         writer.WriteEndObject();

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 
+using Wayang.Fast.Contracts.Operations;
+
 namespace Wayang.Fast.Host.Cli;
 
 /// <summary><c>wayang node</c>: what the node is, what this host lets it do, its bounds, its last incidents.</summary>
@@ -34,6 +36,7 @@ internal static class NodeCommand
                         writer.WriteBoolean("root", node.Root);
                         writer.WriteString("cgroup_mode", node.CgroupMode);
                         JsonText.WriteTexts(writer, "features", node.Features);
+                        WriteProfiles(writer, node.Profiles);
                         writer.WriteString("note", node.Note);
                         JsonText.WriteNumbers(writer, "limits", node.Limits);
                         JsonText.WriteIncidents(writer, incidents);
@@ -48,6 +51,11 @@ internal static class NodeCommand
                 if (node.Note.Length > 0)
                 {
                     Line("note", node.Note);
+                }
+
+                foreach (var profile in node.Profiles)
+                {
+                    Line("profile", $"{profile.Name}: {string.Join(", ", profile.Kinds)}; {Root(profile)}");
                 }
 
                 foreach (var (name, value) in node.Limits.OrderBy(static p => p.Key, StringComparer.Ordinal))
@@ -65,6 +73,25 @@ internal static class NodeCommand
             return ExitCodes.Success;
         });
         return command;
+    }
+
+    private static string Root(ProfileInfo profile) =>
+        profile.OwnRoot ? "a root of its own" : profile.Files ? "parts of the host's files, read-only" : "no files";
+
+    private static void WriteProfiles(System.Text.Json.Utf8JsonWriter writer, IReadOnlyList<ProfileInfo> profiles)
+    {
+        writer.WriteStartArray("profiles");
+        foreach (var profile in profiles)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", profile.Name);
+            writer.WriteBoolean("files", profile.Files);
+            writer.WriteBoolean("own_root", profile.OwnRoot);
+            JsonText.WriteTexts(writer, "kinds", profile.Kinds);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
     }
 
     private static void Line(string name, string value) => Console.Out.WriteLine($"{name,-10}{value}");

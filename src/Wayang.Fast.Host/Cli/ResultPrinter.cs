@@ -25,6 +25,11 @@ internal static class ResultPrinter
         // A command that exits on its own has spoken for itself; every other end is told.
         if (result.Cause.Type != CauseType.Exit && result.State != TaskState.Succeeded)
         {
+            if (result.Cause.Traceback is { } traceback)
+            {
+                await Console.Error.WriteAsync(traceback.EndsWith('\n') ? traceback : traceback + '\n');
+            }
+
             await Console.Error.WriteLineAsync($"wayang: task {result.Id} {WireNames.Text(result.State)}: {Describe(result.Cause)}");
         }
 

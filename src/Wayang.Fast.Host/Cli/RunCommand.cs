@@ -23,6 +23,7 @@ internal static class RunCommand
             Ctrl-C once cancels the task, twice gives up waiting.
 
             Examples:
+              wayang run python ./hello.py:greet --data '{"name": "you"}'
               wayang run c ./text.so:count --data @README.md
               wayang run --timeout 10s -- sh -c 'echo hello; id -u'
               wayang run -- gzip -c < notes.txt > notes.txt.gz
@@ -41,7 +42,7 @@ internal static class RunCommand
         await using (session)
         {
             var spec = await TaskBuilder.BuildAsync(arguments, session.Client, UntilFirst(interrupts));
-            var id = await session.Client.SubmitAsync(spec, giveUp.Token);
+            var id = await TaskBuilder.SubmitAsync(session.Client, spec, giveUp.Token);
             var ended = await WaitAsync(session.Client, id, interrupts, giveUp.Token);
             return await ResultPrinter.PrintAsync(ended, result.GetValue(ClientOptions.Json));
         }

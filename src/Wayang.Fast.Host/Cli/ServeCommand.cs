@@ -15,6 +15,11 @@ internal static class ServeCommand
 
     private static readonly Option<string?> Config = new("--config", "-c") { Description = "YAML file of the node.", HelpName = "FILE" };
 
+    private static readonly Option<string?> Policy = new("--policy")
+    {
+        Description = "Directory of the isolation policy (default: the installation's).", HelpName = "DIR",
+    };
+
     private static readonly Option<bool> AsDaemon = new("--daemon") { Hidden = true };
 
     private static readonly Option<bool> Private = new("--private") { Hidden = true };
@@ -25,7 +30,7 @@ internal static class ServeCommand
     {
         var command = new Command("serve", "Starts the runtime of this user and stays until it is stopped (Ctrl-C or SIGTERM: in order).")
         {
-            Config, AsDaemon, Private, StarterUid,
+            Config, Policy, AsDaemon, Private, StarterUid,
         };
         DetailedHelp.Describe(
             command,
@@ -35,8 +40,13 @@ internal static class ServeCommand
 
             On SIGHUP it reads its configuration again and applies what can be changed ('wayang config reload').
 
-            Example:
+            The isolation policy is a directory that only root (or you) may write: copy native/policy of the
+            installation, add NAME.profile files, and name it with --policy or in WAYANG_POLICY.
+            A wrong one is refused with its file and line; see also: wayang doctor --only installation --policy DIR
+
+            Examples:
               wayang serve --config /etc/wayang.yaml
+              wayang serve --policy /etc/wayang/policy
             """);
         command.SetAction(static (result, cancellation) =>
             result.GetValue(AsDaemon) ? ServeAsync(result, cancellation) : StartAsync(result, cancellation));
@@ -46,6 +56,8 @@ internal static class ServeCommand
     /// <summary>In the foreground: keeper, told to end when we are.</summary>
     private static async Task<int> StartAsync(ParseResult result, CancellationToken cancellation)
     {
+        PolicyCheck.Use(result.GetValue(Policy));
+
         var config = result.GetValue(Config) is { } given ? Path.GetFullPath(given) : null;
         var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : null;
         // Read here: a wrong file is told at once, and the daemon's own user may not be able to read it.
@@ -131,8 +143,10 @@ internal static class ServeCommand
                 Settings = settings with
                 {
                     Runtime = settings.Runtime with { ProfileMemoryBytes = PolicyMemory.Read(installation.PolicyDirectory) },
+                    RpcTcp = isPrivate ? new RpcTcpSettings() : settings.RpcTcp,
                 },
                 Images = bundle.Images,
+                TokensText = bundle.TokensText,
             },
             cancellation);
     }

@@ -63,6 +63,12 @@ internal static class StatusCommand
             Line("cause", ResultPrinter.Describe(info.Cause));
         }
 
+        if (info.Progress is { } progress)
+        {
+            var percent = progress.Percent is { } number ? string.Create(CultureInfo.InvariantCulture, $"{number} % ") : "";
+            Line("progress", percent + progress.Text);
+        }
+
         Line("priority", string.Create(CultureInfo.InvariantCulture, $"{info.Priority} ({WireNames.Text(info.Class)})"));
         Line("submitted", info.Submitted.ToString("O", CultureInfo.InvariantCulture));
         Line("queued", Microseconds(info.QueueMicroseconds));

@@ -25,7 +25,7 @@ internal static class SubmitCommand
             await using (session)
             {
                 var spec = await TaskBuilder.BuildAsync(arguments, session.Client, cancellation);
-                var id = await session.Client.SubmitAsync(spec, cancellation);
+                var id = await TaskBuilder.SubmitAsync(session.Client, spec, cancellation);
                 if (result.GetValue(ClientOptions.Json))
                 {
                     JsonText.Print(writer => writer.WriteString("task", id.ToString()));

@@ -17,7 +17,16 @@ internal sealed record TaskArguments(
     string? Profile,
     TaskClass? Class,
     int? Priority,
-    uint? TimeoutMs);
+    uint? TimeoutMs)
+{
+    /// <summary>What the file of a call is: c or python.</summary>
+    public string ImageKind { get; init; } = ImageFile.Plugin;
+
+    /// <summary>Modules that a Python file is loaded with.</summary>
+    public IReadOnlyList<string> Preload { get; init; } = [];
+
+    public WorkerReuse Reuse { get; init; }
+}
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
 internal sealed class TaskOptions
@@ -26,7 +35,7 @@ internal sealed class TaskOptions
 
     private readonly Argument<string[]> words = new("TASK")
     {
-        Description = "c FILE.so:FUNCTION (or c IMAGE:FUNCTION of an image that the node has), or -- COMMAND [ARGUMENT...]",
+        Description = "python FILE.py:FUNCTION, c FILE.so:FUNCTION (or IMAGE:FUNCTION of an image that the node has), or -- COMMAND [ARGUMENT...]",
         Arity = ArgumentArity.ZeroOrMore,
     };
 
@@ -38,7 +47,7 @@ internal sealed class TaskOptions
 
     private readonly Option<string?> profile = new("--profile")
     {
-        Description = "Isolation profile: compute or standard; by default the tightest that the kind of task can live with.",
+        Description = "Isolation profile of the node's policy (compute, standard, or an operator's own; see: wayang node); by default the tightest that the kind of task can live with.",
         HelpName = "NAME",
     };
 
@@ -60,6 +69,12 @@ internal sealed class TaskOptions
         HelpName = "TIME",
     };
 
+    private readonly Option<string?> reuse = new("--reuse")
+    {
+        Description = "tenant (default): a warm worker may serve it; never: a fresh process, a fresh interpreter.",
+        HelpName = "HOW",
+    };
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -68,6 +83,8 @@ internal sealed class TaskOptions
         command.Options.Add(taskClass);
         command.Options.Add(priority);
         command.Options.Add(timeout);
+        command.Options.Add(reuse);
+        command.Options.Add(ImageFile.Preload);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -99,6 +116,12 @@ internal sealed class TaskOptions
             throw Usage("--data TEXT is the input of a function", "Pipe the input of a command in, or give --data @FILE.");
         }
 
+        var preload = ImageFile.ReadPreload(result);
+        if (preload.Length > 0 && (isCommand || before[0] != ImageFile.Python))
+        {
+            throw Usage("--preload belongs to Python files", $"Write: wayang {result.CommandResult.Command.Name} python FILE.py:FUNCTION --preload json,re");
+        }
+
         return new TaskArguments(
             isCommand ? null : before[1],
             isCommand ? after! : [],
@@ -106,7 +129,12 @@ internal sealed class TaskOptions
             result.GetValue(profile),
             ReadClass(result.GetValue(taskClass)),
             result.GetValue(priority),
-            ReadTimeout(result.GetValue(timeout)));
+            ReadTimeout(result.GetValue(timeout)))
+        {
+            ImageKind = isCommand ? ImageFile.Plugin : before[0],
+            Preload = preload,
+            Reuse = ReadReuse(result.GetValue(reuse)),
+        };
     }
 
     private static void CheckCall(ParseResult result, List<string> before)
@@ -114,21 +142,22 @@ internal sealed class TaskOptions
         var name = result.CommandResult.Command.Name;
         if (before.Count == 0)
         {
-            throw Usage("no task given", $"Write: wayang {name} c ./plugin.so:function --data TEXT, or: wayang {name} -- COMMAND");
+            throw Usage("no task given", $"Write: wayang {name} python ./file.py:function --data TEXT, wayang {name} c ./plugin.so:function, or: wayang {name} -- COMMAND");
         }
 
-        if (!string.Equals(before[0], "c", StringComparison.Ordinal))
+        if (before[0] is not (ImageFile.Plugin or ImageFile.Python))
         {
             throw Usage(
                 $"'{before[0]}' is no kind of task that is called by function",
-                $"Functions of C plugins are called with: wayang {name} c FILE.so:FUNCTION. A command follows '--': wayang {name} -- {string.Join(' ', before)}");
+                $"Functions are called with: wayang {name} python FILE.py:FUNCTION, or c FILE.so:FUNCTION. A command follows '--': wayang {name} -- {string.Join(' ', before)}");
         }
 
+        var example = ImageFile.Example(before[0]);
         if (before.Count != 2 || before[1].LastIndexOf(':') is var colon && (colon <= 0 || colon == before[1].Length - 1))
         {
             throw Usage(
-                before.Count < 2 ? "which function?" : $"'{string.Join(' ', before.Skip(1))}' is not FILE.so:FUNCTION",
-                $"Write the file, a colon, the function: wayang {name} c ./plugin.so:function");
+                before.Count < 2 ? "which function?" : $"'{string.Join(' ', before.Skip(1))}' is not {(before[0] == ImageFile.Python ? "FILE.py" : "FILE.so")}:FUNCTION",
+                $"Write the file, a colon, the function: wayang {name} {before[0]} {example}:function");
         }
     }
 
@@ -153,6 +182,11 @@ internal sealed class TaskOptions
         var behind = result.Tokens.Count - dash - 1;
         return ([.. all.Take(all.Length - behind)], [.. all.Skip(all.Length - behind)]);
     }
+
+    private static WorkerReuse ReadReuse(string? text) =>
+        text is null ? WorkerReuse.Tenant
+        : WireNames.TryParse<WorkerReuse>(text, out var reuse) ? reuse
+        : throw Usage($"--reuse '{text}': there is no such way", "There are: tenant (a warm worker may serve it), never (a fresh process).");
 
     private static TaskClass? ReadClass(string? text)
     {

@@ -2,6 +2,7 @@ using System.Text;
 
 using Microsoft.Win32.SafeHandles;
 
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Host.Configuration;
@@ -10,27 +11,31 @@ namespace Wayang.Fast.Host.Configuration;
 /// What a configuration is read of, with the contents of its images, in one sealed memory file: it is made by whoever started the
 /// runtime and may read the files, kept by the keeper, and handed to each daemon that it starts.
 /// <code>
-/// "WYCONF01" | path | text | socket | count, (name, value)... | count, (index of the image, length, content)...
+/// "WYCONF02" | path | text | socket | tokens | count, (name, value)... | count, (index of the image, length, content)...
 /// </code>
 /// Integers are little-endian, texts UTF-8 behind a length; what reads it takes nothing for granted.
 /// </summary>
 internal sealed class ConfigurationBundle
 {
-    private const ulong Magic = 0x3130464E4F435957; // "WYCONF01"
+    private const ulong Magic = 0x3230464E4F435957; // "WYCONF02"
     private const int LongestText = 1 << 20;
 
     // The keeper refuses a longer one (native/keeper/configuration.c).
     private const long MaxBytes = ImageFiles.MaxTotalBytes + (16 << 20);
 
-    private ConfigurationBundle(NodeConfiguration configuration, IReadOnlyList<LoadedImage> images)
+    private ConfigurationBundle(NodeConfiguration configuration, IReadOnlyList<LoadedImage> images, string? tokens)
     {
         Configuration = configuration;
         Images = images;
+        TokensText = tokens;
     }
 
     public NodeConfiguration Configuration { get; }
 
     public IReadOnlyList<LoadedImage> Images { get; }
+
+    /// <summary>What the file of tokens says; null without TCP.</summary>
+    public string? TokensText { get; }
 
     /// <summary>Reads all files that the configuration names.</summary>
     /// <exception cref="ConfigurationException">Something is wrong; all of it is told.</exception>
@@ -39,7 +44,31 @@ internal sealed class ConfigurationBundle
         var configuration = NodeConfiguration.Of(input);
         var problems = new List<ConfigurationProblem>(configuration.Problems);
         var images = ImageFiles.Read(configuration.Settings.Images, problems);
-        return problems.Count == 0 ? new ConfigurationBundle(configuration, images) : throw new ConfigurationException(problems);
+        var tokens = ReadTokens(configuration, problems);
+        return problems.Count == 0 ? new ConfigurationBundle(configuration, images, tokens) : throw new ConfigurationException(problems);
+    }
+
+    private static string? ReadTokens(NodeConfiguration configuration, List<ConfigurationProblem> problems)
+    {
+        const string key = "rpc_tcp.tokens_file";
+        if (configuration.Settings.RpcTcp is not { Address: not null, TokensFile: { } file })
+        {
+            return null;
+        }
+
+        try
+        {
+            var text = TokenFile.ReadText(file);
+            TokenFile.Parse(file, text);
+            return text;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            var remedy = fault is TokenFileException ? string.Empty : $" Make it with: wayang token create --name NAME --file {file}";
+            var place = configuration.SourceOf(ConfigurationKeys.Find(key)!)!.Place;
+            problems.Add(new ConfigurationProblem(place, key, fault.Message + remedy));
+            return null;
+        }
     }
 
     /// <summary>The descriptor of a sealed memory file; the caller owns it.</summary>
@@ -53,6 +82,7 @@ internal sealed class ConfigurationBundle
             writer.Write(input.Path ?? string.Empty);
             writer.Write(input.Text ?? string.Empty);
             writer.Write(input.Socket ?? string.Empty);
+            writer.Write(TokensText ?? string.Empty);
             writer.Write(input.Environment.Count);
             foreach (var (name, value) in input.Environment)
             {
@@ -93,7 +123,7 @@ internal sealed class ConfigurationBundle
 
     private static ConfigurationBundle Read(BinaryReader reader)
     {
-        var (path, text, socket) = (ReadText(reader), ReadText(reader), ReadText(reader));
+        var (path, text, socket, tokens) = (ReadText(reader), ReadText(reader), ReadText(reader), ReadText(reader));
         var environment = new List<(string, string)>();
         for (var left = ReadCount(reader, EnvironmentOverrides.MaxCount); left > 0; left--)
         {
@@ -116,7 +146,7 @@ internal sealed class ConfigurationBundle
             images.Add(new LoadedImage(known[index], content));
         }
 
-        return new ConfigurationBundle(configuration, images);
+        return new ConfigurationBundle(configuration, images, tokens.Length == 0 ? null : tokens);
     }
 
     private static string ReadText(BinaryReader reader)

@@ -17,6 +17,9 @@ public enum KeyKind
 
     /// <summary>An absolute path.</summary>
     Path,
+
+    /// <summary>ADDRESS:PORT.</summary>
+    Address,
 }
 
 /// <summary>What a reload does with a changed value.</summary>

@@ -12,6 +12,7 @@ public static class ConfigurationKeys
     private const string Allocator = "runtime.agents.resource_allocator.";
     private const string PluginLoader = "runtime.agents.plugin_loader.";
     private const string Inference = "runtime.agents.model_inference.";
+    private const int LongestPath = 4_095;
     private const int LargestMegabytes = 1 << 20;
 
     public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfTheSpecification()];
@@ -56,6 +57,30 @@ public static class ConfigurationKeys
             Change = KeyChange.Restart,
             Read = static s => Text(s.HttpPort ?? ServeOptions.DefaultHttpPort),
             Apply = static (s, v) => s with { HttpPort = (int)v.Number },
+        },
+        new("rpc_tcp.address", KeyKind.Address, "MessagePack-RPC over TCP, for those who show a token; without an address there is none.")
+        {
+            Change = KeyChange.Restart,
+            Read = static s => s.RpcTcp.Address?.ToString() ?? string.Empty,
+            Apply = static (s, v) => s with { RpcTcp = s.RpcTcp with { Address = RpcTcpSettings.ParseAddress(v.Text) } },
+            DefaultWords = "none",
+            Sample = "127.0.0.1:7800",
+        },
+        new("rpc_tcp.tokens_file", KeyKind.Path, "The file that 'wayang token create' makes; nobody else may read it.")
+        {
+            Minimum = 1,
+            Maximum = LongestPath,
+            Change = KeyChange.Restart,
+            Read = static s => s.RpcTcp.TokensFile ?? string.Empty,
+            Apply = static (s, v) => s with { RpcTcp = s.RpcTcp with { TokensFile = v.Text } },
+            DefaultWords = "none",
+            Sample = "/etc/wayang/tokens",
+        },
+        new("rpc_tcp.allow_remote", KeyKind.Flag, "Lets rpc_tcp.address be one that other hosts reach; nothing there is encrypted yet.")
+        {
+            Change = KeyChange.Restart,
+            Read = static s => s.RpcTcp.AllowRemote ? "true" : "false",
+            Apply = static (s, v) => s with { RpcTcp = s.RpcTcp with { AllowRemote = v.Number == 1 } },
         },
         Number("workers.max_per_pool", "Workers of one pool (image, profile, tenant).", 1, 4_096, static r => r.MaxWorkersPerPool, static (r, n) => r with { MaxWorkersPerPool = (int)n })
             with { DefaultWords = "twice the processors, at least 4" },

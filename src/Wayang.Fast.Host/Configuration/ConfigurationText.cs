@@ -9,7 +9,7 @@ public static class ConfigurationText
     private const string ImagesExample =
         """
         # Images that the runtime has from its start; a relative file is looked for beside this one. At most 64, of 64 MiB each and
-        # 256 MiB together. profile: of tasks that name none (compute, standard).
+        # 256 MiB together. profile: of tasks that name none (compute, standard, or one of --policy).
         #images:
         #  - {name: text, kind: c, file: plugins/text.so}
         #  - {name: score, kind: python, file: score.py, preload: [json, math]}

@@ -10,6 +10,8 @@ public sealed record FileSettings
     /// <summary>0: no HTTP.</summary>
     public int? HttpPort { get; init; }
 
+    public RpcTcpSettings RpcTcp { get; init; } = new();
+
     public RuntimeOptions Runtime { get; init; } = DefaultRuntime;
 
     /// <summary>Images that the runtime has from its start.</summary>

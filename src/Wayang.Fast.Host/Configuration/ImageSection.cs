@@ -19,7 +19,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
 
     private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile"];
     private static readonly string[] Kinds = [C, Python, Command];
-    private static readonly string[] Profiles = ["compute", "standard"];
+    private static readonly string[] ShippedProfiles = ["compute", "standard"];
 
     public IReadOnlyList<ConfiguredImage> Read(ConfigurationNode node)
     {
@@ -73,7 +73,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
         var values = Values(label, node);
         var name = Text(label, "name", values, node, required: true);
         var kind = Choice(label, "kind", values, node, Kinds, required: true);
-        var profile = Choice(label, "profile", values, node, Profiles, required: false);
+        var profile = Choice(label, "profile", values, node, OperatorProfiles() ?? ShippedProfiles, required: false);
         var needsFile = kind is C or Python;
         var path = Text(label, "file", values, node, needsFile);
         var preload = Preload(label, values);
@@ -155,7 +155,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
         string label, string key, Dictionary<string, ConfigurationNode> values, ConfigurationNode image, string[] allowed, bool required)
     {
         var text = Text(label, key, values, image, required);
-        if (text is null || allowed.Contains(text, StringComparer.Ordinal))
+        if (text is null || allowed.Length == 0 || allowed.Contains(text, StringComparer.Ordinal))
         {
             return text;
         }
@@ -166,6 +166,27 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
             PlaceOf(values[key]), $"{label}.{key}", $"must be one of {list}, not '{ValueReader.Shortened(text)}'{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}")
         { Allowed = list, Nearest = nearest });
         return null;
+    }
+
+    /// <summary>
+    /// Of an operator's own policy; null without one, and none (each name goes, the node judges it) where we may not read it: the
+    /// daemon's own user often may not.
+    /// </summary>
+    private static string[]? OperatorProfiles()
+    {
+        if (Environment.GetEnvironmentVariable(Installation.PolicyVariable) is not { Length: > 0 } directory)
+        {
+            return null;
+        }
+
+        try
+        {
+            return [.. Directory.EnumerateFiles(directory, "*.profile").Select(static f => Path.GetFileNameWithoutExtension(f)).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
     private IReadOnlyList<string> Preload(string label, Dictionary<string, ConfigurationNode> values)

@@ -65,6 +65,7 @@ public sealed class NodeConfiguration
             static (s, g) => SettingOf(g).Apply is { } apply ? apply(s, g.Key.SameAs is null ? g.Value : g.Value with { Number = g.SettingNumber }) : s);
         Settings = images.Count == 0 ? settings : settings with { Images = images };
         CheckTimeouts();
+        CheckTcp();
         Notices = [.. given.Where(static g => g.Key.Later is not null)
             .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}")),
             .. images.Where(static i => i.File is null)
@@ -107,6 +108,15 @@ public sealed class NodeConfiguration
         problems.Add(new ConfigurationProblem(place, key, string.Create(
             CultureInfo.InvariantCulture,
             $"must not exceed limits.max_timeout_ms: {runtime.DefaultTimeoutMs} ms{(usual is null ? " (the default)" : "")} is more than {runtime.MaxTimeoutMs} ms{(longest is null ? " (the default)" : $" ({longest.Place})")}")));
+    }
+
+    private void CheckTcp()
+    {
+        if (Settings.RpcTcp.Fault() is { } fault)
+        {
+            var given = effective.GetValueOrDefault(fault.Key) ?? effective["rpc_tcp.address"];
+            problems.Add(new ConfigurationProblem(given.Place, fault.Key, fault.Reason));
+        }
     }
 
     private static ConfigurationKey SettingOf(GivenValue given) => given.Key.SameAs is { } name ? ConfigurationKeys.Find(name)! : given.Key;

@@ -28,6 +28,12 @@ public sealed record ServeOptions
     /// <summary>Health over HTTP on the loopback address; null: no TCP port at all.</summary>
     public int? HttpPort { get; init; } = DefaultHttpPort;
 
+    /// <summary>MessagePack-RPC over TCP; without an address there is none.</summary>
+    public RpcTcpSettings RpcTcp { get; init; } = new();
+
+    /// <summary>What the file of tokens said when whoever started the runtime read it; null when nobody did.</summary>
+    public string? TokensText { get; init; }
+
     /// <summary>The file that was read, or null.</summary>
     public string? ConfigurationFile { get; init; }
 

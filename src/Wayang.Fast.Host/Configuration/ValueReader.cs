@@ -38,6 +38,7 @@ internal static class ValueReader
             KeyKind.Size => TrySize(key, text, out value),
             KeyKind.Decimal => TryDecimal(key, text, out value),
             KeyKind.Flag => TryFlag(text, out value),
+            KeyKind.Address => TryAddress(text, out value),
             _ => TryPath(key, text, out value),
         };
         if (!good)
@@ -59,6 +60,7 @@ internal static class ValueReader
             KeyKind.Size => $"a size from {SizeText(key.Minimum)} to {SizeText(key.Maximum)}: a whole number of bytes, or one with KiB, MiB or GiB{zero}",
             KeyKind.Decimal => string.Create(CultureInfo.InvariantCulture, $"a number from {key.Fraction.Least} to {key.Fraction.Most}"),
             KeyKind.Flag => key.Only?.Value ?? "true or false",
+            KeyKind.Address => "ADDRESS:PORT, for example 127.0.0.1:7800",
             _ => string.Create(CultureInfo.InvariantCulture, $"an absolute path of at most {key.Maximum} bytes"),
         };
     }
@@ -127,6 +129,13 @@ internal static class ValueReader
         var trimmed = text.Trim();
         value = new ConfigurationValue(trimmed == "true" ? 1 : 0, trimmed);
         return trimmed is "true" or "false";
+    }
+
+    private static bool TryAddress(string text, out ConfigurationValue value)
+    {
+        var address = RpcTcpSettings.ParseAddress(text.Trim());
+        value = new ConfigurationValue(0, address?.ToString() ?? string.Empty);
+        return address is not null;
     }
 
     private static bool TryPath(ConfigurationKey key, string text, out ConfigurationValue value)

@@ -1,5 +1,7 @@
+using System.Net;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
 using Wayang.Fast.Gateway.Metrics;
@@ -55,12 +57,13 @@ internal static class Daemon
         RpcServer server;
         try
         {
-            server = RpcServer.Start(
-                new RpcServerOptions { SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options), Monitor = runtime.Monitor }, runtime.Tasks);
+            server = StartRpc(options, runtime, configuration, log);
         }
         catch (IOException error)
         {
-            log.Warn($"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket");
+            log.Warn(error.Message.Contains(options.SocketPath, StringComparison.Ordinal)
+                ? $"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket"
+                : error.Message);
             keeper.SendExit(1);
             return 1;
         }
@@ -82,7 +85,7 @@ internal static class Daemon
 
             if (!options.IsPrivate)
             {
-                log.Info($"serving at {options.SocketPath}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
+                log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at tcp://{tcp}" : string.Empty)}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
             }
 
             var code = await end;
@@ -100,6 +103,34 @@ internal static class Daemon
         {
             log.Warn($"the configured images are not all there after {LongestImages.TotalSeconds:0} s; serving the others meanwhile");
         }
+    }
+
+    /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, StandardErrorLog log)
+    {
+        RpcTcpOptions? tcp = null;
+        if (options.RpcTcp is { Address: { } address, TokensFile: { } file })
+        {
+            tcp = new RpcTcpOptions { EndPoint = address, Tokens = TokenStore.Open(file, options.TokensText), AllowRemote = options.RpcTcp.AllowRemote };
+            configuration.Tokens = tcp.Tokens;
+            if (!tcp.Tokens.FollowsFile)
+            {
+                log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after 'wayang config reload' ('chown {RuntimeDirectories.EffectiveUid} {file}' lets it follow by itself)");
+            }
+
+            if (!IPAddress.IsLoopback(address.Address))
+            {
+                log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
+            }
+        }
+
+        return RpcServer.Start(
+            new RpcServerOptions
+            {
+                SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options), Tcp = tcp, OnWarning = log.Warn,
+                Monitor = runtime.Monitor, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+            },
+            runtime.Tasks);
     }
 
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>

@@ -25,15 +25,15 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     private const string JoinAndExecute = "for g in $TEST_GROUPS; do echo $$ > $g/cgroup.procs || exit 99; done; unset TEST_GROUPS; exec \"$@\"";
 
     private readonly Account _account;
+    private readonly string? _configuration;
     private readonly string _instance = "test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
     private readonly string _scratch;
-    private readonly int? _httpPort;
     private Orphanage? _orphanage;
 
-    private RuntimeUnderTest(Account account, int? httpPort)
+    private RuntimeUnderTest(Account account, string? configuration)
     {
         _account = account;
-        _httpPort = httpPort;
+        _configuration = configuration;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
 
         // Not in /tmp, where a client talks to its own user's runtime only: as root we talk to an unprivileged one.
@@ -44,6 +44,9 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public string RuntimeDirectory { get; }
 
     public string SocketPath => Path.Combine(RuntimeDirectory, "wayang.sock");
+
+    // Where the daemon's own user can read it.
+    private string ConfigurationPath => RuntimeDirectory + ".yaml";
 
     public ResourceGroups Groups { get; }
 
@@ -56,15 +59,16 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
-    /// <param name="httpPort">Where it serves HTTP; null: a private runtime, which opens no port.</param>
-    public static async Task<RuntimeUnderTest> StartAsync(Account account, int? httpPort = null)
+    /// <param name="account">Who runs it.</param>
+    /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
+    public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         Assert.SkipUnless(account == Account.Unprivileged || Installation.IsRoot, "needs root");
 
         // As root the unprivileged account is another user, who may not get into a clone of root's.
         Assert.SkipWhen(account == Account.Unprivileged && Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
-        var runtime = new RuntimeUnderTest(account, httpPort);
+        var runtime = new RuntimeUnderTest(account, configuration);
         try
         {
             await runtime.StartAsync();
@@ -85,10 +89,14 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
             await _orphanage.DisposeAsync();
         }
 
+        if (_configuration is not null)
+        {
+            await File.WriteAllTextAsync(ConfigurationPath, _configuration);
+        }
+
         _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["TEST_GROUPS"] = _account == Account.Root ? string.Join(' ', Groups.Paths) : "",
-            ["WAYANG__HTTP_PORT"] = _httpPort?.ToString(CultureInfo.InvariantCulture),
         });
         await using var client = await ConnectAsync();
     }
@@ -127,6 +135,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         }
 
         Groups.Dispose();
+        File.Delete(ConfigurationPath);
         foreach (var directory in (string[])[RuntimeDirectory, _scratch])
         {
             if (Directory.Exists(directory))
@@ -155,11 +164,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
             Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
-        if (_httpPort is null)
-        {
-            words.Add("--private");
-        }
-
+        words.AddRange(_configuration is null ? ["--private"] : ["--config", ConfigurationPath]);
         return words;
     }
 }

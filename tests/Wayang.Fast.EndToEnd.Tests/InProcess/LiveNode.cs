@@ -27,12 +27,14 @@ internal sealed class LiveNode : IDisposable
     private readonly ConcurrentQueue<string> _warnings = new();
     private Exception? _defect;
 
-    public LiveNode(RuntimeOptions? options = null)
+    /// <param name="options">Bounds; null: the defaults.</param>
+    /// <param name="stage">The folder of the native programs, where it is not the build's own.</param>
+    public LiveNode(RuntimeOptions? options = null, string? stage = null)
     {
         _runtime = new NodeRuntime(options ?? new RuntimeOptions(), new Log(_warnings), defect => _defect = defect);
         _runtime.Start();
         var instance = string.Create(CultureInfo.InvariantCulture, $"test-{Environment.ProcessId}-{Interlocked.Increment(ref _instances)}");
-        _spawner = EmbeddedSpawner.Start(_runtime, Plugins.Stage, instance);
+        _spawner = EmbeddedSpawner.Start(_runtime, stage ?? Plugins.Stage, instance);
     }
 
     public ITaskService Tasks => _runtime.Tasks;

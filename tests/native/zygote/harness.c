@@ -21,6 +21,7 @@
 void test_begin(test_setup *setup, int argc, char **argv) {
     wy_error error;
     memset(setup, 0, sizeof *setup);
+    setup->python = -1;
     setup->as_root = geteuid() == 0;
     setup->zygote_binary = open(WY_TEST_ZYGOTE, O_PATH | O_CLOEXEC);
     CHECK(setup->zygote_binary >= 0, "%s: %s", WY_TEST_ZYGOTE, strerror(errno));
@@ -47,18 +48,24 @@ static int memory_file(const void *content, size_t bytes, int seals) {
 }
 
 void test_launch(const test_setup *setup, const char *profile, uint32_t kind, const char *image, wy_zygote *out) {
+    test_launch_bytes(setup, profile, kind, image, image == NULL ? 0 : strlen(image), out);
+}
+
+void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                       wy_zygote *out) {
     wy_error error;
     wy_launch launch = {.profile = wy_policy_find(&setup->policy, profile),
                         .image_kind = kind,
                         .name = "test",
                         .source_fd = -1,
                         .zygote_binary_fd = setup->zygote_binary,
+                        .python_fd = setup->python,
                         .uid = setup->as_root ? TEST_IMAGE_UID : geteuid(),
                         .gid = setup->as_root ? TEST_IMAGE_UID : getegid(),
                         .as_root = setup->as_root};
     CHECK(launch.profile != NULL, "%s", profile);
-    if (image != NULL) {
-        launch.source_fd = memory_file(image, strlen(image), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    if (source != NULL) {
+        launch.source_fd = memory_file(source, bytes, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
     }
     CHECK(wy_zygote_launch(&launch, out, &error) == WY_OK, "%s: %s", error.where, error.message);
     if (launch.source_fd >= 0) {
@@ -72,22 +79,27 @@ void test_wait_readable(int fd, const char *what) {
     CHECK(ready == 1, "nothing within %d ms: %s", TEST_WAIT_MS, what);
 }
 
+static struct {
+    wy_zygote_header header;
+    char body[8192];
+} loaded;
+
+const char *test_answer_tail(void) {
+    return loaded.body + (loaded.header.type == ZY_FAILED ? sizeof(wy_error) : 8);
+}
+
 uint32_t test_load(const wy_zygote *zygote, wy_error *answer) {
     wy_zygote_header load = {.type = ZY_LOAD, .length = sizeof load};
-    struct {
-        wy_zygote_header header;
-        char body[4096];
-    } message;
-    memset(&message, 0, sizeof message);
+    memset(&loaded, 0, sizeof loaded);
     (void)send(zygote->control_fd, &load, sizeof load, MSG_NOSIGNAL);
     test_wait_readable(zygote->control_fd, "the zygote's answer to ZY_LOAD");
-    ssize_t got = recv(zygote->control_fd, &message, sizeof message, 0);
+    ssize_t got = recv(zygote->control_fd, &loaded, sizeof loaded - 1, 0);
     CHECK(got > 0, "the zygote ended without an answer");
-    CHECK(message.header.length == (uint32_t)got, "length %u of %zd", message.header.length, got);
-    if (message.header.type == ZY_FAILED && answer != NULL) {
-        memcpy(answer, message.body, sizeof *answer);
+    CHECK(loaded.header.length == (uint32_t)got, "length %u of %zd", loaded.header.length, got);
+    if (loaded.header.type == ZY_FAILED && answer != NULL) {
+        memcpy(answer, loaded.body, sizeof *answer);
     }
-    return message.header.type;
+    return loaded.header.type;
 }
 
 int test_reap(int pidfd, pid_t pid) {

@@ -27,6 +27,7 @@
 typedef struct test_setup {
     wy_policy policy;
     int zygote_binary;
+    int python; /* wayang_python.so, or -1 */
     int as_root;
 } test_setup;
 
@@ -41,8 +42,12 @@ typedef struct test_worker {
 void test_begin(test_setup *setup, int argc, char **argv);
 
 void test_launch(const test_setup *setup, const char *profile, uint32_t kind, const char *image, wy_zygote *out);
+void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                       wy_zygote *out);
 /* Sends ZY_LOAD and waits; returns the type of the answer, the message in *answer when given. */
 uint32_t test_load(const wy_zygote *zygote, wy_error *answer);
+/* What stood behind the last answer: names of functions, or the detail of a failure. NUL-terminated. */
+const char *test_answer_tail(void);
 void test_end(wy_zygote *zygote);
 
 void test_send_fork(const wy_zygote *zygote, const int *fds, uint32_t count, uint32_t pids);

@@ -44,6 +44,18 @@ wy_status wy_image_load(const char *path, wy_image **out, wy_error *error) {
     return WY_OK;
 }
 
+wy_status wy_image_load_python(const char *adapter, const void *source, size_t source_bytes, int files, wy_image **out,
+                               char *detail, size_t detail_bytes, wy_error *error) {
+    (void)adapter;
+    (void)source;
+    (void)source_bytes;
+    (void)files;
+    (void)detail_bytes;
+    *out = NULL;
+    detail[0] = '\0';
+    return wy_fail(error, WY_UNSUPPORTED, 0, "test image", "no Python here");
+}
+
 uint32_t wy_image_function_count(const wy_image *image) {
     (void)image;
     return 2;

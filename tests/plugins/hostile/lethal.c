@@ -64,7 +64,7 @@ static void kind_ready_again(attack *a) {
     attack_publish(a, &slot);
 }
 static void kind_unknown(attack *a) {
-    publish_inline(a, (uint8_t)((20u + attack_random(a) % 44u) | WHOLE), 4);
+    publish_inline(a, (uint8_t)((21u + attack_random(a) % 43u) | WHOLE), 4);
 }
 
 static void flags_none(attack *a) {
@@ -81,6 +81,22 @@ static void log_chunked(attack *a) {
 }
 static void log_without_stream(attack *a) {
     publish_inline(a, WY_SLOT_LOG | WHOLE, 0);
+}
+
+static void progress_chunked(attack *a) {
+    publish_reference(a, WY_SLOT_PROGRESS | WY_SLOT_FIRST, 0, SOME_BYTES, 2u * SOME_BYTES);
+}
+static void progress_without_percent(attack *a) {
+    publish_inline(a, WY_SLOT_PROGRESS | WHOLE, 0);
+}
+static void progress_over_hundred(attack *a) {
+    wy_slot slot = {.ticket = a->ticket, .kind = WY_SLOT_PROGRESS | WHOLE, .length = 4};
+    slot.payload.bytes[0] = (uint8_t)(101u + attack_random(a) % 154u);
+    attack_publish(a, &slot);
+}
+static void progress_too_long(attack *a) {
+    a->arena[0] = 50;
+    publish_reference(a, WY_SLOT_PROGRESS | WHOLE, 0, WY_PROGRESS_TEXT_BYTES + 2u, WY_PROGRESS_TEXT_BYTES + 2u);
 }
 
 static void inline_too_long(attack *a) {
@@ -197,6 +213,10 @@ static const struct {
     {"first only, inline", flags_first_inline},
     {"log in chunks", log_chunked},
     {"log without stream", log_without_stream},
+    {"progress in chunks", progress_chunked},
+    {"progress without percent", progress_without_percent},
+    {"progress over hundred", progress_over_hundred},
+    {"progress too long", progress_too_long},
     {"inline too long", inline_too_long},
     {"reference empty", reference_empty},
     {"reference too long", reference_too_long},
