@@ -83,6 +83,11 @@ build_for_tests() {
     build_host
     build_project tests Wayang.Fast.sln
     fetch_vectors
+    if wanted Wayang.Fast.EndToEnd.Tests; then
+      offer_packages test-clients
+      fetch_clients
+    fi
+    fetch_prometheus
   fi
   install_native
 }

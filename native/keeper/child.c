@@ -50,9 +50,9 @@ static void reset(int socket_fd) {
     }
 }
 
-/* All above 3 goes when the program is executed; closing at once would take the descriptor of the program itself. */
-static void close_rest_on_exec(void) {
-    syscall(SYS_close_range, WY_CONTROL_FD + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
+/* All above the last one goes when the program is executed; closing at once would take the descriptor of the program itself. */
+static void close_rest_on_exec(int last) {
+    syscall(SYS_close_range, last + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
 }
 
 /* SIGTERM when the keeper dies: both then end in order. If that happened before it was set, the parent has changed. */
@@ -80,17 +80,33 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
                          NULL};
     int binary = fcntl(start->spawner_binary_fd, F_DUPFD_CLOEXEC, 10);
     reset(socket_fd);
-    close_rest_on_exec();
+    close_rest_on_exec(WY_CONTROL_FD);
     die_with_keeper(keeper);
     syscall(SYS_execveat, binary, "", arguments, environ, 0x1000 /* AT_EMPTY_PATH */);
     fprintf(stderr, "wayang-keeper: wayang-spawner cannot be executed: %s\n", strerror(errno));
     _exit(127);
 }
 
+/* Out of the way of the numbers that are given, and at its beginning: an earlier daemon has read it. */
+static int give_configuration(int fd) {
+    return fd >= 0 && lseek(fd, 0, SEEK_SET) == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 10) : -1;
+}
+
+static void place_configuration(int fd) {
+    if (fd >= 0) {
+        dup2(fd, WY_CONFIGURATION_FD);
+    }
+}
+
 static void set_environment(const wy_child_start *start) {
     char number[16];
     snprintf(number, sizeof number, "%d", WY_CONTROL_FD);
     setenv("WAYANG_CONTROL_FD", number, 1);
+    unsetenv("WAYANG_CONFIGURATION_FD");
+    if (start->configuration_fd >= 0) {
+        snprintf(number, sizeof number, "%d", WY_CONFIGURATION_FD);
+        setenv("WAYANG_CONFIGURATION_FD", number, 1);
+    }
     setenv("WAYANG_RUNTIME_DIR", start->options->runtime_dir, 1);
     setenv("WAYANG_NATIVE", start->installation->native_dir, 1);
     setenv("WAYANG_INSTANCE", start->options->instance, 1);
@@ -110,8 +126,10 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     if (child != 0) {
         return child;
     }
+    int configuration = give_configuration(start->configuration_fd);
     reset(control_fd);
-    close_rest_on_exec();
+    place_configuration(configuration);
+    close_rest_on_exec(configuration >= 0 ? WY_CONFIGURATION_FD : WY_CONTROL_FD);
     set_environment(start);
     if (start->root) {
         setpriority(PRIO_PROCESS, 0, -5); /* before all tasks but urgent ones */

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keeper/configuration.h"
 #include "keeper/protocol.h"
 #include "sandbox/profile.h"
 #include "spawner/wire.h"
@@ -34,6 +35,7 @@ typedef struct keeper {
     wy_child_start start;
     int signal_fd, owner_fd, control_fd;
     pid_t spawner, daemon;
+    pid_t owner; /* who started us, and may hand over configurations */
     bool ready, ending, wished;
     int exit_code;
     int64_t start_at_ms;   /* when the next start is due */
@@ -266,10 +268,31 @@ static void on_control(keeper *k) {
     }
 }
 
-/* The owner's descriptor: what is written there means nothing, its end everything. */
+/* A new configuration replaces the one that the next daemon gets, and goes to the one of now. */
+static void on_configuration(keeper *k, int number) {
+    wy_error error = {0};
+    int fd;
+    if (wy_configuration_open(k->owner, number, &fd, &error) != WY_OK) {
+        say("a new configuration is refused: %s", error.message);
+        return;
+    }
+    if (k->start.configuration_fd >= 0) {
+        close(k->start.configuration_fd);
+    }
+    k->start.configuration_fd = fd;
+    tell_daemon(k, WY_CONTROL_CONFIGURATION, &fd);
+}
+
+/* The owner's descriptor: configurations come in over it (a message is written at once, so it is never split), anything else
+ * means nothing; its end means everything. */
 static void on_owner(keeper *k) {
-    char ignored[256];
-    ssize_t got = read(k->owner_fd, ignored, sizeof ignored);
+    wy_control messages[32];
+    ssize_t got = read(k->owner_fd, messages, sizeof messages);
+    for (ssize_t i = 0; i < got / (ssize_t)sizeof messages[0]; i++) {
+        if (messages[i].type == WY_CONTROL_CONFIGURATION && !k->ending) {
+            on_configuration(k, messages[i].value);
+        }
+    }
     if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
         k->owner_fd = -1;
         begin_end(k, 0);
@@ -400,6 +423,11 @@ static wy_status prepare(keeper *k, wy_error *error) {
     }
     if (status == WY_OK) {
         status = wy_runtime_dir_open(options->runtime_dir, root, &k->runtime, error);
+    }
+    k->owner = getppid();
+    k->start.configuration_fd = -1;
+    if (status == WY_OK && options->configuration_number >= 0) {
+        status = wy_configuration_open(k->owner, options->configuration_number, &k->start.configuration_fd, error);
     }
     k->start.options = options;
     k->start.installation = &k->installation;

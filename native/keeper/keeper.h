@@ -1,5 +1,5 @@
-/* The keeper starts spawner and daemon, watches them, starts them again, and ends both. It takes no input but signals and
- * eight-byte messages.
+/* The keeper starts spawner and daemon, watches them, starts them again, and ends both. It takes no input but signals,
+ * eight-byte messages and the descriptor of a configuration, which it does not read.
  *
  * Started as root it stays root (its children are the spawner, which needs that, and the daemon, which never has it): the
  * installation is bound read-only below the runtime directory in a private mount namespace, and the daemon gets a user of
@@ -26,6 +26,7 @@ typedef struct wy_keeper_options {
     char policy_dir[512];
     char native_dir[512];
     int owner_fd; /* -1, or a descriptor whose end of file ends everything */
+    int configuration_number; /* -1, or a descriptor of the process that started us: the configuration */
     int daemon_argc;
     char **daemon_argv;
 } wy_keeper_options;
@@ -62,10 +63,12 @@ typedef struct wy_child_start {
     const wy_keeper_options *options;
     const wy_installation *installation;
     int spawner_binary_fd;
+    int configuration_fd; /* -1, or what each daemon gets as its descriptor WY_CONFIGURATION_FD */
     bool root;
 } wy_child_start;
 
-/* Both return the pid, or -1 with errno; the socket end becomes descriptor 3 of the child, which has no other. */
+/* Both return the pid, or -1 with errno; the socket end becomes descriptor 3 of the child, the configuration
+ * descriptor 4 of the daemon; they have no others. */
 pid_t wy_start_spawner(const wy_child_start *start, int socket_fd);
 pid_t wy_start_daemon(const wy_child_start *start, int control_fd);
 

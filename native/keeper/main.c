@@ -18,7 +18,8 @@ static const char usage[] =
     "  --native DIR         where wayang-spawner and wayang-zygote lie (default: beside this program)\n"
     "  --policy DIR         isolation policy (default: NATIVE/policy)\n"
     "  --owner-fd N         end everything when this descriptor reaches its end\n"
-    "  --tie-to-stdin       the same with standard input\n";
+    "  --tie-to-stdin       the same with standard input\n"
+    "  --configuration N    descriptor N of the process that started this one is the daemon's configuration\n";
 
 static int copy(char *out, size_t capacity, const char *text) {
     return snprintf(out, capacity, "%s", text) < (int)capacity ? 0 : 2;
@@ -41,6 +42,9 @@ static int take(int option, wy_keeper_options *options) {
     case 't':
         options->owner_fd = STDIN_FILENO;
         return 0;
+    case 'c':
+        options->configuration_number = (int)strtol(optarg, &end, 10);
+        return *optarg == 0 || *end != 0 || options->configuration_number < 0 ? 2 : 0;
     case 'h':
         fputs(usage, stdout);
         exit(0);
@@ -56,6 +60,7 @@ static int parse(int argc, char **argv, wy_keeper_options *options) {
                                           {"native", required_argument, NULL, 'n'},
                                           {"owner-fd", required_argument, NULL, 'o'},
                                           {"tie-to-stdin", no_argument, NULL, 't'},
+                                          {"configuration", required_argument, NULL, 'c'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -110,7 +115,7 @@ static int fill_defaults(wy_keeper_options *options) {
 }
 
 int main(int argc, char **argv) {
-    wy_keeper_options options = {.owner_fd = -1};
+    wy_keeper_options options = {.owner_fd = -1, .configuration_number = -1};
     if (parse(argc, argv, &options) != 0 || fill_defaults(&options) != 0) {
         fputs(usage, stderr);
         return 2;

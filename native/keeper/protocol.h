@@ -10,10 +10,16 @@
 
 #define WY_CONTROL_FD 3
 
+/* The daemon's, when there is a configuration: WAYANG_CONFIGURATION_FD, a sealed memory file at its beginning. */
+#define WY_CONFIGURATION_FD 4
+
 typedef enum wy_control_type {
     /* keeper -> daemon */
     WY_CONTROL_SPAWNER_ATTACHED = 1, /* descriptor: the socket to a fresh spawner (spawner/protocol.h); replaces the last */
     WY_CONTROL_SHUTDOWN = 2,         /* end in order; who is still there 5 seconds later is killed */
+    /* keeper -> daemon: descriptor: a new configuration, to be applied as far as possible.
+     * owner -> keeper, over the owner's descriptor: `value` is a descriptor of the owner, the new configuration. */
+    WY_CONTROL_CONFIGURATION = 3,
     /* daemon -> keeper */
     WY_CONTROL_READY = 16, /* it serves: from now on it is started again when it dies */
     WY_CONTROL_EXIT = 17   /* `value` = exit code: it is going to end by its own wish, and so shall all the rest */

@@ -35,19 +35,27 @@ int wy_mount_make(const char *type, const char *const *options, uint64_t attribu
     return mounted;
 }
 
-int wy_mount_copy(const char *path, uint64_t attributes) {
+static int copy_tree(const char *path, uint64_t attributes, unsigned recursive) {
     /* openat2 first: open_tree would follow a symlink in the middle of the path. */
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
     int found = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
     if (found < 0) {
         return -1;
     }
-    int copy = open_tree(found, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    int copy = open_tree(found, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
     (void)close_keeping_errno(found);
-    if (copy >= 0 && wy_mount_restrict(copy, attributes, 1) != 0) {
+    if (copy >= 0 && wy_mount_restrict(copy, attributes, recursive != 0) != 0) {
         return close_keeping_errno(copy);
     }
     return copy;
+}
+
+int wy_mount_copy(const char *path, uint64_t attributes) {
+    return copy_tree(path, attributes, AT_RECURSIVE);
+}
+
+int wy_mount_copy_alone(const char *path, uint64_t attributes) {
+    return copy_tree(path, attributes, 0);
 }
 
 int wy_mount_attach(int mount, int directory, const char *path) {

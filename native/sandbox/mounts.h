@@ -11,6 +11,10 @@ int wy_mount_make(const char *type, const char *const *options, uint64_t attribu
  * it. Returns its descriptor, or -1 (errno). */
 int wy_mount_copy(const char *path, uint64_t attributes);
 
+/* The same of one mount alone, without what is mounted below it. In a user namespace of its own the kernel refuses (EINVAL)
+ * where something is: it would show what lies under it. */
+int wy_mount_copy_alone(const char *path, uint64_t attributes);
+
 /* Attaches `mount` at `path` below `directory`. 0, or -1 (errno). */
 int wy_mount_attach(int mount, int directory, const char *path);
 

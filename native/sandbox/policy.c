@@ -1,4 +1,5 @@
 #include "sandbox/filter.h"
+#include "sandbox/own_root.h"
 #include "sandbox/policy_text.h"
 #include "sandbox/profile.h"
 
@@ -114,6 +115,47 @@ static wy_status add_path(const wy_text *text, wy_profile *profile, const char *
     return WY_OK;
 }
 
+/* What the zygote itself needs of the host before it enters a root of the profile's own. */
+static wy_status add_zygote_paths(const wy_text *text, wy_profile *profile, wy_error *error) {
+    static const char *const optional[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache",
+                                           "/etc/alternatives"};
+    wy_status status = add_path(text, profile, "/usr", 0, error);
+    for (size_t i = 0; status == WY_OK && i < sizeof optional / sizeof optional[0]; i++) {
+        status = add_path(text, profile, optional[i], 1, error);
+    }
+    return status;
+}
+
+static wy_status set_root(const wy_text *text, wy_profile *profile, const char *path, wy_error *error) {
+    char why[120];
+    if (profile->root[0] != '\0') {
+        return wy_text_fail(text, error, "root: may stand once");
+    }
+    if (path == NULL || wy_own_root_check(path, why, sizeof why) != 0) {
+        return wy_text_fail(text, error, "root: %s", path == NULL ? "an absolute path is allowed" : why);
+    }
+    (void)snprintf(profile->root, sizeof profile->root, "%s", path);
+    return WY_OK;
+}
+
+/* Of the whole file, once its last line is read. */
+static wy_status complete_profile(const wy_text *text, wy_profile *profile, wy_error *error) {
+    if (profile->root[0] != '\0') {
+        if (profile->path_count > 0 || !profile->files) {
+            return wy_text_fail(text, error, "root takes the place of the path lines, and needs: files 1");
+        }
+        wy_status status = add_zygote_paths(text, profile, error);
+        if (status != WY_OK) {
+            return status;
+        }
+    }
+    if (profile->pids == 0 || profile->open_files == 0 || profile->memory_bytes == 0 || profile->tmpfs_bytes == 0 ||
+        profile->path_count == 0 || profile->filter.filter == NULL) {
+        return wy_text_fail(text, error, "pids, open_files, memory, tmpfs, a path or root, and syscalls must be set");
+    }
+    return WY_OK;
+}
+
 static wy_status compile_rules(int directory, const char *name, struct sock_fprog *out, wy_error *error) {
     wy_filter_rules *rules = malloc(sizeof *rules);
     if (rules == NULL) {
@@ -147,22 +189,20 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         }
         if (strcmp(key, "path") == 0 || strcmp(key, "path?") == 0) {
             status = add_path(text, profile, value, key[4] == '?', error);
+        } else if (strcmp(key, "root") == 0) {
+            status = set_root(text, profile, value, error);
         } else if (strcmp(key, "syscalls") == 0 && value != NULL && profile->filter.filter == NULL) {
             status = compile_rules(directory, value, &profile->filter, error);
         } else {
             status = wy_text_fail(text, error,
                                   "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
-                                  "memory, tmpfs, file_size, path, path?, syscalls (once)",
+                                  "memory, tmpfs, file_size, path, path?, root, syscalls",
                                   key);
         }
     }
     profile->files = (int)files;
     profile->own_network = (int)own_network;
-    if (status == WY_OK && (profile->pids == 0 || profile->open_files == 0 || profile->memory_bytes == 0 ||
-                            profile->tmpfs_bytes == 0 || profile->path_count == 0 || profile->filter.filter == NULL)) {
-        status = wy_text_fail(text, error, "pids, open_files, memory, tmpfs, a path and syscalls must be set");
-    }
-    return status;
+    return status == WY_OK ? complete_profile(text, profile, error) : status;
 }
 
 static wy_status read_profile(int directory, const char *file, size_t stem, wy_profile *profile, wy_error *error) {

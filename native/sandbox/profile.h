@@ -9,6 +9,7 @@
 
 #define WY_PROFILE_MAX_PATHS 64u
 #define WY_PROFILE_MAX_FILTER 4096u
+#define WY_PROFILE_ROOT_BYTES 256u
 
 typedef struct wy_profile_path {
     char path[128]; /* absolute, no "..", no symlink on the host: shown at the same place, read-only */
@@ -26,6 +27,9 @@ typedef struct wy_profile {
     uint32_t open_files;    /* RLIMIT_NOFILE */
     uint32_t path_count;
     wy_profile_path paths[WY_PROFILE_MAX_PATHS];
+    /* "", or a directory of the host that is the worker's root, read-only; `paths` are then shown to the zygote only, for
+     * its own libraries. Checked when it was loaded: see wy_own_root_check. */
+    char root[WY_PROFILE_ROOT_BYTES];
     struct sock_fprog filter; /* compiled; applied last. Owned by the profile. */
     struct sock_fprog zygote_filter; /* borrowed from the policy: what a zygote applies before it loads an image */
 } wy_profile;

@@ -19,11 +19,25 @@ static const char *const device_names[] = {"null", "zero", "full", "random", "ur
 typedef struct sources {
     int paths[WY_PROFILE_MAX_PATHS]; /* -1: optional and absent */
     int devices[DEVICE_COUNT];
+    int own_root; /* of a profile that has one; with devices of its own */
+    int own_devices[DEVICE_COUNT];
 } sources;
 
 static wy_status root_fail(wy_error *error, const char *what, const char *path) {
     int cause = errno;
     return wy_fail(error, WY_SYSTEM, cause, "root", "%s %.100s: %s", what, path, strerror(cause));
+}
+
+static wy_status take_devices(int *out, wy_error *error) {
+    for (size_t i = 0; i < DEVICE_COUNT; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "/dev/%s", device_names[i]);
+        out[i] = wy_mount_copy(path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        if (out[i] < 0) {
+            return root_fail(error, "cannot show the host's device", path);
+        }
+    }
+    return WY_OK;
 }
 
 static wy_status take_sources(const wy_profile *profile, sources *out, wy_error *error) {
@@ -34,15 +48,21 @@ static wy_status take_sources(const wy_profile *profile, sources *out, wy_error 
             return root_fail(error, "cannot show the host's path", path->path);
         }
     }
-    for (size_t i = 0; i < DEVICE_COUNT; i++) {
-        char path[32];
-        (void)snprintf(path, sizeof path, "/dev/%s", device_names[i]);
-        out->devices[i] = wy_mount_copy(path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        if (out->devices[i] < 0) {
-            return root_fail(error, "cannot show the host's device", path);
-        }
+    return take_devices(out->devices, error);
+}
+
+static wy_status take_own_root(const wy_profile *profile, sources *out, wy_error *error) {
+    if (profile->root[0] == '\0') {
+        return WY_OK;
     }
-    return WY_OK;
+    out->own_root = wy_mount_copy_alone(profile->root, CLOSED_ATTRIBUTES);
+    if (out->own_root < 0 && errno == EINVAL) {
+        return wy_fail(error, WY_DENIED, EINVAL, "root",
+                       "the profile's root %.100s has file systems mounted below it, which are never shown; unmount them",
+                       profile->root);
+    }
+    return out->own_root < 0 ? root_fail(error, "cannot show the profile's root", profile->root)
+                             : take_devices(out->own_devices, error);
 }
 
 /* Makes the parents of `path` (relative) and the mount point itself: a directory, or an empty file. */
@@ -75,6 +95,32 @@ static int attach_source(int source, int root, const char *path) {
     return wy_mount_attach(source, root, path);
 }
 
+static wy_status attach_devices(const int *devices, int root, const char *directory, wy_error *error) {
+    for (size_t i = 0; i < DEVICE_COUNT; i++) {
+        char path[48];
+        (void)snprintf(path, sizeof path, "%s/%s", directory, device_names[i]);
+        if (attach_source(devices[i], root, path) != 0) {
+            return root_fail(error, "cannot mount", path);
+        }
+        (void)close(devices[i]);
+    }
+    return WY_OK;
+}
+
+static wy_status link_devices(int root, const char *directory, wy_error *error) {
+    static const char *const links[][2] = {
+        {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+        {"stderr", "/proc/self/fd/2"}, {"shm", "/tmp"}};
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        char path[48];
+        (void)snprintf(path, sizeof path, "%s/%s", directory, links[i][0]);
+        if (symlinkat(links[i][1], root, path) != 0) {
+            return root_fail(error, "cannot link", path);
+        }
+    }
+    return WY_OK;
+}
+
 static wy_status attach_sources(const wy_profile *profile, const sources *from, int root, wy_error *error) {
     for (uint32_t i = 0; i < profile->path_count; i++) {
         if (from->paths[i] < 0) {
@@ -85,15 +131,7 @@ static wy_status attach_sources(const wy_profile *profile, const sources *from, 
         }
         (void)close(from->paths[i]);
     }
-    for (size_t i = 0; i < DEVICE_COUNT; i++) {
-        char path[32];
-        (void)snprintf(path, sizeof path, "dev/%s", device_names[i]);
-        if (attach_source(from->devices[i], root, path) != 0) {
-            return root_fail(error, "cannot mount", path);
-        }
-        (void)close(from->devices[i]);
-    }
-    return WY_OK;
+    return attach_devices(from->devices, root, "dev", error);
 }
 
 /* /bin -> usr/bin and the like, where the host has them so: paths inside programs rely on them. */
@@ -130,12 +168,7 @@ static wy_status write_names(int root, wy_error *error) {
         write_file(root, "etc/group", "wayang:x:1000:\n") != 0) {
         return root_fail(error, "cannot write", "/etc");
     }
-    if (symlinkat("/proc/self/fd", root, "dev/fd") != 0 || symlinkat("/proc/self/fd/0", root, "dev/stdin") != 0 ||
-        symlinkat("/proc/self/fd/1", root, "dev/stdout") != 0 ||
-        symlinkat("/proc/self/fd/2", root, "dev/stderr") != 0 || symlinkat("/tmp", root, "dev/shm") != 0) {
-        return root_fail(error, "cannot link below", "/dev");
-    }
-    return WY_OK;
+    return link_devices(root, "dev", error);
 }
 
 static wy_status mount_new(int root, const char *type, const char *path, const char *const *options,
@@ -153,6 +186,41 @@ static wy_status mount_new(int root, const char *type, const char *path, const c
     return WY_OK;
 }
 
+/* The profile's own root with /dev, /proc and /tmp of ours over its own: where the zygote goes once its image is loaded.
+ * The operator's directory is never written; that these three directories exist in it was checked with the policy. */
+static wy_status build_own_root(const wy_profile *profile, const sources *from, int root, wy_error *error) {
+    const char *const own = WY_OWN_ROOT + 1;
+    char size[32];
+    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)profile->tmpfs_bytes);
+    const char *const dev_options[] = {"size", "64K", "nr_inodes", "64", "mode", "0755", NULL};
+    const char *const tmp_options[] = {"size", size, "nr_inodes", "65536", "mode", "1777", NULL};
+    if (profile->root[0] == '\0') {
+        return WY_OK;
+    }
+    if (mkdirat(root, own, 0755) != 0 || wy_mount_attach(from->own_root, root, own) != 0) {
+        return root_fail(error, "cannot mount the profile's root", profile->root);
+    }
+    (void)close(from->own_root);
+    int devices = wy_mount_make("tmpfs", dev_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (devices < 0 || wy_mount_attach(devices, root, "image/dev") != 0) {
+        return root_fail(error, "cannot mount /dev of the profile's root", profile->root);
+    }
+    wy_status status = attach_devices(from->own_devices, root, "image/dev", error);
+    if (status == WY_OK) {
+        status = link_devices(root, "image/dev", error);
+    }
+    if (status == WY_OK && wy_mount_restrict(devices, MOUNT_ATTR_RDONLY, 0) != 0) {
+        status = root_fail(error, "cannot close /dev of the profile's root", profile->root);
+    }
+    (void)close(devices);
+    if (status == WY_OK) {
+        status = mount_new(root, "proc", "image/proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, error);
+    }
+    return status == WY_OK
+               ? mount_new(root, "tmpfs", "image/tmp", tmp_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, error)
+               : status;
+}
+
 wy_status wy_root_build(const wy_profile *profile, wy_error *error) {
     char size[32];
     (void)snprintf(size, sizeof size, "%llu", (unsigned long long)profile->tmpfs_bytes);
@@ -167,6 +235,9 @@ wy_status wy_root_build(const wy_profile *profile, wy_error *error) {
     }
     /* 2. Take what the host lends, then mount an empty root over a directory that every host has. */
     wy_status status = take_sources(profile, &from, error);
+    if (status == WY_OK) {
+        status = take_own_root(profile, &from, error);
+    }
     if (status != WY_OK) {
         return status;
     }
@@ -174,12 +245,13 @@ wy_status wy_root_build(const wy_profile *profile, wy_error *error) {
     if (root < 0 || wy_mount_attach(root, AT_FDCWD, "/tmp") != 0) {
         return root_fail(error, "cannot mount the root over", "/tmp");
     }
-    /* 3. The profile's paths and the devices, 4. links and names, 5. /proc of our pid namespace, /tmp. */
+    /* 3. The profile's paths and the devices, 4. links and names, 5. /proc of our pid namespace, /tmp, a root of its own. */
     if ((status = attach_sources(profile, &from, root, error)) != WY_OK ||
         (status = copy_host_links(root, error)) != WY_OK || (status = write_names(root, error)) != WY_OK ||
         (status = mount_new(root, "proc", "proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
                             error)) != WY_OK ||
-        (status = mount_new(root, "tmpfs", "tmp", tmp_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, error)) != WY_OK) {
+        (status = mount_new(root, "tmpfs", "tmp", tmp_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, error)) != WY_OK ||
+        (status = build_own_root(profile, &from, root, error)) != WY_OK) {
         return status;
     }
     /* 6. Read-only from here on; then in, and the host's tree is gone. */
@@ -199,6 +271,19 @@ wy_status wy_root_empty(wy_error *error) {
     int root = wy_mount_make("tmpfs", options, CLOSED_ATTRIBUTES | MOUNT_ATTR_NOEXEC);
     if (root < 0 || wy_mount_attach(root, AT_FDCWD, "/tmp") != 0 || fchdir(root) != 0 || wy_mount_pivot_here() != 0) {
         return root_fail(error, "cannot pivot into", "an empty root");
+    }
+    (void)close(root);
+    return WY_OK;
+}
+
+wy_status wy_root_enter_own(wy_error *error) {
+    /* Its own mount namespace, and a copy: the mounts that the holder locked cannot become a root themselves. */
+    if (unshare(CLONE_NEWNS) != 0) {
+        return root_fail(error, "cannot leave the mount namespace of", "the holder");
+    }
+    int root = wy_mount_copy(WY_OWN_ROOT, 0);
+    if (root < 0 || wy_mount_attach(root, AT_FDCWD, "/tmp") != 0 || fchdir(root) != 0 || wy_mount_pivot_here() != 0) {
+        return root_fail(error, "cannot pivot into", "the profile's root");
     }
     (void)close(root);
     return WY_OK;

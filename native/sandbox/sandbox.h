@@ -20,6 +20,11 @@ wy_status wy_root_build(const wy_profile *profile, wy_error *error);
  * Workers inherit it, so that none of them has to mount or pivot. */
 wy_status wy_root_empty(wy_error *error);
 
+/* In a zygote whose profile has a root of its own, after it loaded its image: leaves the host's libraries for that root,
+ * which the holder has put together at WY_OWN_ROOT. Workers inherit it. */
+#define WY_OWN_ROOT "/image"
+wy_status wy_root_enter_own(wy_error *error);
+
 /* Supported Landlock version of this kernel; 0 = none. */
 int wy_landlock_abi(void);
 

@@ -38,7 +38,15 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     welcome.max_workers = s->policy.max_workers;
     snprintf(welcome.note, sizeof welcome.note, "%s", s->groups.note);
     s->welcomed = true;
-    wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, NULL, 0);
+    wy_msg_profile profiles[sizeof s->policy.profiles / sizeof s->policy.profiles[0]];
+    memset(profiles, 0, sizeof profiles);
+    for (uint32_t i = 0; i < s->policy.profile_count; i++) {
+        const wy_profile *profile = &s->policy.profiles[i];
+        memcpy(profiles[i].name, profile->name, sizeof profiles[i].name);
+        profiles[i].flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
+    }
+    wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, profiles,
+                   s->policy.profile_count * sizeof profiles[0]);
 }
 
 static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram) {

@@ -30,7 +30,7 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
     /* spawner -> daemon */
-    WY_MSG_WELCOME = 32,        /* wy_msg_welcome: answers HELLO */
+    WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
     WY_MSG_IMAGE_READY = 33,    /* wy_msg_image_ready + tail: function names, each NUL-terminated, in order */
     WY_MSG_IMAGE_GONE = 34,     /* wy_msg_failure: the image could not be loaded, or its zygote ended; + tail: more lines
                                    (a traceback), at most WY_DETAIL_BYTES, any bytes: the image wrote them */
@@ -72,6 +72,16 @@ typedef struct wy_msg_welcome {
     uint32_t max_workers;
     char note[248]; /* what is missing and what it costs, for a person; may be empty */
 } wy_msg_welcome;
+
+/* A profile of the policy. */
+#define WY_PROFILE_FILES 0x1u    /* its workers have files: commands can run under it */
+#define WY_PROFILE_OWN_ROOT 0x2u /* their root is a directory of the operator's */
+
+typedef struct wy_msg_profile {
+    char name[WY_NAME_BYTES];
+    uint32_t flags; /* WY_PROFILE_* */
+    uint32_t reserved;
+} wy_msg_profile;
 
 typedef enum wy_image_kind {
     WY_IMAGE_COMMAND = 1, /* no foreign code: forks init processes that execute a command */
@@ -153,6 +163,7 @@ typedef struct wy_msg_failure {
 
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
+_Static_assert(sizeof(wy_msg_profile) == 72, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
 _Static_assert(sizeof(wy_msg_worker_start) == 40, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 160, "protocol");

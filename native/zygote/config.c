@@ -39,6 +39,7 @@ wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, 
         .image_kind = image_kind,
         .files = profile->files != 0,
         .own_network = profile->own_network != 0,
+        .own_root = profile->root[0] != '\0',
         .pids = profile->pids,
         .open_files = profile->open_files,
         .filter_count = profile->filter.len,
@@ -66,7 +67,7 @@ static int is_sound(const wy_zygote_config *config, off_t size) {
            (off_t)config->bytes == size && config->filter_count > 0 && config->filter_count <= WY_PROFILE_MAX_FILTER &&
            config->zygote_filter_count > 0 && config->zygote_filter_count <= WY_PROFILE_MAX_FILTER &&
            sizeof *config + instructions * sizeof(struct sock_filter) == config->bytes && config->files <= 1 &&
-           config->own_network <= 1 && config->tmpfs_bytes > 0 && config->open_files > 0;
+           config->own_network <= 1 && config->own_root <= 1 && config->tmpfs_bytes > 0 && config->open_files > 0;
 }
 
 wy_status wy_zygote_config_read(int fd, wy_zygote_config *out, struct sock_fprog *filter,

@@ -29,7 +29,7 @@ typedef struct wy_zygote_config {
     uint32_t open_files;
     uint32_t filter_count;
     uint32_t zygote_filter_count;
-    uint32_t reserved;
+    uint32_t own_root; /* the workers' root stands at WY_OWN_ROOT */
     uint64_t tmpfs_bytes;
     uint64_t file_bytes;
 } wy_zygote_config;

@@ -60,8 +60,11 @@ static int wait_for_load(void) {
     return got == (ssize_t)sizeof message && message.type == ZY_LOAD;
 }
 
-/* 6. Without files nothing of the host's libraries stays reachable. */
+/* 6. Without files, or with a root of the profile's own, nothing of the host's libraries stays reachable. */
 static wy_status seal(const wy_zygote_state *zygote, wy_error *error) {
+    if (zygote->config.own_root) {
+        return wy_root_enter_own(error);
+    }
     if (zygote->sandbox.files) {
         return WY_OK;
     }

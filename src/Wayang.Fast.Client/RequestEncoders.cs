@@ -64,6 +64,12 @@ internal static class RequestEncoders
         }
     }
 
+    public static void Session(ref MessagePackWriter writer, string token)
+    {
+        writer.WriteMapHeader(1);
+        Text(ref writer, "token"u8, token);
+    }
+
     public static void Id(ref MessagePackWriter writer, TaskId id) => Text(ref writer, "task"u8, id.ToString());
 
     public static void Output(ref MessagePackWriter writer, TaskId id, TaskStream stream, long offset, int maxBytes)

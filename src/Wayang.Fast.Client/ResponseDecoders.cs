@@ -24,6 +24,8 @@ internal static class ResponseDecoders
     public static Boxed<TaskId>? Id(ref MessagePackReader reader) =>
         Fields.Read(ref reader) is { } fields && TaskId.TryParse(fields.Text("task"), out var id) ? new(id) : null;
 
+    public static string? Session(ref MessagePackReader reader) => Fields.Read(ref reader)?.OptionalText("identity");
+
     public static TaskResult? Result(ref MessagePackReader reader)
     {
         if (Fields.Read(ref reader) is not { } fields || !TaskId.TryParse(fields.Text("task"), out var id)
@@ -127,6 +129,10 @@ internal static class ResponseDecoders
         Fields.Read(ref reader) is { } fields
             ? new(fields.Text("node"), fields.Text("version"), Time(fields.Text("started")) ?? default, fields.Flag("root"),
                 fields.Text("cgroup_mode"), fields.Texts("features"), fields.Text("note"), fields.Map("limits")?.Numbers() ?? [])
+            {
+                Profiles = [.. (fields.Map("profiles")?.Maps() ?? []).Select(static p => new ProfileInfo(
+                    p.Name, p.Fields.Flag("files"), p.Fields.Flag("own_root"), p.Fields.Texts("kinds")))],
+            }
             : null;
 
     public static IReadOnlyDictionary<string, long>? Statistics(ref MessagePackReader reader) => Fields.Read(ref reader)?.Map("values")?.Numbers();
@@ -208,6 +214,9 @@ internal sealed class Fields
 
     public Dictionary<string, long> Numbers() =>
         _values.Where(static pair => pair.Value is long).ToDictionary(static pair => pair.Key, static pair => (long)pair.Value, StringComparer.Ordinal);
+
+    public IEnumerable<(string Name, Fields Fields)> Maps() =>
+        _values.Where(static pair => pair.Value is Fields).Select(static pair => (pair.Key, (Fields)pair.Value));
 
     /// <summary>Null with false for what no response of ours holds: the caller steps over it.</summary>
     private static bool ReadValue(ref MessagePackReader reader, out object? value)

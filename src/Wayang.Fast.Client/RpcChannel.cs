@@ -37,13 +37,25 @@ internal sealed class RpcChannel : IDisposable
 
     public int PendingCount => _pending.Count;
 
-    public static async Task<RpcChannel> ConnectAsync(string path, FrameLimits limits, CancellationToken cancellation)
-    {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
+    public static Task<RpcChannel> ConnectAsync(string path, FrameLimits limits, CancellationToken cancellation) =>
+        ConnectAsync(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), limits, async socket =>
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
             CheckOwner(socket, path);
+        });
+
+    public static Task<RpcChannel> ConnectAsync(string host, int port, FrameLimits limits, CancellationToken cancellation) =>
+        ConnectAsync(new Socket(SocketType.Stream, ProtocolType.Tcp), limits, async socket =>
+        {
+            await socket.ConnectAsync(host, port, cancellation);
+            socket.NoDelay = true;
+        });
+
+    private static async Task<RpcChannel> ConnectAsync(Socket socket, FrameLimits limits, Func<Socket, Task> connect)
+    {
+        try
+        {
+            await connect(socket);
         }
         catch
         {

@@ -33,7 +33,7 @@ public sealed record ImageNames
 /// order they end. A lost connection ends the pending calls with <see cref="ErrorCode.NodeLost"/> (their tasks may have
 /// run, so nothing is sent twice); the next call connects again.
 /// </summary>
-public sealed class WayangClient : IAsyncDisposable
+public sealed partial class WayangClient : IAsyncDisposable
 {
     private readonly WayangClientOptions _options;
     private readonly SemaphoreSlim _connecting = new(1, 1);
@@ -45,10 +45,10 @@ public sealed class WayangClient : IAsyncDisposable
     {
         _options = options;
         _pending = new SemaphoreSlim(options.MaxPending, options.MaxPending);
-        SocketPath = options.SocketPath ?? SocketPaths.Find();
+        Endpoint = options.Endpoint ?? WayangEndpoint.Unix(options.SocketPath ?? SocketPaths.Find());
     }
 
-    public string SocketPath { get; }
+    public WayangEndpoint Endpoint { get; }
 
     public bool IsConnected => _channel is { IsLost: false };
 
@@ -199,7 +199,7 @@ public sealed class WayangClient : IAsyncDisposable
 
                 try
                 {
-                    var channel = await RpcChannel.ConnectAsync(SocketPath, _options.Frame, cancellation);
+                    var channel = await OpenAsync(cancellation);
                     Interlocked.Exchange(ref _channel, channel)?.Dispose();
                     if (Volatile.Read(ref _disposed))
                     {
@@ -210,7 +210,7 @@ public sealed class WayangClient : IAsyncDisposable
                 }
                 catch (SocketException failure)
                 {
-                    if (failure.SocketErrorCode == SocketError.AccessDenied || _options.Time.GetElapsedTime(start) + pause > patience)
+                    if (failure.SocketErrorCode is SocketError.AccessDenied or SocketError.HostNotFound || _options.Time.GetElapsedTime(start) + pause > patience)
                     {
                         throw Unreachable(failure);
                     }
@@ -228,9 +228,48 @@ public sealed class WayangClient : IAsyncDisposable
         }
     }
 
+    /// <summary>A connection that takes requests: over TCP its session is open.</summary>
+    private async Task<RpcChannel> OpenAsync(CancellationToken cancellation)
+    {
+        if (Endpoint.SocketPath is { } path)
+        {
+            return await RpcChannel.ConnectAsync(path, _options.Frame, cancellation);
+        }
+
+        var token = _options.Token
+            ?? throw new WayangException(ErrorCode.Unauthenticated, $"{Endpoint} asks for a token, and none was given. Make one with 'wayang token create' on its host.");
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(_options.HandshakeTimeout);
+        RpcChannel? channel = null;
+        try
+        {
+            channel = await RpcChannel.ConnectAsync(Endpoint.Host, Endpoint.Port, _options.Frame, patience.Token);
+            await channel.CallAsync("session.open", (ref writer) => RequestEncoders.Session(ref writer, token), ResponseDecoders.Session, patience.Token);
+            return channel;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            channel?.Dispose();
+            throw new SocketException((int)SocketError.TimedOut);
+        }
+        catch (WayangException lost) when (lost.Code == ErrorCode.NodeLost)
+        {
+            // What hung up on us before a word may be a node that is going down: the caller tries again.
+            channel?.Dispose();
+            throw new SocketException((int)SocketError.ConnectionReset);
+        }
+        catch
+        {
+            channel?.Dispose();
+            throw;
+        }
+    }
+
     private WayangException Unreachable(SocketException failure) => failure.SocketErrorCode == SocketError.AccessDenied
         ? new(ErrorCode.PermissionDenied,
-            $"You may not open {SocketPath}: ask for membership in the group 'wayang', or start a runtime of your own with 'wayang serve'.", failure)
+            $"You may not open {Endpoint}: ask for membership in the group 'wayang', or start a runtime of your own with 'wayang serve'.", failure)
         : new(ErrorCode.Unavailable,
-            $"No runtime answers at {SocketPath} ({failure.SocketErrorCode}). Start one with 'wayang serve', or name its socket.", failure);
+            $"No runtime answers at {Endpoint} ({failure.SocketErrorCode}). {(Endpoint.IsTcp
+                ? "Is it started there, with rpc_tcp in its configuration, and can its host be reached?"
+                : "Start one with 'wayang serve', or name its socket.")}", failure);
 }

@@ -7,6 +7,15 @@ public sealed record WayangClientOptions
     /// <summary>Null: found by <see cref="SocketPaths.Find"/>.</summary>
     public string? SocketPath { get; init; }
 
+    /// <summary>Goes before <see cref="SocketPath"/>; over TCP a token is needed.</summary>
+    public WayangEndpoint? Endpoint { get; init; }
+
+    /// <summary>Opens the session over TCP; a unix socket needs none.</summary>
+    public string? Token { get; init; }
+
+    /// <summary>How long connecting over TCP and opening the session may take, each time it is tried.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How long the first connection is tried; zero: once.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.Zero;
 

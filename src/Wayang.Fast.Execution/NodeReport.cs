@@ -1,5 +1,7 @@
 using System.Reflection;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
@@ -10,13 +12,18 @@ using Wayang.Fast.Execution.Supervision;
 namespace Wayang.Fast.Execution;
 
 /// <summary>What the node tells about itself: <c>node.info</c> and <c>node.stats</c>. Cold; thread-safe.</summary>
-internal sealed class NodeReport(RuntimeOptions options, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor)
+internal sealed class NodeReport(
+    LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents)
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
+
+    /// <summary>Of the spawner that answered last; empty before the first did.</summary>
+    public IReadOnlyList<ProfileDescription> Profiles => supervisor.Welcome?.Profiles ?? [];
 
     public NodeDescription Describe()
     {
         var welcome = supervisor.Welcome;
+        var options = settings.Current;
         var features = welcome?.Features ?? SpawnerFeatures.None;
         var mode = (features & (SpawnerFeatures.CgroupV1 | SpawnerFeatures.CgroupV2)) switch
         {
@@ -36,6 +43,8 @@ internal sealed class NodeReport(RuntimeOptions options, TimeProvider time, Task
             new Dictionary<string, long>(StringComparer.Ordinal)
             {
                 ["max_workers_per_pool"] = options.MaxWorkersPerPool,
+                ["max_concurrent_tasks"] = options.MaxConcurrentTasks,
+                ["worker_memory_bytes"] = options.WorkerMemoryBytes,
                 ["max_queued_tasks"] = options.MaxQueuedTasks,
                 ["max_queued_bytes"] = options.MaxQueuedBytes,
                 ["max_payload_bytes"] = options.MaxPayloadBytes,
@@ -44,7 +53,35 @@ internal sealed class NodeReport(RuntimeOptions options, TimeProvider time, Task
                 ["default_timeout_ms"] = options.DefaultTimeoutMs,
                 ["retain_tasks"] = options.RetainTasks,
                 ["retain_minutes"] = options.RetainMinutes,
-            });
+            })
+        {
+            Profiles = Profiles,
+        };
+    }
+
+    /// <summary>Depth and quantiles of each class; those of classes that nothing was dispatched in are left out.</summary>
+    private void AddClasses(Dictionary<string, long> values)
+    {
+        var microseconds = lifecycle.Times.SecondsPerTick * 1e6;
+        foreach (var (taskClass, queued) in RuntimeMetrics.QueuedByClass(shard))
+        {
+            var name = WireNames.Text(taskClass);
+            values[$"queued_{name}"] = queued;
+            foreach (var span in Enum.GetValues<TaskSpan>())
+            {
+                var times = lifecycle.Times.Of(taskClass, span);
+                if (times.Max == 0)
+                {
+                    continue;
+                }
+
+                var prefix = $"{WireNames.Text(span)}_{name}";
+                values[$"{prefix}_p50_us"] = (long)(times.Quantile(0.5) * microseconds);
+                values[$"{prefix}_p99_us"] = (long)(times.Quantile(0.99) * microseconds);
+                values[$"{prefix}_p999_us"] = (long)(times.Quantile(0.999) * microseconds);
+                values[$"{prefix}_max_us"] = (long)(times.Max * microseconds);
+            }
+        }
     }
 
     public NodeStatistics Read()
@@ -52,6 +89,8 @@ internal sealed class NodeReport(RuntimeOptions options, TimeProvider time, Task
         var values = new Dictionary<string, long>(StringComparer.Ordinal)
         {
             ["tasks_queued"] = shard.Queued,
+            ["slots_in_use"] = shard.Outstanding,
+            ["configuration_reloads"] = settings.Changes,
             ["tasks_dispatched"] = shard.Dispatched,
             ["tasks_retained"] = lifecycle.Retained,
             ["retained_bytes"] = lifecycle.RetainedBytes,
@@ -84,6 +123,17 @@ internal sealed class NodeReport(RuntimeOptions options, TimeProvider time, Task
         }
 
         values["workers_live"] = live;
+        AddClasses(values);
+        values["worker_start_failures"] = shard.StartFailures;
+        values["zygotes_lost"] = supervisor.ZygotesLost;
+        values["workers_rung_again"] = supervisor.WorkersRungAgain;
+        values["uptime_s"] = (long)(time.GetUtcNow() - _started).TotalSeconds;
+        values["gc_pause_total_us"] = (long)GC.GetTotalPauseDuration().TotalMicroseconds;
+        foreach (var kind in Enum.GetValues<IncidentKind>())
+        {
+            values[$"incidents_{WireNames.Text(kind)}"] = incidents.CountOf(kind);
+        }
+
         return new NodeStatistics(values);
     }
 }

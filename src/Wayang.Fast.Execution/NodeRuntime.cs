@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Scheduling;
@@ -22,6 +23,11 @@ public sealed class NodeRuntime : IDisposable
     private readonly Supervisor _supervisor;
     private readonly ImageCatalog _images;
     private readonly TaskService _service;
+    private readonly Watchdog _watchdog;
+    private readonly LiveOptions _options;
+    private readonly TaskLifecycle _lifecycle;
+    private readonly AdmissionGate _admission;
+    private readonly Shard _shard;
 
     /// <param name="options">Validated bounds.</param>
     /// <param name="log">Told what an operator should know.</param>
@@ -33,22 +39,42 @@ public sealed class NodeRuntime : IDisposable
         var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
         var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
-        var lifecycle = new TaskLifecycle(table, new RetentionOptions(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes), time);
-        var admission = new AdmissionGate(new AdmissionOptions(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes));
+        _options = new LiveOptions(options);
+        _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
+        _admission = new AdmissionGate(AdmissionOf(options));
         var scheduler = new Scheduler(new SchedulerOptions(maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
-        var shard = new Shard(options, table, lifecycle, admission, scheduler, new Inbox(maxTasks));
+        _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
-        _completion = new CompletionThread(shard, table, lifecycle, workers, options, onDefect);
-        _supervisor = new Supervisor(shard, _completion, lifecycle, workers, options, log, onDefect);
-        shard.Completion = _completion;
-        shard.Supervisor = _supervisor;
+        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
+        Incidents = new IncidentLog(time);
+        _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
+        _shard.Completion = _completion;
+        _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(options, time, lifecycle, shard, _completion, _supervisor);
-        _service = new TaskService(options, table, lifecycle, admission, shard, _completion, _images, report);
+        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
+        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report);
+        var pools = () => _service.Pools;
+        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools);
+        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
+        _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
+        if (options.MaxConcurrentTasks != 0)
+        {
+            _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
+        }
     }
 
     public ITaskService Tasks => _service;
+
+    public INodeMonitor Monitor { get; }
+
+    public IMetricSource Metrics { get; }
+
+    /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
+    public IncidentLog Incidents { get; }
+
+    /// <summary>For tests: works only where the program's configuration allows faults.</summary>
+    internal Faults Faults => _shard.Faults;
 
     /// <summary>The spawner answered: tasks can be run.</summary>
     public bool IsReady => _supervisor.IsReady;
@@ -57,15 +83,34 @@ public sealed class NodeRuntime : IDisposable
     {
         _completion.Start();
         _supervisor.Start();
+        _watchdog.Start();
     }
 
     /// <summary>Takes the socket of a freshly started spawner; ownership passes. Thread-safe.</summary>
     public void AttachSpawner(int descriptor) => _supervisor.AttachSpawner(PacketSocket.FromDescriptor(descriptor));
 
+    /// <summary>The options in force.</summary>
+    public RuntimeOptions Options => _options.Current;
+
+    /// <summary>
+    /// Replaces the options at once, as far as a running node can: what was sized at the start keeps its size
+    /// (<see cref="LiveOptions.Within"/>). Tasks that are admitted keep what they were promised. One caller at a time.
+    /// </summary>
+    /// <returns>The options that are now in force.</returns>
+    public RuntimeOptions Reconfigure(RuntimeOptions options)
+    {
+        var applied = _options.Replace(options);
+        _admission.Change(AdmissionOf(applied));
+        _lifecycle.ChangeRetention(RetentionOf(applied));
+        _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
+        return applied;
+    }
+
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>
     public void Stop()
     {
         _service.StopAdmission();
+        _watchdog.Stop();
 
         // The supervisor first: it writes the streams of commands, which observers are about to read.
         _supervisor.Stop();
@@ -73,8 +118,15 @@ public sealed class NodeRuntime : IDisposable
         _completion.Stop();
     }
 
+    private static AdmissionOptions AdmissionOf(RuntimeOptions options) =>
+        new(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes);
+
+    private static RetentionOptions RetentionOf(RuntimeOptions options) =>
+        new(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes);
+
     public void Dispose()
     {
+        _watchdog.Dispose();
         _supervisor.Dispose();
         _completion.Dispose();
         _images.Dispose();

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Wayang.Fast.Execution;
 
 /// <summary>
@@ -8,6 +10,15 @@ public sealed record RuntimeOptions
 {
     /// <summary>Workers of one pool (image, profile, tenant) at most. Twice the processors: a blocked worker leaves its core free.</summary>
     public int MaxWorkersPerPool { get; init; } = Math.Max(4, Environment.ProcessorCount * 2);
+
+    /// <summary>Tasks that run at once over all pools; 0: no bound beside those of the pools.</summary>
+    public int MaxConcurrentTasks { get; init; }
+
+    /// <summary>Memory of one worker or command; 0: what its profile says, which is never exceeded.</summary>
+    public long WorkerMemoryBytes { get; init; }
+
+    /// <summary>What each profile of the policy allows a worker; the spawner refuses more.</summary>
+    public IReadOnlyDictionary<string, long> ProfileMemoryBytes { get; init; } = ReadOnlyDictionary<string, long>.Empty;
 
     /// <summary>Idle workers that a pool in use keeps ready beyond the busy ones.</summary>
     public int SpareWorkers { get; init; } = 1;
@@ -53,6 +64,16 @@ public sealed record RuntimeOptions
     /// <summary>Images (distinct contents) that the node keeps at most.</summary>
     public int MaxImages { get; init; } = 256;
 
+    /// <summary>How long work that could run may stand still before the watchdog sets it going again. 0: no watchdog.</summary>
+    public int StallMs { get; init; } = 5_000;
+
+    /// <summary>A worker that has calls, shows no sign of life for so long, and cannot go on by itself is ended. 0: never.</summary>
+    public int HeartbeatTimeoutMs { get; init; } = 15_000;
+
     /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
     public int CompletionCpu { get; init; } = -1;
+
+    /// <summary>What a worker under <paramref name="profile"/> is started with; 0: the profile's own limit, also where that is not known.</summary>
+    public long WorkerMemory(string profile) =>
+        WorkerMemoryBytes > 0 && ProfileMemoryBytes.TryGetValue(profile, out var most) ? Math.Min(WorkerMemoryBytes, most) : 0;
 }

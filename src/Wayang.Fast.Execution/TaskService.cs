@@ -9,13 +9,14 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
 internal sealed class TaskService(
-    RuntimeOptions options,
+    LiveOptions options,
     TaskTable table,
     TaskLifecycle lifecycle,
     AdmissionGate admission,
@@ -30,8 +31,19 @@ internal sealed class TaskService(
 
     private readonly Lock _poolsLock = new();
     private readonly Dictionary<PoolKey, WorkerPool> _pools = [];
+    private IReadOnlyList<WorkerPool> _allPools = [];
     private int _nextPool;
+    private long _refusedForTable;
+    private long _refusedForStop;
     private volatile bool _stopping;
+
+    /// <summary>Submissions refused because no record was free, and because the runtime stops.</summary>
+    public long RefusedForTable => Volatile.Read(ref _refusedForTable);
+
+    public long RefusedForStop => Volatile.Read(ref _refusedForStop);
+
+    /// <summary>The pools of now. Any thread.</summary>
+    public IReadOnlyList<WorkerPool> Pools => Volatile.Read(ref _allPools);
 
     /// <summary>Refuses new tasks from now on.</summary>
     public void StopAdmission() => _stopping = true;
@@ -41,17 +53,22 @@ internal sealed class TaskService(
         target = null;
         var profile = request.Profile.Length > 0
             ? Encoding.UTF8.GetString(request.Profile)
-            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : DefaultCallProfile;
-        if (profile is not ("compute" or "standard"))
+            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
+        if (!IsProfileName(profile))
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"profile '{profile}' is not known; this node has compute, standard", "profile");
+            return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
+        }
+
+        if (PolicyProfiles.Refuse(report.Profiles, profile, request.Kind) is { } refusal)
+        {
+            return refusal;
         }
 
         if (request.Kind == TaskKind.Exec)
         {
-            if (profile == "compute")
+            if (!images.HasPlaceFor(profile))
             {
-                return new OperationError(ErrorCode.InvalidArgument, "a command cannot run under profile compute (it may open no file); use standard", "profile");
+                return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
             target = new PoolTarget(GetOrAddPool(images.Command(profile), request), 0, string.Empty);
@@ -63,12 +80,13 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.InvalidArgument, "a call needs image and function", request.Image.Length == 0 ? "image" : "function");
         }
 
+        var version = images.Bindings.Version; // before the name is looked up
         if (images.Find(request.Tenant, request.Image, profile) is not { } image)
         {
             return new OperationError(ErrorCode.NotFound, $"no image '{Encoding.UTF8.GetString(request.Image)}'; put it first (image.put) or see image.list", "image");
         }
 
-        return ResolveCall(request, image, out target);
+        return ResolveCall(request, image, version, out target);
     }
 
     public OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id)
@@ -87,6 +105,7 @@ internal sealed class TaskService(
         if (!table.TryRent(out var record))
         {
             admission.Release(submission.Data.Length);
+            Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
 
@@ -96,13 +115,13 @@ internal sealed class TaskService(
         record.Target = target;
         record.Tenant = target.Tenant;
         record.Level = submission.Level;
-        record.TimeoutMs = submission.TimeoutMs == 0 ? options.DefaultTimeoutMs : submission.TimeoutMs;
+        record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token);
-        shard.Submit(slot);
+        id = lifecycle.Admit(record, observer, token, shard.Timestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant);
         return null;
     }
 
@@ -159,7 +178,7 @@ internal sealed class TaskService(
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(upload);
-        return images.PutAsync(upload, DefaultCallProfile, cancellation);
+        return images.PutAsync(upload, upload.Profile ?? DefaultCallProfile, cancellation);
     }
 
     public IReadOnlyList<ImageDescription> ListImages(int tenant) => images.List(tenant);
@@ -168,7 +187,10 @@ internal sealed class TaskService(
 
     public NodeStatistics ReadStatistics() => report.Read();
 
-    private static void Names(CallTarget? target, ushort function, out string image, out string name)
+    private static bool IsProfileName(string name) =>
+        name.Length is >= 1 and <= 63 && name[0] != '.' && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+
+    internal static void Names(CallTarget? target, ushort function, out string image, out string name)
     {
         var pool = target as PoolTarget;
         image = pool?.Pool.Image.Hash ?? string.Empty;
@@ -184,6 +206,7 @@ internal sealed class TaskService(
     {
         if (_stopping)
         {
+            Interlocked.Increment(ref _refusedForStop);
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
         }
 
@@ -192,9 +215,9 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class");
         }
 
-        if (submission.TimeoutMs > options.MaxTimeoutMs)
+        if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.MaxTimeoutMs}", "timeout_ms");
+            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.Current.MaxTimeoutMs}", "timeout_ms");
         }
 
         if (target.Pool.IsCommand)
@@ -207,7 +230,7 @@ internal sealed class TaskService(
         return null;
     }
 
-    private OperationError? ResolveCall(in TargetRequest request, Image image, out CallTarget? target)
+    private OperationError? ResolveCall(in TargetRequest request, Image image, int version, out CallTarget? target)
     {
         target = null;
         if (!image.Opened.Task.IsCompleted)
@@ -227,7 +250,7 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; {Hint(function, image.Functions)}", "function");
         }
 
-        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function);
+        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function, images.Bindings, version);
         return null;
     }
 
@@ -246,8 +269,9 @@ internal sealed class TaskService(
         {
             if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
             {
-                pool = new WorkerPool(key, image, _nextPool++, options.MaxWorkersPerPool);
+                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
+                Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);
 
                 // In the shard's queue of events before any task of the pool can be in its inbox.

@@ -65,6 +65,9 @@ public sealed unsafe class CompletionReader
     /// <summary>What was wrong, once a read returned <see cref="RingStatus.Corrupt"/>.</summary>
     public string? CorruptReason { get; private set; }
 
+    /// <summary>How often the worker had found this ring full and was rung when there was space again. The reader's; others see a momentary value.</summary>
+    public long SpaceRings { get; private set; }
+
     /// <summary>A read would return something else than Empty.</summary>
     public bool HasCompletion => Barriers.Acquire(&(_ring + (_position & _mask))->Sequence) != EmptySequence;
 
@@ -160,6 +163,7 @@ public sealed unsafe class CompletionReader
         if (waiting != 0 && waiting != _rungFor)
         {
             _rungFor = waiting;
+            SpaceRings++;
             Barriers.Increment(_doorbell);
             _ = NativeMethods.wayang_futex_wake(_doorbell, 1);
         }

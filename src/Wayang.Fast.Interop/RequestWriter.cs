@@ -82,6 +82,18 @@ public sealed unsafe class RequestWriter
         }
     }
 
+    /// <summary>The worker says that it sleeps in its loop, outside of any call. Its word, and any thread's to read.</summary>
+    public bool PeerSleeps => Barriers.Acquire(_peerSleeping) != 0;
+
+    /// <summary>
+    /// Ends the worker's sleep, whatever it was rung for before. Any thread: an extra ring makes it look at its ring once more.
+    /// </summary>
+    public void RingAgain()
+    {
+        Barriers.Increment(_doorbell);
+        _ = NativeMethods.wayang_futex_wake(_doorbell, 1);
+    }
+
     /// <summary>Writes a request whose payload fits into one slot or one chunk.</summary>
     /// <returns>Ok; Full; TooLarge above <see cref="ChunkLimit"/>; Corrupt.</returns>
     public RingStatus TryWrite(uint ticket, ushort function, byte kind, ReadOnlySpan<byte> payload)

@@ -12,6 +12,7 @@ public sealed partial class ProtocolTests
     [Theory]
     [InlineData("wy_msg_header", ProtocolLayout.HeaderBytes)]
     [InlineData("wy_msg_welcome", ProtocolLayout.WelcomeBytes)]
+    [InlineData("wy_msg_profile", ProtocolLayout.ProfileBytes)]
     [InlineData("wy_msg_image_open", ProtocolLayout.ImageOpenBytes)]
     [InlineData("wy_msg_worker_start", ProtocolLayout.WorkerStartBytes)]
     [InlineData("wy_msg_worker_exited", ProtocolLayout.WorkerExitedBytes)]
@@ -48,6 +49,8 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FEATURE_CGROUP_V1", (long)SpawnerFeatures.CgroupV1)]
     [InlineData("WY_FEATURE_CGROUP_V2", (long)SpawnerFeatures.CgroupV2)]
     [InlineData("WY_FEATURE_CPU_GROUP", (long)SpawnerFeatures.CpuGroup)]
+    [InlineData("WY_PROFILE_FILES", (long)SpawnerProfileTraits.Files)]
+    [InlineData("WY_PROFILE_OWN_ROOT", (long)SpawnerProfileTraits.OwnRoot)]
     public void Constants_agree(string name, long value)
     {
         var match = Regex.Match(Header, $@"#define {name} (0x[0-9a-fA-F]+|\d+)u", RegexOptions.None, TimeSpan.FromSeconds(1));
@@ -111,6 +114,27 @@ public sealed partial class ProtocolTests
         Assert.False(MessageReader.TryReadFailure(body.AsSpan(0, ProtocolLayout.FailureBytes - 1), withDetail: true, out _));
         Assert.True(MessageReader.TryReadFailure(body.AsSpan(0, ProtocolLayout.FailureBytes), withDetail: false, out failure));
         Assert.Equal("", failure.Detail);
+    }
+
+    [Fact]
+    public void The_welcome_ends_with_whole_profiles_and_a_bounded_number_of_them()
+    {
+        var body = new byte[ProtocolLayout.WelcomeBytes + (17 * ProtocolLayout.ProfileBytes)];
+        body[0] = (byte)ProtocolLayout.Version;
+        "small"u8.CopyTo(body.AsSpan(ProtocolLayout.WelcomeBytes));
+        body[ProtocolLayout.WelcomeBytes + ProtocolLayout.NameBytes] = 3;
+        "compute"u8.CopyTo(body.AsSpan(ProtocolLayout.WelcomeBytes + ProtocolLayout.ProfileBytes));
+
+        Assert.True(MessageReader.TryReadWelcome(body.AsSpan(0, ProtocolLayout.WelcomeBytes + (2 * ProtocolLayout.ProfileBytes)), out var welcome));
+        Assert.Equal(["compute", "small"], welcome!.Profiles.Select(static p => p.Name));
+        Assert.Equal(["call"], welcome.Profiles[0].Kinds);
+        Assert.Equal((true, true), (welcome.Profiles[1].HasFiles, welcome.Profiles[1].HasOwnRoot));
+        Assert.Equal(["call", "exec"], welcome.Profiles[1].Kinds);
+        foreach (var profiles in (int[])[0, 1, 17])
+        {
+            var odd = profiles == 1 ? 1 : 0;
+            Assert.False(MessageReader.TryReadWelcome(body.AsSpan(0, ProtocolLayout.WelcomeBytes + (profiles * ProtocolLayout.ProfileBytes) - odd), out _));
+        }
     }
 
     [GeneratedRegex(@"u?int(?<bits>64|32)_t \w+;", RegexOptions.ExplicitCapture, 1000)]

@@ -52,6 +52,7 @@ public sealed class WorkerTests
             Assert.Equal((uint)index, ticket & 0xFF);
             Assert.True(tickets.Add(ticket));
             Assert.True(worker.Release(index));
+            worker.ReleasedInTurn = false;
             Assert.Equal(1, worker.CollectReleased());
         }
 
@@ -66,10 +67,14 @@ public sealed class WorkerTests
         worker.TakeIndex(out var b);
         worker.TakeIndex(out var c);
         Assert.True(worker.Release(a));
-        Assert.False(worker.Release(b));
-        Assert.Equal(2, worker.CollectReleased());
+        Assert.False(worker.Release(b)); // the same turn
+        Assert.True(worker.EnterReleasedQueue());
+        worker.ReleasedInTurn = false;
         Assert.True(worker.Release(c));
-        Assert.Equal(1, worker.CollectReleased());
+        Assert.False(worker.EnterReleasedQueue()); // it stands there
+        worker.LeaveReleasedQueue();
+        Assert.Equal(3, worker.CollectReleased());
+        Assert.True(worker.EnterReleasedQueue());
     }
 
     /// <summary>A release that is not announced must be seen by the collection that cleared the flag: else it is lost.</summary>
@@ -88,7 +93,8 @@ public sealed class WorkerTests
                 if (handOver.TryDequeue(out var index))
                 {
                     done++;
-                    if (worker.Release(index))
+                    worker.ReleasedInTurn = false;
+                    if (worker.Release(index) && worker.EnterReleasedQueue())
                     {
                         released.Push(worker);
                     }
@@ -103,6 +109,7 @@ public sealed class WorkerTests
             alive = completion.IsAlive; // looked at before the last collection
             while (released.TryPop(out var announced))
             {
+                announced.LeaveReleasedQueue();
                 collected += announced.CollectReleased();
             }
 

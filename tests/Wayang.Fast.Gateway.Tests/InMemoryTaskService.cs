@@ -56,6 +56,9 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     /// <summary>Seen by tests of what a request became.</summary>
     public Action<CommandLine?, byte, uint>? OnSubmit { get; set; }
 
+    /// <summary>Runs in each <see cref="Get"/>: lets a cold operation block.</summary>
+    public Action? OnGet { get; set; }
+
     /// <summary>Set when a waiter was withdrawn.</summary>
     public ManualResetEventSlim SomethingForgotten { get; } = new();
 
@@ -102,7 +105,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
                 return null;
             case "fill":
                 var filled = new EndedTask { Id = id, Kind = TaskKind.Call };
-                filled.Fill(int.Parse(Encoding.UTF8.GetString(submission.Data), System.Globalization.CultureInfo.InvariantCulture));
+                filled.Fill(int.TryParse(submission.Data, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var bytes) && bytes <= 1 << 20 ? bytes : 0);
                 observer?.OnTaskEnded(filled, token);
                 return null;
             default:
@@ -130,7 +133,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         EndedTask? task;
         lock (_gate)
         {
-            task = _tasks[id.Slot % Capacity];
+            task = _tasks[(uint)id.Slot % Capacity];
             if (task is null || task.Id != id)
             {
                 return NotFound();
@@ -164,7 +167,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         EndedTask? task;
         lock (_gate)
         {
-            task = _tasks[id.Slot % Capacity];
+            task = _tasks[(uint)id.Slot % Capacity];
             if (task is null || task.Id != id)
             {
                 return NotFound();
@@ -188,9 +191,10 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     public OperationError? Get(TaskId id, int tenant, out TaskSnapshot? snapshot)
     {
         snapshot = null;
+        OnGet?.Invoke();
         lock (_gate)
         {
-            if (_tasks[id.Slot % Capacity] is not { } task || task.Id != id)
+            if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)
             {
                 return NotFound();
             }
@@ -206,7 +210,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         chunk = default;
         lock (_gate)
         {
-            if (_tasks[id.Slot % Capacity] is not { } task || task.Id != id)
+            if (_tasks[(uint)id.Slot % Capacity] is not { } task || task.Id != id)
             {
                 return NotFound();
             }
@@ -246,7 +250,10 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     }
 
     public NodeDescription DescribeNode() =>
-        new("here", "0.1", DateTimeOffset.UnixEpoch, Root: false, "none", ["calls"], "a double", new Dictionary<string, long>(StringComparer.Ordinal) { ["slots"] = 2 });
+        new("here", "0.1", DateTimeOffset.UnixEpoch, Root: false, "none", ["calls"], "a double", new Dictionary<string, long>(StringComparer.Ordinal) { ["slots"] = 2 })
+        {
+            Profiles = [new ProfileDescription("small", HasFiles: true, HasOwnRoot: true, ["call", "exec"])],
+        };
 
     public NodeStatistics ReadStatistics() => new(new Dictionary<string, long>(StringComparer.Ordinal) { ["tasks"] = _next });
 

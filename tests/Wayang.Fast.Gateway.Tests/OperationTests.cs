@@ -163,6 +163,9 @@ public sealed class OperationTests : IAsyncLifetime
         var node = await _client.NodeInfoAsync();
         Assert.Equal("here", node.Node);
         Assert.Equal(2, node.Limits["slots"]);
+        var profile = Assert.Single(node.Profiles);
+        Assert.Equal(("small", true, true), (profile.Name, profile.Files, profile.OwnRoot));
+        Assert.Equal(["call", "exec"], profile.Kinds);
         Assert.Contains("tasks", (await _client.NodeStatsAsync()).Keys);
     }
 

@@ -54,9 +54,10 @@ public sealed class ProtocolTests(ITestOutputHelper output)
         Assert.Contains("here", Ask(socket, Request(5, "node.info", static (ref MessagePackWriter writer) => writer.WriteArrayHeader(0))), StringComparison.Ordinal);
         Assert.Contains("not_found", Ask(socket, ServerFixture.RunFrame(6, "missing", default)), StringComparison.Ordinal);
 
-        // A notification is stepped over; the next request is answered.
+        // A notification is counted and stepped over; the next request is answered.
         socket.Send([0x93, 2, 0xA1, (byte)'x', 0x90]);
         Assert.Contains("succeeded", Ask(socket, ServerFixture.RunFrame(7, "echo", default)), StringComparison.Ordinal);
+        Assert.Equal(1, fixture.Server.IgnoredNotifications);
     }
 
     [Fact]
@@ -77,52 +78,6 @@ public sealed class ProtocolTests(ITestOutputHelper output)
         var reader = new MessagePackReader(answer);
         Assert.True(reader.TryReadArrayHeader(out _) && reader.TryReadUInt64(out _) && reader.TryReadUInt64(out var id) && id == uint.MaxValue);
         Assert.True(reader.TryReadNil());
-    }
-
-    [Fact]
-    public async Task A_hundred_thousand_mutated_frames_harm_nobody_else()
-    {
-        await using var fixture = new ServerFixture();
-        await using var witness = await fixture.ConnectAsync();
-        var seed = Environment.TickCount;
-        output.WriteLine($"seed {seed}");
-        var random = new Random(seed);
-        var frame = ServerFixture.RunFrame(77, "echo", "some payload here"u8);
-        var drain = new byte[1 << 16];
-        var socket = fixture.Open();
-        var connections = 1;
-        for (var i = 0; i < 100_000; i++)
-        {
-            var bytes = frame.AsSpan().ToArray();
-            for (var edits = random.Next(1, 4); edits > 0; edits--)
-            {
-                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-            }
-
-            try
-            {
-                socket.Send(bytes);
-                while (socket.Available > 0)
-                {
-                    socket.Receive(drain);
-                }
-            }
-            catch (SocketException)
-            {
-                socket.Dispose();
-                socket = fixture.Open();
-                connections++;
-            }
-
-            if (i % 10_000 == 0)
-            {
-                Assert.True((await witness.RunCallAsync("demo", "echo", "w"u8.ToArray())).Succeeded);
-            }
-        }
-
-        socket.Dispose();
-        output.WriteLine($"{connections} connections");
-        Assert.True((await witness.RunCallAsync("demo", "echo")).Succeeded);
     }
 
     [Theory]

@@ -1,6 +1,9 @@
+using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Client;
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.MessagePackRpc;
 
 namespace Wayang.Fast.Gateway.Tests;
@@ -23,7 +26,7 @@ internal sealed class ServerFixture : IAsyncDisposable
 
     public RpcServer Server { get; private set; }
 
-    public void Restart() => Server = RpcServer.Start(Options, Tasks);
+    public void Restart(Func<RpcServerOptions, RpcServerOptions>? configure = null) => Server = RpcServer.Start(configure?.Invoke(Options) ?? Options, Tasks);
 
     public Task<WayangClient> ConnectAsync(WayangClientOptions? options = null) =>
         WayangClient.ConnectAsync((options ?? new WayangClientOptions()) with { SocketPath = Options.SocketPath });
@@ -34,6 +37,58 @@ internal sealed class ServerFixture : IAsyncDisposable
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 20_000, SendTimeout = 20_000 };
         socket.Connect(new UnixDomainSocketEndPoint(Options.SocketPath));
         return socket;
+    }
+
+    /// <summary>TCP on a free port of the loopback address; <paramref name="tokens"/> let in.</summary>
+    public static RpcServerOptions OverTcp(RpcServerOptions options, TokenStore tokens) =>
+        options with { Tcp = new RpcTcpOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0), Tokens = tokens } };
+
+    public static AccessToken Token(string secret, string name = "ci", OperationScopes scopes = OperationScopes.All, DateTimeOffset? expires = null) =>
+        new(name, Tenant: 3, scopes, AccessToken.HashOf(secret), expires);
+
+    /// <summary>A bare TCP connection, not yet a session.</summary>
+    public Socket OpenTcp()
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 20_000, SendTimeout = 20_000, NoDelay = true };
+        socket.Connect(Server.TcpEndPoint!);
+        return socket;
+    }
+
+    /// <summary>A bare TCP connection whose session is open.</summary>
+    public Socket OpenTcp(string secret)
+    {
+        var socket = OpenTcp();
+        Xunit.Assert.Contains("token:", Ask(socket, SessionFrame(1, secret)), StringComparison.Ordinal);
+        return socket;
+    }
+
+    public Task<WayangClient> ConnectTcpAsync(string? secret) => WayangClient.ConnectAsync(new()
+    {
+        Endpoint = WayangEndpoint.Tcp("127.0.0.1", Server.TcpEndPoint!.Port), Token = secret,
+    });
+
+    public static string Ask(Socket socket, byte[] request)
+    {
+        socket.Send(request);
+        return ReadText(socket);
+    }
+
+    public static string ReadText(Socket socket) => System.Text.Encoding.UTF8.GetString(ReadFrame(socket) ?? "(end)"u8.ToArray());
+
+    public static byte[] SessionFrame(uint messageId, string secret)
+    {
+        using var buffer = new PooledBuffer(256);
+        var writer = new MessagePackWriter(buffer);
+        writer.WriteArrayHeader(4);
+        writer.WriteUInt64(0);
+        writer.WriteUInt64(messageId);
+        writer.WriteString("session.open");
+        writer.WriteArrayHeader(1);
+        writer.WriteMapHeader(1);
+        writer.WriteString("token");
+        writer.WriteString(secret);
+        writer.Commit();
+        return buffer.WrittenSpan.ToArray();
     }
 
     public async ValueTask DisposeAsync()

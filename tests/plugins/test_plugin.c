@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "wayang_plugin.h"
 
@@ -89,6 +90,17 @@ static int endless(wayang_call *call, const void *input, size_t length) {
     return 0;
 }
 
+/* Sleeps as many milliseconds as the input says: a call that waits, using no processor. */
+static int doze(wayang_call *call, const void *input, size_t length) {
+    (void)call;
+    (void)length;
+    long milliseconds = strtol(input, NULL, 10);
+    struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    while (nanosleep(&left, &left) != 0) {
+    }
+    return 0;
+}
+
 static int crash(wayang_call *call, const void *input, size_t length) {
     (void)call;
     (void)input;
@@ -150,6 +162,7 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
         {"chatter", chatter},
         {"until_cancelled", until_cancelled},
         {"endless", endless},
+        {"doze", doze},
         {"crash", crash},
         {"abort", stop_hard},
         {"state_text", state_text},

@@ -23,7 +23,7 @@ public enum DispatchMode
 /// submitter and completion loop on <see cref="SuiteContext.NearCpu"/>. The next submit comes from the continuation.</summary>
 public abstract class DispatchTarget : IDisposable
 {
-    /// <summary>Median nanoseconds of one task, one in flight, of <paramref name="bytes"/> payload each way.</summary>
+    /// <summary>Nanoseconds of one task, one in flight, of <paramref name="bytes"/> payload each way: the median of batches.</summary>
     public abstract double MeasureRoundTrip(int bytes, int tasks);
 
     /// <summary>Tasks per second with <paramref name="window"/> in flight.</summary>

@@ -16,6 +16,7 @@ public static class Targets
         ["alloc.per_task"] = new(0, 0, OfRatio: false),
         ["scheduler.pair"] = new(0.35, 0.15),
         ["rpc.rtt"] = new(1.6, 1.25),
+        ["rpc.tcp.rtt"] = new(1.6, 1.25),
         ["rpc.throughput"] = new(0.08, 0.3),
         ["spawn.worker"] = new(0.35, 0.12),
         ["exec.true"] = new(1.6, 1.2),

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace Wayang.Fast.Perf.Rpc;
@@ -9,14 +10,18 @@ namespace Wayang.Fast.Perf.Rpc;
 internal sealed class EchoServer : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("wayang-echo-");
-    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Socket _listener;
     private readonly Thread _thread;
 
-    public EchoServer(int requestBytes, int replyBytes, int cpu, Action<int> pin)
+    /// <param name="overTcp">On a free port of the loopback address; else on a unix socket.</param>
+    public EchoServer(int requestBytes, int replyBytes, int cpu, Action<int> pin, bool overTcp = false)
     {
-        Path = System.IO.Path.Combine(_directory.FullName, "echo.sock");
-        _listener.Bind(new UnixDomainSocketEndPoint(Path));
+        _listener = overTcp
+            ? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+            : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _listener.Bind(overTcp ? new IPEndPoint(IPAddress.Loopback, 0) : new UnixDomainSocketEndPoint(System.IO.Path.Combine(_directory.FullName, "echo.sock")));
         _listener.Listen(1);
+        Place = _listener.LocalEndPoint!;
         _thread = new Thread(() =>
         {
             pin(cpu);
@@ -28,7 +33,7 @@ internal sealed class EchoServer : IDisposable
         _thread.Start();
     }
 
-    public string Path { get; }
+    public EndPoint Place { get; }
 
     public void Dispose()
     {
@@ -42,6 +47,11 @@ internal sealed class EchoServer : IDisposable
         try
         {
             using var socket = _listener.Accept();
+            if (socket.ProtocolType == ProtocolType.Tcp)
+            {
+                socket.NoDelay = true;
+            }
+
             var buffer = new byte[64 << 10];
             var replies = new byte[((buffer.Length / requestBytes) + 1) * replyBytes];
             var rest = 0;

@@ -1,4 +1,7 @@
+using System.Net;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.MessagePackRpc;
 using Wayang.Fast.Perf.Harness;
 using Wayang.Fast.Perf.Suites;
@@ -21,6 +24,7 @@ internal sealed class InProcessRpcTarget : RpcTarget
     private readonly SuiteContext _context;
     private readonly Action<int> _pin;
     private readonly string _socket = Path.Combine(Path.GetTempPath(), $"wayang-perf-{Environment.ProcessId}.sock");
+    private readonly string _token = AccessToken.NewSecret();
     private readonly (int Request, int Reply) _bytes;
 
     public InProcessRpcTarget(SuiteContext context)
@@ -36,7 +40,16 @@ internal sealed class InProcessRpcTarget : RpcTarget
         };
         _node = new PerfNode(context, options, pinned: true);
         _server = RpcServer.Start(
-            new RpcServerOptions { SocketPath = _socket, Authorize = static peer => peer.UserId == 0 || peer.ProcessId == Environment.ProcessId ? 0 : null },
+            new RpcServerOptions
+            {
+                SocketPath = _socket,
+                Authorize = static peer => peer.UserId == 0 || peer.ProcessId == Environment.ProcessId ? 0 : null,
+                Tcp = new RpcTcpOptions
+                {
+                    EndPoint = new IPEndPoint(IPAddress.Loopback, 0),
+                    Tokens = new TokenStore([new AccessToken("perf", Tenant: 0, OperationScopes.All, AccessToken.HashOf(_token), Expires: null)]),
+                },
+            },
             _node.Runtime.Tasks);
         _bytes = RpcSuite.MeasureSizes(_socket, Image, Function, PayloadBytes);
         MeasureRoundTrip(5_000);
@@ -50,6 +63,12 @@ internal sealed class InProcessRpcTarget : RpcTarget
 
     public override double MeasureEchoRoundTrip(int calls) =>
         RpcSuite.MeasureEchoRtt(_bytes.Request, _bytes.Reply, calls, _context.FarCpu, _context.NearCpu, _pin);
+
+    public override double MeasureTcpRoundTrip(int calls) =>
+        RpcSuite.MeasureTcpRtt(_server.TcpEndPoint!, _token, Image, Function, PayloadBytes, calls, _context.FarCpu, _pin);
+
+    public override double MeasureTcpEchoRoundTrip(int calls) =>
+        RpcSuite.MeasureEchoRtt(_bytes.Request, _bytes.Reply, calls, _context.FarCpu, _context.NearCpu, _pin, overTcp: true);
 
     public override double MeasureEchoThroughput(int calls) =>
         RpcSuite.MeasureEchoThroughput(_bytes.Request, _bytes.Reply, Window, calls, _context.FarCpu, _context.NearCpu, _pin);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Contracts.MessagePack;
 
@@ -24,6 +25,20 @@ internal static class RpcSuite
         });
     }
 
+    /// <summary>Median nanoseconds of one <c>task.run</c> over TCP, one in flight, the session opened before.</summary>
+    public static double MeasureTcpRtt(
+        EndPoint place, string token, string image, string function, int payloadBytes, int rounds, int clientCpu, Action<int> pin)
+    {
+        var request = RunFrame(FirstId, image, function, payloadBytes);
+        return OnThread(clientCpu, pin, () =>
+        {
+            using var socket = Open(place);
+            socket.Send(SessionFrame(token));
+            new FrameCounter(socket, expected: "token:").Read();
+            return RoundTrips(socket, request, rounds, ReplyReader(socket));
+        });
+    }
+
     /// <summary>Answered <c>task.run</c> a second, <paramref name="window"/> in flight on one connection.</summary>
     public static double MeasureThroughput(
         string socketPath, string image, string function, int payloadBytes, int window, int calls, int clientCpu, Action<int> pin) =>
@@ -42,12 +57,13 @@ internal static class RpcSuite
         });
 
     /// <summary>Median nanoseconds of an echo: <paramref name="requestBytes"/> there, <paramref name="replyBytes"/> back.</summary>
-    public static double MeasureEchoRtt(int requestBytes, int replyBytes, int rounds, int clientCpu, int serverCpu, Action<int> pin)
+    public static double MeasureEchoRtt(
+        int requestBytes, int replyBytes, int rounds, int clientCpu, int serverCpu, Action<int> pin, bool overTcp = false)
     {
-        using var echo = new EchoServer(requestBytes, replyBytes, serverCpu, pin);
+        using var echo = new EchoServer(requestBytes, replyBytes, serverCpu, pin, overTcp);
         return OnThread(clientCpu, pin, () =>
         {
-            using var socket = Open(echo.Path);
+            using var socket = Open(echo.Place);
             var answer = new byte[replyBytes];
             return RoundTrips(socket, new byte[requestBytes], rounds, () => ReadExactly(socket, answer));
         });
@@ -60,7 +76,7 @@ internal static class RpcSuite
         using var echo = new EchoServer(requestBytes, replyBytes, serverCpu, pin);
         return OnThread(clientCpu, pin, () =>
         {
-            using var socket = Open(echo.Path);
+            using var socket = Open(echo.Place);
             var requests = new byte[window * requestBytes];
             var counter = new ByteCounter(socket, replyBytes);
             Pump(socket, requests, requestBytes, window, Math.Min(calls, 20 * window), counter.Read);
@@ -99,6 +115,22 @@ internal static class RpcSuite
         writer.WriteString(function);
         writer.WriteString("data"u8);
         writer.WriteBinary(new byte[payloadBytes]);
+        writer.Commit();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static byte[] SessionFrame(string token)
+    {
+        using var buffer = new PooledBuffer(256);
+        var writer = new MessagePackWriter(buffer);
+        writer.WriteArrayHeader(4);
+        writer.WriteUInt64(0);
+        writer.WriteUInt64(1);
+        writer.WriteString("session.open"u8);
+        writer.WriteArrayHeader(1);
+        writer.WriteMapHeader(1);
+        writer.WriteString("token"u8);
+        writer.WriteString(token);
         writer.Commit();
         return buffer.WrittenSpan.ToArray();
     }
@@ -167,10 +199,17 @@ internal static class RpcSuite
         return all;
     }
 
-    private static Socket Open(string path)
+    private static Socket Open(string path) => Open(new UnixDomainSocketEndPoint(path));
+
+    private static Socket Open(EndPoint place)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        socket.Connect(new UnixDomainSocketEndPoint(path));
+        var socket = new Socket(place.AddressFamily, SocketType.Stream, place is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
+        socket.Connect(place);
+        if (place is IPEndPoint)
+        {
+            socket.NoDelay = true;
+        }
+
         return socket;
     }
 
@@ -199,8 +238,9 @@ internal static class RpcSuite
     }
 
     /// <summary>Counts whole answers, and sees that each is a success: a refusal is fast, too.</summary>
-    private sealed class FrameCounter(Socket socket)
+    private sealed class FrameCounter(Socket socket, string expected = "succeeded")
     {
+        private readonly byte[] _expected = System.Text.Encoding.UTF8.GetBytes(expected);
         private readonly FrameScanner _scanner = new(new FrameLimits());
         private byte[] _buffer = new byte[256 << 10];
         private int _filled;
@@ -237,11 +277,11 @@ internal static class RpcSuite
             }
         }
 
-        private static void Check(ReadOnlySpan<byte> frame)
+        private void Check(ReadOnlySpan<byte> frame)
         {
             var reader = new MessagePackReader(frame);
             if (!reader.TryReadArrayHeader(out _) || !reader.TryReadUInt64(out _) || !reader.TryReadUInt64(out _) || !reader.TryReadNil()
-                || frame.IndexOf("succeeded"u8) < 0)
+                || frame.IndexOf(_expected) < 0)
             {
                 throw new InvalidOperationException($"The node answered: {System.Text.Encoding.UTF8.GetString(frame)}");
             }

@@ -14,6 +14,12 @@ public abstract class RpcTarget : IDisposable
     /// <summary>Median nanoseconds of an echo of the same bytes over a unix socket.</summary>
     public abstract double MeasureEchoRoundTrip(int calls);
 
+    /// <summary>Median nanoseconds of one `task.run` over TCP, one in flight, in a session that is open.</summary>
+    public abstract double MeasureTcpRoundTrip(int calls);
+
+    /// <summary>Median nanoseconds of an echo of the same bytes over TCP.</summary>
+    public abstract double MeasureTcpEchoRoundTrip(int calls);
+
     /// <summary>Echoes per second, 64 deep and coalesced.</summary>
     public abstract double MeasureEchoThroughput(int calls);
 
@@ -45,11 +51,15 @@ public sealed class RpcPathSuite(Func<SuiteContext, RpcTarget>? open) : Suite
         var many = context.Scale(200_000);
         context.Tell("task.run, one in flight");
         var roundTrip = Rounds.Interleave(context.Rounds, Quantity.Time, () => target.MeasureRoundTrip(calls), () => target.MeasureEchoRoundTrip(calls) + futex());
+        context.Tell("task.run over TCP, one in flight");
+        var overTcp = Rounds.Interleave(
+            context.Rounds, Quantity.Time, () => target.MeasureTcpRoundTrip(calls), () => target.MeasureTcpEchoRoundTrip(calls) + futex());
         context.Tell("task.run, pipelined");
         var throughput = Rounds.Interleave(context.Rounds, Quantity.Rate, () => target.MeasureThroughput(many), () => target.MeasureEchoThroughput(many));
         return
         [
             Measurement.Of("rpc.rtt", "ns", Better.Lower, roundTrip),
+            Measurement.Of("rpc.tcp.rtt", "ns", Better.Lower, overTcp),
             Measurement.Of("rpc.throughput", "calls/s", Better.Higher, throughput),
         ];
     }

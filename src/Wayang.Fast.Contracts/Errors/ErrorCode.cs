@@ -40,6 +40,9 @@ public enum ErrorCode : byte
 
     /// <summary>A defect of the runtime.</summary>
     Internal = 12,
+
+    /// <summary>The connection has no session: <c>session.open</c> with a valid token comes first.</summary>
+    Unauthenticated = 13,
 }
 
 /// <summary>A refusal: which code, in words, and which parameter.</summary>

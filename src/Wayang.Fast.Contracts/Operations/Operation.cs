@@ -78,6 +78,11 @@ public enum OperationKind : byte
     ImageList,
     NodeInfo,
     NodeStats,
+    SessionOpen,
+    TaskList,
+    WorkerList,
+    PoolList,
+    NodeIncidents,
 }
 
 /// <summary>One operation of every front door.</summary>
@@ -90,6 +95,9 @@ public sealed record Operation(
 {
     private readonly RequestField[] _fields = [.. Request];
     private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
+
+    /// <summary>Who may ask for it: callers with any of these.</summary>
+    public OperationScopes Scopes { get; init; } = OperationScopes.Run;
 
     public ReadOnlySpan<byte> Utf8Name => _utf8Name;
 

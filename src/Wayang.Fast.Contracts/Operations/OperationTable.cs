@@ -39,7 +39,14 @@ public static class OperationTable
     /// <summary>The most fields of any operation: the size of the array of slots that a request needs.</summary>
     public const int MaxFields = 16;
 
+    /// <summary>The most items of one list of tasks, workers or incidents.</summary>
+    public const int MaxListed = 10_000;
+
     private const int MaxName = 255;
+    private const int MaxToken = 512;
+
+    /// <summary>Who may look at a task: who runs tasks, and who only watches.</summary>
+    private const OperationScopes Seeing = OperationScopes.Read | OperationScopes.Run;
 
     /// <summary>The order of <see cref="TaskKind"/> without None.</summary>
     private static readonly string[] s_kinds = [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)];
@@ -68,6 +75,8 @@ public static class OperationTable
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
+
+    private static readonly RequestField s_limit = new("limit", FieldType.Integer, "At most so many; default 100.") { Min = 1, Max = MaxListed };
 
     private static readonly ResponseField[] s_taskResult =
     [
@@ -112,7 +121,10 @@ public static class OperationTable
             [new("tasks", "list of map", "In the order of the request: {task} or {error: {code, message, field?, retry_after_ms?}}.")]),
         new(OperationKind.TaskWait, "task.wait", "Answers when the task ended, as task.run does.",
             [s_task, new("timeout_ms", FieldType.Integer, "Gives up with wait_timeout; absent: waits on.") { Max = uint.MaxValue - 1L }],
-            s_taskResult),
+            s_taskResult)
+        {
+            Scopes = Seeing,
+        },
         new(OperationKind.TaskGet, "task.get", "What is known of a task, without payloads.", [s_task],
         [
             new("task", "id", "The task's id."),
@@ -134,7 +146,10 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
-        ]),
+        ])
+        {
+            Scopes = Seeing,
+        },
         new(OperationKind.TaskCancel, "task.cancel", "Asks a task to stop; doing it twice does no harm.", [s_task],
             [new("task", "id", "The task's id.")]),
         new(OperationKind.TaskOutput, "task.output", "A piece of what a task wrote, also while it runs.",
@@ -150,7 +165,10 @@ public static class OperationTable
                 new("total_bytes", "integer", "Bytes kept so far."),
                 new("dropped_bytes", "integer", "Bytes cut because of the bound."),
                 new("ended", "boolean", "The task ended: nothing will be added."),
-            ]),
+            ])
+        {
+            Scopes = Seeing,
+        },
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },
@@ -159,9 +177,15 @@ public static class OperationTable
                 new("preload", FieldType.TextList, "Modules that are imported before the first call (python).") { Max = MaxPreload },
                 new("file", FieldType.Text, "Name of the file, for tracebacks; default image.py (python).") { Min = 1, Max = 63 },
             ],
-            s_image),
+            s_image)
+        {
+            Scopes = OperationScopes.Images,
+        },
         new(OperationKind.ImageList, "image.list", "The tenant's images.", [],
-            [new("images", "list of map", "As image.put answers.")]),
+            [new("images", "list of map", "As image.put answers.")])
+        {
+            Scopes = OperationScopes.All,
+        },
         new(OperationKind.NodeInfo, "node.info", "What this node is and can do.", [],
         [
             new("node", "text", "Its name."),
@@ -172,9 +196,52 @@ public static class OperationTable
             new("features", "list of text", "What works here."),
             new("note", "text", "What does not, and why."),
             new("limits", "map", "Name to number."),
-        ]),
+        ])
+        {
+            Scopes = OperationScopes.All,
+        },
         new(OperationKind.NodeStats, "node.stats", "Counters since the start, gauges and latency quantiles.", [],
-            [new("values", "map", "Name to integer.")]),
+            [new("values", "map", "Name to integer.")])
+        {
+            Scopes = OperationScopes.All,
+        },
+        new(OperationKind.SessionOpen, "session.open", "Says who calls: the first request over TCP. On a unix socket the kernel has said it already.",
+            [new("token", FieldType.Text, "As 'wayang token create' printed it.") { Required = true, Min = 1, Max = MaxToken }],
+            [
+                new("identity", "text", "Who the node takes the caller for."),
+                new("tenant", "integer", "Whose tasks and images it sees."),
+                new("scopes", "list of text", "read, run, images."),
+            ])
+        {
+            Scopes = OperationScopes.All,
+        },
+        new(OperationKind.TaskList, "task.list", "Tasks in a state, those that have been in it longest first.",
+            [
+                new("state", FieldType.Choice, "Default: all that have not ended.") { Choices = [.. WireNames.All<TaskState>().Skip((int)TaskState.Queued)] },
+                s_limit,
+            ],
+            [new("tasks", "list of map", "As task.get answers.")])
+        {
+            Scopes = Seeing,
+        },
+        new(OperationKind.WorkerList, "worker.list", "Call workers, the busy ones first.", [s_limit],
+            [new("workers", "list of map", "{worker, pid, image, profile, reuse, state: starting | idle | busy | leaving, in_flight, calls, age_ms, idle_ms}.")])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.PoolList, "pool.list", "Pools: the workers of one image, profile and kind of reuse.", [],
+            [new("pools", "list of map", "{image, kind: call | command, profile, reuse, state, queued, free_slots, workers, busy, starting, max_workers}.")])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
+            [
+                new("incidents", "list of map",
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause, at, pool, reason, duration_us}."),
+            ])
+        {
+            Scopes = OperationScopes.Read,
+        },
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

@@ -112,4 +112,11 @@ public sealed record NodeInfo(
     string CgroupMode,
     IReadOnlyList<string> Features,
     string Note,
-    IReadOnlyDictionary<string, long> Limits);
+    IReadOnlyDictionary<string, long> Limits)
+{
+    /// <summary>What the node's policy lets tasks choose from, by name.</summary>
+    public IReadOnlyList<ProfileInfo> Profiles { get; init; } = [];
+}
+
+/// <summary>An isolation profile of the node's policy.</summary>
+public sealed record ProfileInfo(string Name, bool Files, bool OwnRoot, IReadOnlyList<string> Kinds);

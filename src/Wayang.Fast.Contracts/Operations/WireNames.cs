@@ -19,6 +19,10 @@ public static class WireNames
 
     public static string Text(ErrorCode code) => Names<ErrorCode>.Text[(int)code];
 
+    /// <summary>Of any enum whose values are dense from 0.</summary>
+    public static string Text<T>(T value)
+        where T : unmanaged, Enum => Names<T>.Text[Convert.ToInt32(value, System.Globalization.CultureInfo.InvariantCulture)];
+
     public static ReadOnlySpan<byte> Utf8(TaskState state) => Names<TaskState>.Utf8[(int)state];
 
     public static ReadOnlySpan<byte> Utf8(TaskKind kind) => Names<TaskKind>.Utf8[(int)kind];

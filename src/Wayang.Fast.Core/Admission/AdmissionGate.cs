@@ -14,6 +14,14 @@ public sealed record AdmissionOptions(int MaxQueued, long MaxQueuedBytes, int Ma
     public int RetryAfterMs { get; init; } = 50;
 }
 
+/// <summary>Which bound refused.</summary>
+public enum AdmissionBound : byte
+{
+    PayloadBytes = 0,
+    QueuedTasks,
+    QueuedBytes,
+}
+
 /// <summary>
 /// The bounds before the queue. Any thread, wait-free: each admission adds to the counters first and takes back when that was
 /// too much, so beside a refusal another caller may be refused although its own task would just have fitted.
@@ -21,70 +29,101 @@ public sealed record AdmissionOptions(int MaxQueued, long MaxQueuedBytes, int Ma
 /// </summary>
 public sealed class AdmissionGate
 {
-    private readonly AdmissionOptions _options;
-    private readonly OperationError _tooMany;
-    private readonly OperationError _tooManyBytes;
+    private Bounds _bounds;
     private long _queued;
     private long _bytes;
-    private long _refused;
+    private readonly long[] _refused = new long[Enum.GetValues<AdmissionBound>().Length];
 
     public AdmissionGate(AdmissionOptions options)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxQueued, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxQueuedBytes, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxPayloadBytes, nameof(options));
-        _options = options;
-        _tooMany = Exhausted($"{options.MaxQueued} tasks are queued or running: the bound max_queued");
-        _tooManyBytes = Exhausted($"the inputs of queued tasks reach {options.MaxQueuedBytes} bytes: the bound max_queued_bytes");
+        _bounds = Bounds.Of(options);
     }
+
+    /// <summary>Other bounds from now on; what was admitted stays. Any thread.</summary>
+    public void Change(AdmissionOptions options) => Volatile.Write(ref _bounds, Bounds.Of(options));
 
     /// <summary>Tasks inside, bytes of their inputs, and refusals since the start.</summary>
     public long Queued => Volatile.Read(ref _queued);
     public long QueuedBytes => Volatile.Read(ref _bytes);
-    public long Refused => Volatile.Read(ref _refused);
+    public long Refused => _refused.Sum();
 
-    /// <summary>Null: admitted, and <see cref="Release"/> is owed with the same number.</summary>
+    public long RefusedBy(AdmissionBound bound) => Volatile.Read(ref _refused[(int)bound]);
+
+    /// <summary>Null: admitted, and <see cref="Release(int)"/> is owed with the same number.</summary>
     public OperationError? TryAdmit(int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        if (bytes > _options.MaxPayloadBytes)
+        var bounds = Volatile.Read(ref _bounds);
+        if (bytes > bounds.MaxPayloadBytes)
         {
-            Interlocked.Increment(ref _refused);
+            Interlocked.Increment(ref _refused[(int)AdmissionBound.PayloadBytes]);
             return new OperationError(
                 ErrorCode.TooLarge,
-                string.Create(CultureInfo.InvariantCulture, $"the input has {bytes} bytes: over the bound max_payload_bytes of {_options.MaxPayloadBytes}"),
+                string.Create(CultureInfo.InvariantCulture, $"the input has {bytes} bytes: over the bound max_payload_bytes of {bounds.MaxPayloadBytes}"),
                 "data");
         }
 
-        if (Interlocked.Increment(ref _queued) > _options.MaxQueued)
+        if (Interlocked.Increment(ref _queued) > bounds.MaxQueued)
         {
             Interlocked.Decrement(ref _queued);
-            Interlocked.Increment(ref _refused);
-            return _tooMany;
+            Interlocked.Increment(ref _refused[(int)AdmissionBound.QueuedTasks]);
+            return bounds.TooMany;
         }
 
-        if (bytes != 0 && Interlocked.Add(ref _bytes, bytes) > _options.MaxQueuedBytes)
+        if (bytes != 0 && Interlocked.Add(ref _bytes, bytes) > bounds.MaxQueuedBytes)
         {
             Interlocked.Add(ref _bytes, -bytes);
             Interlocked.Decrement(ref _queued);
-            Interlocked.Increment(ref _refused);
-            return _tooManyBytes;
+            Interlocked.Increment(ref _refused[(int)AdmissionBound.QueuedBytes]);
+            return bounds.TooManyBytes;
         }
 
         return null;
     }
 
     /// <summary>Gives back what an admission took.</summary>
-    public void Release(int bytes)
+    public void Release(int bytes) => Release(1, bytes);
+
+    /// <summary>Gives back what <paramref name="tasks"/> admissions took together.</summary>
+    public void Release(int tasks, long bytes)
     {
-        Interlocked.Decrement(ref _queued);
+        Interlocked.Add(ref _queued, -tasks);
         if (bytes != 0)
         {
             Interlocked.Add(ref _bytes, -bytes);
         }
     }
 
-    private OperationError Exhausted(FormattableString message) =>
-        new(ErrorCode.ResourceExhausted, FormattableString.Invariant(message), RetryAfterMs: _options.RetryAfterMs);
+    /// <summary>The bounds of now, with the refusals made beforehand.</summary>
+    private sealed class Bounds
+    {
+        public required int MaxQueued { get; init; }
+
+        public required long MaxQueuedBytes { get; init; }
+
+        public required int MaxPayloadBytes { get; init; }
+
+        public required OperationError TooMany { get; init; }
+
+        public required OperationError TooManyBytes { get; init; }
+
+        public static Bounds Of(AdmissionOptions options)
+        {
+            ArgumentNullException.ThrowIfNull(options);
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxQueued, nameof(options));
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxQueuedBytes, nameof(options));
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxPayloadBytes, nameof(options));
+            return new Bounds
+            {
+                MaxQueued = options.MaxQueued,
+                MaxQueuedBytes = options.MaxQueuedBytes,
+                MaxPayloadBytes = options.MaxPayloadBytes,
+                TooMany = Exhausted(options, $"{options.MaxQueued} tasks are queued or running: the bound max_queued"),
+                TooManyBytes = Exhausted(options, $"the inputs of queued tasks reach {options.MaxQueuedBytes} bytes: the bound max_queued_bytes"),
+            };
+        }
+
+        private static OperationError Exhausted(AdmissionOptions options, FormattableString message) =>
+            new(ErrorCode.ResourceExhausted, FormattableString.Invariant(message), RetryAfterMs: options.RetryAfterMs);
+    }
 }

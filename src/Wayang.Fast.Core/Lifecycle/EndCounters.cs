@@ -2,23 +2,31 @@ using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
-/// <summary>Ends by state and by cause since the start. Written by the completion thread, read by any.</summary>
+/// <summary>Ends by state and cause since the start. Written by the completion thread, read by any.</summary>
 public sealed class EndCounters
 {
-    private readonly long[] _byState = new long[Enum.GetValues<TaskState>().Length];
-    private readonly long[] _byCause = new long[Enum.GetValues<CauseType>().Length];
-    private long _total;
+    private static readonly int s_causes = Enum.GetValues<CauseType>().Length;
 
-    public long Total => Volatile.Read(ref _total);
+    private readonly long[] _counts = new long[Enum.GetValues<TaskState>().Length * s_causes];
 
-    public long Of(TaskState state) => Volatile.Read(ref _byState[(int)state]);
+    public long Total => Sum(0, _counts.Length, 1);
 
-    public long Of(CauseType cause) => Volatile.Read(ref _byCause[(int)cause]);
+    public long Of(TaskState state) => Sum((int)state * s_causes, ((int)state + 1) * s_causes, 1);
 
-    internal void Count(TaskState state, CauseType cause)
+    public long Of(CauseType cause) => Sum((int)cause, _counts.Length, s_causes);
+
+    public long Of(TaskState state, CauseType cause) => Volatile.Read(ref _counts[((int)state * s_causes) + (int)cause]);
+
+    internal void Count(TaskState state, CauseType cause) => _counts[((int)state * s_causes) + (int)cause]++;
+
+    private long Sum(int from, int to, int step)
     {
-        _byState[(int)state]++;
-        _byCause[(int)cause]++;
-        _total++;
+        long sum = 0;
+        for (var i = from; i < to; i += step)
+        {
+            sum += Volatile.Read(ref _counts[i]);
+        }
+
+        return sum;
     }
 }

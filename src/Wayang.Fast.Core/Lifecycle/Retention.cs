@@ -16,9 +16,9 @@ internal sealed class Retention
 {
     private readonly Entry[] _ring;
     private readonly int _mask;
-    private readonly int _maxCount;
-    private readonly long _maxBytes;
-    private readonly long _maxTicks;
+    private int _maxCount;
+    private long _maxBytes;
+    private long _maxTicks;
     private long _head;
     private long _tail;
     private long _bytes;
@@ -33,19 +33,28 @@ internal sealed class Retention
 
     public Retention(RetentionOptions options, TimeProvider time)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Count, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxBytes, nameof(options));
-        _maxCount = options.Count;
-        _maxBytes = options.MaxBytes;
-        _maxTicks = (long)Math.Min(long.MaxValue / 2, options.Time.TotalSeconds * time.TimestampFrequency);
-        // One more than the bound: an end is appended before the oldest is taken.
+        // One more than the bound: an end is appended before the oldest is taken. Often there is more room, which batches of ends use.
         _ring = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)options.Count + 1)];
         _mask = _ring.Length - 1;
+        Change(options, time);
+    }
+
+    /// <summary>Other bounds, the count never over that of the start. Any thread; they hold from the next end or sweep on.</summary>
+    public void Change(RetentionOptions options, TimeProvider time)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Count, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxBytes, nameof(options));
+        Volatile.Write(ref _maxCount, Math.Min(options.Count, _mask));
+        Volatile.Write(ref _maxBytes, options.MaxBytes);
+        Volatile.Write(ref _maxTicks, (long)Math.Min(long.MaxValue / 2, options.Time.TotalSeconds * time.TimestampFrequency));
     }
 
     public int Count => (int)(Volatile.Read(ref _tail) - Volatile.Read(ref _head));
 
     public long Bytes => Volatile.Read(ref _bytes);
+
+    /// <summary>There is no room: something must be taken before the next <see cref="Append"/>.</summary>
+    public bool IsFull => _tail - _head == _ring.Length;
 
     public void Append(int slot, long bytes, long now)
     {
@@ -68,6 +77,13 @@ internal sealed class Retention
 
         slot = -1;
         return false;
+    }
+
+    /// <summary>The one that the next end pushes out, if there are as many as there may be.</summary>
+    public bool TryPeekNext(out int slot)
+    {
+        slot = _ring[(int)_head & _mask].Slot;
+        return _tail - _head >= _maxCount && _tail != _head;
     }
 
     /// <summary>Takes the oldest when its time is over.</summary>

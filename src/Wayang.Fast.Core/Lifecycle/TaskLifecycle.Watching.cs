@@ -10,6 +10,13 @@ public delegate void TargetNames(CallTarget? target, ushort function, out string
 /// <content>Waiters, pins and copies: what any thread may do with a task that it knows by id.</content>
 public sealed partial class TaskLifecycle
 {
+    /// <summary>Other bounds for ended tasks from the next end or sweep on; the count never over that of the start. Any thread.</summary>
+    public void ChangeRetention(RetentionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _retention.Change(options, _time);
+    }
+
     /// <summary>
     /// Registers for the end of a task. True: registered, will be told once on the completion thread. False with
     /// <paramref name="ended"/>: it has ended; the record is pinned for the caller, who reads it and calls <see cref="Unpin"/>.

@@ -13,7 +13,7 @@ namespace Wayang.Fast.Core.Lifecycle;
 ///                        └────────────────────┴───────────────┴──────> succeeded | failed | cancelled | timed_out | rejected
 /// </code>
 /// <para>
-/// Threads. <see cref="Admit"/>: the submitter. <see cref="TryStart(TaskRecord)"/>: the dispatch owner. <see cref="Run(TaskRecord)"/>: whoever started
+/// Threads. <see cref="Admit(TaskRecord, ITaskObserver?, long)"/>: the submitter. <see cref="TryStart(TaskRecord)"/>: the dispatch owner. <see cref="Run(TaskRecord)"/>: whoever started
 /// it. <see cref="End(TaskRecord, TaskState, in TaskCause)"/>, <see cref="EndBatch"/>, <see cref="Sweep"/>: the completion thread only (one writer of ends; this is what
 /// makes "exactly once" cheap). Waiters, pins and copies: any thread. Nothing here blocks; locks (striped, short) are
 /// taken only for tasks that have waiters besides their observer.
@@ -47,6 +47,7 @@ public sealed partial class TaskLifecycle
         _time = time;
         _retention = new Retention(options, time);
         _clock = new UnixClock(time);
+        Times = new TaskTimes(time);
         for (var i = 0; i < LockStripes; i++)
         {
             _locks[i] = new Lock();
@@ -54,6 +55,8 @@ public sealed partial class TaskLifecycle
     }
 
     public EndCounters Counters { get; } = new();
+
+    public TaskTimes Times { get; }
 
     /// <summary>Ended tasks that are kept, and the pooled bytes that they hold.</summary>
     public int Retained => _retention.Count;
@@ -64,7 +67,10 @@ public sealed partial class TaskLifecycle
     /// inbox next. The record must not be touched by the submitter afterwards.
     /// </summary>
     /// <returns>The id (the record may already be another task's when this returns to the caller's caller).</returns>
-    public TaskId Admit(TaskRecord record, ITaskObserver? observer, long token)
+    public TaskId Admit(TaskRecord record, ITaskObserver? observer, long token) => Admit(record, observer, token, _time.GetTimestamp());
+
+    /// <param name="now">A timestamp shared by a batch.</param>
+    public TaskId Admit(TaskRecord record, ITaskObserver? observer, long token, long now)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = record.Word;
@@ -73,7 +79,6 @@ public sealed partial class TaskLifecycle
             throw Defect(record, word, "admit");
         }
 
-        var now = _time.GetTimestamp();
         var unix = _clock.UnixMilliseconds(now);
         var id = TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
         record.Submitted = now;
@@ -185,8 +190,16 @@ public sealed partial class TaskLifecycle
     /// says. Completion thread only. Output must be complete before.
     /// </summary>
     /// <returns>False when it had ended: nothing was done.</returns>
-    public bool End(TaskRecord record, TaskState state, in TaskCause cause) => End(record, state, cause, _time.GetTimestamp());
+    public bool End(TaskRecord record, TaskState state, in TaskCause cause)
+    {
+        var now = _time.GetTimestamp();
+        var ended = End(record, state, cause, now);
+        ForgetExcess(now);
+        return ended;
+    }
 
+    /// <summary>One end of a batch, after which <see cref="ForgetExcess"/> is owed: the memory of old tasks is in no cache, and to
+    /// touch it can wait until the workers have their next requests.</summary>
     /// <param name="now">A timestamp shared by a batch.</param>
     public bool End(TaskRecord record, TaskState state, in TaskCause cause, long now)
     {
@@ -227,6 +240,7 @@ public sealed partial class TaskLifecycle
             if (seen == word)
             {
                 Finish(record, word, state, cause, now);
+                ForgetExcess(now);
                 return true;
             }
 
@@ -260,6 +274,21 @@ public sealed partial class TaskLifecycle
         _clock.Synchronize(_time, _lastEnded);
     }
 
+    /// <summary>Forgets what is over the bounds of retention, after a batch of ends. Completion thread only.</summary>
+    public void ForgetExcess(long now)
+    {
+        while (_retention.TryTakeExcess(out var slot) || _retention.TryTakeExpired(now, out slot))
+        {
+            Evict(slot);
+        }
+
+        // It ended so long ago that it stands in no cache. Touched now, it comes while the next task runs.
+        if (_retention.TryPeekNext(out var next))
+        {
+            _table[next].Touch();
+        }
+    }
+
     /// <summary>Forgets up to <paramref name="limit"/> tasks whose time is over. Completion thread; End does it too, this is for quiet times.</summary>
     /// <returns>How many were forgotten.</returns>
     public int Sweep(int limit)
@@ -267,7 +296,7 @@ public sealed partial class TaskLifecycle
         var now = _time.GetTimestamp();
         _clock.Synchronize(_time, now);
         var done = 0;
-        while (done < limit && _retention.TryTakeExpired(now, out var slot))
+        while (done < limit && (_retention.TryTakeExpired(now, out var slot) || _retention.TryTakeExcess(out slot)))
         {
             Evict(slot);
             done++;
@@ -300,13 +329,19 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
+        Times.Record(record);
         try
         {
             Tell(record, before);
         }
         finally
         {
-            Retain(record, now);
+            if (_retention.IsFull)
+            {
+                ForgetExcess(now);
+            }
+
+            _retention.Append(record.Slot, record.PooledBytes, now);
         }
     }
 
@@ -348,15 +383,6 @@ public sealed partial class TaskLifecycle
         }
 
         observer.OnTaskEnded(record, token);
-    }
-
-    private void Retain(TaskRecord record, long now)
-    {
-        _retention.Append(record.Slot, record.PooledBytes, now);
-        while (_retention.TryTakeExcess(out var slot) || _retention.TryTakeExpired(now, out slot))
-        {
-            Evict(slot);
-        }
     }
 
     private void Evict(int slot)

@@ -187,6 +187,9 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
 
     /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
     public string? FileName { get; init; }
+
+    /// <summary>The profile of tasks that name this image and no profile; null: the default of the kind.</summary>
+    public string? Profile { get; init; }
 }
 
 /// <param name="Image">sha256 in lower-case hex.</param>
@@ -200,7 +203,18 @@ public sealed record NodeDescription(
     string CgroupMode,
     IReadOnlyList<string> Features,
     string Note,
-    IReadOnlyDictionary<string, long> Limits);
+    IReadOnlyDictionary<string, long> Limits)
+{
+    /// <summary>What the policy lets tasks choose from; empty until a spawner has answered.</summary>
+    public IReadOnlyList<ProfileDescription> Profiles { get; init; } = [];
+}
+
+/// <summary>An isolation profile of the node's policy.</summary>
+/// <param name="Name">As tasks name it.</param>
+/// <param name="HasFiles">False: an empty root.</param>
+/// <param name="HasOwnRoot">The root is a directory that the operator gave, not parts of the host's.</param>
+/// <param name="Kinds">The kinds of task that can run under it: "call", "exec".</param>
+public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnRoot, IReadOnlyList<string> Kinds);
 
 /// <summary>Counters since the start and gauges of now. Latency quantiles in microseconds.</summary>
 public sealed record NodeStatistics(IReadOnlyDictionary<string, long> Values);

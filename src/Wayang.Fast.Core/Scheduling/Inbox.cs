@@ -94,6 +94,9 @@ public sealed class Inbox
         Volatile.Write(ref _places[(int)position & _mask], key | ((long)level << LevelAt) | (uint)task | Parity(position));
     }
 
+    /// <summary>Pushes that were begun and not yet taken; any thread, a momentary value.</summary>
+    public long Waiting => Math.Max(0, Volatile.Read(ref _cursors.Tail) - Volatile.Read(ref _cursors.Head)) + Volatile.Read(ref _cursors.HoleCount);
+
     /// <summary>Takes up to <paramref name="tasks"/>.Length tasks in their order. Owner only.</summary>
     public int Drain(Span<InboxItem> tasks)
     {

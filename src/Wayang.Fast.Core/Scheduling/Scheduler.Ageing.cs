@@ -130,6 +130,7 @@ public sealed partial class Scheduler
         {
             moves--;
             var task = _queues.TakeHead(flow, out emptied);
+            _queuedAt[level]--;
             Put(pool, ref entry, Lifted(level), tenant, task, _now);
             if (emptied)
             {

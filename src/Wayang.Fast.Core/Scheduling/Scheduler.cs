@@ -33,8 +33,11 @@ public sealed partial class Scheduler
     private ReadyPools _ready = new();
     private Pool[] _pools = new Pool[8];
     private Level[] _levels = new Level[8 * Levels];
+    private readonly int[] _queuedAt = new int[Levels];
     private int _poolCount;
     private int _freePool = -1;
+    private int _nodeFree;
+    private int _nodeSlots;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Pool
@@ -67,13 +70,78 @@ public sealed partial class Scheduler
         _maxTasks = options.MaxTasks;
         _time = time;
         _queues = new FlowQueues(options.MaxTasks);
+        NodeSlots = Unbounded;
         InitializeAgeing();
     }
+
+    /// <summary>The node's slots when there is no bound over all pools. Half of the range: it can be lent and given back without overflow.</summary>
+    public const int Unbounded = int.MaxValue / 2;
+
+    /// <summary>
+    /// Tasks that may have left at once, over all pools: <see cref="TryDequeue"/> takes one of these slots beside the pool's,
+    /// <see cref="Finish"/> gives it back. Whichever task is the highest when one is free gets it. A lower bound than what
+    /// is out holds everything until enough came back.
+    /// </summary>
+    public int NodeSlots
+    {
+        get => _nodeSlots;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(value);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, Unbounded);
+            _nodeFree += value - _nodeSlots;
+            _nodeSlots = value;
+        }
+    }
+
+    /// <summary>Tasks that left and were not yet finished.</summary>
+    public int Outstanding => _nodeSlots - _nodeFree;
+
+    /// <summary>The node's bound is reached: nothing leaves. Any thread; a momentary value.</summary>
+    public bool IsNodeFull => Volatile.Read(ref _nodeFree) <= 0;
+
+    /// <summary>Tasks that came from <see cref="TryDequeue"/> run no more (or never did): the node's slots are free again. The pool's
+    /// slots return by <see cref="AddSlots"/>, which may be at another time or never (a worker was lost).</summary>
+    public void Finish(int count) => _nodeFree += count;
 
     /// <summary>Tasks that wait, in all pools.</summary>
     public int Queued { get; private set; }
 
     public int QueuedIn(int pool) => At(pool).Queued;
+
+    /// <summary>Tasks that wait at a level now, ageing included. Any thread; a momentary value.</summary>
+    public int QueuedAt(int level) => Volatile.Read(ref _queuedAt[level]);
+
+    /// <summary>
+    /// What a pool looks like from any thread: momentary values, which may be those of a pool that just went or came. False when
+    /// there is no such pool.
+    /// </summary>
+    public bool TryPeek(int pool, out int queued, out int freeSlots)
+    {
+        var pools = Volatile.Read(ref _pools);
+        if ((uint)pool >= (uint)pools.Length || !pools[pool].Used)
+        {
+            queued = 0;
+            freeSlots = 0;
+            return false;
+        }
+
+        queued = pools[pool].Queued;
+        freeSlots = pools[pool].FreeSlots;
+        return true;
+    }
+
+    /// <summary>Links every pool anew where its tasks and slots say. The owner's; a remedy when work that could run does not.</summary>
+    public void RelinkAll()
+    {
+        for (var pool = 0; pool < _poolCount; pool++)
+        {
+            if (_pools[pool].Used)
+            {
+                Relink(pool, ref _pools[pool]);
+            }
+        }
+    }
 
     /// <summary>Slots that are free; negative while more workers were lost than had finished.</summary>
     public int FreeSlots(int pool) => At(pool).FreeSlots;
@@ -157,12 +225,12 @@ public sealed partial class Scheduler
 
     /// <summary>
     /// Takes the oldest task of the highest level among the pools with a free slot, and takes that slot. Equal levels: pools in
-    /// turn, and inside a pool tenants in turn. False: nothing can run.
+    /// turn, and inside a pool tenants in turn. False: nothing can run, for want of tasks, of slots of their pools or of the node.
     /// </summary>
     public bool TryDequeue(out ScheduledTask item)
     {
         Turn();
-        if (_ready.IsEmpty)
+        if (_ready.IsEmpty || _nodeFree <= 0)
         {
             item = default;
             EndTurn();
@@ -172,6 +240,7 @@ public sealed partial class Scheduler
         var level = _ready.HighestLevel;
         var pool = _ready.Next(level);
         ref var entry = ref _pools[pool];
+        _nodeFree--;
         var task = Take(pool, ref entry, level, out var levelEmptied);
         // One jump for both: whether the level ran empty is guessed wrong often, and everything else follows from it.
         if (--entry.FreeSlots <= 0 || levelEmptied)
@@ -219,6 +288,7 @@ public sealed partial class Scheduler
         }
 
         entry.Bitmap |= 1UL << level;
+        _queuedAt[level]++;
         _queues.Append(flow, task, now);
     }
 
@@ -257,6 +327,7 @@ public sealed partial class Scheduler
         var flow = at.Current;
         var task = _queues.TakeHead(flow, out var emptied);
         Queued--;
+        _queuedAt[level]--;
         entry.Queued--;
         levelEmptied = false;
         if (at.Flows > 1)

@@ -12,7 +12,7 @@ namespace Wayang.Fast.Execution.Commands;
 
 /// <summary>Starts commands, moves their standard streams, and ends them. Supervisor thread only.</summary>
 internal sealed class CommandRunner(
-    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, RuntimeOptions options)
+    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options)
 {
     private const int Sigterm = 15;
     private const int Sigkill = 9;
@@ -251,7 +251,7 @@ internal sealed class CommandRunner(
             poller.AddWritable(run[CommandStream.Stdin], CommandRun.Token(run.Id, CommandStream.Stdin), edgeTriggered: true);
             poller.Add(run[CommandStream.Stdout], CommandRun.Token(run.Id, CommandStream.Stdout), edgeTriggered: false);
             poller.Add(run[CommandStream.Stderr], CommandRun.Token(run.Id, CommandStream.Stderr), edgeTriggered: false);
-            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), sent);
+            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), options.Current.WorkerMemory(run.Pool.Key.Profile), sent);
         }
         finally
         {
@@ -315,11 +315,11 @@ internal sealed class CommandRunner(
             var text = _buffer.AsSpan(0, count);
             if (stream == CommandStream.Stdout)
             {
-                run.Record.Stdout.AppendBounded(text, options.MaxStreamBytes);
+                run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
             }
             else
             {
-                run.Record.Stderr.AppendBounded(text, options.MaxStreamBytes);
+                run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
             }
         }
     }

@@ -53,6 +53,9 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.Violation:
                 receiver.Violate(command.Worker!, command.Reason!);
                 break;
+            case CompletionCommandKind.Unresponsive:
+                GiveUp(command.Worker!, command.Reason!);
+                break;
             case CompletionCommandKind.Sweep:
                 lifecycle.Sweep(SweepLimit);
                 break;
@@ -147,6 +150,21 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         Volatile.Write(ref worker.Entries[index].Deadline, long.MaxValue);
 
         // Not a bare kill: the worker may answer yet, and must not get another call before the signal arrives.
+        shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
+    }
+
+    /// <summary>A worker that does nothing is ended; its calls are lost with it, and say why.</summary>
+    private void GiveUp(CallWorker worker, string reason)
+    {
+        for (var i = 0; i < worker.Entries.Length; i++)
+        {
+            if (worker.Entries[i].Ticket != 0)
+            {
+                worker.PendingEnds[i] ??= (TaskState.Failed, ExitCauses.Lost(reason));
+                Volatile.Write(ref worker.Entries[i].Deadline, long.MaxValue);
+            }
+        }
+
         shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
     }
 

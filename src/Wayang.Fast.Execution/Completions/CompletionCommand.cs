@@ -25,6 +25,9 @@ internal enum CompletionCommandKind : byte
     /// <summary><c>Worker</c> broke a rule of the channel or did not become ready: <c>Reason</c>.</summary>
     Violation,
 
+    /// <summary><c>Worker</c> does nothing though it has calls: <c>Reason</c>.</summary>
+    Unresponsive,
+
     /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
     Sweep,
 

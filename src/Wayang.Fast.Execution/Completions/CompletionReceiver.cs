@@ -20,7 +20,7 @@ internal enum ReceiveOutcome : byte
 /// Turns what a worker wrote into outputs, log lines and ends. Everything is checked against the daemon's own in-flight
 /// table; a stale ticket is dropped, anything impossible ends the worker. Completion thread only.
 /// </summary>
-internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifecycle lifecycle, RuntimeOptions options)
+internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifecycle lifecycle, LiveOptions options)
 {
     private const byte KindReady = 16;
     private const byte KindOutput = 17;
@@ -33,9 +33,6 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
-
-    /// <summary>The timestamp of the ends told next; set by the completion thread for a few at a time.</summary>
-    public long Now { get; set; }
 
     public ReceiveOutcome TryReceive(CallWorker worker)
     {
@@ -113,7 +110,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             }
         }
 
-        return lifecycle.End(record, state, cause, Now);
+        return lifecycle.End(record, state, cause, shard.Clock.Now);
     }
 
     /// <returns>Null, or the rule that was broken.</returns>
@@ -170,7 +167,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
         if (completion.First)
         {
-            var bound = completion.Kind == KindError ? ChannelLayout.MaxErrorBytes : options.MaxPayloadBytes;
+            var bound = completion.Kind == KindError ? ChannelLayout.MaxErrorBytes : options.Current.MaxPayloadBytes;
             if (entry.OutputTotal >= 0 || completion.Total > bound)
             {
                 return entry.OutputTotal >= 0 ? "began an output twice" : $"announced an output of {completion.Total} bytes; the bound is {bound}";
@@ -246,11 +243,11 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         var text = payload[1..];
         if (payload[0] == StreamStdout)
         {
-            record.Stdout.AppendBounded(text, options.MaxStreamBytes);
+            record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
             return null;
         }
 
-        record.Stderr.AppendBounded(text, options.MaxStreamBytes);
+        record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
         return null;
     }
 

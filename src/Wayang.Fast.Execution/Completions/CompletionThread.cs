@@ -19,8 +19,8 @@ internal sealed class CompletionThread : IDisposable
     private const ulong SignalToken = ulong.MaxValue;
     private const int MaxItemsPerTurn = 256;
 
-    // While it spins, the doorbells of sleeping workers and its own signal are looked at every so many turns.
-    private const int SpinTurnsPerLook = 32;
+    // While it spins, the doorbells of sleeping workers are looked at so often.
+    private const int SpinMicrosecondsPerLook = 20;
     private const int SpinLooksPerClock = 64;
     private const int ItemsPerClock = 16;
     private const int MaxEmptyDoorbellsPerSecond = 20_000;
@@ -39,23 +39,27 @@ internal sealed class CompletionThread : IDisposable
     private readonly Thread _thread;
     private readonly int _cpu;
     private readonly Action<Exception> _onDefect;
-    private int _turns;
+    private readonly TurnClock _clock;
+    private readonly long _lookTicks;
+    private long _looked;
     private int _signalled;
-    private volatile bool _takeOver;
+    private int _takeOver;
     private bool _ended;
     private volatile bool _stopping;
 
     public CompletionThread(
-        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, Action<Exception> onDefect)
+        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, Action<Exception> onDefect)
     {
         _shard = shard;
+        _clock = shard.Clock;
+        _lookTicks = (long)(SpinMicrosecondsPerLook * (Stopwatch.Frequency / 1e6));
         _lifecycle = lifecycle;
         _workers = workers;
         _onDefect = onDefect;
         _receiver = new CompletionReceiver(shard, table, lifecycle, options);
         _executor = new CommandExecutor(shard, table, lifecycle, _receiver);
-        _spinTicks = (long)(options.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
-        _cpu = options.CompletionCpu;
+        _spinTicks = (long)(options.Current.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
+        _cpu = options.Current.CompletionCpu;
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
         _thread = new Thread(Run) { Name = "wayang-completion", IsBackground = true, Priority = ThreadPriority.AboveNormal };
     }
@@ -69,6 +73,9 @@ internal sealed class CompletionThread : IDisposable
     }
 
     public long Wakeups { get; private set; }
+
+    /// <summary>Turns so far: what stands still while this thread does.</summary>
+    public long Beats { get; private set; }
 
     public long StaleCompletions => _receiver.Stale;
 
@@ -109,7 +116,19 @@ internal sealed class CompletionThread : IDisposable
     /// <summary>The dispatch owner hands the shard over.</summary>
     public void RequestTakeOver()
     {
-        _takeOver = true;
+        Volatile.Write(ref _takeOver, 1);
+        if (!_shard.Faults.Hit(FaultPoint.HandOverLost))
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>True for the one thread that goes on for an owner that handed over.</summary>
+    public bool TryClaimTakeOver() => Volatile.Read(ref _takeOver) != 0 && Interlocked.Exchange(ref _takeOver, 0) == 1;
+
+    /// <summary>Asks for a turn. Thread-safe.</summary>
+    public void Nudge()
+    {
         Wake();
     }
 
@@ -164,9 +183,17 @@ internal sealed class CompletionThread : IDisposable
 
     private void Turn()
     {
+        Beats++;
         var timeout = _pollList.Count > 0 ? Spin() : -1;
-        var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || ++_turns % SpinTurnsPerLook == 0;
-        var count = look ? _poller.Wait(_events, timeout) : 0;
+        var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || _clock.Now - _looked > _lookTicks;
+        var count = 0;
+        if (look)
+        {
+            count = _poller.Wait(_events, timeout);
+            _clock.Read();
+            _looked = _clock.Now;
+        }
+
         _shard.BeginDeferring();
         if (count > 0)
         {
@@ -192,17 +219,31 @@ internal sealed class CompletionThread : IDisposable
         _lifecycle.EndBatch();
 
         // Looked at before: when we hand over to ourselves below, the completions come first.
-        var takeOver = _takeOver;
-        if (takeOver)
-        {
-            _takeOver = false;
-        }
-
+        var takeOver = TryClaimTakeOver();
         _shard.EndDeferring();
         if (takeOver)
         {
             _shard.TakeOver();
         }
+
+        AfterDispatch();
+    }
+
+    /// <summary>What can wait until the workers have their next requests, and runs beside them.</summary>
+    private void AfterDispatch()
+    {
+        foreach (var worker in _pollList)
+        {
+            worker.Reader.PublishHead();
+        }
+
+        if (_spinTicks > 0)
+        {
+            // For the next turn: at its start nothing would run beside this.
+            _clock.Read();
+        }
+
+        _lifecycle.ForgetExcess(_clock.Now);
     }
 
     /// <summary>
@@ -239,9 +280,9 @@ internal sealed class CompletionThread : IDisposable
                 continue;
             }
 
-            var now = Stopwatch.GetTimestamp();
-            until = until == 0 ? now + _spinTicks : until;
-            if (now >= until)
+            _clock.Read();
+            until = until == 0 ? _clock.Now + _spinTicks : until;
+            if (_clock.Now >= until)
             {
                 break;
             }
@@ -307,9 +348,9 @@ internal sealed class CompletionThread : IDisposable
                 return read;
             }
 
-            if (read % ItemsPerClock == 0)
+            if (read % ItemsPerClock == ItemsPerClock - 1)
             {
-                _receiver.Now = Stopwatch.GetTimestamp();
+                _clock.Read();
             }
 
             var outcome = _receiver.TryReceive(worker);
@@ -318,7 +359,6 @@ internal sealed class CompletionThread : IDisposable
                 continue;
             }
 
-            worker.Reader.PublishHead();
             if (outcome == ReceiveOutcome.Empty)
             {
                 if (_spinTicks > 0)
@@ -368,7 +408,7 @@ internal sealed class CompletionThread : IDisposable
         while (!_ended && _commands.TryDequeue(out var command))
         {
             _ended = command.Kind == CompletionCommandKind.Shutdown;
-            _receiver.Now = Stopwatch.GetTimestamp();
+            _clock.Read();
             if (command.Kind == CompletionCommandKind.WorkerDetached)
             {
                 var worker = command.Worker!;

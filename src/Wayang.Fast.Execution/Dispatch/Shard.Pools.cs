@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -8,6 +9,9 @@ namespace Wayang.Fast.Execution.Dispatch;
 internal sealed partial class Shard
 {
     private const int MaxFailedRounds = 3;
+
+    /// <summary>Workers that were asked for and did not become ready.</summary>
+    public long StartFailures { get; private set; }
 
     private void Handle(in ShardEvent item)
     {
@@ -24,6 +28,7 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.DetachWorker:
                 Detach(item.Worker!);
+                _scheduler.Finish(item.Worker!.TakeHeldSlots()); // its process is gone: nothing of it runs any more
                 Completion.PostDetached(item.Worker!);
                 break;
             case ShardEventKind.RetireWorker:
@@ -42,12 +47,19 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.CommandEnded:
                 _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
+                _scheduler.Finish(1);
                 break;
             case ShardEventKind.PoolOpened:
                 OpenPool(item.Pool!);
                 break;
+            case ShardEventKind.Heal:
+                LookAtAllPools();
+                break;
             case ShardEventKind.PoolClosed:
                 ClosePool(item.Pool!);
+                break;
+            case ShardEventKind.Reconfigured:
+                Reconfigure();
                 break;
             default:
                 Trim();
@@ -58,6 +70,7 @@ internal sealed partial class Shard
     private void OpenPool(WorkerPool pool)
     {
         Place(_pools, pool.Id, pool);
+        pool.MaxWorkers = _options.Current.MaxWorkersPerPool;
         Schedule(pool);
         if (pool.IsCommand)
         {
@@ -152,6 +165,7 @@ internal sealed partial class Shard
     private void StartFailed(WorkerPool pool, string reason, bool counts)
     {
         pool.Starting--;
+        StartFailures++;
         if (counts)
         {
             // No new start before the next tick: what fails at once would otherwise be asked for again without end.
@@ -203,7 +217,10 @@ internal sealed partial class Shard
             return;
         }
 
-        _scheduler.AddSlots(worker.Pool.SchedulerId, worker.CollectReleased());
+        var returned = worker.CollectReleased();
+        _scheduler.AddSlots(worker.Pool.SchedulerId, returned);
+        _scheduler.Finish(returned);
+        worker.HoldSlots();
         worker.Pool.Workers.Remove(worker);
         if (worker.InAvailable)
         {
@@ -259,14 +276,14 @@ internal sealed partial class Shard
             return;
         }
 
-        var room = pool.MaxWorkers - pool.LiveWorkers;
+        var room = Math.Min(pool.MaxWorkers, _scheduler.NodeSlots) - pool.LiveWorkers;
         if (room <= 0)
         {
             return;
         }
 
         var queued = _scheduler.QueuedIn(pool.SchedulerId);
-        var spares = Math.Max(0, _options.SpareWorkers - pool.Available.Count);
+        var spares = Math.Max(0, _options.Current.SpareWorkers - pool.Available.Count);
         var wanted = pool.Key.Reuse == WorkerReuse.Never
             ? queued + spares
             : Math.Min(Math.Max(queued, spares), Math.Max(Math.Max(1, spares), pool.Workers.Count));
@@ -280,7 +297,8 @@ internal sealed partial class Shard
 
     private void Trim()
     {
-        var before = Stopwatch.GetTimestamp() - (_options.WarmIdleSeconds * Stopwatch.Frequency);
+        var options = _options.Current;
+        var before = Stopwatch.GetTimestamp() - (options.WarmIdleSeconds * Stopwatch.Frequency);
         foreach (var pool in _pools)
         {
             if (pool is null || pool.Closed)
@@ -289,15 +307,37 @@ internal sealed partial class Shard
             }
 
             RetryStarts(pool);
-            for (var i = pool.Workers.Count - 1; i >= 0 && pool.Workers.Count > _options.SpareWorkers; i--)
+            for (var i = pool.Workers.Count - 1; i >= 0 && pool.Workers.Count > options.SpareWorkers; i--)
             {
                 var worker = pool.Workers[i];
-                if (worker.IsIdle && worker.IdleSince < before)
+                if (worker.IsIdle && (worker.IdleSince < before || pool.Workers.Count > pool.MaxWorkers))
                 {
                     Detach(worker);
                     Supervisor.Kill(worker.Id);
                 }
             }
+        }
+    }
+
+    /// <summary>The options were replaced. Workers over a lower bound of their pool leave when they are idle (<see cref="Trim"/>).</summary>
+    private void Reconfigure()
+    {
+        var options = _options.Current;
+        _scheduler.NodeSlots = options.MaxConcurrentTasks == 0 ? Scheduler.Unbounded : options.MaxConcurrentTasks;
+        foreach (var pool in _pools)
+        {
+            if (pool is null || pool.Closed)
+            {
+                continue;
+            }
+
+            if (pool.IsCommand)
+            {
+                _scheduler.AddSlots(pool.SchedulerId, options.MaxWorkersPerPool - pool.MaxWorkers);
+            }
+
+            pool.MaxWorkers = options.MaxWorkersPerPool;
+            MarkDirty(pool);
         }
     }
 }

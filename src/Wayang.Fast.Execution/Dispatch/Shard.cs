@@ -21,7 +21,7 @@ internal sealed partial class Shard
     private const int MaxRounds = 16;
     private const byte KindCall = 1;
 
-    private readonly RuntimeOptions _options;
+    private readonly LiveOptions _options;
     private readonly TaskTable _table;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
@@ -35,13 +35,18 @@ internal sealed partial class Shard
     private readonly ConcurrentQueue<ShardEvent> _events = new();
     private readonly ReleasedWorkers _released = new();
 
+    // What the completion thread gave back in this turn, and what a round took out of the queue's bounds.
+    private readonly List<CallWorker> _turnReleased = [];
+    private int _dispatchedTasks;
+    private long _dispatchedBytes;
+
     private int _requests;
     private int _deferringThread;
 
-    // One look at the clock for all that a round dispatches: a look costs as much as half of a task's way.
+    // One look at the clock for all that a round dispatches: a look costs as much as a tenth of a task's way.
     private long _now;
 
-    public Shard(RuntimeOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
+    public Shard(LiveOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
     {
         _options = options;
         _table = table;
@@ -60,14 +65,28 @@ internal sealed partial class Shard
     /// <summary>Tasks that wait for a slot. A momentary value.</summary>
     public int Queued => _scheduler.Queued;
 
+    /// <summary>Slots of the node that tasks hold. A momentary value.</summary>
+    public int Outstanding => _scheduler.Outstanding;
+
     public long Dispatched { get; private set; }
 
+    /// <summary>Uploads that met a full ring and wait for its worker.</summary>
+    public long UploadWaits { get; private set; }
+
+    public Faults Faults { get; } = new();
+    /// <summary>The completion thread's timestamp; kept by it.</summary>
+    public TurnClock Clock { get; } = new();
+
+    /// <summary>A timestamp for what is submitted now: the turn's on the completion thread, a fresh one elsewhere.</summary>
+    public long Timestamp() => IsDeferring ? Clock.Now : Stopwatch.GetTimestamp();
+
+    private bool IsDeferring => Environment.CurrentManagedThreadId == _deferringThread;
+
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
-    public void Submit(int slot)
+    public void Submit(int slot, int pool, byte level, int tenant)
     {
-        var record = _table[slot];
-        _inbox.Push(slot, record.Pool, record.Level, record.Tenant);
-        if (Environment.CurrentManagedThreadId != _deferringThread)
+        _inbox.Push(slot, pool, level, tenant);
+        if (!IsDeferring)
         {
             Pump();
         }
@@ -79,6 +98,21 @@ internal sealed partial class Shard
     public void EndDeferring()
     {
         _deferringThread = 0;
+        if (!Faults.Hit(FaultPoint.PumpLost) && Interlocked.CompareExchange(ref _requests, 1, 0) == 0)
+        {
+            // The usual case: nobody else is at it, so what this thread gave back needs no hand-over.
+            foreach (var worker in _turnReleased)
+            {
+                worker.ReleasedInTurn = false;
+                CollectReleased(worker, Clock.Now);
+            }
+
+            _turnReleased.Clear();
+            Own(Clock.Now);
+            return;
+        }
+
+        HandOverReleased();
         Pump();
     }
 
@@ -89,14 +123,28 @@ internal sealed partial class Shard
     }
 
     /// <summary>
-    /// An index of a worker is free again. Completion thread only; the next <see cref="Pump"/> uses it.
+    /// An index of a worker is free again. Completion thread only; the end of its turn makes it known to the owner.
     /// </summary>
     public void Release(CallWorker worker, int index)
     {
         if (worker.Release(index))
         {
-            _released.Push(worker);
+            _turnReleased.Add(worker);
         }
+    }
+
+    private void HandOverReleased()
+    {
+        foreach (var worker in _turnReleased)
+        {
+            worker.ReleasedInTurn = false;
+            if (worker.EnterReleasedQueue())
+            {
+                _released.Push(worker);
+            }
+        }
+
+        _turnReleased.Clear();
     }
 
     /// <summary>
@@ -105,28 +153,30 @@ internal sealed partial class Shard
     /// </summary>
     public void Pump()
     {
-        if (Interlocked.Increment(ref _requests) == 1)
+        if (!Faults.Hit(FaultPoint.PumpLost) && Interlocked.Increment(ref _requests) == 1)
         {
-            Own();
+            Own(Stopwatch.GetTimestamp());
         }
     }
 
     /// <summary>Goes on for an owner that handed over. Completion thread only.</summary>
-    public void TakeOver() => Own();
+    public void TakeOver() => Own(Stopwatch.GetTimestamp());
 
-    private void Own()
+    private void Own(long now)
     {
         try
         {
             for (var round = 1; ; round++)
             {
                 var seen = Volatile.Read(ref _requests);
-                if (!Round() && Interlocked.Add(ref _requests, -seen) == 0)
+                if (!Round(now) && Interlocked.Add(ref _requests, -seen) == 0)
                 {
                     return;
                 }
 
-                if (round == MaxRounds)
+                now = Stopwatch.GetTimestamp();
+
+                if (round == MaxRounds || Faults.Hit(FaultPoint.HandOverLost))
                 {
                     // Still the owner (the counter is not 0): the completion thread goes on in our place, in its next turn
                     // if this is that thread, so that neither a submitter nor the completions wait for others without bound.
@@ -143,13 +193,14 @@ internal sealed partial class Shard
     }
 
     /// <returns>True when the inbox held more than one round takes.</returns>
-    private bool Round()
+    private bool Round(long now)
     {
-        _now = Stopwatch.GetTimestamp();
-        _scheduler.Advance(_now);
+        _now = now;
+        _scheduler.Advance(now);
         while (_released.TryPop(out var worker))
         {
-            CollectReleased(worker);
+            worker.LeaveReleasedQueue();
+            CollectReleased(worker, now);
         }
 
         // Before the events: a pool's opening is posted before its first task is pushed, so whoever drained the task finds it.
@@ -170,6 +221,7 @@ internal sealed partial class Shard
         }
 
         PublishTouched();
+        ReleaseAdmissions();
         foreach (var pool in _dirtyPools)
         {
             pool.Dirty = false;
@@ -197,15 +249,15 @@ internal sealed partial class Shard
     {
         var record = _table[item.Task];
         var pool = _byScheduler[item.Pool]!;
-        var bytes = record.AdmittedBytes; // read while the entry holds the record; an end while queued has cleared the input
+        _dispatchedTasks++;
+        _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
         if (!_lifecycle.TryStart(record, _now))
         {
             _scheduler.AddSlots(item.Pool, 1);
-            _admission.Release(bytes);
+            _scheduler.Finish(1);
             return;
         }
 
-        _admission.Release(bytes);
         Dispatched++;
         if (pool.IsCommand)
         {
@@ -283,6 +335,7 @@ internal sealed partial class Shard
             {
                 // Ask, then look once more: what the worker freed before it saw the wish, it rang for nobody.
                 worker.UploadsPending = true;
+                UploadWaits++;
                 worker.Writer.SetWantsSpace(true);
                 status = WriteChunks(worker, upload);
             }
@@ -345,7 +398,18 @@ internal sealed partial class Shard
         _touched.Clear();
     }
 
-    private void CollectReleased(CallWorker worker)
+    /// <summary>Tells admission of a whole round at once: until then its tasks still count as queued.</summary>
+    private void ReleaseAdmissions()
+    {
+        if (_dispatchedTasks != 0)
+        {
+            _admission.Release(_dispatchedTasks, _dispatchedBytes);
+            _dispatchedTasks = 0;
+            _dispatchedBytes = 0;
+        }
+    }
+
+    private void CollectReleased(CallWorker worker, long now)
     {
         var count = worker.CollectReleased();
         if (worker.Phase != WorkerPhase.Serving || count == 0)
@@ -354,6 +418,7 @@ internal sealed partial class Shard
         }
 
         _scheduler.AddSlots(worker.Pool.SchedulerId, count);
+        _scheduler.Finish(count);
         if (!worker.InAvailable)
         {
             worker.InAvailable = true;
@@ -362,7 +427,7 @@ internal sealed partial class Shard
 
         if (worker.IsIdle)
         {
-            worker.IdleSince = Stopwatch.GetTimestamp();
+            worker.IdleSince = now;
         }
     }
 }

@@ -34,6 +34,12 @@ internal enum ShardEventKind : byte
     /// <summary>A pool's image is gone for good: end what is queued.</summary>
     PoolClosed,
 
+    /// <summary>Work that could run does not: link every pool anew and ask for its workers again.</summary>
+    Heal,
+
+    /// <summary>The node's options were replaced.</summary>
+    Reconfigured,
+
     /// <summary>Look for workers that have been idle too long.</summary>
     Trim,
 }

@@ -23,6 +23,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     private const string PluginKind = "c";
     private const string PythonKind = "python";
 
+    // The shipped default is always among them; what was named before the spawner answered may be unknown to it.
+    private const int MaxCommandImages = 2 * Spawner.ProtocolLayout.MaxProfiles;
+
     private static readonly TimeSpan CommandRetry = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
@@ -30,6 +33,14 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     private readonly Dictionary<string, Content> _contents = [];
     private readonly ConcurrentDictionary<(int Tenant, string Name), string> _names = new();
     private readonly ConcurrentDictionary<(int Tenant, string Hash), string?> _owners = new();
+    private readonly ConcurrentDictionary<(int Tenant, string Name), string> _profiles = new();
+
+    /// <summary>Counts names that were given to other contents (or another profile): targets that were resolved by a name before are stale.</summary>
+    public NameBindings Bindings { get; } = new();
+
+    /// <summary>The profile that an image was put with under this name; null: the default of its kind.</summary>
+    public string? ProfileOf(int tenant, ReadOnlySpan<byte> name) =>
+        _profiles.IsEmpty ? null : _profiles.GetValueOrDefault((tenant, Encoding.UTF8.GetString(name)));
 
     /// <summary>The image that executes commands under a profile; made at the first use.</summary>
     public Image Command(string profile)
@@ -44,6 +55,18 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
             }
 
             return GetOrOpen(CommandHash, profile, ImageKind.Command, -1, 0);
+        }
+    }
+
+    /// <summary>
+    /// False only before a spawner has told the policy's profiles, when more names were used than a policy can hold: each
+    /// costs an image.
+    /// </summary>
+    public bool HasPlaceFor(string profile)
+    {
+        lock (_lock)
+        {
+            return _images.ContainsKey((CommandHash, profile)) || _images.Keys.Count(static k => k.Hash == CommandHash) < MaxCommandImages;
         }
     }
 
@@ -108,7 +131,7 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         _owners[(upload.Tenant, hash)] = upload.Name;
         if (upload.Name is not null)
         {
-            _names[(upload.Tenant, upload.Name)] = hash;
+            Bind((upload.Tenant, upload.Name), hash, upload.Profile);
         }
 
         return (Describe(image, upload.Name), null);
@@ -134,6 +157,30 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
             }
 
             _contents.Clear();
+        }
+    }
+
+    private void Bind((int Tenant, string Name) key, string hash, string? profile)
+    {
+        lock (_lock)
+        {
+            var same = _names.TryGetValue(key, out var before) && before == hash && _profiles.GetValueOrDefault(key) == profile;
+            _names[key] = hash;
+            if (profile is null)
+            {
+                _profiles.TryRemove(key, out _);
+            }
+            else
+            {
+                _profiles[key] = profile;
+            }
+
+            if (before is not null && !same)
+            {
+                // The one that had the name stays, by its hash.
+                _owners.TryUpdate((key.Tenant, before), before == hash ? key.Name : null, key.Name);
+                Bindings.Change();
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Isolation;
 
 namespace Wayang.Fast.Execution.Spawner;
 
@@ -63,6 +65,15 @@ internal enum SpawnerFeatures : uint
     Python = 0x100,
 }
 
+/// <summary>What a profile of the policy is; told in WELCOME.</summary>
+[Flags]
+internal enum SpawnerProfileTraits : uint
+{
+    None = 0,
+    Files = 0x1,
+    OwnRoot = 0x2,
+}
+
 /// <summary>Sizes and fixed numbers of the protocol.</summary>
 internal static class ProtocolLayout
 {
@@ -74,6 +85,8 @@ internal static class ProtocolLayout
     public const int HeaderBytes = 24;
     public const int HelloBytes = 8;
     public const int WelcomeBytes = 264;
+    public const int ProfileBytes = 72;
+    public const int MaxProfiles = 16;
     public const int ImageOpenBytes = 144;
     public const int ImageRefBytes = 8;
     public const int ImageReadyBytes = 16;
@@ -116,11 +129,12 @@ internal static class MessageWriter
         return ProtocolLayout.HeaderBytes + ProtocolLayout.ImageRefBytes;
     }
 
-    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors)
+    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors, long memoryBytes = 0)
     {
         var body = Begin(buffer, type, ProtocolLayout.WorkerStartBytes, descriptors, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body[8..], image);
+        BinaryPrimitives.WriteInt64LittleEndian(body[16..], memoryBytes);
         BinaryPrimitives.WriteUInt32LittleEndian(body[36..], niceClass);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerStartBytes;
     }
@@ -159,7 +173,8 @@ internal static class MessageWriter
 }
 
 /// <summary>Answer to HELLO.</summary>
-internal sealed record Welcome(SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note);
+internal sealed record Welcome(
+    SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note, IReadOnlyList<ProfileDescription> Profiles);
 
 /// <summary>The last word on a worker.</summary>
 internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text);
@@ -197,7 +212,9 @@ internal static class MessageReader
     public static bool TryReadWelcome(ReadOnlySpan<byte> body, out Welcome? welcome)
     {
         welcome = null;
-        if (body.Length != ProtocolLayout.WelcomeBytes || BinaryPrimitives.ReadUInt32LittleEndian(body) != ProtocolLayout.Version)
+        if (body.Length < ProtocolLayout.WelcomeBytes
+            || !TryReadProfiles(body[ProtocolLayout.WelcomeBytes..], out var profiles)
+            || BinaryPrimitives.ReadUInt32LittleEndian(body) != ProtocolLayout.Version)
         {
             return false;
         }
@@ -206,7 +223,32 @@ internal static class MessageReader
             (SpawnerFeatures)BinaryPrimitives.ReadUInt32LittleEndian(body[4..]),
             BinaryPrimitives.ReadUInt32LittleEndian(body[8..]),
             (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(body[12..]), 65535),
-            ReadText(body[16..]));
+            ReadText(body[16..ProtocolLayout.WelcomeBytes]),
+            profiles);
+        return true;
+    }
+
+    private static bool TryReadProfiles(ReadOnlySpan<byte> tail, out ProfileDescription[] profiles)
+    {
+        profiles = [];
+        var count = tail.Length / ProtocolLayout.ProfileBytes;
+        if (count is 0 or > ProtocolLayout.MaxProfiles || tail.Length != count * ProtocolLayout.ProfileBytes)
+        {
+            return false;
+        }
+
+        var told = new (string Name, bool HasFiles, bool HasOwnRoot)[count];
+        for (var i = 0; i < count; i++)
+        {
+            var profile = tail.Slice(i * ProtocolLayout.ProfileBytes, ProtocolLayout.ProfileBytes);
+            var flags = (SpawnerProfileTraits)BinaryPrimitives.ReadUInt32LittleEndian(profile[ProtocolLayout.NameBytes..]);
+            told[i] = (
+                ReadText(profile[..ProtocolLayout.NameBytes]),
+                flags.HasFlag(SpawnerProfileTraits.Files),
+                flags.HasFlag(SpawnerProfileTraits.OwnRoot));
+        }
+
+        profiles = PolicyProfiles.Describe(told);
         return true;
     }
 

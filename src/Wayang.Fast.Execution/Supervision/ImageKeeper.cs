@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Spawner;
@@ -6,13 +7,16 @@ using Wayang.Fast.Execution.Spawner;
 namespace Wayang.Fast.Execution.Supervision;
 
 /// <summary>Opens images at the spawner, and opens them again when their zygote or the spawner was lost. Supervisor only.</summary>
-internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog log)
+internal sealed class ImageKeeper(SpawnerLink link, Shard shard, IncidentLog incidents, ISupervisorLog log)
 {
     private const int MaxReopens = 5;
     private static readonly TimeSpan SteadyTime = TimeSpan.FromMinutes(1);
 
     private readonly List<Image> _images = [];
     private ulong _nextId = 1;
+
+    /// <summary>Zygotes that ended without being asked.</summary>
+    public long Lost { get; private set; }
 
     public void Open(Image image)
     {
@@ -84,6 +88,12 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, ISupervisorLog 
         }
 
         image.SpawnerId = 0;
+        if (image.State is ImageState.Ready or ImageState.Lost)
+        {
+            Lost++;
+            incidents.Add(IncidentKind.ZygoteLost, $"{image.Hash[..Math.Min(12, image.Hash.Length)]}/{image.Profile}", failure.Text);
+        }
+
         if (Stopwatch.GetElapsedTime(image.ReadySince) > SteadyTime)
         {
             image.Reopened = 0; // it served for long: a new misfortune, not the old one again

@@ -96,12 +96,12 @@ internal sealed class SpawnerLink : IDisposable
     public void SendImageClose(ulong id) => Send(MessageWriter.ImageClose(_buffer, id), []);
 
     /// <returns>False when it was not and will not be sent.</returns>
-    public bool SendWorkerStart(ulong worker, ulong image, uint niceClass, ReadOnlySpan<int> channel) =>
-        Send(MessageWriter.WorkerStart(_buffer, MessageType.WorkerStart, worker, image, niceClass, channel.Length), channel);
+    public bool SendWorkerStart(ulong worker, ulong image, uint niceClass, long memoryBytes, ReadOnlySpan<int> channel) =>
+        Send(MessageWriter.WorkerStart(_buffer, MessageType.WorkerStart, worker, image, niceClass, channel.Length, memoryBytes), channel);
 
     /// <returns>False when it was not and will not be sent.</returns>
-    public bool SendCommandStart(ulong worker, ulong image, uint niceClass, ReadOnlySpan<int> files) =>
-        Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length), files);
+    public bool SendCommandStart(ulong worker, ulong image, uint niceClass, long memoryBytes, ReadOnlySpan<int> files) =>
+        Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length, memoryBytes), files);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 

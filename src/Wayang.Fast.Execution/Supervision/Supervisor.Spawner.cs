@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Interop;
@@ -14,6 +15,7 @@ internal sealed partial class Supervisor
         _attached = socket.Descriptor;
         _poller.Add(_attached, SpawnerToken, edgeTriggered: false);
         _link.Attach(socket);
+        SpawnersAttached++;
     }
 
     private void LoseSpawner(string why)
@@ -24,6 +26,7 @@ internal sealed partial class Supervisor
         }
 
         SpawnersLost++;
+        _incidents.Add(IncidentKind.SpawnerLost, string.Empty, $"the spawner was lost ({why}); its workers ended with it");
         _log.Warn($"the spawner was lost ({why}); its workers ended with it");
         _poller.Remove(_attached);
         _attached = -1;
@@ -116,6 +119,7 @@ internal sealed partial class Supervisor
 
     private bool OnWorkerExited(in WorkerExit exit)
     {
+        _exits[(uint)exit.Kind < (uint)_exits.Length ? (int)exit.Kind : 0]++;
         if (Workers.Find(exit.Worker) is { } worker)
         {
             _completion.Post(new CompletionCommand(CompletionCommandKind.WorkerExited, worker, exit));

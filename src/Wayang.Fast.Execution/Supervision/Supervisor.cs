@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
@@ -33,6 +34,11 @@ internal sealed partial class Supervisor : IDisposable
     private readonly ImageKeeper _images;
     private readonly WorkerLauncher _launcher;
     private readonly CommandRunner _commands;
+    private readonly WorkerHeartbeats _heartbeats;
+    private readonly IncidentLog _incidents;
+    private readonly Lock _retiring = new();
+    private readonly long[] _exits = new long[Enum.GetValues<ExitKind>().Length + 1];
+    private long _retiredSpaceRings;
     private readonly CompletionThread _completion;
     private readonly Shard _shard;
     private readonly ISupervisorLog _log;
@@ -46,14 +52,17 @@ internal sealed partial class Supervisor : IDisposable
     private volatile bool _stopping;
 
     public Supervisor(
-        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect)
+        Shard shard, CompletionThread completion, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, IncidentLog incidents,
+        ISupervisorLog log, Action<Exception> onDefect)
     {
         Workers = workers;
         _shard = shard;
         _completion = completion;
         _log = log;
         _onDefect = onDefect;
-        _images = new ImageKeeper(_link, shard, log);
+        _incidents = incidents;
+        _heartbeats = new WorkerHeartbeats(workers, completion, options, incidents, log);
+        _images = new ImageKeeper(_link, shard, incidents, log);
         _launcher = new WorkerLauncher(_link, completion, workers, options);
         _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
@@ -71,6 +80,33 @@ internal sealed partial class Supervisor : IDisposable
     public long WorkersStarted => _launcher.Started;
 
     public long SpawnersLost { get; private set; }
+
+    public long SpawnersAttached { get; private set; }
+
+    public long ZygotesLost => _images.Lost;
+
+    public long WorkersRungAgain => _heartbeats.RungAgain;
+
+    /// <summary>Turns so far: what stands still while this thread does.</summary>
+    public long Beats { get; private set; }
+
+    /// <summary>Ends of workers and commands by how their process went.</summary>
+    public long ExitsOf(ExitKind kind) => Volatile.Read(ref _exits[(int)kind]);
+
+    /// <summary>How often workers found their completion ring full; those that are gone count too.</summary>
+    public long SpaceRings
+    {
+        get
+        {
+            lock (_retiring)
+            {
+                return _retiredSpaceRings + Workers.All().Sum(static w => w.Reader.SpaceRings);
+            }
+        }
+    }
+
+    /// <summary>Asks for a turn. Thread-safe.</summary>
+    public void Nudge() => Wake();
 
     public void Start() => _thread.Start();
 
@@ -165,6 +201,12 @@ internal sealed partial class Supervisor : IDisposable
 
     private void Turn()
     {
+        Beats++;
+        while (_shard.Faults.Hit(FaultPoint.SupervisorStuck) && !_stopping)
+        {
+            Thread.Yield();
+        }
+
         var count = _poller.Wait(_events, Timeout());
         for (var i = 0; i < count; i++)
         {
@@ -268,7 +310,12 @@ internal sealed partial class Supervisor : IDisposable
                 _link.SendSignal(request.Worker, 9);
                 break;
             case SupervisorRequestKind.DisposeWorker:
-                Workers.Remove(request.CallWorker!.Id);
+                lock (_retiring)
+                {
+                    _retiredSpaceRings += request.CallWorker!.Reader.SpaceRings;
+                    Workers.Remove(request.CallWorker.Id);
+                }
+
                 request.CallWorker.Dispose();
                 break;
             default:
@@ -353,6 +400,7 @@ internal sealed partial class Supervisor : IDisposable
             _nextTick = now + Stopwatch.Frequency;
             _shard.Post(new ShardEvent(ShardEventKind.Trim));
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
+            _heartbeats.Judge(now);
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

@@ -7,7 +7,7 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Execution.Supervision;
 
 /// <summary>Asks the spawner for call workers. Supervisor only.</summary>
-internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completion, WorkerTable workers, RuntimeOptions options)
+internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completion, WorkerTable workers, LiveOptions options)
 {
     private ulong _epoch;
 
@@ -34,7 +34,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             completion.Watch(worker);
             watched = true;
             var channel = worker.Channel;
-            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
+            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, options.Current.WorkerMemory(pool.Key.Profile), [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
                 channel.CloseTransferred();
                 Started++;
@@ -56,14 +56,14 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
     {
         var channel = ChannelMemory.Create(new ChannelGeometry
         {
-            WorkerSpin = options.WorkerSpinPauses,
-            MaxPayload = options.MaxPayloadBytes,
+            WorkerSpin = options.Current.WorkerSpinPauses,
+            MaxPayload = options.Current.MaxPayloadBytes,
             Epoch = ++_epoch,
         });
 
         // A worker that serves one task takes one call.
         var most = pool.TellsFacts ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
-        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : Math.Min(options.CallConcurrency, most);
+        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : Math.Min(options.Current.CallConcurrency, most);
         return new CallWorker(id, pool, channel, concurrency) { StartRequested = Stopwatch.GetTimestamp() };
     }
 

@@ -27,6 +27,7 @@ internal sealed class CallWorker : IDisposable
     private readonly uint[] _generation;
     private readonly byte[] _released;
     private int _freeCount;
+    private int _heldSlots;
     private int _releasedHead;
     private int _releasedTail;
     private int _inReleasedQueue;
@@ -112,6 +113,9 @@ internal sealed class CallWorker : IDisposable
     /// <summary>How its process ended, once known.</summary>
     public Spawner.WorkerExit? Exit { get; set; }
 
+    /// <summary>It gave an index back in this turn.</summary>
+    public bool ReleasedInTurn { get; set; }
+
     /// <summary>Doorbells that announced nothing, in the current second.</summary>
     public int EmptyDoorbells { get; set; }
 
@@ -122,6 +126,9 @@ internal sealed class CallWorker : IDisposable
 
     // --- supervisor ---
     public int ProcessId { get; set; }
+
+    /// <summary>What the supervisor saw of it at its last looks.</summary>
+    public WorkerPulse Pulse { get; } = new();
 
     /// <summary>Timestamp of the request; a worker that is not READY long after it is given up.</summary>
     public long StartRequested { get; init; }
@@ -140,21 +147,28 @@ internal sealed class CallWorker : IDisposable
     /// Gives an index back. Completion thread only. SYNC POINT: the tail is release-stored here and acquire-loaded by
     /// <see cref="CollectReleased"/>.
     /// </summary>
-    /// <returns>True when the worker must be put into the shard's queue of released workers (it was not there).</returns>
+    /// <returns>True for the first one of a turn.</returns>
     public bool Release(int index)
     {
         _released[_releasedTail & 255] = (byte)index;
         Volatile.Write(ref _releasedTail, _releasedTail + 1);
-
-        // An exchange also when the flag is likely set: its fence keeps the tail from being seen after the owner cleared the flag
-        // and looked, which would leave this index uncollected.
-        return Interlocked.Exchange(ref _inReleasedQueue, 1) == 0;
+        var first = !ReleasedInTurn;
+        ReleasedInTurn = true;
+        return first;
     }
+
+    /// <summary>Completion thread only.</summary>
+    /// <returns>True when the worker must be put into the shard's queue of released workers (it was not there).</returns>
+    // An exchange also when the flag is likely set: its fence keeps the tail from being seen after the owner cleared the flag
+    // and looked, which would leave an index uncollected.
+    public bool EnterReleasedQueue() => Interlocked.Exchange(ref _inReleasedQueue, 1) == 0;
+
+    /// <summary>Dispatch owner only; before it collects.</summary>
+    public void LeaveReleasedQueue() => Interlocked.Exchange(ref _inReleasedQueue, 0);
 
     /// <summary>Moves what was given back to the free indices. Dispatch owner only; returns how many.</summary>
     public int CollectReleased()
     {
-        Interlocked.Exchange(ref _inReleasedQueue, 0);
         var tail = Volatile.Read(ref _releasedTail);
         var count = tail - _releasedHead;
         for (; _releasedHead != tail; _releasedHead++)
@@ -163,6 +177,17 @@ internal sealed class CallWorker : IDisposable
         }
 
         return count;
+    }
+
+    /// <summary>It is taken out of its pool with these calls in flight: they hold slots of the node until its process is gone.
+    /// Dispatch owner only.</summary>
+    public void HoldSlots() => _heldSlots = Concurrency - _freeCount;
+
+    public int TakeHeldSlots()
+    {
+        var held = _heldSlots;
+        _heldSlots = 0;
+        return held;
     }
 
     public void Dispose() => Channel.Dispose();

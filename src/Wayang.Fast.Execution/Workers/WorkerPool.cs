@@ -15,6 +15,9 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
 {
     public PoolKey Key { get; } = key;
 
+    /// <summary>For people: the image's short hash and the profile.</summary>
+    public string Name { get; } = $"{key.Image[..Math.Min(12, key.Image.Length)]}/{key.Profile}";
+
     public Image Image { get; } = image;
 
     /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>
@@ -23,7 +26,8 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
     /// <summary>The scheduler's id of it; changes when its queue is emptied at once.</summary>
     public int SchedulerId { get; set; } = -1;
 
-    public int MaxWorkers { get; } = maxWorkers;
+    /// <summary>Set anew when the options are replaced.</summary>
+    public int MaxWorkers { get; set; } = maxWorkers;
 
     /// <summary>Its calls ask for their task's id, attempt and deadline.</summary>
     public bool TellsFacts { get; } = image.Kind == Spawner.ImageKind.Python;
@@ -56,7 +60,7 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
 }
 
 /// <summary>The target that front doors cache: a pool and a function.</summary>
-internal sealed class PoolTarget(WorkerPool pool, ushort function, string functionName) : CallTarget
+internal sealed class PoolTarget(WorkerPool pool, ushort function, string functionName, NameBindings? names = null, int version = 0) : CallTarget
 {
     public WorkerPool Pool { get; } = pool;
 
@@ -64,7 +68,7 @@ internal sealed class PoolTarget(WorkerPool pool, ushort function, string functi
 
     public string FunctionName { get; } = functionName;
 
-    public override bool IsStale => Pool.Closed || Pool.Image.State == ImageState.Failed;
+    public override bool IsStale => Pool.Closed || Pool.Image.State == ImageState.Failed || (names is not null && names.Version != version);
 
     public override TaskKind Kind => Pool.IsCommand ? TaskKind.Exec : TaskKind.Call;
 

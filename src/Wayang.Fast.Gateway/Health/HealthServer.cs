@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Wayang.Fast.Gateway.Metrics;
 
 namespace Wayang.Fast.Gateway.Health;
 
@@ -12,7 +13,8 @@ namespace Wayang.Fast.Gateway.Health;
 public delegate string? ReadinessProbe();
 
 /// <summary>
-/// /healthz (the process lives: 200) and /readyz (it takes work: 200, else 503 with the reason) on the loopback address.
+/// /healthz (the process lives: 200), /readyz (it takes work: 200, else 503 with the reason) and /metrics (Prometheus' text format)
+/// on the loopback address.
 /// </summary>
 public sealed class HealthServer : IAsyncDisposable
 {
@@ -29,8 +31,12 @@ public sealed class HealthServer : IAsyncDisposable
 
     /// <param name="port">On 127.0.0.1; 0 takes a free one.</param>
     /// <param name="readiness">Asked at each /readyz; must not block.</param>
+    /// <param name="remarks">What a node that is ready has to say nevertheless, one line each.</param>
+    /// <param name="metrics">What /metrics tells; null: it is not there.</param>
     /// <param name="cancellation">Ends the start.</param>
-    public static async Task<HealthServer> StartAsync(int port, ReadinessProbe readiness, CancellationToken cancellation = default)
+    public static async Task<HealthServer> StartAsync(
+        int port, ReadinessProbe readiness, Func<IReadOnlyList<string>>? remarks = null, MetricsPage? metrics = null,
+        CancellationToken cancellation = default)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -48,7 +54,12 @@ public sealed class HealthServer : IAsyncDisposable
         application.MapGet("/healthz", static () => Results.Text("ok\n"));
         application.MapGet("/readyz", () => readiness() is { } reason
             ? Results.Text($"{reason}\n", statusCode: StatusCodes.Status503ServiceUnavailable)
-            : Results.Text("ready\n"));
+            : Results.Text($"ready\n{string.Concat((remarks?.Invoke() ?? []).Select(static r => r + "\n"))}"));
+        if (metrics is not null)
+        {
+            application.MapGet("/metrics", () => Results.Text(metrics.Render(), MetricsPage.ContentType));
+        }
+
         try
         {
             await application.StartAsync(cancellation);

@@ -1,7 +1,7 @@
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
-/// <summary>Bytes that all connections share. Any thread; lock-free.</summary>
-internal sealed class ByteBudget(long limit)
+/// <summary>Bytes that several share: all connections of an identity, and above them all connections. Any thread; lock-free.</summary>
+internal sealed class ByteBudget(long limit, ByteBudget? above = null)
 {
     private long _used;
 
@@ -9,7 +9,7 @@ internal sealed class ByteBudget(long limit)
 
     public bool TryTake(long bytes)
     {
-        if (Interlocked.Add(ref _used, bytes) <= limit)
+        if (Interlocked.Add(ref _used, bytes) <= limit && above?.TryTake(bytes) != false)
         {
             return true;
         }
@@ -18,5 +18,9 @@ internal sealed class ByteBudget(long limit)
         return false;
     }
 
-    public void Return(long bytes) => Interlocked.Add(ref _used, -bytes);
+    public void Return(long bytes)
+    {
+        Interlocked.Add(ref _used, -bytes);
+        above?.Return(bytes);
+    }
 }

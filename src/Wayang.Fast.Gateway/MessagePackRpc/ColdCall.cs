@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
@@ -9,8 +10,8 @@ using Wayang.Fast.Core.Ports;
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
 /// <summary>
-/// An operation that may allocate, copy much or wait: it takes a copy of its frame to the thread pool and answers from
-/// there. The copies of all connections share one budget.
+/// An operation that may allocate, copy much or wait: it takes a copy of its frame to the threads of cold operations and answers
+/// from there. The copies of all connections share one budget.
 /// </summary>
 internal sealed class ColdCall : IThreadPoolWorkItem
 {
@@ -24,6 +25,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
     private readonly byte[] _frame;
     private readonly int _length;
     private readonly ParameterSlot[] _slots;
+    private readonly long _begun = Stopwatch.GetTimestamp();
 
     private ColdCall(RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
@@ -41,18 +43,22 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     /// <summary>Queues the operation and counts it in flight, or refuses.</summary>
     public static OperationError? Start(
-        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame,
-        ReadOnlySpan<ParameterSlot> slots, ref int inFlight)
+        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
         // An image is copied once more, for its keeper.
         var bytes = CopiedBytes(kind, frame.Length);
-        if (!server.Budget.TryTake(bytes))
+        if (!connection.Budget.TryTake(bytes))
         {
             return new(ErrorCode.ResourceExhausted, "Too many large requests are being handled.", RetryAfterMs: BusyRetryMs);
         }
 
-        Interlocked.Increment(ref inFlight);
-        ThreadPool.UnsafeQueueUserWorkItem(new ColdCall(connection, server, kind, messageId, frame, slots), preferLocal: false);
+        if (connection.BeginCall() is { } busy)
+        {
+            connection.Budget.Return(bytes);
+            return busy;
+        }
+
+        server.Cold.Queue(new ColdCall(connection, server, kind, messageId, frame, slots));
         return null;
     }
 
@@ -82,8 +88,9 @@ internal sealed class ColdCall : IThreadPoolWorkItem
                 : new(ErrorCode.Internal, $"{failure.GetType().Name}: {failure.Message}");
         }
 
+        _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
         ArrayPool<byte>.Shared.Return(_frame);
-        _server.Budget.Return(CopiedBytes(_kind, _length));
+        _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
         {
             _connection.Complete(_messageId, refusal);
@@ -103,7 +110,12 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
         var writer = new MessagePackWriter(reply);
         ReplyEncoder.Begin(ref writer, _messageId);
-        OperationError? refusal = null;
+        if (MonitorReplies.TryWrite(_kind, ref writer, _server.Options.Monitor, _connection.Tenant, _slots, out var refusal))
+        {
+            writer.Commit();
+            return refusal;
+        }
+
         switch (_kind)
         {
             case OperationKind.TaskSubmitMany:

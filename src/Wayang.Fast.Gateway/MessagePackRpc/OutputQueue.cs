@@ -42,6 +42,9 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
         };
     }
 
+    /// <summary>Where sent bytes are counted.</summary>
+    public required CallTally Calls { get; init; }
+
     /// <summary>Held while writing into <see cref="Gathering"/>.</summary>
     public Lock Gate { get; } = new();
 
@@ -176,6 +179,7 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
             if (error == SocketError.Success)
             {
                 _sent += count;
+                Calls.Sent(count);
                 Volatile.Write(ref _lastProgress, Environment.TickCount64);
                 continue;
             }
@@ -218,6 +222,7 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
         }
 
         _sent += _sendArgs.BytesTransferred;
+        Calls.Sent(_sendArgs.BytesTransferred);
         Volatile.Write(ref _lastProgress, Environment.TickCount64);
         return true;
     }

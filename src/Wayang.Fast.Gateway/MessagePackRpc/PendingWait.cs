@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 
@@ -7,16 +9,31 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// <summary>One <c>task.wait</c>: answered once, by the task's end or by its timer, or forgotten with its connection.</summary>
 internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, TaskId id, uint messageId) : ITaskObserver, IDisposable
 {
+    private readonly long _begun = Stopwatch.GetTimestamp();
     private int _told;
     private ITimer? _timer;
 
+    /// <summary>After a refusal it is over, and no longer counted.</summary>
     public OperationError? Start(int tenant, TimeSpan? timeout, TimeProvider time)
     {
-        var refusal = tasks.Wait(id, tenant, this, messageId);
-        if (refusal is not null)
+        var started = false;
+        try
         {
-            Interlocked.Exchange(ref _told, 1);
-            return refusal;
+            var refusal = tasks.Wait(id, tenant, this, messageId);
+            started = refusal is null;
+            if (!started)
+            {
+                return refusal;
+            }
+        }
+        finally
+        {
+            // Whoever tells ends the count: a closing connection may have been faster.
+            if (!started && Interlocked.Exchange(ref _told, 1) == 0)
+            {
+                connection.EndWait(this);
+                connection.EndCall();
+            }
         }
 
         if (timeout is { } period && Volatile.Read(ref _told) == 0)
@@ -35,7 +52,8 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
     {
         if (Interlocked.Exchange(ref _told, 1) == 0)
         {
-            connection.OnTaskEnded(task, token);
+            connection.Calls.CountSince(OperationKind.TaskWait, ErrorCode.None, _begun);
+            connection.OnTaskEnded(task, token | RpcConnection.OfWait);
             connection.EndWait(this);
             _timer?.Dispose();
         }
@@ -49,6 +67,7 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
         if (Interlocked.Exchange(ref _told, 1) == 0)
         {
             tasks.Forget(id, this, messageId);
+            connection.EndCall();
         }
 
         _timer?.Dispose();
@@ -60,6 +79,7 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
         {
             tasks.Forget(id, this, messageId);
             connection.EndWait(this);
+            connection.Calls.CountSince(OperationKind.TaskWait, ErrorCode.WaitTimeout, _begun);
             connection.Complete(messageId, new OperationError(ErrorCode.WaitTimeout, "The task had not ended when timeout_ms ran out; it goes on."));
             _timer?.Dispose();
         }

@@ -167,7 +167,7 @@ internal static class ReplyEncoder
 
     public static void Node(ref MessagePackWriter writer, NodeDescription node)
     {
-        writer.WriteMapHeader(8);
+        writer.WriteMapHeader(9);
         Text(ref writer, "node"u8, node.Node);
         Text(ref writer, "version"u8, node.Version);
         Text(ref writer, "started"u8, Time(node.Started));
@@ -177,6 +177,26 @@ internal static class ReplyEncoder
         Texts(ref writer, "features"u8, node.Features);
         Text(ref writer, "note"u8, node.Note);
         Numbers(ref writer, "limits"u8, node.Limits);
+        writer.WriteString("profiles"u8);
+        writer.WriteMapHeader(node.Profiles.Count);
+        foreach (var profile in node.Profiles)
+        {
+            writer.WriteString(profile.Name);
+            writer.WriteMapHeader(3);
+            writer.WriteString("files"u8);
+            writer.WriteBoolean(profile.HasFiles);
+            writer.WriteString("own_root"u8);
+            writer.WriteBoolean(profile.HasOwnRoot);
+            Texts(ref writer, "kinds"u8, profile.Kinds);
+        }
+    }
+
+    public static void Session(ref MessagePackWriter writer, RpcSession session)
+    {
+        writer.WriteMapHeader(3);
+        Text(ref writer, "identity"u8, session.Identity.Name);
+        Number(ref writer, "tenant"u8, session.Tenant);
+        Texts(ref writer, "scopes"u8, ScopeNames.Text(session.Scopes).Split(','));
     }
 
     public static void Numbers(ref MessagePackWriter writer, ReadOnlySpan<byte> key, IReadOnlyDictionary<string, long> values)

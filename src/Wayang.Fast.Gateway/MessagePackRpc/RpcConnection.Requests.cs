@@ -13,10 +13,21 @@ internal sealed partial class RpcConnection
     private const int Request = 0;
     private const int Notification = 2;
     private const int MaxQuotedBytes = 64;
+    private const int BusyRetryMs = 100;
+
+    /// <summary>In a token: the end answers a wait, which counts itself.</summary>
+    public const long OfWait = 1L << 32;
+
+    public CallTally Calls => _server.Calls;
 
     /// <summary>The end of a <c>task.run</c>, on the completion thread: its reply joins those that leave at the batch's end.</summary>
     public void OnTaskEnded(ITaskView task, long token)
     {
+        if (token < OfWait)
+        {
+            Calls.Count(OperationKind.TaskRun, ErrorCode.None, task.QueueMicroseconds + task.StartMicroseconds + task.RunMicroseconds);
+        }
+
         var overflow = false;
         lock (_output.Gate)
         {
@@ -30,7 +41,7 @@ internal sealed partial class RpcConnection
             }
         }
 
-        Interlocked.Decrement(ref _inFlight);
+        EndCall();
         if (overflow)
         {
             Close();
@@ -51,7 +62,7 @@ internal sealed partial class RpcConnection
     public void Complete(uint messageId, OperationError error)
     {
         Append(messageId, error);
-        Interlocked.Decrement(ref _inFlight);
+        EndCall();
         OnBatchEnd();
     }
 
@@ -70,13 +81,32 @@ internal sealed partial class RpcConnection
             }
         }
 
-        Interlocked.Decrement(ref _inFlight);
+        EndCall();
         if (overflow)
         {
             Close();
         }
 
         OnBatchEnd();
+    }
+
+    /// <summary>Counts a call in flight, here and for the caller as a whole; the refusal when that has too many.</summary>
+    public OperationError? BeginCall()
+    {
+        Interlocked.Increment(ref _inFlight);
+        if (_session!.Identity.TryBeginCall())
+        {
+            return null;
+        }
+
+        Interlocked.Decrement(ref _inFlight);
+        return new(ErrorCode.ResourceExhausted, $"{_options.MaxInFlightPerIdentity} requests of this caller await their replies.", RetryAfterMs: BusyRetryMs);
+    }
+
+    public void EndCall()
+    {
+        Interlocked.Decrement(ref _inFlight);
+        _session!.Identity.EndCall();
     }
 
     public void EndWait(PendingWait wait)
@@ -113,8 +143,9 @@ internal sealed partial class RpcConnection
 
         if (type == Notification)
         {
-            // No notification asks for anything yet; editors send some.
-            return count == 3;
+            // None asks for anything: whoever wants something done wants to know that it was. Editors send some.
+            _server.CountNotification();
+            return count == 3 && (_session is not null || CountUnopened());
         }
 
         if (type != Request || count != 4 || !reader.TryReadUInt64(out var number) || number > uint.MaxValue
@@ -125,9 +156,20 @@ internal sealed partial class RpcConnection
 
         var messageId = (uint)number;
         var operation = OperationTable.Find(method);
+        if (_session is not { } session)
+        {
+            return Introduce(messageId, operation, frame, ref reader);
+        }
+
         if (operation is null)
         {
             Append(messageId, UnknownOperation(method));
+            return true;
+        }
+
+        if ((session.Scopes & operation.Scopes) == OperationScopes.None)
+        {
+            Append(messageId, OutOfScope(session, operation));
             return true;
         }
 
@@ -148,6 +190,7 @@ internal sealed partial class RpcConnection
 
         if (refusal is not null)
         {
+            Calls.Count(operation.Kind, refusal.Code);
             Append(messageId, refusal);
         }
 
@@ -178,26 +221,28 @@ internal sealed partial class RpcConnection
                 var refusal = _server.Tasks.Cancel(id, Tenant);
                 if (refusal is null)
                 {
+                    Calls.Count(OperationKind.TaskCancel);
                     AppendId(messageId, id);
                 }
 
                 return refusal;
             case OperationKind.TaskWait:
                 return Wait(messageId, TaskRequest.IdOf(frame, slots), slots[1]);
+            case OperationKind.SessionOpen:
+                return ConfirmSession(messageId);
             default:
-                return ColdCall.Start(this, _server, kind, messageId, frame, slots, ref _inFlight);
+                return ColdCall.Start(this, _server, kind, messageId, frame, slots);
         }
     }
 
     private OperationError? Run(uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
-        if (TaskRequest.Bind(frame, slots, _targets, out var submission) is { } refusal)
+        // Counted before: the task may end, and its reply be written, before Submit returns.
+        if ((TaskRequest.Bind(frame, slots, _targets!, out var submission) ?? BeginCall()) is { } refusal)
         {
             return refusal;
         }
 
-        // Counted before: the task may end, and its reply be written, before Submit returns.
-        Interlocked.Increment(ref _inFlight);
         var admitted = false;
         try
         {
@@ -209,19 +254,20 @@ internal sealed partial class RpcConnection
         {
             if (!admitted)
             {
-                Interlocked.Decrement(ref _inFlight);
+                EndCall();
             }
         }
     }
 
     private OperationError? Submit(uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
-        var refusal = TaskRequest.Bind(frame, slots, _targets, out var submission);
+        var refusal = TaskRequest.Bind(frame, slots, _targets!, out var submission);
         if (refusal is null)
         {
             refusal = _server.Tasks.Submit(submission, observer: null, token: 0, out var id);
             if (refusal is null)
             {
+                Calls.Count(OperationKind.TaskSubmit);
                 AppendId(messageId, id);
             }
         }
@@ -231,20 +277,19 @@ internal sealed partial class RpcConnection
 
     private OperationError? Wait(uint messageId, TaskId id, in ParameterSlot timeout)
     {
+        if (BeginCall() is { } busy)
+        {
+            return busy;
+        }
+
         var wait = new PendingWait(this, _server.Tasks, id, messageId);
-        Interlocked.Increment(ref _inFlight);
         lock (_waits)
         {
             _waits.Add(wait);
         }
 
         var refusal = wait.Start(Tenant, timeout.Present ? TimeSpan.FromMilliseconds(timeout.Number) : null, _server.Time);
-        if (refusal is not null)
-        {
-            EndWait(wait);
-            Interlocked.Decrement(ref _inFlight);
-        }
-        else if (IsClosed)
+        if (refusal is null && IsClosed)
         {
             // Closed meanwhile: its waits may have been forgotten before this one was among them.
             wait.Dispose();

@@ -20,7 +20,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
     private readonly Socket _socket;
     private readonly OutputQueue _output;
     private readonly FrameScanner _scanner;
-    private readonly TargetCache _targets;
+    private readonly Lock _sessionGate = new();
     private readonly SocketAsyncEventArgs _receiveArgs = new(true);
     private readonly HashSet<PendingWait> _waits = [];
     private byte[] _buffer;
@@ -34,16 +34,26 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
     private bool _peerDone;
     private bool _onPool;
     private long _lastReceive = Environment.TickCount64;
+    private RpcSession? _session;
+    private TargetCache? _targets;
 
-    public RpcConnection(RpcServer server, Socket socket, int tenant)
+    /// <param name="session">Null for a peer that nobody knows yet: it must open one.</param>
+    public RpcConnection(RpcServer server, Socket socket, RpcSession? session)
     {
         _server = server;
         _options = server.Options;
         _socket = socket;
-        Tenant = tenant;
-        _output = new OutputQueue(socket, _options.InitialBufferBytes, OnOutputSettled);
+        if (session is null)
+        {
+            _openUntil = Environment.TickCount64 + (long)_options.Tcp!.SessionTimeout.TotalMilliseconds;
+        }
+        else
+        {
+            Enter(session);
+        }
+
+        _output = new OutputQueue(socket, _options.InitialBufferBytes, OnOutputSettled) { Calls = server.Calls };
         _scanner = new FrameScanner(_options.Frame);
-        _targets = new TargetCache(server.Tasks, tenant);
         _buffer = ArrayPool<byte>.Shared.Rent(_options.InitialBufferBytes);
         _receiveArgs.Completed += (_, _) =>
         {
@@ -62,7 +72,11 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         Close,
     }
 
-    public int Tenant { get; }
+    /// <summary>Asked only of connections with a session.</summary>
+    public int Tenant => _session!.Tenant;
+
+    /// <summary>Bytes that this connection's caller may still hold.</summary>
+    public ByteBudget Budget => _session!.Identity.Bytes;
 
     private bool IsClosed => Volatile.Read(ref _closed) != 0;
 
@@ -86,7 +100,13 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
             return;
         }
 
-        _server.Remove(this);
+        RpcSession? session;
+        lock (_sessionGate)
+        {
+            session = _session;
+        }
+
+        _server.Remove(this, session);
         _socket.Dispose();
         _output.Dispose();
         ForgetWaits();
@@ -107,6 +127,11 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
             return;
         }
 
+        if (SweepLeaving(now))
+        {
+            return;
+        }
+
         var quiet = now - Volatile.Read(ref _lastReceive);
         var busy = Volatile.Read(ref _inFlight) > 0;
         var partial = Volatile.Read(ref _filled) > Volatile.Read(ref _start);
@@ -115,7 +140,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         {
             Close();
         }
-        else if (Volatile.Read(ref _peerDone))
+        else if (Volatile.Read(ref _peerDone) || Volatile.Read(ref _paused) == 1)
         {
             CloseIfPeerIsGone();
         }
@@ -215,6 +240,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         }
 
         Volatile.Write(ref _lastReceive, Environment.TickCount64);
+        Calls.Received(count);
         if (count == 0)
         {
             // The peer closed its side; what it asked for is still answered, unless it is gone altogether.
@@ -233,6 +259,12 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
             if (IsClosed)
             {
                 return Step.Close;
+            }
+
+            if (IsLeaving)
+            {
+                _start = _filled;
+                return Step.Receive;
             }
 
             if (!MayRead)
@@ -321,7 +353,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         else
         {
             var larger = (int)Math.Min(2L * _buffer.Length, (long)_options.Frame.MaxBytes + _options.InitialBufferBytes);
-            if (larger <= _buffer.Length || !_server.Budget.TryTake(larger - _buffer.Length))
+            if (larger <= _buffer.Length || _session is null || !Budget.TryTake(larger - _buffer.Length))
             {
                 return false;
             }
@@ -347,8 +379,16 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
 
         ArrayPool<byte>.Shared.Return(_buffer);
         _buffer = ArrayPool<byte>.Shared.Rent(_options.InitialBufferBytes);
-        _server.Budget.Return(_budgeted);
-        _budgeted = 0;
+        ReturnBudget();
+    }
+
+    private void ReturnBudget()
+    {
+        if (_budgeted > 0)
+        {
+            Budget.Return(_budgeted);
+            _budgeted = 0;
+        }
     }
 
     /// <summary>The reader's last act: only it may give the buffer back.</summary>
@@ -364,8 +404,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         _filled = 0;
         ArrayPool<byte>.Shared.Return(_buffer);
         _buffer = [];
-        _server.Budget.Return(_budgeted);
-        _budgeted = 0;
+        ReturnBudget();
         _receiveArgs.Dispose();
     }
 
@@ -375,6 +414,11 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
         {
             Close();
             return;
+        }
+
+        if (IsLeaving)
+        {
+            StopSending();
         }
 
         Resume();

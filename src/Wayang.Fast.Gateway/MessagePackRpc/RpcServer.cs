@@ -1,27 +1,33 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
 /// <summary>
-/// MessagePack-RPC on a unix socket. With DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 the hot operations run on the
-/// thread that saw the bytes; without it everything works alike, a hop slower.
+/// MessagePack-RPC on a unix socket, whose peers the kernel knows, and where asked for on TCP, whose peers show a token. Once
+/// a connection has its session both are the same. With DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS=1 the hot operations run
+/// on the thread that saw the bytes; without it everything works alike, a hop slower.
 /// </summary>
-public sealed class RpcServer : IAsyncDisposable
+public sealed partial class RpcServer : IAsyncDisposable
 {
     private const int BusyRetryMs = 1000;
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<RpcConnection, bool> _connections = new();
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-    private readonly SocketAsyncEventArgs _acceptArgs = new(true);
+    private readonly List<SocketListener> _listeners = [];
+    private readonly IdentityTable _identities;
     private ITimer? _sweeper;
     private int _count;
-    private int _acceptStalled;
+    private int _unopened;
+    private long _ignoredNotifications;
+    private long _refusedTokens;
     private int _disposed;
 
     private RpcServer(RpcServerOptions options, ITaskService tasks, TimeProvider time)
@@ -30,21 +36,25 @@ public sealed class RpcServer : IAsyncDisposable
         Tasks = tasks;
         Time = time;
         Budget = new ByteBudget(options.MaxBufferedBytes);
-        _acceptArgs.Completed += (_, _) =>
-        {
-            if (TakeAccepted())
-            {
-                AcceptLoop();
-            }
-        };
+        _identities = new IdentityTable(options, Budget);
+        Cold = new ColdThreads(options.MaxColdThreads);
     }
 
     public RpcServerOptions Options { get; }
 
     public int ConnectionCount => Volatile.Read(ref _count);
 
+    /// <summary>Where TCP is served, also when any free port was asked for; null without TCP.</summary>
+    public IPEndPoint? TcpEndPoint { get; private set; }
+
     /// <summary>Bytes held beyond the connections' initial buffers.</summary>
     public long BufferedBytes => Budget.Used;
+
+    /// <summary>Notifications that clients sent: none asks for anything, so they are counted and stepped over.</summary>
+    public long IgnoredNotifications => Interlocked.Read(ref _ignoredNotifications);
+
+    /// <summary>Tokens that were unknown or had expired.</summary>
+    public long RefusedTokens => Interlocked.Read(ref _refusedTokens);
 
     internal ITaskService Tasks { get; }
 
@@ -54,8 +64,8 @@ public sealed class RpcServer : IAsyncDisposable
 
     internal CancellationToken Stopping => _stopping.Token;
 
-    /// <summary>Binds, listens and accepts. A leftover file of a dead server is replaced; a live server's is not.</summary>
-    /// <exception cref="IOException">Another server answers at the path, or it cannot be bound.</exception>
+    /// <summary>Binds, listens and accepts.</summary>
+    /// <exception cref="IOException">A place cannot be listened at; the message says which, why and what to do.</exception>
     public static RpcServer Start(RpcServerOptions options, ITaskService tasks, TimeProvider? time = null)
     {
         var server = new RpcServer(options, tasks, time ?? TimeProvider.System);
@@ -65,8 +75,7 @@ public sealed class RpcServer : IAsyncDisposable
         }
         catch
         {
-            server._listener.Dispose();
-            server._acceptArgs.Dispose();
+            server._listeners.ForEach(static listener => listener.Dispose());
             server._stopping.Dispose();
             throw;
         }
@@ -82,7 +91,7 @@ public sealed class RpcServer : IAsyncDisposable
         }
 
         await _stopping.CancelAsync();
-        _listener.Dispose();
+        _listeners.ForEach(static listener => listener.Dispose());
         if (_sweeper is not null)
         {
             await _sweeper.DisposeAsync();
@@ -93,92 +102,92 @@ public sealed class RpcServer : IAsyncDisposable
             connection.Close();
         }
 
+        Cold.Dispose();
         File.Delete(Options.SocketPath);
         _stopping.Dispose();
     }
 
-    internal void Remove(RpcConnection connection)
+    /// <summary>Looks at the tokens again: sessions whose token is gone, changed or expired end. Also done about once a second.</summary>
+    /// <exception cref="IOException">The file of tokens cannot be read or used; the former tokens stay in force.</exception>
+    public void ReloadTokens()
+    {
+        Options.Tcp?.Tokens.Reload();
+        foreach (var connection in _connections.Keys)
+        {
+            connection.EndIfRevoked();
+        }
+    }
+
+    internal void Remove(RpcConnection connection, RpcSession? ended)
     {
         if (_connections.TryRemove(connection, out _))
         {
             Interlocked.Decrement(ref _count);
+            if (ended is { } session)
+            {
+                _identities.Leave(session.Identity);
+            }
+            else
+            {
+                Interlocked.Decrement(ref _unopened);
+            }
         }
+    }
+
+    internal void CountNotification() => Interlocked.Increment(ref _ignoredNotifications);
+
+    /// <summary>The session that a token opens, for a connection that has none.</summary>
+    internal OperationError? OpenSession(RpcTcpOptions doors, ReadOnlySpan<byte> secret, out RpcSession? session)
+    {
+        session = null;
+        if (doors.Tokens.Find(secret) is not { } token)
+        {
+            Interlocked.Increment(ref _refusedTokens);
+            return new(ErrorCode.Unauthenticated,
+                "The token is not known here, was revoked or has expired. Ask for one made with 'wayang token create', in the file that this node reads.", "token");
+        }
+
+        if (_identities.Enter("token:" + token.Name) is not { } identity)
+        {
+            return TooManyOf(token.Name);
+        }
+
+        Interlocked.Decrement(ref _unopened);
+        session = new RpcSession(token.Tenant, token.Scopes, identity, token);
+        return null;
+    }
+
+    /// <summary>For a session whose connection was closed while it was being opened.</summary>
+    internal void AbandonSession(RpcSession session)
+    {
+        _identities.Leave(session.Identity);
+        Interlocked.Increment(ref _unopened);
     }
 
     private void Listen()
     {
-        var path = Options.SocketPath;
-        if (File.Exists(path))
+        _listeners.Add(SocketListener.OnPath(Options.SocketPath, Options.SocketMode, Options.Backlog, AdmitPeer));
+        if (Options.Tcp is { } tcp)
         {
-            using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             try
             {
-                probe.Connect(new UnixDomainSocketEndPoint(path));
-                throw new IOException($"Another server answers at {path}.");
+                var listener = SocketListener.OnTcp(tcp, Options.Backlog, AdmitStranger);
+                _listeners.Add(listener);
+                TcpEndPoint = (IPEndPoint?)listener.EndPoint;
             }
-            catch (SocketException refused) when (refused.SocketErrorCode == SocketError.ConnectionRefused)
+            catch
             {
-                File.Delete(path);
+                File.Delete(Options.SocketPath);
+                throw;
             }
-        }
-
-        try
-        {
-            _listener.Bind(new UnixDomainSocketEndPoint(path));
-            if (!OperatingSystem.IsWindows())
-            {
-                File.SetUnixFileMode(path, Options.SocketMode);
-            }
-
-            _listener.Listen(Options.Backlog);
-        }
-        catch (SocketException failure)
-        {
-            throw new IOException($"Cannot listen at {path}: {failure.Message}", failure);
         }
 
         _sweeper = Time.CreateTimer(static state => ((RpcServer)state!).Sweep(), this, s_sweepPeriod, s_sweepPeriod);
-        AcceptLoop();
+        _listeners.ForEach(static listener => listener.Start());
     }
 
-    private void AcceptLoop()
-    {
-        try
-        {
-            while (Volatile.Read(ref _disposed) == 0)
-            {
-                _acceptArgs.AcceptSocket = null;
-                if (_listener.AcceptAsync(_acceptArgs))
-                {
-                    return;
-                }
-
-                if (!TakeAccepted())
-                {
-                    return;
-                }
-            }
-        }
-        catch (ObjectDisposedException)
-        {
-            // The server stops.
-        }
-    }
-
-    private bool TakeAccepted()
-    {
-        if (_acceptArgs.SocketError == SocketError.Success && _acceptArgs.AcceptSocket is { } socket)
-        {
-            Admit(socket);
-            return true;
-        }
-
-        // Out of descriptors, usually: the sweeper tries again, so that this does not spin.
-        Volatile.Write(ref _acceptStalled, 1);
-        return false;
-    }
-
-    private void Admit(Socket socket)
+    /// <summary>A peer of the unix socket: the kernel says who it is.</summary>
+    private void AdmitPeer(Socket socket)
     {
         socket.Blocking = false;
         var peer = PeerCredentials.Of(socket);
@@ -189,14 +198,72 @@ public sealed class RpcServer : IAsyncDisposable
             return;
         }
 
-        if (Interlocked.Increment(ref _count) > Options.MaxConnections)
+        if (!TryCount(socket))
         {
-            Interlocked.Decrement(ref _count);
-            Refuse(socket, new(ErrorCode.ResourceExhausted, $"{Options.MaxConnections} connections are open.", RetryAfterMs: BusyRetryMs));
             return;
         }
 
-        var connection = new RpcConnection(this, socket, tenant);
+        var name = string.Create(CultureInfo.InvariantCulture, $"user:{peer.UserId}");
+        if (_identities.Enter(name) is not { } identity)
+        {
+            Interlocked.Decrement(ref _count);
+            Refuse(socket, TooManyOf(name));
+            return;
+        }
+
+        Begin(new RpcConnection(this, socket, new RpcSession(tenant, OperationScopes.All, identity, Token: null)));
+    }
+
+    /// <summary>A peer of TCP: nobody knows it until it has shown a token.</summary>
+    private void AdmitStranger(Socket socket)
+    {
+        var tcp = Options.Tcp!;
+        try
+        {
+            socket.Blocking = false;
+            socket.NoDelay = true;
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, optionValue: true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, (int)Math.Max(1, tcp.KeepAlive.TotalSeconds));
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, (int)Math.Max(1, tcp.KeepAlive.TotalSeconds / 3));
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        }
+        catch (SocketException)
+        {
+            // It was gone before it was looked at.
+            socket.Dispose();
+            return;
+        }
+
+        if (!TryCount(socket))
+        {
+            return;
+        }
+
+        if (Interlocked.Increment(ref _unopened) > tcp.MaxUnopened)
+        {
+            Interlocked.Decrement(ref _unopened);
+            Interlocked.Decrement(ref _count);
+            Refuse(socket, new(ErrorCode.ResourceExhausted, $"{tcp.MaxUnopened} connections have not opened their session yet.", RetryAfterMs: BusyRetryMs));
+            return;
+        }
+
+        Begin(new RpcConnection(this, socket, session: null));
+    }
+
+    private bool TryCount(Socket socket)
+    {
+        if (Interlocked.Increment(ref _count) <= Options.MaxConnections)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _count);
+        Refuse(socket, new(ErrorCode.ResourceExhausted, $"{Options.MaxConnections} connections are open.", RetryAfterMs: BusyRetryMs));
+        return false;
+    }
+
+    private void Begin(RpcConnection connection)
+    {
         _connections[connection] = true;
         if (Volatile.Read(ref _disposed) != 0)
         {
@@ -205,6 +272,9 @@ public sealed class RpcServer : IAsyncDisposable
 
         connection.Start();
     }
+
+    private OperationError TooManyOf(string name) =>
+        new(ErrorCode.ResourceExhausted, $"{Options.MaxConnectionsPerIdentity} connections of {name} are open.", RetryAfterMs: BusyRetryMs);
 
     /// <summary>Tells why before any request came: an answer to message 0, which no client of ours uses.</summary>
     private static void Refuse(Socket socket, OperationError error)
@@ -221,15 +291,19 @@ public sealed class RpcServer : IAsyncDisposable
 
     private void Sweep()
     {
+        if (Options.Tcp?.Tokens.Follow() is { } problem)
+        {
+            Options.OnWarning?.Invoke($"{problem} The former tokens stay in force.");
+        }
+
         var now = Environment.TickCount64;
         foreach (var connection in _connections.Keys)
         {
+            connection.EndIfRevoked();
             connection.Sweep(now);
         }
 
-        if (Interlocked.Exchange(ref _acceptStalled, 0) == 1)
-        {
-            AcceptLoop();
-        }
+        _identities.Sweep();
+        _listeners.ForEach(static listener => listener.Sweep());
     }
 }

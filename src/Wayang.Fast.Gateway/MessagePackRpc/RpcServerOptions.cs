@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -14,9 +15,31 @@ public sealed record RpcServerOptions
     /// <summary>Told of an exception that a request brought to light; the peer gets the code internal. Must not throw.</summary>
     public Action<Exception>? OnDefect { get; init; }
 
+    /// <summary>Told of what an operator should look at. Must not throw.</summary>
+    public Action<string>? OnWarning { get; init; }
+
+    /// <summary>TCP beside the unix socket; null: none.</summary>
+    public RpcTcpOptions? Tcp { get; init; }
+
+    /// <summary>Answers what operators ask (task.list, worker.list, pool.list, node.incidents); null: they are refused.</summary>
+    public INodeMonitor? Monitor { get; init; }
+
+    /// <summary>Threads of cold operations at most.</summary>
+    public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
+
     public FrameLimits Frame { get; init; } = new();
 
+    /// <summary>Of all callers together, over both ways in.</summary>
     public int MaxConnections { get; init; } = 1024;
+
+    /// <summary>Of one caller: a user of the unix socket, or the bearers of one token.</summary>
+    public int MaxConnectionsPerIdentity { get; init; } = 512;
+
+    /// <summary>Requests of one caller, on all its connections, without a reply; more are refused.</summary>
+    public int MaxInFlightPerIdentity { get; init; } = 64 << 10;
+
+    /// <summary>One caller's share of <see cref="MaxBufferedBytes"/>.</summary>
+    public long MaxBufferedBytesPerIdentity { get; init; } = 256L << 20;
 
     /// <summary>Requests of one connection without a reply; at the bound its socket is not read from.</summary>
     public int MaxInFlight { get; init; } = 1024;

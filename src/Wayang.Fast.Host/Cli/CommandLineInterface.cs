@@ -28,6 +28,8 @@ public static class CommandLineInterface
 
         try
         {
+            RemoteRuntime.Read(parsed);
+
             // Signals are handled by the commands: the library's own handling would end us before a task is cancelled.
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
@@ -37,7 +39,7 @@ public static class CommandLineInterface
         }
         catch (ConfigurationException error)
         {
-            return Tell(error.Message, remedy: null, error.File is null ? ExitCodes.RuntimeEnded : ExitCodes.Usage);
+            return Tell(error.Message, remedy: null, error.Problems.Count == 0 ? ExitCodes.RuntimeEnded : ExitCodes.Usage);
         }
         catch (WayangException error)
         {
@@ -59,6 +61,7 @@ public static class CommandLineInterface
         var root = new RootCommand("Runs tasks, each in its own sandboxed process: functions of C plugins and commands.")
         {
             ServeCommand.Build(),
+            DoctorCommand.Build(),
             RunCommand.Build(),
             SubmitCommand.Build(),
             WaitCommand.Build(),
@@ -66,7 +69,10 @@ public static class CommandLineInterface
             CancelCommand.Build(),
             ImagesCommand.Build(),
             NodeCommand.Build(),
+            TokenCommand.Build(),
+            TopCommand.Build(),
             DemoCommand.Build(),
+            ConfigCommand.Build(),
         };
         DetailedHelp.Describe(
             root,
@@ -75,6 +81,8 @@ public static class CommandLineInterface
               wayang run -- sha256sum < /etc/os-release
             """);
         root.Options.Add(ClientOptions.Socket);
+        root.Options.Add(ClientOptions.Endpoint);
+        root.Options.Add(ClientOptions.TokenFile);
         root.Options.Add(ClientOptions.Json);
         DetailedHelp.Install(root);
         return root;

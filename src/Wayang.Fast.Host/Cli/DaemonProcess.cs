@@ -12,20 +12,15 @@ namespace Wayang.Fast.Host.Cli;
 /// <param name="RuntimeDirectory">Made by the keeper.</param>
 /// <param name="IsPrivate">No TCP port.</param>
 /// <param name="Socket">Null: in the runtime directory.</param>
-/// <param name="ConfigurationFile">Absolute, or null.</param>
 internal sealed record DaemonLaunch(
     Installation Installation,
     string Instance,
     string RuntimeDirectory,
     bool IsPrivate,
-    string? Socket,
-    string? ConfigurationFile)
+    string? Socket)
 {
-    /// <summary>What the configuration file says, read by whoever starts the runtime: the daemon's own user may not be able to.</summary>
-    internal const string ConfigurationVariable = "WAYANG_CONFIG_TEXT";
-
-    /// <summary>Null without a file.</summary>
-    public string? ConfigurationText { get; init; }
+    /// <summary>A descriptor of ours with the configuration (<see cref="ConfigurationBundle"/>), which the keeper opens; null without one.</summary>
+    public int? ConfigurationDescriptor { get; init; }
 
     // The keeper holds the read end of our pipe as its standard input: whatever ends us, it sees the end of file.
     private const string OwnerDescriptor = "0";
@@ -55,14 +50,14 @@ internal sealed record DaemonLaunch(
             start.Environment[RuntimeRootVariable] = root;
         }
 
-        start.Environment.Remove(ConfigurationVariable);
-        if (ConfigurationText is not null)
+        Add(start, "--instance", Instance, "--runtime-dir", RuntimeDirectory, "--policy", Installation.PolicyDirectory);
+        Add(start, "--native", Installation.NativeDirectory, "--owner-fd", OwnerDescriptor);
+        if (ConfigurationDescriptor is { } descriptor)
         {
-            start.Environment[ConfigurationVariable] = ConfigurationText;
+            Add(start, "--configuration", descriptor.ToString(CultureInfo.InvariantCulture));
         }
 
-        Add(start, "--instance", Instance, "--runtime-dir", RuntimeDirectory, "--policy", Installation.PolicyDirectory);
-        Add(start, "--native", Installation.NativeDirectory, "--owner-fd", OwnerDescriptor, "--");
+        Add(start, "--");
         AddDaemon(start);
         return start;
     }
@@ -85,11 +80,6 @@ internal sealed record DaemonLaunch(
         if (Socket is not null)
         {
             Add(start, "--socket", Socket);
-        }
-
-        if (ConfigurationFile is not null)
-        {
-            Add(start, "--config", ConfigurationFile);
         }
     }
 

@@ -29,6 +29,20 @@ internal static class JsonText
         Console.Out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
     }
 
+    /// <summary>One object on one line, for who reads lines.</summary>
+    public static string Line(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, Options with { Indented = false }))
+        {
+            writer.WriteStartObject();
+            write(writer);
+            writer.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
     public static void WriteResult(Utf8JsonWriter writer, TaskResult result)
     {
         writer.WriteString("task", result.Id.ToString());
@@ -115,6 +129,68 @@ internal static class JsonText
         }
 
         writer.WriteEndObject();
+    }
+
+    public static void WritePools(Utf8JsonWriter writer, IReadOnlyList<PoolInfo> pools)
+    {
+        writer.WriteStartArray("pools");
+        foreach (var pool in pools)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("image", pool.Image);
+            writer.WriteString("kind", pool.Kind);
+            writer.WriteString("profile", pool.Profile);
+            writer.WriteString("reuse", WireNames.Text(pool.Reuse));
+            writer.WriteString("state", pool.State);
+            writer.WriteNumber("queued", pool.Queued);
+            writer.WriteNumber("free_slots", pool.FreeSlots);
+            writer.WriteNumber("workers", pool.Workers);
+            writer.WriteNumber("busy", pool.Busy);
+            writer.WriteNumber("starting", pool.Starting);
+            writer.WriteNumber("max_workers", pool.MaxWorkers);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    public static void WriteWorkers(Utf8JsonWriter writer, IReadOnlyList<WorkerInfo> workers)
+    {
+        writer.WriteStartArray("workers");
+        foreach (var worker in workers)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("worker", worker.Worker);
+            writer.WriteNumber("pid", worker.ProcessId);
+            writer.WriteString("image", worker.Image);
+            writer.WriteString("profile", worker.Profile);
+            writer.WriteString("reuse", WireNames.Text(worker.Reuse));
+            writer.WriteString("state", worker.State);
+            writer.WriteNumber("in_flight", worker.InFlight);
+            writer.WriteNumber("calls", worker.Calls);
+            writer.WriteNumber("age_ms", (long)worker.Age.TotalMilliseconds);
+            writer.WriteNumber("idle_ms", (long)worker.Idle.TotalMilliseconds);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    public static void WriteIncidents(Utf8JsonWriter writer, IReadOnlyList<IncidentInfo> incidents)
+    {
+        writer.WriteStartArray("incidents");
+        foreach (var incident in incidents)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("kind", incident.Kind);
+            writer.WriteString("at", incident.At);
+            writer.WriteString("pool", incident.Pool);
+            writer.WriteString("reason", incident.Reason);
+            writer.WriteNumber("duration_us", (long)incident.Duration.TotalMicroseconds);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
     }
 
     private static void WriteCause(Utf8JsonWriter writer, TaskCause cause)

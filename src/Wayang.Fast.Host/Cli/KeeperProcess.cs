@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 
 namespace Wayang.Fast.Host.Cli;
@@ -65,6 +66,20 @@ internal sealed class KeeperProcess : IAsyncDisposable
     }
 
     public Task WaitForExitAsync(CancellationToken cancellation) => process.WaitForExitAsync(cancellation);
+
+    /// <summary>
+    /// Hands over a configuration: a message of native/keeper/protocol.h, whose value is a descriptor of ours. The keeper opens it
+    /// when it reads the message, so it must stay for a while.
+    /// </summary>
+    public void SendConfiguration(int descriptor)
+    {
+        const uint configuration = 3;
+        var message = new byte[2 * sizeof(int)];
+        BinaryPrimitives.WriteUInt32LittleEndian(message, configuration);
+        BinaryPrimitives.WriteInt32LittleEndian(message.AsSpan(sizeof(int)), descriptor);
+        process.StandardInput.BaseStream.Write(message);
+        process.StandardInput.BaseStream.Flush();
+    }
 
     /// <summary>Asks for an ordered end: the keeper ends daemon, spawner and workers. Idempotent.</summary>
     public void RequestEnd()

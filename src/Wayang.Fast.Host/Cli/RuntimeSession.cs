@@ -29,6 +29,11 @@ internal sealed class RuntimeSession : IAsyncDisposable
     /// <summary>The runtime at the socket, which must be there.</summary>
     public static async Task<RuntimeSession> ConnectAsync(string? socket, CancellationToken cancellation)
     {
+        if (RemoteRuntime.Current is { } remote)
+        {
+            return new RuntimeSession(await WayangClient.ConnectAsync(remote, cancellation), keeper: null);
+        }
+
         var path = socket ?? SocketPaths.Find();
         if (!SocketPaths.Fits(path))
         {
@@ -48,7 +53,7 @@ internal sealed class RuntimeSession : IAsyncDisposable
     /// <summary>The runtime that answers; else, unless a socket was named, a private one.</summary>
     public static async Task<RuntimeSession> ConnectOrStartAsync(string? socket, CancellationToken cancellation)
     {
-        if (socket is not null)
+        if (socket is not null || RemoteRuntime.Current is not null)
         {
             return await ConnectAsync(socket, cancellation);
         }
@@ -60,8 +65,12 @@ internal sealed class RuntimeSession : IAsyncDisposable
 
     public static async Task<RuntimeSession> StartPrivateAsync(CancellationToken cancellation)
     {
+        PolicyCheck.Use(directory: null);
+
+        // The daemon reads the same environment; told here, a wrong variable is one line and no daemon that ended.
+        NodeConfiguration.Of(ConfigurationInput.Gather(path: null)).OrThrow();
         var directory = RuntimeDirectories.NewPrivate(out var instance);
-        var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null, ConfigurationFile: null);
+        var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null);
         var started = KeeperProcess.Start(launch, capture: true);
         try
         {

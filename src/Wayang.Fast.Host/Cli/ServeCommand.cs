@@ -15,6 +15,11 @@ internal static class ServeCommand
 
     private static readonly Option<string?> Config = new("--config", "-c") { Description = "YAML file of the node.", HelpName = "FILE" };
 
+    private static readonly Option<string?> Policy = new("--policy")
+    {
+        Description = "Directory of the isolation policy (default: the installation's).", HelpName = "DIR",
+    };
+
     private static readonly Option<bool> AsDaemon = new("--daemon") { Hidden = true };
 
     private static readonly Option<bool> Private = new("--private") { Hidden = true };
@@ -25,7 +30,7 @@ internal static class ServeCommand
     {
         var command = new Command("serve", "Starts the runtime of this user and stays until it is stopped (Ctrl-C or SIGTERM: in order).")
         {
-            Config, AsDaemon, Private, StarterUid,
+            Config, Policy, AsDaemon, Private, StarterUid,
         };
         DetailedHelp.Describe(
             command,
@@ -33,8 +38,15 @@ internal static class ServeCommand
             Its socket: /run/wayang/wayang.sock as root, else $XDG_RUNTIME_DIR/wayang/wayang.sock, else
             /tmp/wayang-UID/wayang.sock; for you now: {SocketPaths.Own}
 
-            Example:
+            On SIGHUP it reads its configuration again and applies what can be changed ('wayang config reload').
+
+            The isolation policy is a directory that only root (or you) may write: copy native/policy of the
+            installation, add NAME.profile files, and name it with --policy or in WAYANG_POLICY.
+            A wrong one is refused with its file and line; see also: wayang doctor --only installation --policy DIR
+
+            Examples:
               wayang serve --config /etc/wayang.yaml
+              wayang serve --policy /etc/wayang/policy
             """);
         command.SetAction(static (result, cancellation) =>
             result.GetValue(AsDaemon) ? ServeAsync(result, cancellation) : StartAsync(result, cancellation));
@@ -44,15 +56,16 @@ internal static class ServeCommand
     /// <summary>In the foreground: keeper, told to end when we are.</summary>
     private static async Task<int> StartAsync(ParseResult result, CancellationToken cancellation)
     {
+        PolicyCheck.Use(result.GetValue(Policy));
+
         var config = result.GetValue(Config) is { } given ? Path.GetFullPath(given) : null;
-        // Read here too: a wrong file is told at once, and not by a daemon that is restarted again and again.
-        var text = config is null ? null : ConfigurationFile.ReadText(config);
-        var settings = text is null ? new FileSettings() : ConfigurationFile.Parse(config!, text);
-        var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : settings.SocketPath;
-        RequireDirectory(socket);
-        var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, socket, config)
+        var socket = result.GetValue(ClientOptions.Socket) is { } path ? Path.GetFullPath(path) : null;
+        // Read here: a wrong file is told at once, and the daemon's own user may not be able to read it.
+        using var source = ServedConfiguration.Read(config, socket);
+        RequireDirectory(source.SocketPath);
+        var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, source.SocketPath)
         {
-            ConfigurationText = text,
+            ConfigurationDescriptor = source.Descriptor,
         };
 
         var keeper = KeeperProcess.Start(launch, capture: false);
@@ -60,7 +73,7 @@ internal static class ServeCommand
         {
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-            using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, End);
+            using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, HangUp);
             await keeper.WaitForExitAsync(cancellation);
             return keeper.ExitCode;
 
@@ -68,6 +81,18 @@ internal static class ServeCommand
             {
                 signal.Cancel = true;
                 keeper.RequestEnd();
+            }
+
+            void HangUp(PosixSignalContext signal)
+            {
+                signal.Cancel = true;
+                if (source.HasLostItsTerminal)
+                {
+                    keeper.RequestEnd();
+                    return;
+                }
+
+                source.Reload(keeper);
             }
         }
     }
@@ -93,9 +118,10 @@ internal static class ServeCommand
     {
         var daemon = CommandLineInterface.Daemon
             ?? throw new CommandException("this program was built without a daemon", "Install wayang again.");
-        var config = result.GetValue(Config);
-        var text = Environment.GetEnvironmentVariable(DaemonLaunch.ConfigurationVariable);
-        var settings = config is null ? new FileSettings() : text is null ? ConfigurationFile.Read(config) : ConfigurationFile.Parse(config, text);
+        var bundle = ServedConfiguration.InheritedDescriptor is { } descriptor
+            ? ConfigurationBundle.FromDescriptor(descriptor)
+            : ConfigurationBundle.Gather(ConfigurationInput.Gather(result.GetValue(Config)));
+        var settings = bundle.Configuration.Settings;
         var directory = Environment.GetEnvironmentVariable(RuntimeDirectoryVariable) is { Length: > 0 } named
             ? named
             : throw new CommandException($"{RuntimeDirectoryVariable} is not set: the daemon runs under its keeper only", "Start it with: wayang serve");
@@ -113,8 +139,14 @@ internal static class ServeCommand
                 IsPrivate = isPrivate,
                 StarterUid = result.GetValue(StarterUid) ?? SocketPaths.EffectiveUser(),
                 HttpPort = isPrivate || httpPort == 0 ? null : httpPort,
-                ConfigurationFile = config,
-                Runtime = settings.Runtime,
+                ConfigurationFile = bundle.Configuration.Input.Path,
+                Settings = settings with
+                {
+                    Runtime = settings.Runtime with { ProfileMemoryBytes = PolicyMemory.Read(installation.PolicyDirectory) },
+                    RpcTcp = isPrivate ? new RpcTcpSettings() : settings.RpcTcp,
+                },
+                Images = bundle.Images,
+                TokensText = bundle.TokensText,
             },
             cancellation);
     }

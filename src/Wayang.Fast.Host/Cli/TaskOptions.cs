@@ -47,7 +47,7 @@ internal sealed class TaskOptions
 
     private readonly Option<string?> profile = new("--profile")
     {
-        Description = "Isolation profile: compute or standard; by default the tightest that the kind of task can live with.",
+        Description = "Isolation profile of the node's policy (compute, standard, or an operator's own; see: wayang node); by default the tightest that the kind of task can live with.",
         HelpName = "NAME",
     };
 

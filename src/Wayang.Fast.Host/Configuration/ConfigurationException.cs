@@ -17,14 +17,19 @@ public sealed class ConfigurationException : Exception
     {
     }
 
-    public ConfigurationException(string file, long line, long column, string key, string reason)
-        : base($"{file}:{line}:{column}: {(key.Length == 0 ? "" : $"'{key}': ")}{reason}")
+    /// <summary>All that is wrong, one line each; the first one's place is the exception's.</summary>
+    public ConfigurationException(IReadOnlyList<ConfigurationProblem> problems)
+        : base(string.Join(Environment.NewLine, problems))
     {
-        File = file;
-        Line = line;
-        Column = column;
-        Key = key;
+        Problems = problems;
+        if (problems.Count > 0)
+        {
+            var (place, key) = (problems[0].Place, problems[0].Key);
+            (File, Line, Column, Key) = (place.File, place.Line, place.Column, key);
+        }
     }
+
+    public IReadOnlyList<ConfigurationProblem> Problems { get; } = [];
 
     public string? File { get; }
 

@@ -1,70 +1,105 @@
-using System.Globalization;
-
-using Wayang.Fast.Execution;
-
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>One key of the configuration file: its name, its range, what it sets.</summary>
-/// <param name="Name">Sections joined with dots.</param>
-/// <param name="Minimum">For numbers.</param>
-/// <param name="Maximum">For numbers.</param>
-/// <param name="Apply">Returns the settings with the number (or the text) in place.</param>
-/// <param name="IsText">The value is a text; else a whole number.</param>
-public sealed record ConfigurationKey(
-    string Name,
-    long Minimum,
-    long Maximum,
-    Func<FileSettings, long, string, FileSettings> Apply,
-    bool IsText = false)
+/// <summary>What a value looks like.</summary>
+public enum KeyKind
 {
-    private const int LongestSocketPath = 107;
+    /// <summary>A whole number; '_' may stand between digits.</summary>
+    Number,
 
-    /// <summary>Every key there is. A test compares the list with the documentation.</summary>
-    public static IReadOnlyList<ConfigurationKey> All { get; } =
-    [
-        new("socket", 1, LongestSocketPath, static (s, _, text) => s with { SocketPath = text }, IsText: true),
-        new("http_port", 0, 65_535, static (s, n, _) => s with { HttpPort = (int)n }),
-        Number("workers.max_per_pool", 1, 4_096, static (r, n) => r with { MaxWorkersPerPool = (int)n }),
-        Number("workers.spares", 0, 256, static (r, n) => r with { SpareWorkers = (int)n }),
-        Number("workers.warm_idle_s", 1, 86_400, static (r, n) => r with { WarmIdleSeconds = (int)n }),
-        Number("workers.concurrency", 1, 256, static (r, n) => r with { CallConcurrency = (int)n }),
-        Number("workers.spin_us", 0, 10_000, static (r, n) => r with { SpinMicroseconds = (int)n }),
-        Number("limits.default_timeout_ms", 1, uint.MaxValue, static (r, n) => r with { DefaultTimeoutMs = (uint)n }),
-        Number("limits.max_timeout_ms", 1, uint.MaxValue, static (r, n) => r with { MaxTimeoutMs = (uint)n }),
-        Number("limits.queued_tasks", 1, 100_000_000, static (r, n) => r with { MaxQueuedTasks = (int)n }),
-        Number("limits.queued_bytes", 1 << 20, 1L << 40, static (r, n) => r with { MaxQueuedBytes = n }),
-        Number("limits.payload_bytes", 4_096, 1 << 30, static (r, n) => r with { MaxPayloadBytes = (int)n }),
-        Number("limits.stream_bytes", 4_096, 1 << 30, static (r, n) => r with { MaxStreamBytes = (int)n }),
-        Number("retention.tasks", 1, 10_000_000, static (r, n) => r with { RetainTasks = (int)n }),
-        Number("retention.minutes", 1, 10_080, static (r, n) => r with { RetainMinutes = (int)n }),
-    ];
+    /// <summary>Bytes: a whole number, or one with KiB, MiB or GiB behind it.</summary>
+    Size,
 
-    /// <summary>Reads a whole number: digits, '_' between them, and for sizes KiB, MiB or GiB behind it.</summary>
-    public static bool TryParseNumber(string text, bool isSize, out long value)
-    {
-        var digits = text.Trim();
-        var shift = 0;
-        if (isSize)
-        {
-            (digits, shift) = digits switch
-            {
-                _ when digits.EndsWith("KiB", StringComparison.Ordinal) => (digits[..^3].TrimEnd(), 10),
-                _ when digits.EndsWith("MiB", StringComparison.Ordinal) => (digits[..^3].TrimEnd(), 20),
-                _ when digits.EndsWith("GiB", StringComparison.Ordinal) => (digits[..^3].TrimEnd(), 30),
-                _ => (digits, 0),
-            };
-        }
+    /// <summary>A number with a fraction.</summary>
+    Decimal,
 
-        var plain = digits.Replace("_", "", StringComparison.Ordinal);
-        if (!long.TryParse(plain, NumberStyles.None, CultureInfo.InvariantCulture, out value) || value > long.MaxValue >> shift)
-        {
-            return false;
-        }
+    /// <summary>true or false.</summary>
+    Flag,
 
-        value <<= shift;
-        return true;
-    }
+    /// <summary>An absolute path.</summary>
+    Path,
 
-    private static ConfigurationKey Number(string name, long minimum, long maximum, Func<RuntimeOptions, long, RuntimeOptions> apply) =>
-        new(name, minimum, maximum, (settings, number, _) => settings with { Runtime = apply(settings.Runtime, number) });
+    /// <summary>ADDRESS:PORT.</summary>
+    Address,
+}
+
+/// <summary>What a reload does with a changed value.</summary>
+public enum KeyChange
+{
+    /// <summary>Takes effect at once.</summary>
+    Live,
+
+    /// <summary>Takes effect at once up to the value of the start, for which tables were sized; more needs a restart.</summary>
+    LiveUpToStart,
+
+    /// <summary>Takes effect when the runtime is started again.</summary>
+    Restart,
+}
+
+/// <summary>A value as it was read: the number it stands for (flags: 0 or 1), and how it is written.</summary>
+public readonly record struct ConfigurationValue(long Number, string Text);
+
+/// <summary>
+/// One key of the configuration: the only place that knows its name, range, unit, default, words and effect. Reading, checking,
+/// showing, the example and the README's table are made of it.
+/// </summary>
+/// <param name="Name">Sections joined with dots.</param>
+/// <param name="Kind">What its value looks like.</param>
+/// <param name="Description">One line for people.</param>
+public sealed record ConfigurationKey(string Name, KeyKind Kind, string Description)
+{
+    /// <summary>Range of numbers and sizes; length of paths.</summary>
+    public long Minimum { get; init; }
+
+    public long Maximum { get; init; } = long.MaxValue;
+
+    /// <summary>Range of numbers with a fraction.</summary>
+    public (double Least, double Most) Fraction { get; init; }
+
+    /// <summary>What a value of 0 means where 0 is allowed beside the range; else null.</summary>
+    public string? ZeroMeans { get; init; }
+
+    /// <summary>ms, s, min, us, MB, GB, or nothing.</summary>
+    public string Unit { get; init; } = string.Empty;
+
+    public KeyChange Change { get; init; } = KeyChange.Live;
+
+    /// <summary>The value in force, as it would be written; null for keys without an effect of their own.</summary>
+    public Func<FileSettings, string>? Read { get; init; }
+
+    /// <summary>Returns the settings with the value in place; null for keys without an effect.</summary>
+    public Func<FileSettings, ConfigurationValue, FileSettings>? Apply { get; init; }
+
+    /// <summary>This key is another name (the specification's) of that one, whose value is <see cref="Factor"/> times this one's.</summary>
+    public string? SameAs { get; init; }
+
+    public long Factor { get; init; } = 1;
+
+    /// <summary>Read and checked, but not active yet: what will serve it.</summary>
+    public string? Later { get; init; }
+
+    /// <summary>The only value that is allowed, and why.</summary>
+    public (string Value, string Reason)? Only { get; init; }
+
+    /// <summary>In words, where the default depends on the machine or is none.</summary>
+    public string? DefaultWords { get; init; }
+
+    /// <summary>A value for the example, where there is no default.</summary>
+    public string? Sample { get; init; }
+
+    /// <summary>Never printed.</summary>
+    public bool IsSecret { get; init; }
+
+    /// <summary>The last word of the name.</summary>
+    public string LeafName => Name[(Name.LastIndexOf('.') + 1)..];
+
+    /// <summary>What the key it is another name of, or it itself, is called.</summary>
+    public string Setting => SameAs ?? Name;
+
+    /// <summary>The default as it would be written; null where there is none.</summary>
+    public string? Default => Read?.Invoke(new FileSettings());
+
+    public string EnvironmentName => EnvironmentOverrides.Prefix + Name.ToUpperInvariant().Replace(".", EnvironmentOverrides.Separator, StringComparison.Ordinal);
+
+    /// <summary>What may be written, for messages: "a whole number from 1 to 8".</summary>
+    public string Allowed => ValueReader.Allowed(this);
 }

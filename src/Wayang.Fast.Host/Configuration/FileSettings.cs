@@ -2,7 +2,7 @@ using Wayang.Fast.Execution;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>What a configuration file says; null where it says nothing. The command line goes before it.</summary>
+/// <summary>What the configuration says; null where it says nothing. The command line goes before it.</summary>
 public sealed record FileSettings
 {
     public string? SocketPath { get; init; }
@@ -10,5 +10,12 @@ public sealed record FileSettings
     /// <summary>0: no HTTP.</summary>
     public int? HttpPort { get; init; }
 
-    public RuntimeOptions Runtime { get; init; } = new();
+    public RpcTcpSettings RpcTcp { get; init; } = new();
+
+    public RuntimeOptions Runtime { get; init; } = DefaultRuntime;
+
+    /// <summary>Images that the runtime has from its start.</summary>
+    public IReadOnlyList<ConfiguredImage> Images { get; init; } = [];
+
+    private static readonly RuntimeOptions DefaultRuntime = new();
 }

@@ -10,8 +10,12 @@ public sealed record Installation(string NativeDirectory)
 
     public string KeeperPath => Path.Combine(NativeDirectory, KeeperName);
 
-    /// <summary>The policy is installed beside the programs; in a source tree it stays where it is written.</summary>
-    public string PolicyDirectory => Path.Combine(NativeDirectory, "policy");
+    public const string PolicyVariable = "WAYANG_POLICY";
+
+    /// <summary>The policy is installed beside the programs, unless the starter names another (an operator's, with profiles of theirs).</summary>
+    public string PolicyDirectory => Environment.GetEnvironmentVariable(PolicyVariable) is { Length: > 0 } named
+        ? Path.GetFullPath(named)
+        : Path.Combine(NativeDirectory, "policy");
 
     /// <summary>Plugins of the demo.</summary>
     public string DemoDirectory => Path.Combine(NativeDirectory, "demo");

@@ -28,10 +28,22 @@ public sealed record ServeOptions
     /// <summary>Health over HTTP on the loopback address; null: no TCP port at all.</summary>
     public int? HttpPort { get; init; } = DefaultHttpPort;
 
+    /// <summary>MessagePack-RPC over TCP; without an address there is none.</summary>
+    public RpcTcpSettings RpcTcp { get; init; } = new();
+
+    /// <summary>What the file of tokens said when whoever started the runtime read it; null when nobody did.</summary>
+    public string? TokensText { get; init; }
+
     /// <summary>The file that was read, or null.</summary>
     public string? ConfigurationFile { get; init; }
 
-    public RuntimeOptions Runtime { get; init; } = new();
+    public RuntimeOptions Runtime => Settings.Runtime;
+
+    /// <summary>All that was configured; what a reload is compared with.</summary>
+    public FileSettings Settings { get; init; } = new();
+
+    /// <summary>Put before anything is served.</summary>
+    public IReadOnlyList<LoadedImage> Images { get; init; } = [];
 
     public const int DefaultHttpPort = 7801;
 }

@@ -1,8 +1,12 @@
+using System.Net;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
+using Wayang.Fast.Gateway.Metrics;
 using Wayang.Fast.Host.Configuration;
+using Wayang.Fast.Host.Monitoring;
 
 namespace Wayang.Fast.Host.Serving;
 
@@ -11,6 +15,7 @@ internal static class Daemon
 {
     private const int DefaultTenant = 0;
     private const int ExitDefect = 70;
+    private static readonly TimeSpan LongestImages = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(2);
 
     public static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
@@ -36,29 +41,37 @@ internal static class Daemon
             log.Warn($"defect: {defect}");
             end.TrySetResult(ExitDefect);
         });
+        GcSettings.Apply();
+        var pauses = new GcPauses(runtime.Incidents);
+        pauses.Start();
         runtime.Start();
-        using var keeper = new KeeperLink(control, runtime.AttachSpawner, _ => end.TrySetResult(0));
+        var configuration = new Reconfiguration(options, runtime, log);
+        using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
         keeper.Start();
-        return await ServeAsync(options, runtime, keeper, log, end.Task);
+        return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
 
-    private static async Task<int> ServeAsync(ServeOptions options, NodeRuntime runtime, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+    private static async Task<int> ServeAsync(
+        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
         try
         {
-            server = RpcServer.Start(new RpcServerOptions { SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options) }, runtime.Tasks);
+            server = StartRpc(options, runtime, configuration, log);
         }
         catch (IOException error)
         {
-            log.Warn($"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket");
+            log.Warn(error.Message.Contains(options.SocketPath, StringComparison.Ordinal)
+                ? $"{error.Message}; the daemon's user (uid {RuntimeDirectories.EffectiveUid}) must be able to write the socket's directory, or give no socket"
+                : error.Message);
             keeper.SendExit(1);
             return 1;
         }
 
         await using (server)
         {
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, log) : null;
+            var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -67,11 +80,12 @@ internal static class Daemon
             if (!end.IsCompleted)
             {
                 keeper.SendReady();
+                await StartImagesAsync(options, configuration, log, end);
             }
 
             if (!options.IsPrivate)
             {
-                log.Info($"serving at {options.SocketPath}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
+                log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at tcp://{tcp}" : string.Empty)}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
             }
 
             var code = await end;
@@ -80,12 +94,52 @@ internal static class Daemon
         }
     }
 
+    /// <summary>Who reads "serving" finds the configured images; one that takes long, or fails, keeps nobody from the others.</summary>
+    private static async Task StartImagesAsync(ServeOptions options, Reconfiguration configuration, StandardErrorLog log, Task end)
+    {
+        configuration.TellMemory(options.Runtime);
+        var images = configuration.StartAsync();
+        if (await Task.WhenAny(images, end, Task.Delay(LongestImages)) != images && !end.IsCompleted)
+        {
+            log.Warn($"the configured images are not all there after {LongestImages.TotalSeconds:0} s; serving the others meanwhile");
+        }
+    }
+
+    /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, StandardErrorLog log)
+    {
+        RpcTcpOptions? tcp = null;
+        if (options.RpcTcp is { Address: { } address, TokensFile: { } file })
+        {
+            tcp = new RpcTcpOptions { EndPoint = address, Tokens = TokenStore.Open(file, options.TokensText), AllowRemote = options.RpcTcp.AllowRemote };
+            configuration.Tokens = tcp.Tokens;
+            if (!tcp.Tokens.FollowsFile)
+            {
+                log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after 'wayang config reload' ('chown {RuntimeDirectories.EffectiveUid} {file}' lets it follow by itself)");
+            }
+
+            if (!IPAddress.IsLoopback(address.Address))
+            {
+                log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
+            }
+        }
+
+        return RpcServer.Start(
+            new RpcServerOptions
+            {
+                SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options), Tcp = tcp, OnWarning = log.Warn,
+                Monitor = runtime.Monitor, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+            },
+            runtime.Tasks);
+    }
+
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, Reconfiguration configuration, MetricsPage metrics, StandardErrorLog log)
     {
         try
         {
-            return await HealthServer.StartAsync(port, () => runtime.IsReady ? null : "waiting for the spawner");
+            return await HealthServer.StartAsync(
+                port, () => runtime.IsReady ? configuration.Waiting : "waiting for the spawner", () => configuration.Failures, metrics);
         }
         catch (IOException error)
         {

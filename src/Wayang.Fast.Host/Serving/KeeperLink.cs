@@ -5,13 +5,14 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Host.Serving;
 
 /// <summary>
-/// The daemon's end of the keeper's control socket (native/keeper/protocol.h): spawners come in over it, and its end of file
+/// The daemon's end of the keeper's control socket (native/keeper/protocol.h): spawners and configurations come in over it, and its end of file
 /// means that the keeper is gone and everything has to end. Own thread, which sleeps in epoll.
 /// </summary>
 internal sealed class KeeperLink : IDisposable
 {
     private const uint SpawnerAttached = 1;
     private const uint Shutdown = 2;
+    private const uint Configuration = 3;
     private const uint Ready = 16;
     private const uint Exit = 17;
     private const ulong ControlToken = 1;
@@ -21,17 +22,20 @@ internal sealed class KeeperLink : IDisposable
     private readonly Poller _poller = new();
     private readonly EventSignal _stop = new();
     private readonly Action<int> _onSpawner;
+    private readonly Action<int> _onConfiguration;
     private readonly Action<string> _onEnd;
     private readonly Thread _thread;
     private volatile bool _stopping;
 
     /// <param name="descriptor">The control socket.</param>
     /// <param name="onSpawner">Takes the descriptor of a fresh spawner's socket. On the link's thread.</param>
+    /// <param name="onConfiguration">Takes the descriptor of a new configuration. On the link's thread.</param>
     /// <param name="onEnd">Told once why the daemon has to end. On the link's thread.</param>
-    public KeeperLink(int descriptor, Action<int> onSpawner, Action<string> onEnd)
+    public KeeperLink(int descriptor, Action<int> onSpawner, Action<int> onConfiguration, Action<string> onEnd)
     {
         _socket = PacketSocket.FromDescriptor(descriptor);
         _onSpawner = onSpawner;
+        _onConfiguration = onConfiguration;
         _onEnd = onEnd;
         _poller.Add(_socket.Descriptor, ControlToken, edgeTriggered: false);
         _poller.Add(_stop.Descriptor, StopToken, edgeTriggered: false);
@@ -115,6 +119,12 @@ internal sealed class KeeperLink : IDisposable
             if (type == SpawnerAttached && count == 1)
             {
                 _onSpawner(descriptors[0]);
+                continue;
+            }
+
+            if (type == Configuration && count == 1)
+            {
+                _onConfiguration(descriptors[0]);
                 continue;
             }
 

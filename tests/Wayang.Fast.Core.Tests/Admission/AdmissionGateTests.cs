@@ -28,6 +28,20 @@ public class AdmissionGateTests
     }
 
     [Fact]
+    [Trait("Promise", "CFG")]
+    public void OtherBoundsHoldAtOnceAndWhatIsInsideStays()
+    {
+        var gate = new AdmissionGate(new AdmissionOptions(2, 100, 80));
+        Assert.Null(gate.TryAdmit(50));
+        gate.Change(new AdmissionOptions(1, 200, 10));
+        Assert.Equal(ErrorCode.ResourceExhausted, gate.TryAdmit(1)?.Code);
+        Assert.Equal(ErrorCode.TooLarge, gate.TryAdmit(11)?.Code);
+        Assert.Equal((1, 50), (gate.Queued, gate.QueuedBytes));
+        gate.Release(50);
+        Assert.Null(gate.TryAdmit(10));
+    }
+
+    [Fact]
     public void ConcurrentCallersNeverPassTheBound()
     {
         var gate = new AdmissionGate(new AdmissionOptions(3, 1000, 1000));

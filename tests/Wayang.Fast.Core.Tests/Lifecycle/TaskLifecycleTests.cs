@@ -55,6 +55,54 @@ public class TaskLifecycleTests
     }
 
     [Fact]
+    [Trait("Promise", "PM1")]
+    public void TheSpansOfATaskAreRecordedInItsClassOnceItEnded()
+    {
+        var record = Admit(out _);
+        record.Level = 40;
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.True(_lifecycle.TryStart(record));
+        _time.Advance(TimeSpan.FromMilliseconds(3));
+        _lifecycle.Run(record);
+        _time.Advance(TimeSpan.FromMilliseconds(4));
+        Assert.Equal(0, _lifecycle.Times.Of(TaskClass.Urgent, TaskSpan.Queue).Total);
+        _lifecycle.End(record, TaskState.Succeeded, Exit);
+
+        // Cancelled while it waited: it has no span.
+        Assert.True(_lifecycle.TryEndQueued(Admit(out _), TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        double Milliseconds(TaskSpan span) => _lifecycle.Times.Of(TaskClass.Urgent, span).Sum * _lifecycle.Times.SecondsPerTick * 1e3;
+        Assert.Equal((2, 3, 4), (Milliseconds(TaskSpan.Queue), Milliseconds(TaskSpan.Start), Milliseconds(TaskSpan.Run)));
+        Assert.Equal(1, Enum.GetValues<TaskClass>().Sum(c => _lifecycle.Times.Of(c, TaskSpan.Queue).Total));
+        Assert.Equal((1, 1, 2), (
+            _lifecycle.Counters.Of(TaskState.Succeeded, CauseType.Exit), _lifecycle.Counters.Of(TaskState.Cancelled, CauseType.Cancelled),
+            _lifecycle.Counters.Total));
+    }
+
+    [Fact]
+    [Trait("Promise", "CFG")]
+    public void ALowerRetentionHoldsFromTheNextSweepAndNeverGrowsBeyondTheStart()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            _lifecycle.End(Running(out _), TaskState.Succeeded, Exit);
+        }
+
+        _lifecycle.ChangeRetention(new RetentionOptions(1, TimeSpan.FromSeconds(10), 1000));
+        Assert.Equal(2, _lifecycle.Sweep(100));
+        Assert.Equal(1, _lifecycle.Retained);
+        _lifecycle.ChangeRetention(new RetentionOptions(1_000_000, TimeSpan.FromSeconds(10), 1000));
+        for (var i = 0; i < 6; i++)
+        {
+            _lifecycle.End(Running(out _), TaskState.Succeeded, Exit);
+        }
+
+        Assert.Equal(3, _lifecycle.Retained);
+        _lifecycle.ChangeRetention(new RetentionOptions(3, TimeSpan.FromMilliseconds(1), 1000));
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(3, _lifecycle.Sweep(100));
+    }
+
+    [Fact]
     [Trait("Promise", "TR4")]
     public void WrongTransitionsAreDefects()
     {
@@ -107,6 +155,30 @@ public class TaskLifecycleTests
         _time.Advance(TimeSpan.FromSeconds(11));
         Assert.Equal(1, _lifecycle.Sweep(10));
         Assert.Null(_table.Find(last));
+    }
+
+    [Fact]
+    [Trait("Promise", "TR4")]
+    public void ABatchOfEndsMayExceedRetentionAndGivesEachRecordBackOnce()
+    {
+        var ended = new HashSet<int>();
+        for (var i = 0; i < 7; i++)
+        {
+            var record = Running(out _);
+            Assert.True(ended.Add(record.Slot) || i > 4); // the fifth end finds no room and forgets the oldest before
+            Assert.True(_lifecycle.End(record, TaskState.Succeeded, Exit, now: i + 1));
+        }
+
+        _lifecycle.ForgetExcess(now: 8);
+        Assert.Equal(3, _lifecycle.Retained);
+        var free = new HashSet<int>();
+        while (_table.TryRent(out var record))
+        {
+            Assert.Equal(TaskState.None, record.State);
+            Assert.True(free.Add(record.Slot), "a record was given out twice");
+        }
+
+        Assert.Equal(_table.MaxTasks - 3, free.Count);
     }
 
     [Fact]

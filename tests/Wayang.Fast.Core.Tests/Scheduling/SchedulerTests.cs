@@ -52,6 +52,36 @@ public class SchedulerTests
     }
 
     [Fact]
+    [Trait("Promise", "PS1")]
+    [Trait("Promise", "CFG")]
+    public void TheNodesSlotsGoToTheHighestOfAllPools()
+    {
+        int[] pools = [_scheduler.AddPool(), _scheduler.AddPool()];
+        _scheduler.AddSlots(pools[0], 10);
+        _scheduler.AddSlots(pools[1], 10);
+        _scheduler.NodeSlots = 2;
+        for (var i = 0; i < 6; i++)
+        {
+            _scheduler.Enqueue(i, pools[i % 2], (byte)(i * 10), tenant: 0);
+        }
+
+        Assert.Equal([5, 4], DequeueAll());
+        Assert.Equal(2, _scheduler.Outstanding);
+        _scheduler.AddSlots(pools[0], 1); // a slot of a pool is none of the node's
+        Assert.Empty(DequeueAll());
+        _scheduler.Finish(1);
+        Assert.Equal([3], DequeueAll());
+
+        _scheduler.NodeSlots = 1; // fewer than are out
+        _scheduler.Finish(1);
+        Assert.Empty(DequeueAll());
+        _scheduler.Finish(1);
+        Assert.Equal([2], DequeueAll());
+        _scheduler.NodeSlots = Scheduler.Unbounded;
+        Assert.Equal([1, 0], DequeueAll());
+    }
+
+    [Fact]
     public void EqualPoolsAndTenantsTakeTurns()
     {
         var pools = new[] { _scheduler.AddPool(), _scheduler.AddPool(), _scheduler.AddPool() };

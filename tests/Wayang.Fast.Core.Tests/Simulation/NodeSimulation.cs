@@ -7,7 +7,7 @@ namespace Wayang.Fast.Core.Tests.Simulation;
 
 /// <summary>
 /// Drives the real scheduler and lifecycle by random steps of one seed, beside a model that is too simple to be wrong:
-/// a FIFO per (pool, level of submission, tenant), a count of free slots per pool, a clock. Ageing only makes what is at the head
+/// a FIFO per (pool, level of submission, tenant), a count of free slots per pool and of the node's, a clock. Ageing only makes what is at the head
 /// of its FIFO leave earlier, so the FIFO order holds with it too.
 /// </summary>
 internal sealed class NodeSimulation : ITaskObserver
@@ -33,6 +33,9 @@ internal sealed class NodeSimulation : ITaskObserver
     private readonly List<int> _queued = [];
     private readonly List<int> _running = [];
     private int _inScheduler;
+    private int _nodeSlots = Scheduler.Unbounded;
+    private int _out; // slots of the node that are lent
+    private long _held;
     private long _submitted;
     private long _told;
     private long _lifted;
@@ -69,7 +72,7 @@ internal sealed class NodeSimulation : ITaskObserver
         }
     }
 
-    public string Report => $"{_submitted} submitted, {_told} ended, {_lifted} lifted, {_tombstones} tombstones";
+    public string Report => $"{_submitted} submitted, {_told} ended, {_lifted} lifted, {_tombstones} tombstones, {_held} held back by the node";
 
     public void Run(long steps)
     {
@@ -101,6 +104,7 @@ internal sealed class NodeSimulation : ITaskObserver
             case < 980: AddPool(); break;
             case < 981: RemovePool(); break;
             case < 985: EndAgain(); break;
+            case < 986: ChangeNodeSlots(); break;
             default: AdvanceClock(); break;
         }
     }
@@ -142,6 +146,13 @@ internal sealed class NodeSimulation : ITaskObserver
     private void Dispatch()
     {
         var expected = HighestReady();
+        if (_out >= _nodeSlots)
+        {
+            Check(!_scheduler.TryDequeue(out _), "a task left beyond the node's slots");
+            _held += expected >= 0 ? 1 : 0;
+            return;
+        }
+
         if (!_scheduler.TryDequeue(out var item))
         {
             Check(expected < 0, "nothing came although a task waits in a pool with a free slot");
@@ -156,6 +167,7 @@ internal sealed class NodeSimulation : ITaskObserver
         Check(Fifo(task.Pool, task.Level, task.Tenant).Dequeue() == item.Task, "not first in, first out");
         LeaveScheduler(ref task);
         _free[item.Pool]--;
+        _out++;
         var record = _table[item.Task];
         Check(_lifecycle.TryStart(record) == task.Live, "start disagrees about a tombstone");
         if (!task.Live)
@@ -163,6 +175,7 @@ internal sealed class NodeSimulation : ITaskObserver
             _tombstones++;
             _scheduler.AddSlots(item.Pool, 1);
             _free[item.Pool]++;
+            GiveBack();
             return;
         }
 
@@ -209,6 +222,7 @@ internal sealed class NodeSimulation : ITaskObserver
 
         Take(_running, slot);
         End(slot, state, cause);
+        GiveBack();
         if (slotReturns)
         {
             _scheduler.AddSlots(pool, 1);
@@ -313,8 +327,22 @@ internal sealed class NodeSimulation : ITaskObserver
             {
                 Take(_running, slot);
                 End(slot, TaskState.Failed, CauseType.WorkerLost);
+                GiveBack();
             }
         }
+    }
+
+    private void GiveBack()
+    {
+        _scheduler.Finish(1);
+        _out--;
+    }
+
+    /// <summary>Also below what is out, and back to no bound.</summary>
+    private void ChangeNodeSlots()
+    {
+        _nodeSlots = _random.Next(3) == 0 ? Scheduler.Unbounded : _random.Next(1, 14);
+        _scheduler.NodeSlots = _nodeSlots;
     }
 
     private void AdvanceClock()
@@ -363,6 +391,7 @@ internal sealed class NodeSimulation : ITaskObserver
     private void CheckCounts()
     {
         Check(_scheduler.Queued == _inScheduler, "the count of queued tasks is off");
+        Check(_scheduler.Outstanding == _out && _scheduler.NodeSlots == _nodeSlots, "the node's slots are off");
         Check(_lifecycle.Retained <= 40 && _lifecycle.RetainedBytes <= 10_000, "retention is over its bounds");
         for (var pool = 0; pool < MaxPools; pool++)
         {

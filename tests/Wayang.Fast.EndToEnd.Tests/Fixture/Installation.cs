@@ -3,7 +3,11 @@ namespace Wayang.Fast.EndToEnd.Tests.Fixture;
 /// <summary>The programs under test, as they were built in this tree.</summary>
 internal static class Installation
 {
-    private static readonly string Root = FindRoot();
+    /// <summary>The folder of the solution.</summary>
+    public static string Root { get; } = FindRoot();
+
+    /// <summary>The source tree.</summary>
+    public static string Tree => Root;
 
     public static string NativeDirectory { get; } = Path.Combine(Root, "out/native/release/stage");
 

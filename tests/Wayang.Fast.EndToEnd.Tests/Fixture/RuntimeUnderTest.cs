@@ -25,13 +25,15 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     private const string JoinAndExecute = "for g in $TEST_GROUPS; do echo $$ > $g/cgroup.procs || exit 99; done; unset TEST_GROUPS; exec \"$@\"";
 
     private readonly Account _account;
+    private readonly string? _configuration;
     private readonly string _instance = "test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
     private readonly string _scratch;
     private Orphanage? _orphanage;
 
-    private RuntimeUnderTest(Account account)
+    private RuntimeUnderTest(Account account, string? configuration)
     {
         _account = account;
+        _configuration = configuration;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
 
         // Not in /tmp, where a client talks to its own user's runtime only: as root we talk to an unprivileged one.
@@ -42,6 +44,9 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public string RuntimeDirectory { get; }
 
     public string SocketPath => Path.Combine(RuntimeDirectory, "wayang.sock");
+
+    // Where the daemon's own user can read it.
+    private string ConfigurationPath => RuntimeDirectory + ".yaml";
 
     public ResourceGroups Groups { get; }
 
@@ -54,14 +59,15 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
-    public static async Task<RuntimeUnderTest> StartAsync(Account account)
+    /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
+    public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         Assert.SkipUnless(account == Account.Unprivileged || Installation.IsRoot, "needs root");
 
         // As root the unprivileged account is another user, who may not get into a clone of root's.
         Assert.SkipWhen(account == Account.Unprivileged && Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
-        var runtime = new RuntimeUnderTest(account);
+        var runtime = new RuntimeUnderTest(account, configuration);
         try
         {
             await runtime.StartAsync();
@@ -80,6 +86,11 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         if (_orphanage is not null)
         {
             await _orphanage.DisposeAsync();
+        }
+
+        if (_configuration is not null)
+        {
+            await File.WriteAllTextAsync(ConfigurationPath, _configuration);
         }
 
         _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
@@ -123,6 +134,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
         }
 
         Groups.Dispose();
+        File.Delete(ConfigurationPath);
         foreach (var directory in (string[])[RuntimeDirectory, _scratch])
         {
             if (Directory.Exists(directory))
@@ -150,7 +162,8 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
-            Installation.Wayang, "serve", "--daemon", "--private", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+            Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+        words.AddRange(_configuration is null ? ["--private"] : ["--config", ConfigurationPath]);
         return words;
     }
 }

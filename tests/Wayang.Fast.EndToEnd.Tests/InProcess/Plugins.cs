@@ -15,5 +15,10 @@ internal static class Plugins
     /// <summary>Functions that do harm.</summary>
     public static byte[] Hostile => Read("hostile_worker.so");
 
-    private static byte[] Read(string name) => File.ReadAllBytes(Path.Combine(Stage, "..", "tests", "plugins", name));
+    /// <summary>The file of <see cref="Good"/>, for programs of other languages.</summary>
+    public static string GoodPath => PathOf("test_plugin.so");
+
+    private static byte[] Read(string name) => File.ReadAllBytes(PathOf(name));
+
+    private static string PathOf(string name) => Path.GetFullPath(Path.Combine(Stage, "..", "tests", "plugins", name));
 }

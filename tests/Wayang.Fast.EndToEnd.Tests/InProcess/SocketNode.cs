@@ -1,9 +1,12 @@
+using System.Net;
 using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.MessagePackRpc;
 
 namespace Wayang.Fast.EndToEnd.Tests.InProcess;
 
-/// <summary>A live node behind its MessagePack-RPC socket.</summary>
+/// <summary>A live node behind its MessagePack-RPC sockets: the unix one, and a free port of the loopback address.</summary>
 internal sealed class SocketNode : IAsyncDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("wayang-test-").FullName;
@@ -13,12 +16,25 @@ internal sealed class SocketNode : IAsyncDisposable
     {
         Node = new LiveNode();
         SocketPath = Path.Combine(_directory, "wayang.sock");
-        _server = RpcServer.Start(new RpcServerOptions { SocketPath = SocketPath, Authorize = static _ => 0 }, Node.Tasks);
+        var token = new AccessToken("test", Tenant: 0, OperationScopes.All, AccessToken.HashOf(Token), Expires: null);
+        _server = RpcServer.Start(
+            new RpcServerOptions
+            {
+                SocketPath = SocketPath,
+                Authorize = static _ => 0,
+                Tcp = new RpcTcpOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0), Tokens = new TokenStore([token]) },
+            },
+            Node.Tasks);
     }
 
     public LiveNode Node { get; }
 
     public string SocketPath { get; }
+
+    public int TcpPort => _server.TcpEndPoint!.Port;
+
+    /// <summary>Lets in over TCP.</summary>
+    public string Token { get; } = AccessToken.NewSecret();
 
     public Task<WayangClient> ConnectAsync() => WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = SocketPath });
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 
 #include "../check.h"
 #include "keeper/keeper.h"
+#include "keeper/protocol.h"
 
 static char runtime[128], log_name[64], instance[64];
 static int listener, link_fd = -1;
@@ -32,6 +34,8 @@ static bool listen_for_daemons(void) {
            listen(listener, 8) == 0;
 }
 
+static char configuration[16]; /* number of a descriptor of ours; empty: none */
+
 static pid_t start_keeper(const char *mode, int owner_fd) {
     pid_t pid = fork();
     if (pid == 0) {
@@ -41,8 +45,11 @@ static pid_t start_keeper(const char *mode, int owner_fd) {
         const char *owner = owner_fd >= 0 ? "0" : NULL;
         const char *arguments[] = {"wayang-keeper", "--runtime-dir", runtime, "--instance", instance, "--policy",
                                    WY_TEST_STAGE "/policy", "--native", WY_TEST_STAGE, "--", WY_TEST_DAEMON, mode, log_name,
-                                   NULL, NULL, NULL};
-        if (owner != NULL) {
+                                   NULL, NULL, NULL, NULL, NULL};
+        if (configuration[0] != 0) {
+            const char *tail[] = {"--owner-fd", owner, "--configuration", configuration, "--", WY_TEST_DAEMON, mode, log_name, NULL};
+            memcpy(arguments + 9, tail, sizeof tail);
+        } else if (owner != NULL) {
             const char *tail[] = {"--owner-fd", owner, "--", WY_TEST_DAEMON, mode, log_name, NULL};
             memcpy(arguments + 9, tail, sizeof tail);
         }
@@ -195,6 +202,62 @@ static void ends(void) {
     clean("a daemon that does not end is killed");
 }
 
+static int memory_file(const char *text, int seals) {
+    int fd = memfd_create("configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fcntl(fd, F_ADD_SEALS, seals) == 0;
+    CHECK(good);
+    return fd;
+}
+
+static void hand_over(int owner, int number) {
+    wy_control message = {.type = WY_CONTROL_CONFIGURATION, .value = number};
+    CHECK(write(owner, &message, sizeof message) == (ssize_t)sizeof message);
+}
+
+static void configurations(void) {
+    const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    pid_t keeper;
+    int owner[2], first = memory_file("one", sealed), second = memory_file("two", sealed), open_one = memory_file("three", 0);
+    CHECK(pipe2(owner, O_CLOEXEC) == 0);
+    snprintf(configuration, sizeof configuration, "%d", first);
+    keeper = start_keeper("serve", owner[0]);
+    CHECK(next_daemon());
+    check_identity();
+    CHECK(event_is("first configuration one"));
+    CHECK(event_is("spawner 32"));
+    CHECK(write(owner[1], "anything else means nothing", 24) == 24);
+    hand_over(owner[1], second);
+    CHECK(event_is("new configuration two"));
+    hand_over(owner[1], open_one); /* no seals: it could change, or end, while it is read */
+    hand_over(owner[1], owner[0]);
+    hand_over(owner[1], 9999);
+    hand_over(owner[1], -1);
+    hand_over(owner[1], first);
+    CHECK(event_is("new configuration one"));
+    hand_over(owner[1], second);
+    CHECK(event_is("new configuration two"));
+    close(first);
+    close(second); /* the keeper has it */
+    CHECK(daemon_pid > 0 && kill(daemon_pid, SIGKILL) == 0);
+    CHECK(next_daemon());
+    check_identity();
+    CHECK(event_is("first configuration two"));
+    CHECK(event_is("spawner 32"));
+    close(owner[0]);
+    close(owner[1]);
+    CHECK(event_is("shutdown"));
+    CHECK(end_of(keeper) == 0);
+    clean("configurations: at the start, a new one, bad ones refused, the last one after a restart");
+    snprintf(configuration, sizeof configuration, "%d", open_one);
+    CHECK(pipe2(owner, O_CLOEXEC) == 0);
+    CHECK(end_of(start_keeper("serve", owner[0])) == 1);
+    close(owner[0]);
+    close(owner[1]);
+    close(open_one);
+    configuration[0] = 0;
+    clean("a configuration that is no sealed memory file is refused at the start");
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--unprivileged") == 0 && geteuid() == 0 &&
         (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
@@ -206,6 +269,7 @@ int main(int argc, char **argv) {
         return 77;
     }
     as_root = geteuid() == 0;
+    prctl(PR_SET_DUMPABLE, 1); /* as after an exec: a change of user closes our /proc to the keeper */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     snprintf(runtime, sizeof runtime, "/tmp/wayang-keeper-test-%d", (int)getpid());
     snprintf(log_name, sizeof log_name, "wayang-keeper-test-%d", (int)getpid());
@@ -216,5 +280,6 @@ int main(int argc, char **argv) {
     ordered_end();
     deaths();
     ends();
+    configurations();
     return check_failures != 0;
 }

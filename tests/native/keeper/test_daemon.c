@@ -77,6 +77,22 @@ static void tell_identity(void) {
          access(getenv("WAYANG_NATIVE"), R_OK) == 0 ? "readable" : "unreadable", facts);
 }
 
+/* What a configuration says, which is text here; read to its end, as a daemon does. */
+static void tell_configuration(const char *how, int fd) {
+    char text[64] = "";
+    ssize_t length = read(fd, text, sizeof text - 1);
+    text[length > 0 ? length : 0] = 0;
+    tell("%s configuration %s", how, text);
+    close(fd);
+}
+
+static void tell_first_configuration(void) {
+    const char *number = getenv("WAYANG_CONFIGURATION_FD");
+    if (number != NULL) {
+        tell_configuration("first", (int)strtol(number, NULL, 10));
+    }
+}
+
 int main(int argc, char **argv) {
     int spawner = -1;
     if (argc < 3) {
@@ -84,6 +100,7 @@ int main(int argc, char **argv) {
     }
     connect_log(argv[2]);
     tell_identity();
+    tell_first_configuration();
     if (strcmp(argv[1], "fail") == 0) {
         return 9;
     }
@@ -112,6 +129,8 @@ int main(int argc, char **argv) {
             if (strcmp(argv[1], "exit") == 0) {
                 say(WY_CONTROL_EXIT, 5);
             }
+        } else if (message.type == WY_CONTROL_CONFIGURATION && datagram.fd_count == 1) {
+            tell_configuration("new", datagram.fds[0]);
         } else if (message.type == WY_CONTROL_SHUTDOWN) {
             tell("shutdown");
             if (strcmp(argv[1], "stubborn") != 0) {

@@ -1,0 +1,75 @@
+"""Every operation of a node, once for both clients: each is a call by name with a map, and a conversion of the answer."""
+
+from .errors import from_wire
+from .tasks import Result, milliseconds
+
+_MAX_PIECE = 1 << 20
+
+
+def _outcomes(answer):
+    return [item["task"] if "task" in item else from_wire(item["error"]) for item in answer["tasks"]]
+
+
+class Operations:
+    """Methods that ``Client`` has as functions and ``AsyncClient`` as coroutines.
+
+    ``timeout``, in seconds, is how long to wait for the answer (``CallTimeout``); the task itself has its own.
+    """
+
+    def _call(self, operation, params, convert, timeout):
+        raise NotImplementedError
+
+    def run(self, task, *, timeout=None):
+        """Runs a task and returns its ``Result`` when it ended."""
+        return self._call("task.run", task.params, Result.of, timeout)
+
+    def submit(self, task, *, timeout=None):
+        """Admits a task; returns its id."""
+        return self._call("task.submit", task.params, lambda answer: answer["task"], timeout)
+
+    def submit_many(self, tasks, *, timeout=None):
+        """Admits up to 10,000 tasks at once; returns for each, in their order, its id or the ``WayangError`` that refused it."""
+        return self._call("task.submit_many", {"tasks": [task.params for task in tasks]}, _outcomes, timeout)
+
+    def wait(self, task_id, *, wait_timeout=None, timeout=None):
+        """The ``Result`` of a task once it ended; ``WaitTimeout`` when that takes longer than ``wait_timeout`` seconds."""
+        params = {"task": task_id}
+        if wait_timeout is not None:
+            params["timeout_ms"] = milliseconds(wait_timeout)
+        return self._call("task.wait", params, Result.of, timeout)
+
+    def get(self, task_id, *, timeout=None):
+        """What is known of a task, without its payloads: a map."""
+        return self._call("task.get", {"task": task_id}, dict, timeout)
+
+    def cancel(self, task_id, *, timeout=None):
+        """Asks a task to stop; returns when the node has taken note, not when it ended."""
+        return self._call("task.cancel", {"task": task_id}, lambda answer: None, timeout)
+
+    def output(self, task_id, stream="output", *, offset=0, max_bytes=_MAX_PIECE, timeout=None):
+        """A piece of output, stdout or stderr, also while the task runs: {data, offset, total_bytes, dropped_bytes, ended}."""
+        params = {"task": task_id, "stream": stream, "offset": offset, "max_bytes": max_bytes}
+        return self._call("task.output", params, dict, timeout)
+
+    def put_image(self, kind, data, name=None, *, timeout=None):
+        """Stores an image ("c": a C plugin's bytes) and returns its map when it is ready to run."""
+        params = {"kind": kind, "data": bytes(data)}
+        if name is not None:
+            params["name"] = name
+        return self._call("image.put", params, dict, timeout)
+
+    def images(self, *, timeout=None):
+        """The images that the caller sees."""
+        return self._call("image.list", {}, lambda answer: answer["images"], timeout)
+
+    def node_info(self, *, timeout=None):
+        """What the node is and can do."""
+        return self._call("node.info", {}, dict, timeout)
+
+    def node_stats(self, *, timeout=None):
+        """Counters, gauges and latency quantiles: name to integer."""
+        return self._call("node.stats", {}, lambda answer: answer["values"], timeout)
+
+    def request(self, operation, params=None, *, timeout=None):
+        """Any operation by its name, for what this client has no method for; returns the answer as it came."""
+        return self._call(operation, params or {}, lambda answer: answer, timeout)

@@ -1,0 +1,89 @@
+"""What is asked for, and what became of it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Dict
+
+from .errors import TaskFailed
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work, as ``run`` and ``submit`` take it. Made by ``Task.call`` or ``Task.command``."""
+
+    params: Dict[str, Any]
+
+    @staticmethod
+    def call(image, function, data=b"", **options):
+        """A function of an image (its name or sha256). Options: see ``Task.command``."""
+        params = {"kind": "call", "image": image, "function": function}
+        if data:
+            params["data"] = bytes(data)
+        return Task(_with_options(params, **options))
+
+    @staticmethod
+    def command(*argv, stdin=b"", env=None, cwd=None, **options):
+        """A command with its arguments.
+
+        Options: ``profile`` (isolation), ``class_`` (idle, batch, normal, urgent), ``priority`` (a level inside the class),
+        ``timeout`` (seconds from dispatch to the end), ``reuse`` ("never": a fresh worker).
+        """
+        params = {"kind": "exec", "argv": list(argv)}
+        if env is not None:
+            params["env"] = dict(env)
+        if cwd is not None:
+            params["cwd"] = cwd
+        if stdin:
+            params["stdin"] = bytes(stdin)
+        return Task(_with_options(params, **options))
+
+
+def _with_options(params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None):
+    given = {
+        "profile": profile, "class": class_, "priority": priority, "timeout_ms": milliseconds(timeout), "reuse": reuse,
+    }
+    params.update((key, value) for key, value in given.items() if value is not None)
+    return params
+
+
+def milliseconds(seconds):
+    """At least one for any time that is given."""
+    return None if seconds is None else max(1, math.ceil(seconds * 1000))
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a task ended. ``cause`` is {"type": ..., and "code", "signal", "what" or "detail"}."""
+
+    task: str
+    state: str
+    cause: Dict[str, Any]
+    output: bytes = b""
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_dropped: int = 0
+    stderr_dropped: int = 0
+    queue_us: int = 0
+    start_us: int = 0
+    run_us: int = 0
+    more: Dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(answer):
+        """From an answer's map; what this version does not know goes into ``more``."""
+        known = {key: value for key, value in answer.items() if key in _RESULT_FIELDS}
+        return Result(**known, more={key: value for key, value in answer.items() if key not in _RESULT_FIELDS})
+
+    @property
+    def succeeded(self):
+        """Whether it ended well."""
+        return self.state == "succeeded"
+
+    def check(self):
+        """Returns itself, or raises ``TaskFailed``."""
+        if not self.succeeded:
+            raise TaskFailed(self)
+        return self
+
+
+_RESULT_FIELDS = frozenset(Result.__dataclass_fields__) - {"more"}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Client;
+
+/// <summary>Reads the lists that operators ask for: a map of one key, whose value is a list of maps.</summary>
+internal static class MonitorDecoders
+{
+    public static IReadOnlyList<TaskInfo>? Tasks(ref MessagePackReader reader) => List(ref reader, ResponseDecoders.Info);
+
+    public static IReadOnlyList<WorkerInfo>? Workers(ref MessagePackReader reader) => List(ref reader, static (ref item) =>
+        Fields.Read(ref item) is { } fields
+            ? new WorkerInfo(
+                fields.Number("worker"), (int)fields.Number("pid"), fields.Text("image"), fields.Text("profile"), Reuse(fields), fields.Text("state"),
+                (int)fields.Number("in_flight"), fields.Number("calls"), Milliseconds(fields, "age_ms"), Milliseconds(fields, "idle_ms"))
+            : null);
+
+    public static IReadOnlyList<PoolInfo>? Pools(ref MessagePackReader reader) => List(ref reader, static (ref item) =>
+        Fields.Read(ref item) is { } fields
+            ? new PoolInfo(
+                fields.Text("image"), fields.Text("kind"), fields.Text("profile"), Reuse(fields), fields.Text("state"), (int)fields.Number("queued"),
+                (int)fields.Number("free_slots"), (int)fields.Number("workers"), (int)fields.Number("busy"), (int)fields.Number("starting"),
+                (int)fields.Number("max_workers"))
+            : null);
+
+    public static IReadOnlyList<IncidentInfo>? Incidents(ref MessagePackReader reader) => List(ref reader, static (ref item) =>
+        Fields.Read(ref item) is { } fields
+            && DateTimeOffset.TryParse(fields.Text("at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+            ? new IncidentInfo(
+                fields.Text("kind"), at, fields.Text("pool"), fields.Text("reason"), TimeSpan.FromMicroseconds(fields.Number("duration_us")))
+            : null);
+
+    private delegate T? ItemDecoder<T>(ref MessagePackReader reader)
+        where T : class;
+
+    private static List<T>? List<T>(ref MessagePackReader reader, ItemDecoder<T> decode)
+        where T : class
+    {
+        if (!reader.TryReadMapHeader(out var pairs) || pairs != 1 || !reader.TryReadString(out _) || !reader.TryReadArrayHeader(out var count))
+        {
+            return null;
+        }
+
+        var items = new List<T>(count);
+        for (var i = 0; i < count; i++)
+        {
+            if (decode(ref reader) is not { } item)
+            {
+                return null;
+            }
+
+            items.Add(item);
+        }
+
+        return items;
+    }
+
+    private static WorkerReuse Reuse(Fields fields)
+    {
+        _ = WireNames.TryParse<WorkerReuse>(fields.Text("reuse"), out var reuse);
+        return reuse;
+    }
+
+    private static TimeSpan Milliseconds(Fields fields, string name) => TimeSpan.FromMilliseconds(fields.Number(name));
+}

@@ -1,0 +1,44 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Client;
+
+/// <content>What operators ask.</content>
+public sealed partial class WayangClient
+{
+    /// <param name="state">Null: all that have not ended.</param>
+    /// <param name="limit">At most so many, those that have been in their state longest first.</param>
+    public Task<IReadOnlyList<TaskInfo>> ListTasksAsync(TaskState? state = null, int limit = 100, CancellationToken cancellation = default) =>
+        CallAsync(
+            "task.list",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(state is null ? 1 : 2);
+                if (state is { } wanted)
+                {
+                    writer.WriteString("state"u8);
+                    writer.WriteString(WireNames.Text(wanted));
+                }
+
+                RequestEncoders.OptionalNumber(ref writer, "limit"u8, limit);
+            },
+            MonitorDecoders.Tasks,
+            cancellation);
+
+    public Task<IReadOnlyList<WorkerInfo>> ListWorkersAsync(int limit = 100, CancellationToken cancellation = default) =>
+        CallAsync("worker.list", (ref writer) => Limit(ref writer, limit), MonitorDecoders.Workers, cancellation);
+
+    public Task<IReadOnlyList<PoolInfo>> ListPoolsAsync(CancellationToken cancellation = default) =>
+        CallAsync("pool.list", static (ref writer) => writer.WriteMapHeader(0), MonitorDecoders.Pools, cancellation);
+
+    /// <summary>The newest first.</summary>
+    public Task<IReadOnlyList<IncidentInfo>> ListIncidentsAsync(int limit = 100, CancellationToken cancellation = default) =>
+        CallAsync("node.incidents", (ref writer) => Limit(ref writer, limit), MonitorDecoders.Incidents, cancellation);
+
+    private static void Limit(ref MessagePackWriter writer, int limit)
+    {
+        writer.WriteMapHeader(1);
+        RequestEncoders.OptionalNumber(ref writer, "limit"u8, limit);
+    }
+}

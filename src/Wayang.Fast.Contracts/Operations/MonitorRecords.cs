@@ -1,0 +1,17 @@
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Contracts.Operations;
+
+/// <summary>What <c>worker.list</c> answers for each.</summary>
+/// <param name="State">starting, idle, busy or leaving.</param>
+public sealed record WorkerInfo(
+    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle);
+
+/// <summary>What <c>pool.list</c> answers for each.</summary>
+/// <param name="Kind">call or command.</param>
+/// <param name="State">Of its image: opening, ready, lost or failed.</param>
+public sealed record PoolInfo(
+    string Image, string Kind, string Profile, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy, int Starting, int MaxWorkers);
+
+/// <summary>What <c>node.incidents</c> answers for each.</summary>
+public sealed record IncidentInfo(string Kind, DateTimeOffset At, string Pool, string Reason, TimeSpan Duration);

@@ -1,0 +1,35 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+
+namespace Wayang.Fast.Core.Ports;
+
+/// <summary>
+/// What an operator sees of a node: its workers, its pools, its tasks, what went wrong. Cold: each call looks at everything;
+/// thread-safe, blocks nobody. All values are momentary.
+/// </summary>
+public interface INodeMonitor
+{
+    /// <param name="limit">At most so many, the busy ones first.</param>
+    IReadOnlyList<WorkerStatus> ListWorkers(int tenant, int limit);
+
+    IReadOnlyList<PoolStatus> ListPools(int tenant);
+
+    /// <param name="state">Only tasks in this state; None: all that have not ended.</param>
+    /// <param name="limit">At most so many, those that have been in their state longest first.</param>
+    IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit);
+
+    /// <param name="limit">At most so many, the newest first.</param>
+    IReadOnlyList<Incident> ListIncidents(int limit);
+}
+
+/// <summary>A call worker.</summary>
+/// <param name="State">starting, idle, busy or leaving.</param>
+/// <param name="Age">Since its start was asked for.</param>
+/// <param name="Idle">Since when it has had nothing to do; zero while it has.</param>
+public sealed record WorkerStatus(
+    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle);
+
+/// <summary>The workers of one image, profile, tenant and reuse; for commands, how many may run at once.</summary>
+public sealed record PoolStatus(
+    string Image, string Kind, string Profile, int Tenant, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy,
+    int Starting, int MaxWorkers);

@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution;
+
+/// <summary>The port's implementation: looks at the tables from outside, without a lock of the threads that own them.</summary>
+internal sealed class NodeMonitor(
+    TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools) : INodeMonitor
+{
+    public IReadOnlyList<WorkerStatus> ListWorkers(int tenant, int limit)
+    {
+        var now = Stopwatch.GetTimestamp();
+        return
+        [
+            .. workers.All().Where(w => w.Pool.Key.Tenant == tenant).Select(w => Describe(w, now))
+                .OrderByDescending(static w => w.InFlight).ThenByDescending(static w => w.Calls).Take(limit),
+        ];
+    }
+
+    public IReadOnlyList<PoolStatus> ListPools(int tenant)
+    {
+        var states = workers.All().Where(w => w.Pool.Key.Tenant == tenant).GroupBy(static w => w.Pool)
+            .ToDictionary(static g => g.Key, static g => g.CountBy(StateOf).ToDictionary(StringComparer.Ordinal));
+        return [.. pools().Where(p => p.Key.Tenant == tenant && !p.Closed).Select(p => Describe(p, states.GetValueOrDefault(p)))];
+    }
+
+    public IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit)
+    {
+        // The oldest first: a heap would do, but those that have not ended are few beside those that are remembered.
+        var found = new List<(long Since, TaskId Id)>();
+        foreach (var record in table.Records())
+        {
+            var at = record.State;
+            var wanted = state == TaskState.None ? at is > TaskState.None and < TaskState.Succeeded : at == state;
+            if (wanted && record.Tenant == tenant)
+            {
+                found.Add((Since(record, at), record.Id));
+            }
+        }
+
+        found.Sort(static (a, b) => a.Since.CompareTo(b.Since));
+        var now = Stopwatch.GetTimestamp();
+        return
+        [
+            .. found.Select(f => lifecycle.Snapshot(f.Id, tenant, TaskService.Names) is { } task ? SoFar(task, Stopwatch.GetElapsedTime(f.Since, now)) : null)
+                .OfType<TaskSnapshot>().Take(limit),
+        ];
+    }
+
+    /// <summary>What is under way has a span that has not ended: it is told as long as it is now.</summary>
+    private static TaskSnapshot SoFar(TaskSnapshot task, TimeSpan span)
+    {
+        var microseconds = (long)span.TotalMicroseconds;
+        return task.State switch
+        {
+            TaskState.Queued => task with { QueueMicroseconds = microseconds },
+            TaskState.Starting => task with { StartMicroseconds = microseconds },
+            TaskState.Running => task with { RunMicroseconds = microseconds },
+            _ => task,
+        };
+    }
+
+    public IReadOnlyList<Incident> ListIncidents(int limit) => incidents.Last(limit);
+
+    internal static string StateOf(CallWorker worker) => worker.Phase switch
+    {
+        WorkerPhase.Starting => "starting",
+        WorkerPhase.Detached => "leaving",
+        _ => worker.IsIdle ? "idle" : "busy",
+    };
+
+    private static long Since(TaskRecord record, TaskState state) => state switch
+    {
+        TaskState.Queued => record.Submitted,
+        TaskState.Starting => record.Started,
+        >= TaskState.Succeeded => record.Ended,
+        _ => record.Running,
+    };
+
+    private static WorkerStatus Describe(CallWorker worker, long now)
+    {
+        var key = worker.Pool.Key;
+        var idle = worker.Phase == WorkerPhase.Serving && worker.IsIdle;
+        return new WorkerStatus(
+            (long)worker.Id, worker.ProcessId, key.Image, key.Profile, key.Reuse, StateOf(worker), Math.Max(0, worker.Concurrency - worker.FreeCount),
+            worker.NextOrder, Stopwatch.GetElapsedTime(worker.StartRequested, now), idle ? Stopwatch.GetElapsedTime(worker.IdleSince, now) : TimeSpan.Zero);
+    }
+
+    private PoolStatus Describe(WorkerPool pool, Dictionary<string, int>? states)
+    {
+        shard.TryPeek(pool, out var queued, out var free);
+        var busy = pool.IsCommand ? Math.Max(0, pool.MaxWorkers - free) : states?.GetValueOrDefault("busy") ?? 0;
+        return new PoolStatus(
+            pool.Key.Image, pool.IsCommand ? "command" : "call", pool.Key.Profile, pool.Key.Tenant, pool.Key.Reuse,
+            pool.Image.State.ToString().ToLowerInvariant(), queued, free, pool.IsCommand ? busy : pool.Workers.Count, busy, pool.Starting, pool.MaxWorkers);
+    }
+}

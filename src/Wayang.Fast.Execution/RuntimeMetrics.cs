@@ -1,0 +1,139 @@
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Spawner;
+using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution;
+
+/// <summary>What the runtime tells at <c>/metrics</c>. Reads counters that their owners write anyway; cold.</summary>
+internal sealed class RuntimeMetrics(
+    TaskLifecycle lifecycle, AdmissionGate admission, TaskService service, Shard shard, CompletionThread completion, Supervisor supervisor,
+    IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools) : IMetricSource
+{
+    public void WriteMetrics(Exposition exposition)
+    {
+        ArgumentNullException.ThrowIfNull(exposition);
+        WriteTasks(exposition);
+        WriteQueue(exposition);
+        WriteWorkers(exposition);
+        WriteRings(exposition);
+        WriteWatchdog(exposition);
+    }
+
+    private void WriteTasks(Exposition to)
+    {
+        Spans(to, "wayang_task_queue_seconds", "From submission to dispatch, of tasks that ended.", TaskSpan.Queue);
+        Spans(to, "wayang_task_start_seconds", "From dispatch to running, of tasks that ended.", TaskSpan.Start);
+        Spans(to, "wayang_task_run_seconds", "From running to the end, of tasks that ended.", TaskSpan.Run);
+        to.Counter("wayang_tasks_ended_total", "Tasks that ended, by state and cause.");
+        foreach (var state in Enum.GetValues<TaskState>().Where(static s => s >= TaskState.Succeeded))
+        {
+            foreach (var cause in Enum.GetValues<CauseType>())
+            {
+                if (lifecycle.Counters.Of(state, cause) is > 0 and var count)
+                {
+                    to.Sample(count, "state", WireNames.Text(state), "cause", WireNames.Text(cause));
+                }
+            }
+        }
+
+        to.Counter("wayang_tasks_dispatched_total", "Tasks that were dispatched.", shard.Dispatched);
+        to.Gauge("wayang_tasks_retained", "Ended tasks that are remembered.", lifecycle.Retained);
+        to.Gauge("wayang_tasks_retained_bytes", "Memory that remembered tasks hold with their outputs.", lifecycle.RetainedBytes);
+        to.Gauge("wayang_commands_running", "Commands that were started and are not over.", supervisor.RunningCommands);
+    }
+
+    private void Spans(Exposition to, string name, string help, TaskSpan span)
+    {
+        to.Histogram(name, help);
+        foreach (var taskClass in Enum.GetValues<TaskClass>())
+        {
+            to.Distribution(lifecycle.Times.Of(taskClass, span), lifecycle.Times.SecondsPerTick, "class", WireNames.Text(taskClass));
+        }
+    }
+
+    private void WriteQueue(Exposition to)
+    {
+        to.Gauge("wayang_queue_tasks", "Tasks that wait, by the class of the level that they wait at now.");
+        foreach (var (taskClass, queued) in QueuedByClass(shard))
+        {
+            to.Sample(queued, "class", WireNames.Text(taskClass));
+        }
+
+        to.Gauge("wayang_inbox_tasks", "Submitted tasks that dispatch has not looked at yet.", shard.InInbox);
+        to.Gauge("wayang_admitted_tasks", "Tasks between admission and dispatch.", admission.Queued);
+        to.Gauge("wayang_admitted_bytes", "Bytes of their inputs.", admission.QueuedBytes);
+        to.Counter("wayang_submissions_refused_total", "Submissions that were refused before they became tasks, by reason.");
+        to.Sample(admission.RefusedBy(AdmissionBound.PayloadBytes), "reason", "payload_bytes");
+        to.Sample(admission.RefusedBy(AdmissionBound.QueuedTasks), "reason", "queued_tasks");
+        to.Sample(admission.RefusedBy(AdmissionBound.QueuedBytes), "reason", "queued_bytes");
+        to.Sample(service.RefusedForTable, "reason", "task_table");
+        to.Sample(service.RefusedForStop, "reason", "stopping");
+    }
+
+    private void WriteWorkers(Exposition to)
+    {
+        to.Gauge("wayang_workers", "Call workers by pool and state.");
+        foreach (var group in supervisor.Workers.All().GroupBy(static w => (w.Pool, State: NodeMonitor.StateOf(w))))
+        {
+            var key = group.Key.Pool.Key;
+            to.Sample(group.Count(), "image", Short(key.Image), "profile", key.Profile, "pool", Number(group.Key.Pool.Id), "state", group.Key.State);
+        }
+
+        to.Gauge("wayang_pool_queue_tasks", "Tasks that wait, by pool.");
+        foreach (var pool in pools().Where(static p => !p.Closed))
+        {
+            shard.TryPeek(pool, out var queued, out _);
+            to.Sample(queued, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", Number(pool.Id));
+        }
+
+        to.Counter("wayang_worker_starts_total", "Call workers that were asked of the spawner.", supervisor.WorkersStarted);
+        to.Counter("wayang_worker_start_failures_total", "Call workers that were asked for and did not become ready.", shard.StartFailures);
+        to.Counter("wayang_worker_exits_total", "Processes of workers and commands that ended, by how.");
+        foreach (var kind in Enum.GetValues<ExitKind>())
+        {
+            to.Sample(supervisor.ExitsOf(kind), "how", ExitName(kind));
+        }
+    }
+
+    private void WriteRings(Exposition to)
+    {
+        to.Counter("wayang_ring_waits_total", "Times that one side of a worker's channel waited for space: request (the daemon), completion (the worker).");
+        to.Sample(shard.UploadWaits, "ring", "request");
+        to.Sample(supervisor.SpaceRings, "ring", "completion");
+        to.Gauge("wayang_ring_uploads_pending", "Workers whose request ring is full while an input is on its way.", supervisor.Workers.All().Count(static w => w.UploadsPending));
+        to.Counter("wayang_completion_wakeups_total", "Times that the completion thread was woken.", completion.Wakeups);
+        to.Counter("wayang_completions_stale_total", "Completions whose call was over already.", completion.StaleCompletions);
+    }
+
+    private void WriteWatchdog(Exposition to)
+    {
+        to.Counter("wayang_watchdog_heals_total", "Times that the watchdog set dispatch going again.", incidents.CountOf(IncidentKind.Heal));
+        to.Counter("wayang_watchdog_stalls_total", "Times that one of the runtime's threads stood still.", incidents.CountOf(IncidentKind.ThreadStalled));
+        to.Counter("wayang_workers_unresponsive_total", "Workers that were ended because they gave no sign of life.", incidents.CountOf(IncidentKind.WorkerUnresponsive));
+        to.Counter("wayang_workers_rung_again_total", "Workers that slept beside a request and were rung once more.", supervisor.WorkersRungAgain);
+        to.Counter("wayang_spawner_restarts_total", "Spawners that took the place of a lost one.", Math.Max(0, supervisor.SpawnersAttached - 1));
+        to.Counter("wayang_zygotes_lost_total", "Zygotes that ended and were started again.", supervisor.ZygotesLost);
+    }
+
+    internal static IEnumerable<(TaskClass Class, int Queued)> QueuedByClass(Shard shard) =>
+        Enumerable.Range(0, Scheduler.Levels).GroupBy(SchedulerOptions.ClassOf).Select(g => (g.Key, Math.Max(0, g.Sum(shard.QueuedAt))));
+
+    private static string Short(string image) => image[..Math.Min(12, image.Length)];
+
+    private static string Number(int value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    private static string ExitName(ExitKind kind) => kind switch
+    {
+        ExitKind.OutOfMemory => "out_of_memory",
+        ExitKind.NotStarted => "not_started",
+        _ => kind.ToString().ToLowerInvariant(),
+    };
+}

@@ -1,0 +1,126 @@
+using System.Globalization;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Gateway.MessagePackRpc;
+
+/// <summary>Answers what operators ask: workers, pools, tasks, incidents.</summary>
+internal static class MonitorReplies
+{
+    private const int DefaultLimit = 100;
+
+    /// <summary>False when the operation is none of these.</summary>
+    public static bool TryWrite(
+        OperationKind kind, ref MessagePackWriter writer, INodeMonitor? monitor, int tenant, ReadOnlySpan<ParameterSlot> slots, out OperationError? refusal)
+    {
+        refusal = null;
+        if (kind is not (OperationKind.TaskList or OperationKind.WorkerList or OperationKind.PoolList or OperationKind.NodeIncidents))
+        {
+            return false;
+        }
+
+        if (monitor is null)
+        {
+            refusal = new(ErrorCode.Unsupported, "This front door was started without a monitor.");
+            return true;
+        }
+
+        writer.WriteMapHeader(1);
+        switch (kind)
+        {
+            case OperationKind.TaskList:
+                // The choices are the states from queued on, in their order.
+                var state = slots[0].Present ? (TaskState)(slots[0].Number + (int)TaskState.Queued) : TaskState.None;
+                Tasks(ref writer, monitor.ListTasks(tenant, state, Limit(slots[1])));
+                break;
+            case OperationKind.WorkerList:
+                Workers(ref writer, monitor.ListWorkers(tenant, Limit(slots[0])));
+                break;
+            case OperationKind.PoolList:
+                Pools(ref writer, monitor.ListPools(tenant));
+                break;
+            default:
+                Incidents(ref writer, monitor.ListIncidents(Limit(slots[0])));
+                break;
+        }
+
+        return true;
+    }
+
+    private static int Limit(in ParameterSlot slot) => slot.Present ? (int)slot.Number : DefaultLimit;
+
+    private static void Tasks(ref MessagePackWriter writer, IReadOnlyList<TaskSnapshot> tasks)
+    {
+        writer.WriteString("tasks"u8);
+        writer.WriteArrayHeader(tasks.Count);
+        foreach (var task in tasks)
+        {
+            ReplyEncoder.Snapshot(ref writer, task);
+        }
+    }
+
+    private static void Workers(ref MessagePackWriter writer, IReadOnlyList<WorkerStatus> workers)
+    {
+        writer.WriteString("workers"u8);
+        writer.WriteArrayHeader(workers.Count);
+        foreach (var worker in workers)
+        {
+            writer.WriteMapHeader(10);
+            ReplyEncoder.Number(ref writer, "worker"u8, worker.Worker);
+            ReplyEncoder.Number(ref writer, "pid"u8, worker.ProcessId);
+            Text(ref writer, "image"u8, worker.Image);
+            Text(ref writer, "profile"u8, worker.Profile);
+            Text(ref writer, "reuse"u8, WireNames.Text(worker.Reuse));
+            Text(ref writer, "state"u8, worker.State);
+            ReplyEncoder.Number(ref writer, "in_flight"u8, worker.InFlight);
+            ReplyEncoder.Number(ref writer, "calls"u8, worker.Calls);
+            ReplyEncoder.Number(ref writer, "age_ms"u8, (long)worker.Age.TotalMilliseconds);
+            ReplyEncoder.Number(ref writer, "idle_ms"u8, (long)worker.Idle.TotalMilliseconds);
+        }
+    }
+
+    private static void Pools(ref MessagePackWriter writer, IReadOnlyList<PoolStatus> pools)
+    {
+        writer.WriteString("pools"u8);
+        writer.WriteArrayHeader(pools.Count);
+        foreach (var pool in pools)
+        {
+            writer.WriteMapHeader(11);
+            Text(ref writer, "image"u8, pool.Image);
+            Text(ref writer, "kind"u8, pool.Kind);
+            Text(ref writer, "profile"u8, pool.Profile);
+            Text(ref writer, "reuse"u8, WireNames.Text(pool.Reuse));
+            Text(ref writer, "state"u8, pool.State);
+            ReplyEncoder.Number(ref writer, "queued"u8, pool.Queued);
+            ReplyEncoder.Number(ref writer, "free_slots"u8, pool.FreeSlots);
+            ReplyEncoder.Number(ref writer, "workers"u8, pool.Workers);
+            ReplyEncoder.Number(ref writer, "busy"u8, pool.Busy);
+            ReplyEncoder.Number(ref writer, "starting"u8, pool.Starting);
+            ReplyEncoder.Number(ref writer, "max_workers"u8, pool.MaxWorkers);
+        }
+    }
+
+    private static void Incidents(ref MessagePackWriter writer, IReadOnlyList<Core.Diagnostics.Incident> incidents)
+    {
+        writer.WriteString("incidents"u8);
+        writer.WriteArrayHeader(incidents.Count);
+        foreach (var incident in incidents)
+        {
+            writer.WriteMapHeader(5);
+            Text(ref writer, "kind"u8, WireNames.Text(incident.Kind));
+            Text(ref writer, "at"u8, incident.At.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture));
+            Text(ref writer, "pool"u8, incident.Pool);
+            Text(ref writer, "reason"u8, incident.Reason);
+            ReplyEncoder.Number(ref writer, "duration_us"u8, (long)incident.Duration.TotalMicroseconds);
+        }
+    }
+
+    private static void Text(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string value)
+    {
+        writer.WriteString(key);
+        writer.WriteString(value);
+    }
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+
+using Wayang.Fast.Host.Configuration;
+using Wayang.Fast.Interop;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary>
+/// The configuration of a <c>wayang serve</c>, on the side that may read its files: read at the start and again on SIGHUP, and handed to the
+/// keeper as a sealed memory file.
+/// </summary>
+internal sealed class ServedConfiguration : IDisposable
+{
+    private const string DescriptorVariable = "WAYANG_CONFIGURATION_FD";
+
+    private readonly Lock gate = new();
+    private readonly string? file;
+    private readonly string? socket;
+    private readonly bool hadTerminal = HasTerminal();
+    private HashSet<string> told = [];
+    private int before = -1;
+
+    private ServedConfiguration(string? file, string? socket)
+    {
+        this.file = file;
+        this.socket = socket;
+    }
+
+    /// <summary>In the daemon: what the keeper left us; null outside a keeper that has a configuration.</summary>
+    public static int? InheritedDescriptor =>
+        int.TryParse(Environment.GetEnvironmentVariable(DescriptorVariable), NumberStyles.None, CultureInfo.InvariantCulture, out var fd) ? fd : null;
+
+    /// <summary>The present configuration.</summary>
+    public int Descriptor { get; private set; } = -1;
+
+    /// <summary>Null: in the runtime directory.</summary>
+    public string? SocketPath { get; private set; }
+
+    /// <summary>SIGHUP of a terminal that was closed ends a runtime in its foreground, as it always did.</summary>
+    public bool HasLostItsTerminal => hadTerminal && !HasTerminal();
+
+    /// <exception cref="ConfigurationException">Something is wrong; all of it is told.</exception>
+    public static ServedConfiguration Read(string? file, string? socket)
+    {
+        var served = new ServedConfiguration(file, socket);
+        var bundle = served.Gather();
+        served.Descriptor = bundle.ToDescriptor();
+        served.SocketPath = bundle.Configuration.Settings.SocketPath;
+        return served;
+    }
+
+    /// <summary>Reads everything again; what is wrong changes nothing and is told.</summary>
+    public void Reload(KeeperProcess keeper)
+    {
+        lock (gate)
+        {
+            if (file is null)
+            {
+                Tell("warning", "reload: there is nothing to read again: started without --config");
+                return;
+            }
+
+            try
+            {
+                var next = Gather().ToDescriptor();
+                keeper.SendConfiguration(next);
+
+                // The one that it replaces may still be opened by the keeper, if two reloads come at once; the one before not.
+                Descriptors.Close(before);
+                (before, Descriptor) = (Descriptor, next);
+            }
+            catch (Exception error) when (error is ConfigurationException or NativeException or IOException)
+            {
+                Tell("warning", $"reload refused, nothing was changed:{Environment.NewLine}{error.Message}");
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        Descriptors.Close(before);
+        Descriptors.Close(Descriptor);
+    }
+
+    private ConfigurationBundle Gather()
+    {
+        var bundle = ConfigurationBundle.Gather(ConfigurationInput.Gather(file, socket));
+        var notices = bundle.Configuration.Notices;
+        foreach (var notice in notices.Where(n => !told.Contains(n.Key)))
+        {
+            Tell("info", notice.ToString());
+        }
+
+        told = [.. notices.Select(static n => n.Key)];
+        return bundle;
+    }
+
+    private static bool HasTerminal()
+    {
+        try
+        {
+            using var terminal = File.OpenHandle("/dev/tty");
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private static void Tell(string level, string message) => Console.Error.WriteLine($"wayang: {level}: {message}");
+}

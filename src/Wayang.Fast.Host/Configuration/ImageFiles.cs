@@ -1,0 +1,65 @@
+using System.Globalization;
+
+namespace Wayang.Fast.Host.Configuration;
+
+/// <summary>Reads the files of <c>images:</c> as whoever started the runtime: its daemon may not be able to.</summary>
+internal static class ImageFiles
+{
+    /// <summary>One file, and all together.</summary>
+    public const int MaxBytes = 64 << 20;
+    public const long MaxTotalBytes = 256L << 20;
+
+    /// <summary>What could be read; what could not is told as a problem at its place.</summary>
+    public static IReadOnlyList<LoadedImage> Read(IReadOnlyList<ConfiguredImage> images, List<ConfigurationProblem> problems)
+    {
+        var loaded = new List<LoadedImage>();
+        long total = 0;
+        foreach (var image in images.Where(static i => i.File is not null))
+        {
+            try
+            {
+                var content = ReadBounded(image.File!);
+                total += content.Length;
+                if (total > MaxTotalBytes)
+                {
+                    problems.Add(new ConfigurationProblem(image.Place, ImageSection.Name, string.Create(
+                        CultureInfo.InvariantCulture, $"with {image.File} the images have {total} bytes; at most {MaxTotalBytes} together")));
+                    return loaded;
+                }
+
+                loaded.Add(new LoadedImage(image, content));
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                problems.Add(new ConfigurationProblem(image.Place, $"{ImageSection.Name}.{image.Name}.file", $"{image.File}: {Reason(image.File!, error)}"));
+            }
+        }
+
+        return loaded;
+    }
+
+    private static byte[] ReadBounded(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        if (!file.CanSeek)
+        {
+            throw new IOException("is no ordinary file");
+        }
+
+        if (file.Length is 0 or > MaxBytes)
+        {
+            throw new IOException(file.Length == 0 ? "is empty" : string.Create(CultureInfo.InvariantCulture, $"has {file.Length} bytes; an image has at most {MaxBytes}"));
+        }
+
+        var content = new byte[file.Length];
+        file.ReadExactly(content);
+        return content;
+    }
+
+    private static string Reason(string path, Exception error) => error switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => "no such file (a relative one is looked for beside the configuration file)",
+        UnauthorizedAccessException => Directory.Exists(path) ? "is a directory; name the file" : "you may not read it",
+        _ => error.Message,
+    };
+}

@@ -1,0 +1,123 @@
+using System.Globalization;
+
+namespace Wayang.Fast.Host.Configuration;
+
+/// <summary>
+/// What a configuration says, from all its sources: command line over environment over file over defaults. Has either problems or
+/// settings that can be used.
+/// </summary>
+public sealed class NodeConfiguration
+{
+    private readonly Dictionary<string, GivenValue> effective = new(StringComparer.Ordinal);
+    private readonly List<ConfigurationProblem> problems = [];
+
+    private NodeConfiguration(ConfigurationInput input) => Input = input;
+
+    public ConfigurationInput Input { get; }
+
+    public IReadOnlyList<ConfigurationProblem> Problems => problems;
+
+    /// <summary>What was given and is not active yet, one line each.</summary>
+    public IReadOnlyList<ConfigurationProblem> Notices { get; private set; } = [];
+
+    public FileSettings Settings { get; private set; } = new();
+
+    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0;
+
+    /// <summary>Reads everything and collects all that is wrong.</summary>
+    public static NodeConfiguration Of(ConfigurationInput input)
+    {
+        var configuration = new NodeConfiguration(input);
+        configuration.Load();
+        return configuration;
+    }
+
+    /// <exception cref="ConfigurationException">Something is wrong; all of it is told.</exception>
+    public NodeConfiguration OrThrow() => problems.Count == 0 ? this : throw new ConfigurationException(problems);
+
+    /// <summary>Who gave the value of a setting; null: the default is in force.</summary>
+    public GivenValue? SourceOf(ConfigurationKey key) => effective.GetValueOrDefault(key.Name);
+
+    /// <summary>The value in force as it would be written; null where nothing is in force.</summary>
+    public string? TextOf(ConfigurationKey key) => key.Read is { } read ? read(Settings) : SourceOf(key)?.Value.Text;
+
+    private void Load()
+    {
+        var given = new List<GivenValue>();
+        IReadOnlyList<ConfiguredImage> images = [];
+        if (Input.Text is { } text)
+        {
+            var reader = new ConfigurationReader(Input.Path ?? "configuration", problems);
+            reader.Read(text);
+            given.AddRange(reader.Given);
+            images = reader.Images;
+        }
+
+        given.AddRange(EnvironmentOverrides.Read(Input.Environment, problems));
+        if (Input.Socket is { } socket && ConfigurationKeys.Find("socket") is { } key)
+        {
+            given.Add(new GivenValue(key, new ConfigurationValue(0, socket), ConfigurationLayer.CommandLine, ConfigurationPlace.CommandLine("--socket")));
+        }
+
+        Merge(given);
+        var settings = effective.Values.Aggregate(
+            new FileSettings(),
+            static (s, g) => SettingOf(g).Apply is { } apply ? apply(s, g.Key.SameAs is null ? g.Value : g.Value with { Number = g.SettingNumber }) : s);
+        Settings = images.Count == 0 ? settings : settings with { Images = images };
+        CheckTimeouts();
+        CheckTcp();
+        Notices = [.. given.Where(static g => g.Key.Later is not null)
+            .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}")),
+            .. images.Where(static i => i.File is null)
+                .Select(static i => new ConfigurationProblem(i.Place, $"{ImageSection.Name}.{i.Name}", $"is read and checked, but not active yet: kind {i.Kind} has no image of its own so far; such tasks run under their profile"))];
+    }
+
+    /// <summary>Later layers go before earlier ones, whichever of its names a setting is given by; in one layer two names must agree.</summary>
+    private void Merge(List<GivenValue> given)
+    {
+        foreach (var layer in given.GroupBy(static g => g.Layer).OrderBy(static l => l.Key))
+        {
+            foreach (var setting in layer.GroupBy(static g => g.Key.Setting, StringComparer.Ordinal))
+            {
+                var values = setting.ToList();
+                if (values.Exists(v => v.SettingNumber != values[0].SettingNumber))
+                {
+                    var last = values[^1];
+                    problems.Add(new ConfigurationProblem(
+                        last.Place, last.Key.Name,
+                        string.Create(CultureInfo.InvariantCulture, $"is {last.Value.Text}, but {values[0].Place} says '{values[0].Key.Name}' {values[0].Value.Text}: both set {setting.Key}; keep one")));
+                }
+
+                effective[setting.Key] = values[0];
+            }
+        }
+    }
+
+    private void CheckTimeouts()
+    {
+        var runtime = Settings.Runtime;
+        if (runtime.DefaultTimeoutMs <= runtime.MaxTimeoutMs)
+        {
+            return;
+        }
+
+        var longest = effective.GetValueOrDefault("limits.max_timeout_ms");
+        var usual = effective.GetValueOrDefault("limits.default_timeout_ms");
+        var place = (usual ?? longest)!.Place;
+        var key = usual?.Key.Name ?? "limits.default_timeout_ms";
+        problems.Add(new ConfigurationProblem(place, key, string.Create(
+            CultureInfo.InvariantCulture,
+            $"must not exceed limits.max_timeout_ms: {runtime.DefaultTimeoutMs} ms{(usual is null ? " (the default)" : "")} is more than {runtime.MaxTimeoutMs} ms{(longest is null ? " (the default)" : $" ({longest.Place})")}")));
+    }
+
+    private void CheckTcp()
+    {
+        if (Settings.RpcTcp.Fault() is { } fault)
+        {
+            var given = effective.GetValueOrDefault(fault.Key) ?? effective["rpc_tcp.address"];
+            problems.Add(new ConfigurationProblem(given.Place, fault.Key, fault.Reason));
+        }
+    }
+
+    private static ConfigurationKey SettingOf(GivenValue given) => given.Key.SameAs is { } name ? ConfigurationKeys.Find(name)! : given.Key;
+}

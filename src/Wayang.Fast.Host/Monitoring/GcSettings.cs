@@ -1,0 +1,22 @@
+using System.Runtime;
+
+namespace Wayang.Fast.Host.Monitoring;
+
+/// <summary>
+/// What of the garbage collector and the thread pool is set in code; the rest stands in the project file, which makes the program's
+/// runtimeconfig. The reasons are in src/README.md, "Memory and threads".
+/// </summary>
+internal static class GcSettings
+{
+    private const int PoolThreads = 8;
+
+    public static void Apply()
+    {
+        // No full blocking collection while memory is there: generation 2 is collected beside the running threads.
+        GCSettings.LatencyMode = GCLatencyMode.SustainedLowLatency;
+
+        // Below the minimum a thread is started at once, above it one or two a second: a burst of hops must not wait for that.
+        ThreadPool.GetMinThreads(out var workers, out var completions);
+        ThreadPool.SetMinThreads(Math.Max(workers, PoolThreads), completions);
+    }
+}
