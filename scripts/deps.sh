@@ -2,8 +2,7 @@
 # What the distribution must provide: checked by what we use of it, not by package names. Sourced by build.sh.
 
 # package, kind of need, check. build: for everything; perf: for comparisons; extra: a part of the product is not built
-# without; test: a test is skipped without; test-clients: other people's clients that tests drive, skipped without. What is not for
-# build or perf never stops anything.
+# without; test: a test is skipped without (other people's clients, numpy). What is extra or for a test never stops a build.
 readonly dependency_table='
 gcc          build command:gcc
 libc6-dev    build file:/usr/include/stdlib.h
@@ -14,11 +13,11 @@ libseccomp-dev build file:/usr/include/seccomp.h
 python3      build file:/usr/bin/python3
 libpython3-dev extra pkg:python3-embed
 bubblewrap   perf  command:bwrap
+npm          test  command:npm
+python3-msgpack test file:/usr/lib/python3/dist-packages/msgpack
+python3-pynvim test file:/usr/lib/python3/dist-packages/pynvim
+ruby-msgpack test  command:ruby
 python3-numpy test file:/usr/lib/python3/dist-packages/numpy/__init__.py
-npm          test-clients command:npm
-python3-msgpack test-clients file:/usr/lib/python3/dist-packages/msgpack
-python3-pynvim test-clients file:/usr/lib/python3/dist-packages/pynvim
-ruby-msgpack test-clients command:ruby
 '
 
 is_there() { # command:NAME, pkg:NAME (of pkg-config) or file:PATH
@@ -45,11 +44,9 @@ required_needs() { # build | test | perf | all
   esac
 }
 
-# What it can do without, and does better with.
 optional_needs() { # build | test | perf | all
   case "$1" in
-    test) printf 'extra test' ;;
-    all) printf 'extra test test-clients' ;;
+    test | all) printf 'extra test' ;;
     *) printf 'extra' ;;
   esac
 }
@@ -62,13 +59,31 @@ install_packages() { # packages...
   run_step "installing $*" apt-install apt-get install -q -y --no-install-recommends "$@"
 }
 
+# Told each time, installed where that can be done at once; the build goes on in either case.
+offer_packages() { # build | test | perf | all
+  local -a missing
+  # shellcheck disable=SC2046 # a list of words
+  read -r -a missing <<<"$(missing_packages $(optional_needs "$1"))"
+  ((${#missing[@]} > 0)) || return 0
+  if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    say "Installing with apt-get: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if run_logged "package lists" apt-update apt-get update -q &&
+      run_logged "installing ${missing[*]}" apt-install apt-get install -q -y --no-install-recommends "${missing[@]}"; then
+      return 0
+    fi
+    say "They could not be installed (out/log/apt-install.log)."
+  fi
+  say "Going on without: ${missing[*]} (libpython3-dev: no Python tasks; others: their tests are skipped). To have them:"
+  say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+}
+
 ensure_packages() { # build | test | perf | all
   local -a missing
   # shellcheck disable=SC2046 # a list of words
   read -r -a missing <<<"$(missing_packages $(required_needs "$1"))"
   if ((${#missing[@]} == 0)); then
-    # shellcheck disable=SC2046 # a list of words
-    offer_packages $(optional_needs "$1")
+    offer_packages "$1"
     return 0
   fi
   if ! command -v apt-get >/dev/null; then
@@ -81,22 +96,7 @@ ensure_packages() { # build | test | perf | all
     exit 3
   fi
   install_packages "${missing[@]}"
-  # shellcheck disable=SC2046 # a list of words
-  offer_packages $(optional_needs "$1")
-}
-
-# What some tests or a part of the product want and nothing else needs: installed where that goes without asking, else told.
-# Never fails.
-offer_packages() { # kinds of need...
-  local -a missing
-  read -r -a missing <<<"$(missing_packages "$@")"
-  ((${#missing[@]} > 0)) || return 0
-  if ((EUID == 0)) && command -v apt-get >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    run_logged "package lists" apt-update apt-get update -q &&
-      run_logged "installing ${missing[*]}" apt-install apt-get install -q -y --no-install-recommends "${missing[@]}" && return 0
-  fi
-  say "not there: ${missing[*]} (apt-get install them): the tests that need them are skipped; libpython3-dev: no Python tasks"
+  offer_packages "$1"
 }
 
 # The distribution's Prometheus, for tests that let it scrape: unpacked below out/, not installed, because the package would

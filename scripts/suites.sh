@@ -84,7 +84,6 @@ build_for_tests() {
     build_project tests Wayang.Fast.sln
     fetch_vectors
     if wanted Wayang.Fast.EndToEnd.Tests; then
-      offer_packages test-clients
       fetch_clients
     fi
     fetch_prometheus

@@ -2,6 +2,7 @@ using Wayang.Fast.Perf.Dispatch;
 using Wayang.Fast.Perf.Harness;
 using Wayang.Fast.Perf.Rpc;
 using Wayang.Fast.Perf.Scheduling;
+using Wayang.Fast.Perf.Soak;
 using Wayang.Fast.Perf.Spawn;
 using Wayang.Fast.Perf.Suites;
 
@@ -19,5 +20,6 @@ internal static class Composition
         new SchedulerPairSuite(SchedulerSuite.Run),
         new RpcPathSuite(static context => new InProcessRpcTarget(context)),
         new SpawnSuite(static context => new RuntimeSpawnTarget(context)),
+        new SoakSuite(),
     ];
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wayang.Fast.Perf.Harness;
 
 namespace Wayang.Fast.Perf;
@@ -6,13 +7,16 @@ namespace Wayang.Fast.Perf;
 /// <param name="Suite">A suite's name, or "all".</param>
 /// <param name="Quick">Under 40 s a suite.</param>
 /// <param name="Json">Where the results go instead of perf/results.</param>
-internal sealed record PerfOptions(string Suite, bool Quick, string? Json)
+/// <param name="Tasks">Of the soak.</param>
+/// <param name="Seed">Of the soak.</param>
+internal sealed record PerfOptions(string Suite, bool Quick, string? Json, long? Tasks = null, int? Seed = null)
 {
-    public const string Usage = "usage: wayang-perf dispatch | scheduler | rpc | spawn | all [--quick] [--json FILE]";
+    public const string Usage = "usage: wayang-perf dispatch | scheduler | rpc | spawn | soak | all [--quick] [--json FILE] [--tasks N] [--seed N] (the last two: soak)";
 
     public static PerfOptions Parse(ReadOnlySpan<string> arguments)
     {
         string? suite = null, json = null;
+        long? tasks = null, seed = null;
         var quick = false;
         for (var i = 0; i < arguments.Length; i++)
         {
@@ -23,6 +27,12 @@ internal sealed record PerfOptions(string Suite, bool Quick, string? Json)
                     break;
                 case "--json" when i + 1 < arguments.Length:
                     json = arguments[++i];
+                    break;
+                case "--tasks" when i + 1 < arguments.Length:
+                    tasks = Number(arguments[i], arguments[++i], 1_000, 1_000_000_000);
+                    break;
+                case "--seed" when i + 1 < arguments.Length:
+                    seed = Number(arguments[i], arguments[++i], 0, int.MaxValue);
                     break;
                 case "--json":
                     throw new PerfException("--json needs a file name");
@@ -41,6 +51,11 @@ internal sealed record PerfOptions(string Suite, bool Quick, string? Json)
 
         return suite == "all" && json is not null
             ? throw new PerfException("--json names one file: give one suite")
-            : new PerfOptions(suite, quick, json);
+            : new PerfOptions(suite, quick, json, tasks, (int?)seed);
     }
+
+    private static long Number(string name, string text, long least, long most) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
+            ? number
+            : throw new PerfException($"{name} is a whole number from {least} to {most}, not '{text}'");
 }

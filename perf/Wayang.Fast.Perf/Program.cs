@@ -1,6 +1,7 @@
 using Wayang.Fast.Perf;
 using Wayang.Fast.Perf.Harness;
 using Wayang.Fast.Perf.Report;
+using Wayang.Fast.Perf.Soak;
 
 // As the keeper sets it for the daemon; read when the first socket is made.
 Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
@@ -10,7 +11,7 @@ IReadOnlyList<Suite> chosen;
 try
 {
     options = PerfOptions.Parse(args);
-    chosen = [.. Composition.Suites().Where(suite => options.Suite == "all" || options.Suite == suite.Name)];
+    chosen = [.. Composition.Suites().Where(suite => options.Suite == suite.Name || (options.Suite == "all" && suite is not SoakSuite))];
     if (chosen.Count == 0)
     {
         throw new PerfException($"no suite is called {options.Suite}");
@@ -28,7 +29,7 @@ try
 {
     foreach (var suite in chosen)
     {
-        var context = new SuiteContext(options.Quick, Composition.Pin, Console.Error);
+        var context = new SuiteContext(options.Quick, Composition.Pin, Console.Error) { Tasks = options.Tasks, Seed = options.Seed };
         var results = suite.Run(context);
         ResultTable.Print(Console.Out, suite.Name, results);
         var path = options.Json ?? ResultFile.DefaultPath(context.Root, suite.Name);

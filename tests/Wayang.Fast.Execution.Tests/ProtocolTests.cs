@@ -100,23 +100,6 @@ public sealed partial class ProtocolTests
     }
 
     [Fact]
-    public void Detail_of_an_image_follows_only_its_end_and_is_bounded_and_printable()
-    {
-        var body = new byte[ProtocolLayout.FailureBytes + ProtocolLayout.DetailBytes];
-        "text"u8.CopyTo(body.AsSpan(16));
-        body.AsSpan(ProtocolLayout.FailureBytes).Fill((byte)'x');
-        "a\n\u001b[31m\t"u8.CopyTo(body.AsSpan(ProtocolLayout.FailureBytes));
-        Assert.True(MessageReader.TryReadFailure(body, withDetail: true, out var failure));
-        Assert.Equal("text", failure.Text);
-        Assert.StartsWith("a\n?[31m\txx", failure.Detail, StringComparison.Ordinal);
-        Assert.False(MessageReader.TryReadFailure(body, withDetail: false, out _));
-        Assert.False(MessageReader.TryReadFailure([.. body, 0], withDetail: true, out _));
-        Assert.False(MessageReader.TryReadFailure(body.AsSpan(0, ProtocolLayout.FailureBytes - 1), withDetail: true, out _));
-        Assert.True(MessageReader.TryReadFailure(body.AsSpan(0, ProtocolLayout.FailureBytes), withDetail: false, out failure));
-        Assert.Equal("", failure.Detail);
-    }
-
-    [Fact]
     public void The_welcome_ends_with_whole_profiles_and_a_bounded_number_of_them()
     {
         var body = new byte[ProtocolLayout.WelcomeBytes + (17 * ProtocolLayout.ProfileBytes)];
@@ -135,6 +118,23 @@ public sealed partial class ProtocolTests
             var odd = profiles == 1 ? 1 : 0;
             Assert.False(MessageReader.TryReadWelcome(body.AsSpan(0, ProtocolLayout.WelcomeBytes + (profiles * ProtocolLayout.ProfileBytes) - odd), out _));
         }
+    }
+
+    [Fact]
+    public void Detail_of_an_image_follows_only_its_end_and_is_bounded_and_printable()
+    {
+        var body = new byte[ProtocolLayout.FailureBytes + ProtocolLayout.DetailBytes];
+        "text"u8.CopyTo(body.AsSpan(16));
+        body.AsSpan(ProtocolLayout.FailureBytes).Fill((byte)'x');
+        "a\n\u001b[31m\t"u8.CopyTo(body.AsSpan(ProtocolLayout.FailureBytes));
+        Assert.True(MessageReader.TryReadFailure(body, withDetail: true, out var failure));
+        Assert.Equal("text", failure.Text);
+        Assert.StartsWith("a\n?[31m\txx", failure.Detail, StringComparison.Ordinal);
+        Assert.False(MessageReader.TryReadFailure(body, withDetail: false, out _));
+        Assert.False(MessageReader.TryReadFailure([.. body, 0], withDetail: true, out _));
+        Assert.False(MessageReader.TryReadFailure(body.AsSpan(0, ProtocolLayout.FailureBytes - 1), withDetail: true, out _));
+        Assert.True(MessageReader.TryReadFailure(body.AsSpan(0, ProtocolLayout.FailureBytes), withDetail: false, out failure));
+        Assert.Equal("", failure.Detail);
     }
 
     [GeneratedRegex(@"u?int(?<bits>64|32)_t \w+;", RegexOptions.ExplicitCapture, 1000)]

@@ -16,7 +16,7 @@ public sealed class BrokenConfigurationTests : IDisposable
     [InlineData("workers:\n  max_per_pol: 3\n", "1:2:3: 'workers.max_per_pol': no such key; did you mean 'workers.max_per_pool'?")]
     [InlineData("wrokers:\n  spares: 1\n", "1:1:1: 'wrokers': no such key; did you mean 'workers'?")]
     [InlineData("queued_tasks: 1\n", "1:1:1: 'queued_tasks': no such key; did you mean 'limits.queued_tasks'?")]
-    [InlineData("qqqqqqqq: 1\n", "1:1:1: 'qqqqqqqq': no such key; there are: socket, http_port, workers, limits, retention, runtime, images")]
+    [InlineData("qqqqqqqq: 1\n", "1:1:1: 'qqqqqqqq': no such key; there are: TOP")]
     [InlineData(
         "runtime: {agents: {task_runer: {a: 1}}}\n",
         "1:1:20: 'runtime.agents.task_runer': no such key; did you mean 'runtime.agents.task_runner'?")]
@@ -59,7 +59,7 @@ public sealed class BrokenConfigurationTests : IDisposable
     [InlineData("a: &x [*x]\n",
         "1:1:4: anchors are not read here: leave out &x and write the value where it is used",
         "1:1:8: aliases are not read here: write out what *x stands for",
-        "1:1:1: 'a': no such key; there are: socket, http_port, workers, limits, retention, runtime, images")]
+        "1:1:1: 'a': no such key; there are: TOP")]
     [InlineData("http_port: !!int 1\n", "1:1:12: tags are not read here: leave out tag:yaml.org,2002:int")]
     [InlineData("http_port: 1\n---\nhttp_port: 2\n", "1:2:1: a second document begins here; a configuration is one")]
     [InlineData("- a\n", "1:1:1: a mapping of keys to values was expected, for example 'http_port: 7801'")]
@@ -91,7 +91,9 @@ public sealed class BrokenConfigurationTests : IDisposable
     {
         var problems = NodeConfiguration.Of(new ConfigurationInput { Path = "1", Text = text }).Problems;
 
-        Assert.Equal(expected, problems.Select(static p => p.ToString()));
+        // What stands at the top grows with every room that is configured.
+        var top = string.Join(", ", ConfigurationKeys.NamesIn(""));
+        Assert.Equal(expected.Select(e => e.Replace("TOP", top, StringComparison.Ordinal)), problems.Select(static p => p.ToString()));
     }
 
     [Fact]

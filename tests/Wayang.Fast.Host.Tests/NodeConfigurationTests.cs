@@ -225,6 +225,16 @@ public sealed class NodeConfigurationTests
     }
 
     [Fact]
+    public void Secrets_are_never_printed()
+    {
+        var key = new ConfigurationKey("door.secret", KeyKind.Path, "A secret.") { Minimum = 1, Maximum = 9, IsSecret = true };
+
+        Assert.DoesNotContain("hunter2", ValueReader.TryRead(key, "hunter2", out _), StringComparison.Ordinal);
+        Assert.Equal("door.secret: (secret) -> (another secret)", new ConfigurationChange(key, "hunter2", "hunter3", NeedsRestart: false).ToString());
+        Assert.DoesNotContain("hunter2", new ConfigurationChange(key, "hunter2", "hunter3", NeedsRestart: true).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_a_profile_allows_is_read_from_the_policy_and_a_limit_above_it_is_told()
     {
         var limits = PolicyMemory.Read(Path.Combine(Repository.Root, "native/policy"));

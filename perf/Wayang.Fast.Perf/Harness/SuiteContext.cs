@@ -20,6 +20,12 @@ public sealed class SuiteContext
 
     public bool Quick { get; }
 
+    /// <summary>Tasks of the soak, where somebody wants another number of them.</summary>
+    public long? Tasks { get; init; }
+
+    /// <summary>Of the soak's dice; each run has its own, which it prints.</summary>
+    public int? Seed { get; init; }
+
     /// <summary>The same pinning for value and limit: this side on <see cref="NearCpu"/>, the worker on <see cref="FarCpu"/>.</summary>
     public Action<int>? Pin { get; }
 

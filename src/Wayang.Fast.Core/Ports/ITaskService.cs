@@ -185,11 +185,11 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
     /// <summary>Python modules that are imported before the first worker is forked; part of the image's identity.</summary>
     public IReadOnlyList<string> Preload { get; init; } = [];
 
-    /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
-    public string? FileName { get; init; }
-
     /// <summary>The profile of tasks that name this image and no profile; null: the default of the kind.</summary>
     public string? Profile { get; init; }
+
+    /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
+    public string? FileName { get; init; }
 }
 
 /// <param name="Image">sha256 in lower-case hex.</param>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
@@ -20,13 +21,14 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private readonly Dictionary<string, string> failures = new(StringComparer.Ordinal);
     private FileSettings settings = start.Settings;
     private Task last = Task.CompletedTask;
-    private int loading;
+    private volatile bool starting = start.Images.Count > 0;
+    private bool isLater; // a configuration came after the one of the start
 
     /// <summary>The tokens in force, when there is a door for them.</summary>
     public TokenStore? Tokens { get; set; }
 
-    /// <summary>For readiness: null when all configured images were tried.</summary>
-    public string? Waiting => Volatile.Read(ref loading) > 0 ? "loading the configured images" : null;
+    /// <summary>For readiness: null when all images of the start were tried. A reload makes no node unready.</summary>
+    public string? Waiting => starting ? "loading the configured images" : null;
 
     /// <summary>Configured images that could not be loaded, one line each.</summary>
     public IReadOnlyList<string> Failures
@@ -45,7 +47,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     {
         lock (gate)
         {
-            return last = PutAllAsync(start.Images);
+            return last = PutFirstAsync(last);
         }
     }
 
@@ -58,22 +60,40 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
     }
 
+    private async Task PutFirstAsync(Task before)
+    {
+        await before;
+        if (!isLater)
+        {
+            await PutAllAsync(start.Images);
+        }
+
+        starting = false;
+    }
+
     private async Task AfterAsync(Task before, int descriptor)
     {
         // Off the keeper link's thread at once.
         await Task.Yield();
         await before;
-        ConfigurationBundle bundle;
+        isLater = true;
         try
         {
-            bundle = ConfigurationBundle.FromDescriptor(descriptor);
+            await TakeAsync(ConfigurationBundle.FromDescriptor(descriptor));
         }
         catch (ConfigurationException error)
         {
             log.Warn($"reload refused, nothing was changed: {error.Message}");
-            return;
         }
+        catch (Exception defect) when (!Debugger.IsAttached)
+        {
+            // The next one must not fail because of this one.
+            log.Warn($"defect in a reload: {defect}");
+        }
+    }
 
+    private async Task TakeAsync(ConfigurationBundle bundle)
+    {
         Apply(bundle.Configuration.Settings);
         if (bundle.TokensText is { } tokens && Tokens is { FollowsFile: false } store)
         {
@@ -133,18 +153,35 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
     private async Task PutAllAsync(IReadOnlyList<LoadedImage> wanted)
     {
-        Interlocked.Increment(ref loading);
-        try
+        lock (gate)
         {
-            foreach (var loaded in wanted)
+            foreach (var name in failures.Keys.Where(name => wanted.All(w => w.Image.Name != name)).ToList())
+            {
+                failures.Remove(name); // nobody wants it any more
+            }
+        }
+
+        foreach (var loaded in wanted)
+        {
+            try
             {
                 await PutAsync(loaded);
             }
+            catch (Exception defect) when (!Debugger.IsAttached)
+            {
+                Fail(loaded.Image, $"defect: {defect}");
+            }
         }
-        finally
+    }
+
+    private void Fail(ConfiguredImage image, string why)
+    {
+        lock (gate)
         {
-            Interlocked.Decrement(ref loading);
+            failures[image.Name] = why;
         }
+
+        log.Warn($"image '{image.Name}' of {image.Place} ({image.File}) is not there: {why}");
     }
 
     private async Task PutAsync(LoadedImage loaded)
@@ -153,31 +190,28 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         var identity = $"{image.Kind} {image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))}";
         if (images.GetValueOrDefault(image.Name) == identity)
         {
+            Succeed(image.Name, identity);
             return;
         }
 
-        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.Profile };
+        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.Profile, FileName = Path.GetFileName(image.File) };
         var (put, error) = await runtime.Tasks.PutImageAsync(upload, CancellationToken.None);
-        lock (gate)
-        {
-            if (put is null)
-            {
-                failures[image.Name] = error?.Message ?? "unknown";
-            }
-            else
-            {
-                failures.Remove(image.Name);
-                images[image.Name] = identity;
-            }
-        }
-
         if (put is null)
         {
-            log.Warn($"image '{image.Name}' of {image.Place} ({image.File}) is not there: {error?.Message}");
+            Fail(image, error?.Message ?? "for no reason that was told");
+            return;
         }
-        else
+
+        Succeed(image.Name, identity);
+        log.Info($"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
+    }
+
+    private void Succeed(string name, string identity)
+    {
+        lock (gate)
         {
-            log.Info($"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
+            failures.Remove(name);
+            images[name] = identity;
         }
     }
 }

@@ -43,6 +43,7 @@ public sealed class ReloadTests : IDisposable
     public async Task Images_and_the_environment_reach_the_daemon_also_one_that_was_started_again()
     {
         var port = FreePort();
+        var readiness = new Uri($"http://127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}/readyz");
         Configure($$$$"""
             http_port: {{{{port}}}}
             images:
@@ -57,8 +58,7 @@ public sealed class ReloadTests : IDisposable
         Assert.Contains("warning: image 'broken'", serve.Log, StringComparison.Ordinal);
         using (var http = new HttpClient())
         {
-            var ready = await http.GetStringAsync(new Uri($"http://127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}/readyz"));
-            Assert.Equal("ready\nimage 'broken' failed: data is no ELF shared library\n", ready);
+            Assert.Equal("ready\nimage 'broken' failed: data is no ELF shared library\n", await http.GetStringAsync(readiness));
         }
 
         Signals.Kill(DaemonOf(serve));
@@ -66,6 +66,15 @@ public sealed class ReloadTests : IDisposable
         await CheckAsync();
         Assert.Equal(image, await ImageAsync(serve));
         Assert.Equal(1, Count(serve.Log, "not active yet"));
+
+        // What is no longer wanted is no longer missed.
+        Configure($"http_port: {port.ToString(CultureInfo.InvariantCulture)}\nimages: [{{name: slow, kind: c, file: slow.so, profile: standard}}]\n");
+        Assert.Equal(0, (await ReloadAsync(serve)).Code);
+        using (var http = new HttpClient())
+        {
+            await Eventually.ValueAsync("ready without remarks", async () => await http.GetStringAsync(readiness) is "ready\n" ? "" : null);
+        }
+
         await EndAsync(serve);
 
         async Task CheckAsync()

@@ -59,6 +59,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     public int Daemon => Children().Find(IsDaemon)?.Pid ?? throw new InvalidOperationException("there is no daemon");
 
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
+    /// <param name="account">Who runs it.</param>
     /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
     public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
     {

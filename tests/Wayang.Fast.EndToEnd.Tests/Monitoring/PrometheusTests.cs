@@ -25,7 +25,7 @@ public sealed class PrometheusTests
     {
         var promtool = Find("promtool");
         var port = FreePort();
-        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Configuration(port));
+        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, $"http_port: {port}\n");
         await using var client = await runtime.ConnectAsync();
         await WorkAsync(client);
         using var http = new HttpClient();
@@ -42,7 +42,7 @@ public sealed class PrometheusTests
     {
         var prometheus = Find("prometheus");
         var port = FreePort();
-        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Configuration(port));
+        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, $"http_port: {port}\n");
         await using var client = await runtime.ConnectAsync();
         await WorkAsync(client);
         await using var server = await ScrapingServer.StartAsync(prometheus, port);
@@ -70,8 +70,6 @@ public sealed class PrometheusTests
             return null;
         }
     }
-
-    private static string Configuration(int port) => string.Create(CultureInfo.InvariantCulture, $"http_port: {port}\n");
 
     /// <summary>Calls and a command, all in the class normal.</summary>
     private static async Task WorkAsync(WayangClient client)
