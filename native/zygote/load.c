@@ -62,6 +62,17 @@ static wy_status refuse_threads(wy_error *error) {
     return count == 1 ? WY_OK : wy_fail(error, WY_DENIED, 0, "load", "the image left %d threads behind", count - 1);
 }
 
+/* Nobody who reads the message knows where our copy stands. */
+static void name_plugin(wy_error *error) {
+    static const char name[] = "the plugin";
+    char *at;
+    while ((at = strstr(error->message, IMAGE_PATH)) != NULL) {
+        const char *rest = at + strlen(IMAGE_PATH);
+        memmove(at + strlen(name), rest, strlen(rest) + 1);
+        memcpy(at, name, strlen(name));
+    }
+}
+
 static wy_status load_plugin(wy_zygote_state *zygote, wy_error *error) {
     struct stat facts;
     wy_status status = check_source(&facts, error);
@@ -70,6 +81,9 @@ static wy_status load_plugin(wy_zygote_state *zygote, wy_error *error) {
     }
     if (status == WY_OK) {
         status = wy_image_load(IMAGE_PATH, &zygote->image, error);
+    }
+    if (status != WY_OK) {
+        name_plugin(error);
     }
     (void)unlink(IMAGE_PATH);
     return status;

@@ -159,7 +159,7 @@ static void deaths(void) {
     CHECK(event_is("spawner gone"));
     CHECK(event_is("spawner 32")); /* the same daemon, a new spawner */
     check_done("a killed spawner is started again and attached");
-    kill(daemon_pid, SIGKILL);
+    CHECK(daemon_pid > 0 && kill(daemon_pid, SIGKILL) == 0);
     CHECK(next_daemon());
     check_identity();
     CHECK(event_is("spawner 32"));
