@@ -58,7 +58,7 @@ internal sealed record Mistake(string Title, string Line, int Code, params strin
         new("JSON without a key", "$W run --socket $S python hello.py:greet --data '{}'", 1, "KeyError: 'name'", "hello.py\", line 5"),
         new("a result of the wrong type", "$W run --socket $S python hello.py:numbers --data x", 1, "returned int", "@wayang.json"),
         new("a signature that cannot be called", "$W run --socket $S python hello.py:three --data x", 1, "three(data, ctx)"),
-        new("an exception", "$W run --socket $S python hello.py:boom --data x", 1, "ValueError: no good", "hello.py\", line 20"),
+        new("an exception", "$W run --socket $S python hello.py:boom --data x", 1, "ValueError: no good", "hello.py\", line 21"),
         new("an import after the fork", "$W run --socket $S python hello.py:lazy --data x", 1, "No module named 'wave'", "--preload wave"),
         new("a wrong preload", "$W run --socket $S python hello.py:plain --preload jsonn --data x", 125, "'jsonn'"),
         new("no shared library", "$W run --socket $S c text.so:f", 125, "text.so", "no ELF shared library", "wayang_plugin.h"),
@@ -69,7 +69,7 @@ internal sealed record Mistake(string Title, string Line, int Code, params strin
         new("a timeout that is none", "$W run --timeout soon -- true", 2, "'soon'", "2m"),
         new("an unknown class", "$W run --socket $S --class urgnt -- true", 2, "urgnt", "Did you mean urgent?"),
         new("an unknown profile", "$W run --socket $S --profile standart -- true", 125, "standart", "standard"),
-        new("no such input", "$W run --socket $S c text.so:f --data @nothere.txt", 125, "nothere.txt", "no such file"),
+        new("no such input", "$W run --socket $S c $PLUGINS/../../stage/demo/text_plugin.so:top --data @nothere.txt", 125, "nothere.txt", "no such file"),
         new("no daemon", "$W status --socket $PWD/none.sock", 125, "none.sock", "wayang serve"),
         new("a word that is no id", "$W wait --socket $S nonsense", 2, "nonsense", "26"),
         new("an id that nobody has", "$W wait --socket $S 01M8A5RT0Q837VP00004000000", 125, "01M8A5RT0Q837VP00004000000"),
@@ -81,6 +81,6 @@ internal sealed record Mistake(string Title, string Line, int Code, params strin
         new("a full disk behind the output", "$W run --socket $S -- echo hello >/dev/full", 125, "No space left on device", "Make room"),
         new("no such program", "$W run --socket $S -- nosuchprogram", 127, "'nosuchprogram'"),
         new("a command that takes too long", "$W run --socket $S --timeout 300ms -- sleep 30", 124, "timed_out", "300 ms"),
-        new("Ctrl-C while it runs", "$W run --socket $S -- sh -c 'echo up; exec sleep 30' >up & p=$!; while ! $W status --socket $S | grep -q 'running *1'; do :; done; kill -INT $p; wait $p", 130),
+        new("Ctrl-C while it runs", "(while ! $W status --socket $S | grep -q 'running *1'; do :; done; kill -INT $$) & exec $W run --socket $S -- sleep 60", 130, "cancelled"),
     ];
 }
