@@ -110,7 +110,7 @@ public sealed class TokenFileTests : IDisposable
         var store = TokenStore.Open(Path, text);
         Assert.NotNull(store.Find("a"u8));
         Assert.False(store.FollowsFile);
-        Assert.Contains("restart", Assert.Throws<TokenFileException>(store.Reload).Message, StringComparison.Ordinal);
+        Assert.Contains("config reload", Assert.Throws<TokenFileException>(store.Reload).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -42,6 +42,19 @@ public sealed class DemoTests
     }
 
     [Fact]
+    public void Weights_of_words_are_checked_one_by_one()
+    {
+        var one = WordWeights.Parse("3 rare\n1 the\n"u8);
+        var with = WordWeights.DocumentsWith([one, WordWeights.Parse("9 the\n"u8)]);
+        Assert.True(WordWeights.IsRight("[[\"rare\",0.5198603854199589],[\"the\",0.0]]"u8, one, with, 2));
+        Assert.False(WordWeights.IsRight("[[\"the\",0.0],[\"rare\",0.5198603854199589]]"u8, one, with, 2));
+        Assert.False(WordWeights.IsRight("[[\"rare\",0.52],[\"the\",0.0]]"u8, one, with, 2));
+        Assert.False(WordWeights.IsRight("[[\"rare\",0.5198603854199589]]"u8, one, with, 2));
+        Assert.False(WordWeights.IsRight("[1]"u8, one, with, 2));
+        Assert.False(WordWeights.IsRight("no json"u8, one, with, 2));
+    }
+
+    [Fact]
     public void Quantiles_are_exact()
     {
         var quantiles = new Quantiles();

@@ -108,7 +108,9 @@ internal sealed class SoakLoad(WayangClient client, string plugin, string? pytho
 
     private void Count(string kind, TaskSpec spec, CauseType expected, TaskResult result, long submitted)
     {
-        var lost = result.Cause.Type == CauseType.WorkerLost && result.State == TaskState.Failed;
+        // A command's own process that is killed from outside ended of a signal, as far as anybody can tell.
+        var lost = result.State == TaskState.Failed
+            && (result.Cause.Type == CauseType.WorkerLost || (kind is "command" && result.Cause is { Type: CauseType.Signal, Value: 9 }));
         var right = result.Cause.Type == expected && (expected != CauseType.Exit || kind is "command" || result.Output.Span.SequenceEqual(spec.Data.Span));
         lock (_gate)
         {

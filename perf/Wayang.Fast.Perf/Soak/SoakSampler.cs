@@ -14,7 +14,9 @@ internal sealed class SoakSampler(SoakDaemon daemon)
     private const int MostDescriptors = 16;
     private const int MostThreads = 8;
     private const int MostProcesses = 8;
-    private const int MostGroups = 8;
+
+    // The spawner keeps groups for the next workers: as many as there were at once, in up to three hierarchies.
+    private const int MostGroups = 24;
 
     private readonly List<Holdings> _samples = [];
 

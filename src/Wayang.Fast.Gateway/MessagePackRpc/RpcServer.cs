@@ -166,22 +166,15 @@ public sealed partial class RpcServer : IAsyncDisposable
 
     private void Listen()
     {
-        _listeners.Add(SocketListener.OnPath(Options.SocketPath, Options.SocketMode, Options.Backlog, AdmitPeer));
+        // TCP first: who finds the unix socket finds a server that came up as it was asked to.
         if (Options.Tcp is { } tcp)
         {
-            try
-            {
-                var listener = SocketListener.OnTcp(tcp, Options.Backlog, AdmitStranger);
-                _listeners.Add(listener);
-                TcpEndPoint = (IPEndPoint?)listener.EndPoint;
-            }
-            catch
-            {
-                File.Delete(Options.SocketPath);
-                throw;
-            }
+            var listener = SocketListener.OnTcp(tcp, Options.Backlog, AdmitStranger);
+            _listeners.Add(listener);
+            TcpEndPoint = (IPEndPoint?)listener.EndPoint;
         }
 
+        _listeners.Add(SocketListener.OnPath(Options.SocketPath, Options.SocketMode, Options.Backlog, AdmitPeer));
         _sweeper = Time.CreateTimer(static state => ((RpcServer)state!).Sweep(), this, s_sweepPeriod, s_sweepPeriod);
         _listeners.ForEach(static listener => listener.Start());
     }

@@ -29,7 +29,7 @@ public sealed record ServeOptions
     public int? HttpPort { get; init; } = DefaultHttpPort;
 
     /// <summary>MessagePack-RPC over TCP; without an address there is none.</summary>
-    public RpcTcpSettings RpcTcp { get; init; } = new();
+    public RpcTcpSettings RpcTcp => Settings.RpcTcp;
 
     /// <summary>What the file of tokens said when whoever started the runtime read it; null when nobody did.</summary>
     public string? TokensText { get; init; }

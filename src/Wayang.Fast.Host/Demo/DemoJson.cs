@@ -15,6 +15,15 @@ internal static class DemoJson
         writer.WriteBoolean("passed", outcome.Passed);
         writer.WriteNumber("files", outcome.Files);
         WriteLoad(writer, "load", outcome.Load);
+        if (outcome.Python.Report is { } python)
+        {
+            WriteLoad(writer, "python", python);
+        }
+        else
+        {
+            writer.WriteString("python_missing", outcome.Python.Missing);
+        }
+
         Cli.JsonText.WriteNumbers(writer, "statistics", outcome.Statistics);
         writer.WriteStartArray("sandboxes");
         foreach (var facts in outcome.Sandboxes)

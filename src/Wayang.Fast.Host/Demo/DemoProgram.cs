@@ -9,13 +9,14 @@ namespace Wayang.Fast.Host.Demo;
 internal sealed record DemoOutcome(
     int Files,
     LoadReport Load,
+    PythonOutcome Python,
     IReadOnlyDictionary<string, long> Statistics,
     IReadOnlyList<SandboxFacts> Sandboxes,
     IReadOnlyList<HostileOutcome> Hostile,
     LoadReport Beside)
 {
     /// <summary>Every answer right, every sandbox as promised, every hostile task contained.</summary>
-    public bool Passed => Load.Wrong == 0 && Beside.Wrong == 0 && Beside.Done > 0
+    public bool Passed => Load.Wrong == 0 && Python.Report is null or { Wrong: 0, Done: > 0 } && Beside.Wrong == 0 && Beside.Done > 0
         && Sandboxes.Count > 0 && Sandboxes.All(static s => s.Holds) && Hostile.All(static h => h.Contained);
 }
 
@@ -53,6 +54,8 @@ internal static class DemoProgram
 
         await human.WriteLineAsync($"{load.Total} tasks over {files.Count} real files, each in a sandboxed process, each answer checked:");
         var report = await load.RunAsync(new ProgressLine(human, "tasks", load.Total, inPlace).Show, cancellation);
+        await human.WriteLineAsync("Now Python tasks over what the C plugin counted ...");
+        var python = await new PythonScene(session.Client, files, text.Image).RunAsync(directory, cancellation);
         var sandboxes = await ReadSandboxesAsync(session, text.Image, cancellation);
         var statistics = await session.Client.NodeStatsAsync(cancellation);
 
@@ -60,7 +63,7 @@ internal static class DemoProgram
         var scene = new HostileScene(session.Client, files, load);
         var outcomes = await scene.RunAsync(HostileCase.All(hostile.Image), cancellation);
 
-        var outcome = new DemoOutcome(files.Count, report, statistics, sandboxes, outcomes, scene.Beside);
+        var outcome = new DemoOutcome(files.Count, report, python, statistics, sandboxes, outcomes, scene.Beside);
         if (json)
         {
             JsonText.Print(writer => DemoJson.Write(writer, outcome));

@@ -13,6 +13,7 @@ internal static class DemoTable
     public static void Write(TextWriter writer, DemoOutcome outcome)
     {
         WriteLoad(writer, outcome.Load);
+        WritePython(writer, outcome.Python);
         WriteStatistics(writer, outcome);
         foreach (var facts in outcome.Sandboxes)
         {
@@ -38,8 +39,26 @@ internal static class DemoTable
         Line(writer, $"{"microseconds",-14}{"tasks",8}{"queue p50",12}{"p99",10}{"start p50",12}{"p99",10}{"run p50",12}{"p99",10}");
         foreach (var (kind, report) in load.PerKind)
         {
-            var name = kind == TaskKind.Call ? "call (C)" : "exec";
-            Line(writer, $"{name,-14}{report.Done,8}{report.Queue.At(Half),12}{report.Queue.At(Most),10}{report.Start.At(Half),12}{report.Start.At(Most),10}{report.Run.At(Half),12}{report.Run.At(Most),10}");
+            WriteKind(writer, kind == TaskKind.Call ? "call (C)" : "exec", report);
+        }
+    }
+
+    private static void WriteKind(TextWriter writer, string name, KindReport report) =>
+        Line(writer, $"{name,-14}{report.Done,8}{report.Queue.At(Half),12}{report.Queue.At(Most),10}{report.Start.At(Half),12}{report.Start.At(Most),10}{report.Run.At(Half),12}{report.Run.At(Most),10}");
+
+    private static void WritePython(TextWriter writer, PythonOutcome python)
+    {
+        if (python.Report is not { } load)
+        {
+            Line(writer, $"call (Python)  none here: {python.Missing}");
+            return;
+        }
+
+        WriteKind(writer, "call (Python)", load.PerKind[TaskKind.Call]);
+        Line(writer, $"  Python: the words of {load.Done} files weighed by their rarity (tf-idf), in {load.Elapsed.TotalSeconds:0.00} s; wrong answers: {load.Wrong}");
+        foreach (var mistake in load.Mistakes)
+        {
+            Line(writer, $"  WRONG {mistake}");
         }
     }
 
@@ -91,7 +110,8 @@ internal static class DemoTable
         writer.WriteLine("  ./build.sh run run -- sh -c 'id; ls /; cat /proc/self/status'   look around inside a sandbox");
         writer.WriteLine("  ./build.sh run run c out/install/native/demo/text_plugin.so:top --data @README.md");
         writer.WriteLine("  ./build.sh run serve     a runtime that stays; then submit, wait, status, node");
-        writer.WriteLine("  demo/text_plugin.c       how such a plugin is written");
+        writer.WriteLine("  ./build.sh run run python demo/tfidf.py:keywords --data '{\"counts\":{\"a\":1},\"documents_with\":{\"a\":1},\"documents\":2}'");
+        writer.WriteLine("  demo/text_plugin.c, demo/tfidf.py   how such functions are written");
         writer.WriteLine("  ./build.sh perf dispatch what a task costs on this machine");
     }
 
