@@ -84,7 +84,7 @@ public sealed class BrokenConfigurationTests : IDisposable
     [InlineData("images: [{name: a, kind: c, file: b, preload: [json]}]\n", "1:1:47: 'images[0].preload': is for kind python, not for c")]
     [InlineData(
         "images: [{name: a, kind: python, file: b, preload: [\"os; rm\"]}]\n",
-        "1:1:52: 'images[0].preload': must be a list of at most 256 names of modules: [json, os.path]")]
+        "1:1:52: 'images[0].preload': must be a list of at most 64 names of modules: [json, os.path]")]
     [InlineData("images: [{name: a, kind: c, flie: b}]\n",
         "1:1:29: 'images[0].flie': no such key; did you mean 'file'?", "1:1:10: 'images[0]': has no file")]
     public void Each_problem_of_a_broken_file_is_told(string text, params string[] expected)

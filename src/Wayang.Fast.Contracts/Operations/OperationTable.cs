@@ -175,7 +175,7 @@ public static class OperationTable
                 new("data", FieldType.Bytes, "The file's content.") { Required = true, Min = 1, Max = MaxPayloadBytes },
                 new("name", FieldType.Text, "An optional name; a later put of the name replaces it.") { Min = 1, Max = 63 },
                 new("preload", FieldType.TextList, "Modules that are imported before the first call (python).") { Max = MaxPreload },
-                new("file", FieldType.Text, "Name of the file, for tracebacks; default image.py (python).") { Min = 1, Max = 63 },
+                new("file", FieldType.Text, "Name of the file, shown in tracebacks; default image.py (python).") { Min = 1, Max = 63 },
             ],
             s_image)
         {

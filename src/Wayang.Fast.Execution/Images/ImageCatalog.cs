@@ -240,10 +240,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     [SuppressMessage("Performance", "CA1859", Justification = "a refusal or nothing")]
     private static OperationError? RefusePlugin(ImageUpload upload)
     {
-        if (upload.Preload.Count > 0 || upload.FileName is not null)
+        if (upload.Preload.Count > 0)
         {
-            var field = upload.Preload.Count > 0 ? "preload" : "file";
-            return new OperationError(ErrorCode.InvalidArgument, $"'{field}' belongs to kind python", field);
+            return new OperationError(ErrorCode.InvalidArgument, "'preload' belongs to kind python", "preload");
         }
 
         return upload.Data.Length < 64 || !upload.Data.Span[..4].SequenceEqual("\u007fELF"u8)

@@ -39,20 +39,15 @@ internal static class PythonSource
             return new OperationError(ErrorCode.InvalidArgument, $"preload names {upload.Preload.Count} modules; at most {OperationTable.MaxPreload} are taken", "preload");
         }
 
-        if (upload.Preload.FirstOrDefault(static m => !IsModule(m)) is { } module)
-        {
-            return new OperationError(ErrorCode.InvalidArgument, $"preload: '{module}' is no name of a module (as in an import statement: json, xml.dom)", "preload");
-        }
-
-        return upload.FileName is { } name && !IsFileName(name)
-            ? new OperationError(ErrorCode.InvalidArgument, $"file '{name}' must be 1 to 63 of A-Z a-z 0-9 . _ - and not begin with a dot", "file")
+        return upload.Preload.FirstOrDefault(static m => !IsModule(m)) is { } module
+            ? new OperationError(ErrorCode.InvalidArgument, $"preload: '{module}' is no name of a module (as in an import statement: json, xml.dom)", "preload")
             : null;
     }
 
     public static byte[] Pack(ImageUpload upload)
     {
         var preload = string.Concat(upload.Preload.Select(static m => m + '\0'));
-        var name = (upload.FileName ?? DefaultName) + '\0';
+        var name = ShownName(upload.FileName) + '\0';
         var source = new byte[HeaderBytes + preload.Length + name.Length + upload.Data.Length];
         BinaryPrimitives.WriteUInt64LittleEndian(source, Magic);
         BinaryPrimitives.WriteUInt32LittleEndian(source.AsSpan(8), Version);
@@ -69,6 +64,16 @@ internal static class PythonSource
         name.Length < MaxModuleBytes && name.Split('.').All(static part =>
             part.Length > 0 && !char.IsAsciiDigit(part[0]) && part.All(static c => char.IsAsciiLetterOrDigit(c) || c == '_'));
 
-    private static bool IsFileName(string name) =>
-        name.Length is >= 1 and < MaxNameBytes && name[0] != '.' && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+    /// <summary>A name for tracebacks, not for opening: what the format has no room for becomes an underscore, or is cut.</summary>
+    private static string ShownName(string? name)
+    {
+        if (string.IsNullOrEmpty(name))
+        {
+            return DefaultName;
+        }
+
+        var shown = string.Concat(name.Select(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' ? c : '_'));
+        shown = shown[Math.Max(0, shown.Length - (MaxNameBytes - 1))..];
+        return shown[0] == '.' ? '_' + shown[1..] : shown;
+    }
 }

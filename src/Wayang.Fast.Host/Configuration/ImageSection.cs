@@ -10,7 +10,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
     public const string Name = "images";
 
     public const int MaxImages = 64;
-    public const int MaxPreload = 256;
+    public const int MaxPreload = OperationTable.MaxPreload;
     public const int MaxName = 63;
 
     private const string C = "c";
