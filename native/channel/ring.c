@@ -135,7 +135,9 @@ wy_status wy_reader_read(const wy_reader *reader, wy_slot *copy) {
     if (sequence != reader->position + 1) {
         return sequence == empty_sequence(reader) ? WY_EMPTY : WY_CORRUPT;
     }
-    memcpy(&copy->ticket, &shared->ticket, sizeof(*copy) - sizeof(copy->sequence));
+    /* The whole slot, from its start: what is loaded from the copy next then matches the stores that made it, which the
+     * processor forwards without waiting for them to reach the cache. */
+    memcpy(copy, shared, sizeof(*copy));
     copy->sequence = sequence;
     if (copy->length == WY_CHANNEL_INLINE_REFERENCE) {
         const wy_reference *reference = &copy->payload.reference;

@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <string.h>
 
 #include "channel/memory.h"
@@ -65,12 +66,17 @@ static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, 
     return status;
 }
 
-/* The common case: the whole input stands in the slot. `slot` is our own copy. */
-static wy_status run_inline(wy_worker *worker, const wy_slot *slot) {
-    _Alignas(16) uint8_t input[WY_CHANNEL_INLINE_BYTES + 16];
-    memcpy(input, slot->payload.bytes, WY_CHANNEL_INLINE_BYTES);
-    input[slot->length] = 0;
-    return run_call(worker, slot->function, input, slot->length);
+/* Our own copy of a slot, with room for the NUL that follows an input. */
+typedef struct own_slot {
+    _Alignas(64) wy_slot slot;
+    uint8_t end[16];
+} own_slot;
+
+/* The common case: the whole input stands in the slot. */
+static wy_status run_inline(wy_worker *worker, own_slot *own) {
+    uint8_t *input = (uint8_t *)own + offsetof(wy_slot, payload);
+    input[own->slot.length] = 0;
+    return run_call(worker, own->slot.function, input, own->slot.length);
 }
 
 static wy_status begin_assembly(wy_worker *worker, const wy_slot *slot, uint64_t total) {
@@ -136,7 +142,8 @@ static wy_status take_chunk(wy_worker *worker, const wy_slot *slot) {
     return last ? end_assembly(worker, 0) : WY_OK;
 }
 
-static wy_status serve(wy_worker *worker, const wy_slot *slot) {
+static wy_status serve(wy_worker *worker, own_slot *own) {
+    const wy_slot *slot = &own->slot;
     const uint8_t whole = WY_SLOT_CALL | WY_SLOT_FIRST | WY_SLOT_LAST;
     if (slot->kind == whole && slot->length <= WY_CHANNEL_INLINE_BYTES) {
         if (worker->assembling) {
@@ -144,7 +151,7 @@ static wy_status serve(wy_worker *worker, const wy_slot *slot) {
         }
         wy_reader_advance(&worker->end.requests, slot);
         worker->ticket = slot->ticket;
-        return run_inline(worker, slot);
+        return run_inline(worker, own);
     }
     switch (slot->kind & WY_SLOT_KIND_MASK) {
     case WY_SLOT_CALL:
@@ -173,10 +180,10 @@ int wy_worker_run(wy_image *image, const wy_channel_header *d, wy_channel_header
     }
     wy_status status = wy_emit(worker, WY_SLOT_READY, NULL, 0);
     while (status == WY_OK) {
-        wy_slot slot;
-        status = wy_reader_read(&worker->end.requests, &slot);
+        own_slot own;
+        status = wy_reader_read(&worker->end.requests, &own.slot);
         if (status == WY_OK) {
-            status = serve(worker, &slot);
+            status = serve(worker, &own);
         } else if (status == WY_EMPTY) {
             wy_flush(&worker->end, 1);
             wy_wait_requests(&worker->end);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
@@ -97,12 +98,14 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.Internal, "a target of another runtime");
         }
 
-        if (Refuse(submission, target) is { } refusal || (refusal = admission.TryAdmit(submission.Data.Length)) is not null)
+        // The completion thread, from an observer: what it submits leaves with the end of its turn, from pools of its own.
+        var deferring = shard.IsDeferring;
+        if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
         {
             return refusal;
         }
 
-        if (!table.TryRent(out var record))
+        if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
         {
             admission.Release(submission.Data.Length);
             Interlocked.Increment(ref _refusedForTable);
@@ -120,10 +123,12 @@ internal sealed class TaskService(
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token, shard.Timestamp());
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant);
+        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
         return null;
     }
+
+    private OperationError? Admit(int bytes, bool deferring) => deferring ? admission.TryAdmit(bytes, shard.Admissions) : admission.TryAdmit(bytes);
 
     public OperationError? Wait(TaskId id, int tenant, ITaskObserver observer, long token)
     {

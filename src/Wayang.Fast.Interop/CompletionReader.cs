@@ -95,17 +95,24 @@ public sealed unsafe class CompletionReader
             return CorruptReason is null && sequence == EmptySequence ? RingStatus.Empty : Corrupted("sequence");
         }
 
-        ChannelSlot slot = *shared;
-        byte kind = (byte)(slot.Kind & ChannelLayout.KindMask);
-        bool first = (slot.Kind & ChannelLayout.FlagFirst) != 0;
-        bool last = (slot.Kind & ChannelLayout.FlagLast) != 0;
-        uint length = slot.Length;
+        // Each word is taken once, whatever the worker writes there meanwhile.
+        ulong head = Volatile.Read(ref *(ulong*)&shared->Ticket);
+        uint ticket = (uint)head;
+        byte flags = (byte)(head >> 48);
+        byte kind = (byte)(flags & ChannelLayout.KindMask);
+        bool first = (flags & ChannelLayout.FlagFirst) != 0;
+        bool last = (flags & ChannelLayout.FlagLast) != 0;
+        uint length = (byte)(head >> 56);
         ulong total = length;
-        if (length == ChannelLayout.InlineReference)
+        uint offset = 0;
+        bool inArena = length == ChannelLayout.InlineReference;
+        if (inArena)
         {
-            length = slot.ReferenceLength;
-            total = slot.ReferenceTotal;
-            if (length == 0 || length > _chunkLimit || slot.ReferenceOffset + (ulong)length > _arenaBytes)
+            ulong place = Volatile.Read(ref *(ulong*)&shared->ReferenceOffset);
+            offset = (uint)place;
+            length = (uint)(place >> 32);
+            total = Volatile.Read(ref shared->ReferenceTotal);
+            if (length == 0 || length > _chunkLimit || offset + (ulong)length > _arenaBytes)
             {
                 return Corrupted("reference");
             }
@@ -115,24 +122,24 @@ public sealed unsafe class CompletionReader
             return Corrupted("inline length");
         }
 
-        string? wrong = CheckGrammar(slot.Ticket, kind, first, last, length, total);
+        string? wrong = CheckGrammar(ticket, kind, first, last, length, total);
         if (wrong is not null)
         {
             return Corrupted(wrong);
         }
 
-        if (slot.Length == ChannelLayout.InlineReference)
+        if (inArena)
         {
-            new ReadOnlySpan<byte>(_arena + slot.ReferenceOffset, (int)length).CopyTo(scratch);
+            new ReadOnlySpan<byte>(_arena + offset, (int)length).CopyTo(scratch);
             _arenaRead += length;
         }
         else
         {
-            new ReadOnlySpan<byte>(slot.Inline, ChannelLayout.InlineBytes).CopyTo(scratch);
+            new ReadOnlySpan<byte>(shared->Inline, ChannelLayout.InlineBytes).CopyTo(scratch);
         }
 
         _position++;
-        completion = new Completion(slot.Ticket, kind, first, last, (int)length, (long)total);
+        completion = new Completion(ticket, kind, first, last, (int)length, (long)total);
         if (_position - _published >= ChannelLayout.HeadBatch || _arenaRead >= _arenaBytes / 4)
         {
             PublishHead();

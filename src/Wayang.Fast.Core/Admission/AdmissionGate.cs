@@ -22,6 +22,16 @@ public enum AdmissionBound : byte
     QueuedBytes,
 }
 
+/// <summary>Admissions of one thread that were not counted yet. That thread only.</summary>
+public sealed class AdmissionBatch
+{
+    public int Tasks { get; internal set; }
+
+    public long Bytes { get; internal set; }
+
+    public void Clear() => (Tasks, Bytes) = (0, 0);
+}
+
 /// <summary>
 /// The bounds before the queue. Any thread, wait-free: each admission adds to the counters first and takes back when that was
 /// too much, so beside a refusal another caller may be refused although its own task would just have fitted.
@@ -79,6 +89,36 @@ public sealed class AdmissionGate
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// The same for a thread that starts most of what it admits at once: it counts in a batch of its own, which <see cref="Settle"/> (or
+    /// the releases of the same tasks, netted) brings to the gate. Until then others see fewer tasks than there are.
+    /// </summary>
+    public OperationError? TryAdmit(int bytes, AdmissionBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        var bounds = Volatile.Read(ref _bounds);
+        if ((uint)bytes > (uint)bounds.MaxPayloadBytes || Queued + batch.Tasks >= bounds.MaxQueued || QueuedBytes + batch.Bytes + bytes > bounds.MaxQueuedBytes)
+        {
+            Settle(batch);
+            return TryAdmit(bytes);
+        }
+
+        batch.Tasks++;
+        batch.Bytes += bytes;
+        return null;
+    }
+
+    /// <summary>Counts the admissions of a batch.</summary>
+    public void Settle(AdmissionBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.Tasks != 0)
+        {
+            Release(-batch.Tasks, -batch.Bytes);
+            batch.Clear();
+        }
     }
 
     /// <summary>Gives back what an admission took.</summary>

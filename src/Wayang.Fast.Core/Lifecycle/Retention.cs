@@ -21,6 +21,7 @@ internal sealed class Retention
     private long _maxTicks;
     private long _head;
     private long _tail;
+    private long _seen;
     private long _bytes;
 
     [StructLayout(LayoutKind.Sequential)]
@@ -64,6 +65,19 @@ internal sealed class Retention
         entry.Ended = now;
         Volatile.Write(ref _bytes, _bytes + bytes);
         Volatile.Write(ref _tail, _tail + 1);
+    }
+
+    /// <summary>Goes through what was appended, each once. Before anything is taken.</summary>
+    public bool TryVisitNew(out int slot)
+    {
+        slot = _ring[(int)_seen & _mask].Slot;
+        if (_seen == _tail)
+        {
+            return false;
+        }
+
+        _seen++;
+        return true;
     }
 
     /// <summary>Takes the oldest when there are too many or they hold too much.</summary>

@@ -94,7 +94,8 @@ public sealed partial class TaskLifecycle
     public bool TryStart(TaskRecord record) => TryStart(record, _time.GetTimestamp());
 
     /// <param name="now">A timestamp shared by a batch.</param>
-    public bool TryStart(TaskRecord record, long now)
+    /// <param name="running">Straight to running: only for the completion thread, beside which nothing ends a task while it hands over the input.</param>
+    public bool TryStart(TaskRecord record, long now, bool running = false)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = Volatile.Read(ref record.Word);
@@ -109,10 +110,11 @@ public sealed partial class TaskLifecycle
             if (live)
             {
                 record.Started = now;
+                record.Running = running ? now : 0;
             }
 
             var next = live
-                ? (word & ~(RecordWord.Entry | RecordWord.StateMask)) | (ulong)TaskState.Starting
+                ? (word & ~(RecordWord.Entry | RecordWord.StateMask)) | (ulong)(running ? TaskState.Running : TaskState.Starting)
                 : word & ~RecordWord.Entry;
             var seen = Interlocked.CompareExchange(ref record.Word, next, word);
             if (seen == word)
@@ -254,6 +256,7 @@ public sealed partial class TaskLifecycle
     /// <summary>Tells each observer that was told an end since the last call, once, that the batch is over.</summary>
     public void EndBatch()
     {
+        RecordTimes();
         if (_lastTold is { } single && _told.Count == 0)
         {
             _lastTold = null;
@@ -277,22 +280,24 @@ public sealed partial class TaskLifecycle
     /// <summary>Forgets what is over the bounds of retention, after a batch of ends. Completion thread only.</summary>
     public void ForgetExcess(long now)
     {
+        RecordTimes();
         while (_retention.TryTakeExcess(out var slot) || _retention.TryTakeExpired(now, out slot))
         {
             Evict(slot);
         }
-
-        // It ended so long ago that it stands in no cache. Touched now, it comes while the next task runs.
-        if (_retention.TryPeekNext(out var next))
-        {
-            _table[next].Touch();
-        }
     }
+
+    /// <summary>
+    /// The record that the next end will push out, if there are as many as there may be. It was used so long ago that it stands in no
+    /// cache: asked for early, its memory comes beside other work. Completion thread only.
+    /// </summary>
+    public TaskRecord? NextToForget => _retention.TryPeekNext(out var slot) ? _table[slot] : null;
 
     /// <summary>Forgets up to <paramref name="limit"/> tasks whose time is over. Completion thread; End does it too, this is for quiet times.</summary>
     /// <returns>How many were forgotten.</returns>
     public int Sweep(int limit)
     {
+        RecordTimes();
         var now = _time.GetTimestamp();
         _clock.Synchronize(_time, now);
         var done = 0;
@@ -303,6 +308,14 @@ public sealed partial class TaskLifecycle
         }
 
         return done;
+    }
+
+    private void RecordTimes()
+    {
+        while (_retention.TryVisitNew(out var slot))
+        {
+            Times.Record(_table[slot]);
+        }
     }
 
     private static ulong Publish(TaskRecord record, ulong word, TaskState state)
@@ -329,7 +342,6 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
-        Times.Record(record);
         try
         {
             Tell(record, before);
@@ -395,7 +407,11 @@ public sealed partial class TaskLifecycle
             var seen = Interlocked.CompareExchange(ref record.Word, next, word);
             if (seen == word)
             {
-                RecycleIfFree(record, next);
+                if (RecordWord.IsFree(next))
+                {
+                    _table.RecycleOwn(record);
+                }
+
                 return;
             }
 

@@ -148,16 +148,6 @@ public sealed class TaskRecord : ITaskView
         CpuMicroseconds = 0;
     }
 
-    /// <summary>Reads a word of each cache line that <see cref="Reset"/> will write, without waiting for what is read.</summary>
-    internal void Touch()
-    {
-        _ = Volatile.Read(ref Word);
-        _ = _cancelRequested;
-        _ = Volatile.Read(ref _stdout);
-        _ = Input.Length;
-        _ = Output.Length;
-    }
-
     private static PayloadBuffer Create(ref PayloadBuffer? field)
     {
         var buffer = new PayloadBuffer();

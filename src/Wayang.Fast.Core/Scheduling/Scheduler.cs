@@ -224,6 +224,23 @@ public sealed partial class Scheduler
     }
 
     /// <summary>
+    /// For a task that comes while nothing waits: takes a slot of its pool and of the node, as enqueueing and taking it out again would.
+    /// False: something waits, or there is no slot, and the task must be enqueued.
+    /// </summary>
+    public bool TryPass(int pool)
+    {
+        ref var entry = ref At(pool);
+        if (Queued != 0 || _nodeFree <= 0 || entry.FreeSlots <= 0)
+        {
+            return false;
+        }
+
+        _nodeFree--;
+        entry.FreeSlots--; // nothing waits in the pool: it stands nowhere among those that are ready
+        return true;
+    }
+
+    /// <summary>
     /// Takes the oldest task of the highest level among the pools with a free slot, and takes that slot. Equal levels: pools in
     /// turn, and inside a pool tenants in turn. False: nothing can run, for want of tasks, of slots of their pools or of the node.
     /// </summary>

@@ -96,7 +96,11 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         var record = table[entry.Record];
         Volatile.Write(ref entry.Deadline, long.MaxValue);
         Volatile.Write(ref entry.Ticket, 0);
-        worker.PendingEnds[index] = null;
+        if (worker.PendingEnds[index].HasValue)
+        {
+            worker.PendingEnds[index] = null;
+        }
+
         if (workerServes)
         {
             if (worker.Pool.Key.Reuse == WorkerReuse.Never)

@@ -12,7 +12,7 @@ namespace Wayang.Fast.Execution.Completions;
 /// <summary>
 /// The one thread of a shard that reads the workers' rings and ends tasks. It sleeps only in epoll, over the workers'
 /// doorbells and its own signal; with a spin budget it first looks at the rings of the workers that have calls in flight.
-/// After each batch it tells the observers once more (coalesced replies) and dispatches what became possible.
+/// After each batch it dispatches what became possible and then tells the observers once more (coalesced replies).
 /// </summary>
 internal sealed class CompletionThread : IDisposable
 {
@@ -20,9 +20,12 @@ internal sealed class CompletionThread : IDisposable
     private const int MaxItemsPerTurn = 256;
 
     // While it spins, the doorbells of sleeping workers are looked at so often.
-    private const int SpinMicrosecondsPerLook = 20;
-    private const int SpinLooksPerClock = 64;
+    private const int SpinMicrosecondsPerLook = 50;
+    private const int SpinLooksPerClock = 256;
     private const int ItemsPerClock = 16;
+
+    // A task's record with its two buffers, which are allocated one after the other.
+    private const int RecordBytes = 640;
     private const int MaxEmptyDoorbellsPerSecond = 20_000;
 
     private readonly Shard _shard;
@@ -215,8 +218,6 @@ internal sealed class CompletionThread : IDisposable
         }
 
         VisitPollList();
-        ExecuteCommands();
-        _lifecycle.EndBatch();
 
         // Looked at before: when we hand over to ourselves below, the completions come first.
         var takeOver = TryClaimTakeOver();
@@ -229,9 +230,11 @@ internal sealed class CompletionThread : IDisposable
         AfterDispatch();
     }
 
-    /// <summary>What can wait until the workers have their next requests, and runs beside them.</summary>
+    /// <summary>What can wait until the workers have their next requests, and runs beside them; replies (a system call each) among it.</summary>
     private void AfterDispatch()
     {
+        ExecuteCommands();
+        _lifecycle.EndBatch();
         foreach (var worker in _pollList)
         {
             worker.Reader.PublishHead();
@@ -244,6 +247,10 @@ internal sealed class CompletionThread : IDisposable
         }
 
         _lifecycle.ForgetExcess(_clock.Now);
+        if (_lifecycle.NextToForget is { } next)
+        {
+            Processor.Prefetch(next, RecordBytes);
+        }
     }
 
     /// <summary>
@@ -319,9 +326,15 @@ internal sealed class CompletionThread : IDisposable
         }
 
         worker.Reader.CancelSleep();
-        if (Drain(worker) == 0 && !worker.UploadsPending)
+        if (Drain(worker, out var keep) == 0 && !worker.UploadsPending)
         {
             CountEmptyDoorbell(worker);
+        }
+
+        if (keep)
+        {
+            worker.InPollList = true;
+            _pollList.Add(worker);
         }
     }
 
@@ -330,21 +343,27 @@ internal sealed class CompletionThread : IDisposable
         for (var i = _pollList.Count - 1; i >= 0; i--)
         {
             var worker = _pollList[i];
-            worker.InPollList = false;
-            _pollList.RemoveAt(i);
-            Drain(worker);
+            Drain(worker, out var keep);
+            if (!keep)
+            {
+                worker.InPollList = false;
+                _pollList.RemoveAt(i);
+            }
         }
     }
 
     /// <summary>Reads what a worker has published, at most one turn's share; the rest stays for the next turn.</summary>
-    private int Drain(CallWorker worker)
+    /// <param name="worker">Awake.</param>
+    /// <param name="keep">It is to be looked at in the next turn, without a doorbell.</param>
+    private int Drain(CallWorker worker, out bool keep)
     {
+        keep = false;
         for (var read = 0; ; read++)
         {
             if (read == MaxItemsPerTurn)
             {
                 worker.Reader.PublishHead();
-                KeepPolling(worker);
+                keep = true;
                 return read;
             }
 
@@ -363,7 +382,7 @@ internal sealed class CompletionThread : IDisposable
             {
                 if (_spinTicks > 0)
                 {
-                    KeepPolling(worker);
+                    keep = true;
                     return read;
                 }
 
@@ -375,15 +394,6 @@ internal sealed class CompletionThread : IDisposable
             }
 
             return read;
-        }
-    }
-
-    private void KeepPolling(CallWorker worker)
-    {
-        if (!worker.InPollList)
-        {
-            worker.InPollList = true;
-            _pollList.Add(worker);
         }
     }
 

@@ -53,7 +53,7 @@ internal sealed partial class Shard
     /// <returns>What was done; null when a thread is inside, which alone can go on.</returns>
     public string? Heal()
     {
-        _events.Enqueue(new ShardEvent(ShardEventKind.Heal));
+        Enqueue(new ShardEvent(ShardEventKind.Heal));
         if (Completion.TryClaimTakeOver())
         {
             TakeOver();

@@ -40,8 +40,12 @@ internal sealed partial class Shard
     private int _dispatchedTasks;
     private long _dispatchedBytes;
 
+    // SYNC POINT: counted up after an event was enqueued and before the pump that follows.
+    private int _posted;
+    private int _handled;
     private int _requests;
     private int _deferringThread;
+    private bool _completing;
 
     // One look at the clock for all that a round dispatches: a look costs as much as a tenth of a task's way.
     private long _now;
@@ -74,19 +78,26 @@ internal sealed partial class Shard
     public long UploadWaits { get; private set; }
 
     public Faults Faults { get; } = new();
+
+    /// <summary>What the completion thread admitted in its turn; settled at the turn's end.</summary>
+    public AdmissionBatch Admissions { get; } = new();
+
     /// <summary>The completion thread's timestamp; kept by it.</summary>
     public TurnClock Clock { get; } = new();
 
-    /// <summary>A timestamp for what is submitted now: the turn's on the completion thread, a fresh one elsewhere.</summary>
-    public long Timestamp() => IsDeferring ? Clock.Now : Stopwatch.GetTimestamp();
-
-    private bool IsDeferring => Environment.CurrentManagedThreadId == _deferringThread;
+    /// <summary>This is the completion thread, inside its turn.</summary>
+    public bool IsDeferring => Environment.CurrentManagedThreadId == _deferringThread;
 
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
-    public void Submit(int slot, int pool, byte level, int tenant)
+    /// <param name="slot">Of the task table.</param>
+    /// <param name="pool">Its pool's number.</param>
+    /// <param name="level">0 to 63.</param>
+    /// <param name="tenant">Whose it is.</param>
+    /// <param name="deferring"><see cref="IsDeferring"/>, which the caller has asked already.</param>
+    public void Submit(int slot, int pool, byte level, int tenant, bool deferring)
     {
         _inbox.Push(slot, pool, level, tenant);
-        if (!IsDeferring)
+        if (!deferring)
         {
             Pump();
         }
@@ -108,18 +119,30 @@ internal sealed partial class Shard
             }
 
             _turnReleased.Clear();
-            Own(Clock.Now);
+
+            // Most of it leaves the queue in the round that follows: only the difference is counted.
+            _dispatchedTasks -= Admissions.Tasks;
+            _dispatchedBytes -= Admissions.Bytes;
+            Admissions.Clear();
+            Own(Clock.Now, completing: true);
             return;
         }
 
+        _admission.Settle(Admissions);
         HandOverReleased();
         Pump();
     }
 
     public void Post(in ShardEvent item)
     {
-        _events.Enqueue(item);
+        Enqueue(item);
         Pump();
+    }
+
+    private void Enqueue(in ShardEvent item)
+    {
+        _events.Enqueue(item);
+        Interlocked.Increment(ref _posted);
     }
 
     /// <summary>
@@ -162,8 +185,11 @@ internal sealed partial class Shard
     /// <summary>Goes on for an owner that handed over. Completion thread only.</summary>
     public void TakeOver() => Own(Stopwatch.GetTimestamp());
 
-    private void Own(long now)
+    /// <param name="now">A timestamp for the first round.</param>
+    /// <param name="completing">This is the completion thread: nothing ends a task meanwhile.</param>
+    private void Own(long now, bool completing = false)
     {
+        _completing = completing;
         try
         {
             for (var round = 1; ; round++)
@@ -205,14 +231,13 @@ internal sealed partial class Shard
 
         // Before the events: a pool's opening is posted before its first task is pushed, so whoever drained the task finds it.
         var count = _inbox.Drain(_drained);
-        while (_events.TryDequeue(out var item))
+        HandleEvents();
+        if (count != 1 || !TryPass(_drained[0]))
         {
-            Handle(item);
-        }
-
-        for (var i = 0; i < count; i++)
-        {
-            Enqueue(_drained[i]);
+            for (var i = 0; i < count; i++)
+            {
+                Enqueue(_drained[i]);
+            }
         }
 
         while (_scheduler.TryDequeue(out var item))
@@ -245,13 +270,38 @@ internal sealed partial class Shard
         MarkDirty(pool);
     }
 
+    private void HandleEvents()
+    {
+        // Most rounds have none, and an int says so for less than the queue does.
+        while (Volatile.Read(ref _posted) != _handled && _events.TryDequeue(out var item))
+        {
+            _handled++;
+            Handle(item);
+        }
+    }
+
+    /// <summary>A single task that nothing waits beside need not be sorted.</summary>
+    private bool TryPass(in InboxItem item)
+    {
+        var pool = _pools[item.Pool]!;
+        if (pool.Closed || !_scheduler.TryPass(pool.SchedulerId))
+        {
+            return false;
+        }
+
+        MarkDirty(pool);
+        Dispatch(new ScheduledTask(item.Task, pool.SchedulerId, item.Level));
+        return true;
+    }
+
     private void Dispatch(in ScheduledTask item)
     {
         var record = _table[item.Task];
         var pool = _byScheduler[item.Pool]!;
         _dispatchedTasks++;
         _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
-        if (!_lifecycle.TryStart(record, _now))
+        var direct = _completing && !pool.IsCommand;
+        if (!_lifecycle.TryStart(record, _now, direct))
         {
             _scheduler.AddSlots(item.Pool, 1);
             _scheduler.Finish(1);
@@ -293,17 +343,20 @@ internal sealed partial class Shard
         // SYNC POINT: partner is CommandExecutor.FindWorker, which reads the place first.
         Volatile.WriteBarrier();
         record.Worker = (int)(worker.Id & 0xFFFF);
-        Supervisor.WatchDeadline(deadline);
         if (pool.TellsFacts)
         {
             worker.Writer.SetFacts(index, ticket, record.Id.Value, attempt: 1, deadline * (1_000_000_000 / Stopwatch.Frequency));
         }
 
         Write(worker, record, ticket);
+        Supervisor.WatchDeadline(deadline);
 
         // Not before the input is in the ring: a worker that guesses its ticket could end the task, and an end in the
         // running state gives the input's memory back.
-        _lifecycle.Run(record, _now);
+        if (!direct)
+        {
+            _lifecycle.Run(record, _now);
+        }
     }
 
     private void Write(CallWorker worker, TaskRecord record, uint ticket)
@@ -401,7 +454,7 @@ internal sealed partial class Shard
     /// <summary>Tells admission of a whole round at once: until then its tasks still count as queued.</summary>
     private void ReleaseAdmissions()
     {
-        if (_dispatchedTasks != 0)
+        if (_dispatchedTasks != 0 || _dispatchedBytes != 0)
         {
             _admission.Release(_dispatchedTasks, _dispatchedBytes);
             _dispatchedTasks = 0;

@@ -112,7 +112,7 @@ internal sealed class NodeSimulation : ITaskObserver
     private void Submit()
     {
         var pool = RandomPool();
-        if (pool < 0 || !_table.TryRent(out var record))
+        if (pool < 0 || !(_random.Next(2) == 0 ? _table.TryRentOwn(out var record) : _table.TryRent(out record)))
         {
             return;
         }
@@ -380,7 +380,7 @@ internal sealed class NodeSimulation : ITaskObserver
         _lifecycle.Sweep(int.MaxValue);
         Check(_lifecycle.Retained == 0 && _lifecycle.RetainedBytes == 0, "retention kept something past its time");
         var records = 0;
-        while (_table.TryRent(out _))
+        while (_table.TryRentOwn(out _))
         {
             records++;
         }
