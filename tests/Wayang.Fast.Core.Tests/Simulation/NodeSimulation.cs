@@ -36,6 +36,7 @@ internal sealed class NodeSimulation : ITaskObserver
     private int _nodeSlots = Scheduler.Unbounded;
     private int _out; // slots of the node that are lent
     private long _held;
+    private long _passed;
     private long _submitted;
     private long _told;
     private long _lifted;
@@ -72,7 +73,7 @@ internal sealed class NodeSimulation : ITaskObserver
         }
     }
 
-    public string Report => $"{_submitted} submitted, {_told} ended, {_lifted} lifted, {_tombstones} tombstones, {_held} held back by the node";
+    public string Report => $"{_submitted} submitted, {_told} ended, {_lifted} lifted, {_tombstones} tombstones, {_held} held back by the node, {_passed} passed";
 
     public void Run(long steps)
     {
@@ -130,6 +131,14 @@ internal sealed class NodeSimulation : ITaskObserver
         var slot = record.Slot;
         Check(!_tasks[slot].Live && !_tasks[slot].InScheduler, "a slot in use was rented");
         var id = _lifecycle.Admit(record, this, slot);
+        var lone = _inScheduler == 0 && _free[pool] > 0 && _out < _nodeSlots;
+        if (_random.Next(2) == 0 && _scheduler.TryPass(pool))
+        {
+            Check(lone, "a task passed others that wait, or took a slot that was not there");
+            Pass(id, pool, level, tenant, record);
+            return;
+        }
+
         _scheduler.Enqueue(slot, pool, level, tenant);
         _tasks[slot] = new ModelTask
         {
@@ -141,6 +150,19 @@ internal sealed class NodeSimulation : ITaskObserver
         _waitingAt[(pool * Scheduler.Levels) + level]++;
         _inScheduler++;
         _submitted++;
+    }
+
+    /// <summary>Started without having waited.</summary>
+    private void Pass(TaskId id, int pool, byte level, int tenant, TaskRecord record)
+    {
+        _tasks[record.Slot] = new ModelTask { Id = id, Pool = pool, Level = level, Tenant = tenant, Since = Now, Live = true };
+        _submitted++;
+        _passed++;
+        _free[pool]--;
+        _out++;
+        Check(_lifecycle.TryStart(record, _time.GetTimestamp(), running: true), "a task that was just admitted had ended");
+        _tasks[record.Slot].Place = _running.Count;
+        _running.Add(record.Slot);
     }
 
     private void Dispatch()
