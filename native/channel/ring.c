@@ -57,6 +57,10 @@ static wy_status allocate(const wy_writer *writer, uint32_t length, wy_claim *cl
     return WY_OK;
 }
 
+void wy_writer_prepare(const wy_writer *writer) {
+    wy_prefetch_write(&writer->ring[writer->tail & writer->mask]);
+}
+
 wy_status wy_writer_claim(wy_writer *writer, uint32_t length, int whole, wy_claim *claim) {
     if (writer->tail - writer->head >= writer->slots) {
         wy_status status = writer_refresh(writer);

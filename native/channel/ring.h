@@ -42,6 +42,9 @@ typedef struct wy_reader {
 /* `file` is the writer's own file, `arena_end` room for `file->slots` numbers. */
 void wy_writer_init(wy_writer *writer, wy_channel_header *file, const wy_channel_header *peer, uint64_t *arena_end);
 
+/* Asks for the line of the next slot, which the consumer has read: it comes while the producer works. */
+void wy_writer_prepare(const wy_writer *writer);
+
 /* Room for `length` bytes in the next slot: inline when whole and small, else in the arena. WY_FULL; WY_TOO_BIG above
  * chunk_limit; WY_CORRUPT: the consumer's head is impossible. */
 wy_status wy_writer_claim(wy_writer *writer, uint32_t length, int whole, wy_claim *claim);

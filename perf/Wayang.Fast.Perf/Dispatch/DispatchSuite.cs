@@ -76,8 +76,11 @@ public sealed class DispatchSuite(Func<SuiteContext, DispatchMode, DispatchTarge
         using (var spinning = open(context, DispatchMode.Spin))
         {
             context.Tell("dispatch, spinning");
-            results.Add(RoundTrip(context, "dispatch.spin.rtt", spinning, context.Scale(400_000), payload));
-            results.Add(Throughput(context, "dispatch.spin.throughput", spinning, context.Scale(1_000_000), line));
+            var (few, many) = (context.Scale(400_000), context.Scale(1_000_000));
+            results.Add(Measurement.Of("dispatch.spin.rtt", "ns", Better.Lower, Rounds.Bracket(
+                context.Rounds, Quantity.Time, () => spinning.MeasureRoundTrip(PayloadBytes, few), payload)));
+            results.Add(Measurement.Of("dispatch.spin.throughput", "tasks/s", Better.Higher, Rounds.Bracket(
+                context.Rounds, Quantity.Rate, () => spinning.MeasureThroughput(Window, many), () => 1e9 / line())));
         }
 
         if (PerfNode.HasPython(context))
