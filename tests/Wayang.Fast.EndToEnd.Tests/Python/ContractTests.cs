@@ -2,6 +2,7 @@ using System.Text.Json;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.EndToEnd.Tests.InProcess;
+using Wayang.Fast.Execution;
 using Xunit;
 
 namespace Wayang.Fast.EndToEnd.Tests.Python;
@@ -144,11 +145,14 @@ public sealed class ContractTests : IAsyncLifetime
     [Fact]
     public async Task Context_that_was_kept_says_whose_it_was()
     {
-        var first = await _node.RunAsync("keeps");
+        using var node = new PythonNode(new RuntimeOptions { MaxWorkersPerPool = 1 }); // the same worker both times
+        await node.PutAsync(PythonNode.Source("contract.py"));
+        var first = await node.RunAsync("keeps");
         Assert.Equal($"{first.Id} False", first.Text);
-        var second = await _node.RunAsync("keeps");
+        var second = await node.RunAsync("keeps");
         Assert.Equal($"{first.Id} True", second.Text);
-        Assert.Null(Snapshot(second.Id).Progress);
+        Assert.Null(node.Node.Tasks.Get(second.Id, 0, out var snapshot));
+        Assert.Null(snapshot!.Progress);
     }
 
     [Fact]
