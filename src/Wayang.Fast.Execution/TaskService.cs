@@ -98,7 +98,7 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.Internal, "a target of another runtime");
         }
 
-        // The completion thread, from an observer: what it submits leaves with the end of its turn, from pools of its own.
+        // An observer on the completion thread: what it submits leaves at the end of its turn, and costs no interlocked operations before.
         var deferring = shard.IsDeferring;
         if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
         {
