@@ -51,15 +51,6 @@ static inline void wy_full_fence(void) {
 #endif
 }
 
-/* Asks for the line of `place` to be written soon, without waiting. Changes nothing. */
-static inline void wy_prefetch_write(const void *place) {
-#if defined(__x86_64__)
-    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)place));
-#else
-    __builtin_prefetch(place, 1);
-#endif
-}
-
 static inline void wy_pause(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -53,8 +53,10 @@ void wy_wait_requests(wy_worker_end *end) {
     wy_release32(&end->w->sleeping, end->number);
     /* SYNC POINT: partner is the daemon's fence between its request and its look at `sleeping` (RequestWriter.Publish). */
     wy_full_fence();
-    if (!wy_reader_ready(&end->requests)) {
-        (void)wy_futex_wait(&end->d->doorbell, value, WY_SLEEP_TIMEOUT_MS);
+    if (!wy_reader_ready(&end->requests) &&
+        wy_futex_wait(&end->d->doorbell, value, WY_SLEEP_TIMEOUT_MS) == WY_TIMEOUT &&
+        wy_acquire64(&end->d->head) != end->completions.tail) {
+        end->rung_for = 0; /* the ring was taken before the daemon saw it (code that reads the doorbell can): once more */
     }
     wy_release32(&end->w->sleeping, 0);
 }

@@ -15,7 +15,7 @@ void wy_writer_init(wy_writer *writer, wy_channel_header *file, const wy_channel
     writer->mask = writer->slots - 1;
     writer->arena_bytes = file->arena_bytes;
     writer->chunk_limit = chunk_limit(writer->arena_bytes);
-    writer->ring = (wy_slot *)(void *)(base + WY_CHANNEL_HEADER_BYTES);
+    writer->ring = (wy_ring_slot *)(void *)(base + WY_CHANNEL_HEADER_BYTES);
     writer->arena = base + WY_CHANNEL_HEADER_BYTES + WY_CHANNEL_RING_BYTES(writer->slots);
     writer->peer_head = &peer->head;
     writer->arena_end = arena_end;
@@ -57,10 +57,6 @@ static wy_status allocate(const wy_writer *writer, uint32_t length, wy_claim *cl
     return WY_OK;
 }
 
-void wy_writer_prepare(const wy_writer *writer) {
-    wy_prefetch_write(&writer->ring[writer->tail & writer->mask]);
-}
-
 wy_status wy_writer_claim(wy_writer *writer, uint32_t length, int whole, wy_claim *claim) {
     if (writer->tail - writer->head >= writer->slots) {
         wy_status status = writer_refresh(writer);
@@ -71,7 +67,7 @@ wy_status wy_writer_claim(wy_writer *writer, uint32_t length, int whole, wy_clai
             return WY_FULL;
         }
     }
-    claim->slot = &writer->ring[writer->tail & writer->mask];
+    claim->slot = &writer->ring[writer->tail & writer->mask].slot;
     claim->length = length;
     if (whole && length <= WY_CHANNEL_INLINE_BYTES) {
         claim->payload = claim->slot->payload.bytes;
@@ -119,7 +115,7 @@ void wy_reader_init(wy_reader *reader, const wy_channel_header *peer, wy_channel
     reader->slots = peer->slots;
     reader->mask = reader->slots - 1;
     reader->arena_bytes = peer->arena_bytes;
-    reader->ring = (const wy_slot *)(const void *)(base + WY_CHANNEL_HEADER_BYTES);
+    reader->ring = (const wy_ring_slot *)(const void *)(base + WY_CHANNEL_HEADER_BYTES);
     reader->arena = base + WY_CHANNEL_HEADER_BYTES + WY_CHANNEL_RING_BYTES(reader->slots);
     reader->own_head = &file->head;
 }
@@ -129,11 +125,11 @@ static uint64_t empty_sequence(const wy_reader *reader) {
 }
 
 int wy_reader_ready(const wy_reader *reader) {
-    return wy_acquire64(&reader->ring[reader->position & reader->mask].sequence) != empty_sequence(reader);
+    return wy_acquire64(&reader->ring[reader->position & reader->mask].slot.sequence) != empty_sequence(reader);
 }
 
 wy_status wy_reader_read(const wy_reader *reader, wy_slot *copy) {
-    const wy_slot *shared = &reader->ring[reader->position & reader->mask];
+    const wy_slot *shared = &reader->ring[reader->position & reader->mask].slot;
     /* SYNC POINT: partner is the producer's release store of `sequence` (wy_writer_commit; RequestWriter.WriteSlot). */
     uint64_t sequence = wy_acquire64(&shared->sequence);
     if (sequence != reader->position + 1) {

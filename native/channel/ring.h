@@ -11,7 +11,7 @@
 #include "channel/layout.h"
 
 typedef struct wy_writer {
-    wy_slot *ring;
+    wy_ring_slot *ring;
     uint8_t *arena;
     const uint64_t *peer_head; /* in the consumer's file */
     uint64_t *arena_end;       /* [slots], private: arena position right after each slot's payload */
@@ -31,7 +31,7 @@ typedef struct wy_claim {
 } wy_claim;
 
 typedef struct wy_reader {
-    const wy_slot *ring;
+    const wy_ring_slot *ring;
     const uint8_t *arena;
     uint64_t *own_head; /* in our own file */
     uint64_t slots, mask, arena_bytes;
@@ -41,9 +41,6 @@ typedef struct wy_reader {
 
 /* `file` is the writer's own file, `arena_end` room for `file->slots` numbers. */
 void wy_writer_init(wy_writer *writer, wy_channel_header *file, const wy_channel_header *peer, uint64_t *arena_end);
-
-/* Asks for the line of the next slot, which the consumer has read: it comes while the producer works. */
-void wy_writer_prepare(const wy_writer *writer);
 
 /* Room for `length` bytes in the next slot: inline when whole and small, else in the arena. WY_FULL; WY_TOO_BIG above
  * chunk_limit; WY_CORRUPT: the consumer's head is impossible. */

@@ -19,6 +19,7 @@ static const struct {
     {"Version", WY_CHANNEL_VERSION},
     {"HeaderBytes", WY_CHANNEL_HEADER_BYTES},
     {"SlotBytes", sizeof(wy_slot)},
+    {"SlotStride", sizeof(wy_ring_slot)},
     {"InlineBytes", WY_CHANNEL_INLINE_BYTES},
     {"InlineReference", WY_CHANNEL_INLINE_REFERENCE},
     {"MinSlots", WY_CHANNEL_MIN_SLOTS},

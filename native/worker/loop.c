@@ -183,7 +183,6 @@ int wy_worker_run(wy_image *image, const wy_channel_header *d, wy_channel_header
         own_slot own;
         status = wy_reader_read(&worker->end.requests, &own.slot);
         if (status == WY_OK) {
-            wy_writer_prepare(&worker->end.completions);
             status = serve(worker, &own);
         } else if (status == WY_EMPTY) {
             wy_flush(&worker->end, 1);

@@ -12,6 +12,9 @@ public static class ChannelLayout
     public const uint Version = 1;
     public const int HeaderBytes = 4096;
     public const int SlotBytes = 64;
+
+    /// <summary>Bytes from one slot of a ring to the next.</summary>
+    public const int SlotStride = 128;
     public const int InlineBytes = 48;
     public const byte InlineReference = 255;
     public const int MinSlots = 8;
@@ -58,7 +61,7 @@ public static class ChannelLayout
     public const byte LogWarning = 18;
     public const byte LogError = 19;
 
-    internal static long RingBytes(int slots) => (((long)slots * SlotBytes) + 4095) & ~4095L;
+    internal static long RingBytes(int slots) => (((long)slots * SlotStride) + 4095) & ~4095L;
 
     /// <summary>The native library's own view of the layout and of the ABI's structs, as name=value lines.</summary>
     internal static unsafe string ReadNative()
@@ -72,8 +75,8 @@ public static class ChannelLayout
     internal static int ChunkLimit(int arenaBytes) => Math.Min(MaxChunkBytes, arenaBytes / 4);
 }
 
-/// <summary>One slot of a ring.</summary>
-[StructLayout(LayoutKind.Explicit, Size = ChannelLayout.SlotBytes)]
+/// <summary>One slot of a ring, with the unused line behind it.</summary>
+[StructLayout(LayoutKind.Explicit, Size = ChannelLayout.SlotStride)]
 internal unsafe struct ChannelSlot
 {
     [FieldOffset(0)] public ulong Sequence;

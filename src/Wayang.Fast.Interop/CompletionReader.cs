@@ -169,10 +169,7 @@ public sealed unsafe class CompletionReader
         uint waiting = Barriers.Acquire(_peerWantsSpace);
         if (waiting != 0 && waiting != _rungFor)
         {
-            _rungFor = waiting;
-            SpaceRings++;
-            Barriers.Increment(_doorbell);
-            _ = NativeMethods.wayang_futex_wake(_doorbell, 1);
+            RingForSpace(waiting);
         }
     }
 
@@ -206,6 +203,16 @@ public sealed unsafe class CompletionReader
 
     /// <summary>The completion thread is awake: the worker need not ring.</summary>
     public void CancelSleep() => Barriers.Release(_ownSleeping, 0u);
+
+    // Not inlined: a caller would set up the frame of the call into native code even where it does not ring.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void RingForSpace(uint wait)
+    {
+        _rungFor = wait;
+        SpaceRings++;
+        Barriers.Increment(_doorbell);
+        _ = NativeMethods.wayang_futex_wake(_doorbell, 1);
+    }
 
     private string? CheckGrammar(uint ticket, byte kind, bool first, bool last, uint length, ulong total)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Wayang.Fast.Interop;
 
 /// <summary>An eventfd of our own, to wake a thread that waits in a <see cref="Poller"/>. Any thread may signal.</summary>
@@ -15,6 +17,8 @@ public sealed unsafe class EventSignal : IDisposable
 
     public int Descriptor => _handle.Descriptor;
 
+    // Not inlined: a caller would set up the frame of the call into native code even where it does not signal.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void Signal()
     {
         // Would block only when 2^64 - 2 signals are pending: then the waiter is awake anyway.

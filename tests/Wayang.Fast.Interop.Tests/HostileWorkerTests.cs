@@ -56,7 +56,7 @@ public sealed class HostileWorkerTests
             for (RingStatus status = RingStatus.Ok; status != RingStatus.Corrupt && position < 200; mutations++)
             {
                 Craft(random, slot, position, position == 0);
-                RandomAccess.Write(file, slot, Ring + (int)((position % Slots) * ChannelLayout.SlotBytes));
+                RandomAccess.Write(file, slot, Ring + (int)((position % Slots) * ChannelLayout.SlotStride));
                 MutateHeader(random, file);
                 status = reader.TryRead(scratch.AsSpan(0, ChannelLayout.MaxChunkBytes), out Completion completion);
                 seen[(int)status]++;
@@ -271,6 +271,6 @@ public sealed class HostileWorkerTests
         BinaryPrimitives.WriteUInt32LittleEndian(slot[16..], offset);
         BinaryPrimitives.WriteUInt32LittleEndian(slot[20..], bytes);
         BinaryPrimitives.WriteUInt64LittleEndian(slot[24..], total);
-        RandomAccess.Write(file, slot, Ring + (index * ChannelLayout.SlotBytes));
+        RandomAccess.Write(file, slot, Ring + (index * ChannelLayout.SlotStride));
     }
 }

@@ -52,7 +52,7 @@ public sealed class LayoutTests
     [Fact]
     public void Structs_have_the_sizes_of_the_header()
     {
-        Assert.Equal(Native["SlotBytes"], (ulong)Unsafe.SizeOf<ChannelSlot>());
+        Assert.Equal(Native["SlotStride"], (ulong)Unsafe.SizeOf<ChannelSlot>());
         Assert.Equal(Native["sizeof.error"], (ulong)Unsafe.SizeOf<NativeError>());
         Assert.Equal(Native["sizeof.geometry"], (ulong)Unsafe.SizeOf<NativeGeometry>());
         Assert.Equal(Native["sizeof.channel"], (ulong)Unsafe.SizeOf<NativeChannel>());

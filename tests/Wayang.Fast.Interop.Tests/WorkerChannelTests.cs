@@ -136,7 +136,8 @@ public sealed class WorkerChannelTests
     public void Windows_of_64_keep_order_and_lose_nothing()
     {
         const int Total = 300_000;
-        using var worker = new WorkerProcess(new ChannelGeometry());
+        var slots = ChannelGeometry.SlotsFor(64);
+        using var worker = new WorkerProcess(new ChannelGeometry { RequestSlots = slots, CompletionSlots = slots });
         uint next = 0;
         uint expected = 0;
         byte[] scratch = new byte[ChannelLayout.MaxChunkBytes];

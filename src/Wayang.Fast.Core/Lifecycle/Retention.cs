@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
 namespace Wayang.Fast.Core.Lifecycle;
@@ -11,7 +12,7 @@ public sealed record RetentionOptions(int Count, TimeSpan Time, long MaxBytes)
     public static RetentionOptions Default { get; } = new(100_000, TimeSpan.FromMinutes(10), 256L << 20);
 }
 
-/// <summary>The ended tasks in the order of their ends, as a ring of slots. Completion thread only; gauges from any thread.</summary>
+/// <summary>The ended tasks in the order of their ends, as a ring. Completion thread only; gauges from any thread.</summary>
 internal sealed class Retention
 {
     private readonly Entry[] _ring;
@@ -24,10 +25,10 @@ internal sealed class Retention
     private long _seen;
     private long _bytes;
 
-    [StructLayout(LayoutKind.Sequential)]
+    [StructLayout(LayoutKind.Auto)]
     private struct Entry
     {
-        public int Slot;
+        public TaskRecord Record;
         public long Bytes;
         public long Ended;
     }
@@ -57,10 +58,10 @@ internal sealed class Retention
     /// <summary>There is no room: something must be taken before the next <see cref="Append"/>.</summary>
     public bool IsFull => _tail - _head == _ring.Length;
 
-    public void Append(int slot, long bytes, long now)
+    public void Append(TaskRecord record, long bytes, long now)
     {
         ref var entry = ref _ring[(int)_tail & _mask];
-        entry.Slot = slot;
+        entry.Record = record;
         entry.Bytes = bytes;
         entry.Ended = now;
         Volatile.Write(ref _bytes, _bytes + bytes);
@@ -68,9 +69,9 @@ internal sealed class Retention
     }
 
     /// <summary>Goes through what was appended, each once. Before anything is taken.</summary>
-    public bool TryVisitNew(out int slot)
+    public bool TryVisitNew(out TaskRecord record)
     {
-        slot = _ring[(int)_seen & _mask].Slot;
+        record = _ring[(int)_seen & _mask].Record;
         if (_seen == _tail)
         {
             return false;
@@ -81,43 +82,43 @@ internal sealed class Retention
     }
 
     /// <summary>Takes the oldest when there are too many or they hold too much.</summary>
-    public bool TryTakeExcess(out int slot)
+    public bool TryTakeExcess([NotNullWhen(true)] out TaskRecord? record)
     {
         if (_tail != _head && (_tail - _head > _maxCount || _bytes > _maxBytes))
         {
-            slot = Take();
+            record = Take();
             return true;
         }
 
-        slot = -1;
+        record = null;
         return false;
     }
 
     /// <summary>The one that the next end pushes out, if there are as many as there may be.</summary>
-    public bool TryPeekNext(out int slot)
+    public bool TryPeekNext(out TaskRecord record)
     {
-        slot = _ring[(int)_head & _mask].Slot;
+        record = _ring[(int)_head & _mask].Record;
         return _tail - _head >= _maxCount && _tail != _head;
     }
 
     /// <summary>Takes the oldest when its time is over.</summary>
-    public bool TryTakeExpired(long now, out int slot)
+    public bool TryTakeExpired(long now, [NotNullWhen(true)] out TaskRecord? record)
     {
         if (_tail != _head && now - _ring[(int)_head & _mask].Ended > _maxTicks)
         {
-            slot = Take();
+            record = Take();
             return true;
         }
 
-        slot = -1;
+        record = null;
         return false;
     }
 
-    private int Take()
+    private TaskRecord Take()
     {
         ref var entry = ref _ring[(int)_head & _mask];
         Volatile.Write(ref _bytes, _bytes - entry.Bytes);
         Volatile.Write(ref _head, _head + 1);
-        return entry.Slot;
+        return entry.Record;
     }
 }

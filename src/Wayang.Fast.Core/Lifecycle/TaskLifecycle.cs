@@ -281,9 +281,9 @@ public sealed partial class TaskLifecycle
     public void ForgetExcess(long now)
     {
         RecordTimes();
-        while (_retention.TryTakeExcess(out var slot) || _retention.TryTakeExpired(now, out slot))
+        while (_retention.TryTakeExcess(out var record) || _retention.TryTakeExpired(now, out record))
         {
-            Evict(slot);
+            Evict(record);
         }
     }
 
@@ -291,7 +291,7 @@ public sealed partial class TaskLifecycle
     /// The record that the next end will push out, if there are as many as there may be. It was used so long ago that it stands in no
     /// cache: asked for early, its memory comes beside other work. Completion thread only.
     /// </summary>
-    public TaskRecord? NextToForget => _retention.TryPeekNext(out var slot) ? _table[slot] : null;
+    public TaskRecord? NextToForget => _retention.TryPeekNext(out var record) ? record : null;
 
     /// <summary>Forgets up to <paramref name="limit"/> tasks whose time is over. Completion thread; End does it too, this is for quiet times.</summary>
     /// <returns>How many were forgotten.</returns>
@@ -301,9 +301,9 @@ public sealed partial class TaskLifecycle
         var now = _time.GetTimestamp();
         _clock.Synchronize(_time, now);
         var done = 0;
-        while (done < limit && (_retention.TryTakeExpired(now, out var slot) || _retention.TryTakeExcess(out slot)))
+        while (done < limit && (_retention.TryTakeExpired(now, out var record) || _retention.TryTakeExcess(out record)))
         {
-            Evict(slot);
+            Evict(record);
             done++;
         }
 
@@ -312,9 +312,9 @@ public sealed partial class TaskLifecycle
 
     private void RecordTimes()
     {
-        while (_retention.TryVisitNew(out var slot))
+        while (_retention.TryVisitNew(out var record))
         {
-            Times.Record(_table[slot]);
+            Times.Record(record);
         }
     }
 
@@ -353,7 +353,7 @@ public sealed partial class TaskLifecycle
                 ForgetExcess(now);
             }
 
-            _retention.Append(record.Slot, record.PooledBytes, now);
+            _retention.Append(record, record.PooledBytes, now);
         }
     }
 
@@ -397,9 +397,8 @@ public sealed partial class TaskLifecycle
         observer.OnTaskEnded(record, token);
     }
 
-    private void Evict(int slot)
+    private void Evict(TaskRecord record)
     {
-        var record = _table[slot];
         var word = Volatile.Read(ref record.Word);
         while (true)
         {

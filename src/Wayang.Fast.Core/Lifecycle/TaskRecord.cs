@@ -114,7 +114,16 @@ public sealed class TaskRecord : ITaskView
     internal long PooledBytes =>
         Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0);
 
-    internal void SetCause(in TaskCause cause) => _cause = cause;
+    internal void SetCause(in TaskCause cause)
+    {
+        if (cause.Detail is null && cause.Traceback is null)
+        {
+            _cause = new TaskCause(cause.Type, cause.Value); // most are so, and to copy references costs more
+            return;
+        }
+
+        _cause = cause;
+    }
 
     /// <summary>The buffer of a stream if there is one.</summary>
     internal PayloadBuffer? Stream(OutputStream stream) => stream switch

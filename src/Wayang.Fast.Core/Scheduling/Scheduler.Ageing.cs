@@ -19,6 +19,7 @@ public sealed partial class Scheduler
     private double _millisecondsPerTick;
     private uint _interval;
     private uint _now;
+    private long _nextMillisecond; // timestamp up to which _now holds
     private uint _nextLook;
     private int _lookPool = -1;
     private int _operations = OperationsPerTurn;
@@ -33,7 +34,13 @@ public sealed partial class Scheduler
     public void Advance(long timestamp)
     {
         _operations = 0;
+        if (timestamp < _nextMillisecond && _lookPool < 0)
+        {
+            return;
+        }
+
         _now = (uint)(long)((timestamp - _start) * _millisecondsPerTick);
+        _nextMillisecond = _start + (long)((_now + 1L) / _millisecondsPerTick);
         if (_lookPool < 0 && (int)(_now - _nextLook) >= 0)
         {
             _nextLook = _now + _interval;

@@ -87,13 +87,13 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     /// <summary>Frees an in-flight entry and ends its task. False when the ticket is not in flight.</summary>
     public bool EndCall(CallWorker worker, int index, TaskState state, in TaskCause cause, bool workerServes)
     {
-        ref var entry = ref worker.Entries[index];
-        if (entry.Ticket == 0)
-        {
-            return false;
-        }
+        ref readonly var entry = ref worker.Entries[index];
+        return entry.Ticket != 0 && EndCall(worker, index, table[entry.Record], state, cause, workerServes);
+    }
 
-        var record = table[entry.Record];
+    private bool EndCall(CallWorker worker, int index, TaskRecord record, TaskState state, in TaskCause cause, bool workerServes)
+    {
+        ref var entry = ref worker.Entries[index];
         Volatile.Write(ref entry.Deadline, long.MaxValue);
         Volatile.Write(ref entry.Ticket, 0);
         if (worker.PendingEnds[index].HasValue)
@@ -218,11 +218,11 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
             if (record.CancelRequested)
             {
-                EndCall(worker, index, TaskState.Cancelled, new TaskCause(CauseType.Cancelled), workerServes: true);
+                EndCall(worker, index, record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled), workerServes: true);
                 return;
             }
 
-            EndCall(worker, index, TaskState.Succeeded, new TaskCause(CauseType.Exit), workerServes: true);
+            EndCall(worker, index, record, TaskState.Succeeded, new TaskCause(CauseType.Exit), workerServes: true);
             return;
         }
 
@@ -230,11 +230,11 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         record.Output.Clear();
         if (record.CancelRequested)
         {
-            EndCall(worker, index, TaskState.Cancelled, new TaskCause(CauseType.Cancelled, 0, detail, traceback), workerServes: true);
+            EndCall(worker, index, record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled, 0, detail, traceback), workerServes: true);
             return;
         }
 
-        EndCall(worker, index, TaskState.Failed, new TaskCause(CauseType.Exception, 0, detail, traceback), workerServes: true);
+        EndCall(worker, index, record, TaskState.Failed, new TaskCause(CauseType.Exception, 0, detail, traceback), workerServes: true);
     }
 
     private string? ApplyLog(TaskRecord record, ReadOnlySpan<byte> payload)

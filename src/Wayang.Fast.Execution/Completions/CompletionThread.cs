@@ -23,6 +23,7 @@ internal sealed class CompletionThread : IDisposable
     private const int SpinMicrosecondsPerLook = 50;
     private const int SpinLooksPerClock = 256;
     private const int ItemsPerClock = 16;
+    private const int TurnsPerClock = 4;
 
     // A task's record with its two buffers, which are allocated one after the other.
     private const int RecordBytes = 640;
@@ -45,6 +46,7 @@ internal sealed class CompletionThread : IDisposable
     private readonly TurnClock _clock;
     private readonly long _lookTicks;
     private long _looked;
+    private int _turnsSinceClock;
     private int _signalled;
     private int _takeOver;
     private bool _ended;
@@ -235,21 +237,25 @@ internal sealed class CompletionThread : IDisposable
     {
         ExecuteCommands();
         _lifecycle.EndBatch();
-        foreach (var worker in _pollList)
+        if (_spinTicks > 0 && ++_turnsSinceClock >= TurnsPerClock)
         {
-            worker.Reader.PublishHead();
-        }
-
-        if (_spinTicks > 0)
-        {
-            // For the next turn: at its start nothing would run beside this.
+            // For the next turns: at their start nothing would run beside this. Turns without a wait are shorter than a microsecond.
+            _turnsSinceClock = 0;
             _clock.Read();
+            PublishHeads();
         }
 
-        _lifecycle.ForgetExcess(_clock.Now);
         if (_lifecycle.NextToForget is { } next)
         {
             Processor.Prefetch(next, RecordBytes);
+        }
+    }
+
+    private void PublishHeads()
+    {
+        foreach (var worker in _pollList)
+        {
+            worker.Reader.PublishHead();
         }
     }
 
@@ -287,6 +293,7 @@ internal sealed class CompletionThread : IDisposable
                 continue;
             }
 
+            PublishHeads();
             _clock.Read();
             until = until == 0 ? _clock.Now + _spinTicks : until;
             if (_clock.Now >= until)

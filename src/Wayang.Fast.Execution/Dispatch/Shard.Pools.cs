@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Workers;
@@ -13,6 +14,8 @@ internal sealed partial class Shard
     /// <summary>Workers that were asked for and did not become ready.</summary>
     public long StartFailures { get; private set; }
 
+    // Not inlined into each round: most have no event.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Handle(in ShardEvent item)
     {
         switch (item.Kind)
@@ -240,7 +243,6 @@ internal sealed partial class Shard
         {
             // Its channel may be unmapped before this round publishes.
             worker.Touched = false;
-            _touched.Remove(worker);
         }
 
         MarkDirty(worker.Pool);

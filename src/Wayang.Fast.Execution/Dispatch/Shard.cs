@@ -6,7 +6,6 @@ using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
-using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Dispatch;
 
@@ -20,6 +19,7 @@ internal sealed partial class Shard
 {
     private const int MaxRounds = 16;
     private const byte KindCall = 1;
+    private static readonly long s_ticksPerMillisecond = Stopwatch.Frequency / 1000;
 
     private readonly LiveOptions _options;
     private readonly TaskTable _table;
@@ -30,13 +30,12 @@ internal sealed partial class Shard
     private readonly InboxItem[] _drained = new InboxItem[1024];
     private readonly List<WorkerPool?> _pools = [];
     private readonly List<WorkerPool?> _byScheduler = [];
-    private readonly List<WorkerPool> _dirtyPools = [];
-    private readonly List<CallWorker> _touched = [];
+    private readonly Gathering<WorkerPool> _dirtyPools = new();
+    private readonly Gathering<CallWorker> _touched = new();
     private readonly ConcurrentQueue<ShardEvent> _events = new();
     private readonly ReleasedWorkers _released = new();
 
-    // What the completion thread gave back in this turn, and what a round took out of the queue's bounds.
-    private readonly List<CallWorker> _turnReleased = [];
+    // What a round took out of the queue's bounds.
     private int _dispatchedTasks;
     private long _dispatchedBytes;
 
@@ -44,7 +43,6 @@ internal sealed partial class Shard
     private int _posted;
     private int _handled;
     private int _requests;
-    private int _deferringThread;
     private bool _completing;
 
     // One look at the clock for all that a round dispatches: a look costs as much as a tenth of a task's way.
@@ -79,15 +77,6 @@ internal sealed partial class Shard
 
     public Faults Faults { get; } = new();
 
-    /// <summary>What the completion thread admitted in its turn; settled at the turn's end.</summary>
-    public AdmissionBatch Admissions { get; } = new();
-
-    /// <summary>The completion thread's timestamp; kept by it.</summary>
-    public TurnClock Clock { get; } = new();
-
-    /// <summary>This is the completion thread, inside its turn.</summary>
-    public bool IsDeferring => Environment.CurrentManagedThreadId == _deferringThread;
-
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
     /// <param name="slot">Of the task table.</param>
     /// <param name="pool">Its pool's number.</param>
@@ -96,40 +85,13 @@ internal sealed partial class Shard
     /// <param name="deferring"><see cref="IsDeferring"/>, which the caller has asked already.</param>
     public void Submit(int slot, int pool, byte level, int tenant, bool deferring)
     {
-        _inbox.Push(slot, pool, level, tenant);
-        if (!deferring)
+        if (deferring)
         {
-            Pump();
-        }
-    }
-
-    /// <summary>The completion thread defers the dispatch of what it submits to the end of its batch. That thread only.</summary>
-    public void BeginDeferring() => _deferringThread = Environment.CurrentManagedThreadId;
-
-    public void EndDeferring()
-    {
-        _deferringThread = 0;
-        if (!Faults.Hit(FaultPoint.PumpLost) && Interlocked.CompareExchange(ref _requests, 1, 0) == 0)
-        {
-            // The usual case: nobody else is at it, so what this thread gave back needs no hand-over.
-            foreach (var worker in _turnReleased)
-            {
-                worker.ReleasedInTurn = false;
-                CollectReleased(worker, Clock.Now);
-            }
-
-            _turnReleased.Clear();
-
-            // Most of it leaves the queue in the round that follows: only the difference is counted.
-            _dispatchedTasks -= Admissions.Tasks;
-            _dispatchedBytes -= Admissions.Bytes;
-            Admissions.Clear();
-            Own(Clock.Now, completing: true);
+            SubmitInTurn(new InboxItem(slot, pool, level, tenant));
             return;
         }
 
-        _admission.Settle(Admissions);
-        HandOverReleased();
+        _inbox.Push(slot, pool, level, tenant);
         Pump();
     }
 
@@ -143,31 +105,6 @@ internal sealed partial class Shard
     {
         _events.Enqueue(item);
         Interlocked.Increment(ref _posted);
-    }
-
-    /// <summary>
-    /// An index of a worker is free again. Completion thread only; the end of its turn makes it known to the owner.
-    /// </summary>
-    public void Release(CallWorker worker, int index)
-    {
-        if (worker.Release(index))
-        {
-            _turnReleased.Add(worker);
-        }
-    }
-
-    private void HandOverReleased()
-    {
-        foreach (var worker in _turnReleased)
-        {
-            worker.ReleasedInTurn = false;
-            if (worker.EnterReleasedQueue())
-            {
-                _released.Push(worker);
-            }
-        }
-
-        _turnReleased.Clear();
     }
 
     /// <summary>
@@ -232,12 +169,13 @@ internal sealed partial class Shard
         // Before the events: a pool's opening is posted before its first task is pushed, so whoever drained the task finds it.
         var count = _inbox.Drain(_drained);
         HandleEvents();
-        if (count != 1 || !TryPass(_drained[0]))
+        if (_completing)
         {
-            for (var i = 0; i < count; i++)
-            {
-                Enqueue(_drained[i]);
-            }
+            EnqueueTurn(count);
+        }
+        else if (count != 1 || !TryPass(_drained[0]))
+        {
+            EnqueueAll(_drained.AsSpan(0, count));
         }
 
         while (_scheduler.TryDequeue(out var item))
@@ -245,16 +183,31 @@ internal sealed partial class Shard
             Dispatch(item);
         }
 
-        PublishTouched();
         ReleaseAdmissions();
-        foreach (var pool in _dirtyPools)
+        for (var i = 0; i < _dirtyPools.Count; i++)
         {
+            var pool = _dirtyPools[i];
             pool.Dirty = false;
             Grow(pool);
         }
 
         _dirtyPools.Clear();
+        if (_completing)
+        {
+            // Before the fence of the publications, which waits until the requests have reached the workers that spin.
+            _lifecycle.ForgetExcess(now);
+        }
+
+        PublishTouched();
         return count == _drained.Length;
+    }
+
+    private void EnqueueAll(ReadOnlySpan<InboxItem> items)
+    {
+        foreach (ref readonly var item in items)
+        {
+            Enqueue(item);
+        }
     }
 
     private void Enqueue(in InboxItem item)
@@ -289,8 +242,12 @@ internal sealed partial class Shard
             return false;
         }
 
-        MarkDirty(pool);
         Dispatch(new ScheduledTask(item.Task, pool.SchedulerId, item.Level));
+        if (pool.Available.Count < _options.Current.SpareWorkers)
+        {
+            MarkDirty(pool); // nothing waits in it, but it may want a spare
+        }
+
         return true;
     }
 
@@ -334,7 +291,7 @@ internal sealed partial class Shard
         entry.Order = worker.NextOrder++;
         entry.OutputTotal = -1;
         entry.OutputKind = 0;
-        var deadline = _now + (long)(record.TimeoutMs * (Stopwatch.Frequency / 1000.0));
+        var deadline = _now + (record.TimeoutMs * s_ticksPerMillisecond);
         Volatile.Write(ref entry.Deadline, deadline);
         Volatile.Write(ref entry.Ticket, ticket);
         record.Ticket = ticket;
@@ -359,78 +316,6 @@ internal sealed partial class Shard
         }
     }
 
-    private void Write(CallWorker worker, TaskRecord record, uint ticket)
-    {
-        if (worker.Uploads.Count == 0
-            && worker.Writer.TryWrite(ticket, record.Function, KindCall, record.Input.Span) == RingStatus.Ok)
-        {
-            Touch(worker);
-            return;
-        }
-
-        // Pinned: the input must stay while chunks of it are still to be written, whatever the worker says meanwhile.
-        if (_lifecycle.TryPin(record.Id, out _))
-        {
-            worker.Uploads.Enqueue(new Upload(ticket, record.Slot));
-        }
-
-        ContinueUploads(worker);
-    }
-
-    /// <summary>Writes chunks until the ring is full; the worker then rings the doorbell when it has consumed some.</summary>
-    private void ContinueUploads(CallWorker worker)
-    {
-        Touch(worker);
-        while (worker.Uploads.TryPeek(out var upload))
-        {
-            var status = WriteChunks(worker, upload);
-            if (status == RingStatus.Full && !worker.UploadsPending)
-            {
-                // Ask, then look once more: what the worker freed before it saw the wish, it rang for nobody.
-                worker.UploadsPending = true;
-                UploadWaits++;
-                worker.Writer.SetWantsSpace(true);
-                status = WriteChunks(worker, upload);
-            }
-
-            if (status == RingStatus.Full)
-            {
-                return;
-            }
-
-            if (status != RingStatus.Ok)
-            {
-                Completion.PostViolation(worker, "moved its head where it cannot be");
-                return;
-            }
-
-            worker.Uploads.Dequeue();
-            _lifecycle.Unpin(_table[upload.Record]);
-        }
-
-        if (worker.UploadsPending)
-        {
-            worker.UploadsPending = false;
-            worker.Writer.SetWantsSpace(false);
-        }
-    }
-
-    /// <returns>Ok when the whole payload is in the ring.</returns>
-    private RingStatus WriteChunks(CallWorker worker, Upload upload)
-    {
-        var record = _table[upload.Record];
-        var written = upload.Written;
-        RingStatus status;
-        do
-        {
-            status = worker.Writer.TryWriteChunk(upload.Ticket, record.Function, KindCall, record.Input.Span, ref written);
-        }
-        while (status == RingStatus.Ok && written < record.Input.Length);
-
-        upload.Written = written;
-        return status;
-    }
-
     private void Touch(CallWorker worker)
     {
         if (!worker.Touched)
@@ -442,10 +327,14 @@ internal sealed partial class Shard
 
     private void PublishTouched()
     {
-        foreach (var worker in _touched)
+        for (var i = 0; i < _touched.Count; i++)
         {
-            worker.Touched = false;
-            worker.Writer.Publish();
+            var worker = _touched[i];
+            if (worker.Touched) // else detached meanwhile
+            {
+                worker.Touched = false;
+                worker.Writer.Publish();
+            }
         }
 
         _touched.Clear();

@@ -54,16 +54,19 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
 
     private CallWorker Create(ulong id, WorkerPool pool)
     {
+        // A worker that serves one task takes one call.
+        var most = pool.TellsFacts ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
+        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : Math.Min(options.Current.CallConcurrency, most);
+        var slots = ChannelGeometry.SlotsFor(concurrency);
         var channel = ChannelMemory.Create(new ChannelGeometry
         {
+            RequestSlots = slots,
+            CompletionSlots = slots,
             WorkerSpin = options.Current.WorkerSpinPauses,
             MaxPayload = options.Current.MaxPayloadBytes,
             Epoch = ++_epoch,
         });
 
-        // A worker that serves one task takes one call.
-        var most = pool.TellsFacts ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
-        var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : Math.Min(options.Current.CallConcurrency, most);
         return new CallWorker(id, pool, channel, concurrency) { StartRequested = Stopwatch.GetTimestamp() };
     }
 

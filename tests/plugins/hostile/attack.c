@@ -22,19 +22,19 @@ void attack_open(attack *a, uint64_t seed) {
     /* From D, which only the daemon writes: our own header may hold what an earlier call left there. */
     a->slots = a->d->peer_slots;
     a->arena_bytes = a->d->peer_arena_bytes;
-    a->ring = (wy_slot *)((uint8_t *)a->w + WY_CHANNEL_HEADER_BYTES);
+    a->ring = (wy_ring_slot *)((uint8_t *)a->w + WY_CHANNEL_HEADER_BYTES);
     a->arena = (uint8_t *)a->ring + WY_CHANNEL_RING_BYTES(a->slots);
     for (uint64_t i = 0; i < a->slots; i++) {
-        if (a->ring[i].sequence > a->position) {
-            a->position = a->ring[i].sequence;
+        if (a->ring[i].slot.sequence > a->position) {
+            a->position = a->ring[i].slot.sequence;
         }
     }
-    const wy_slot *requests = (const wy_slot *)((const uint8_t *)a->d + WY_CHANNEL_HEADER_BYTES);
+    const wy_ring_slot *requests = (const wy_ring_slot *)((const uint8_t *)a->d + WY_CHANNEL_HEADER_BYTES);
     uint64_t newest = 0;
     for (uint64_t i = 0; i < a->d->slots; i++) {
-        if (requests[i].sequence > newest) {
-            newest = requests[i].sequence;
-            a->ticket = requests[i].ticket;
+        if (requests[i].slot.sequence > newest) {
+            newest = requests[i].slot.sequence;
+            a->ticket = requests[i].slot.ticket;
         }
     }
 }
@@ -61,7 +61,7 @@ void attack_publish(attack *a, const wy_slot *slot) {
         attack_ring(a);
         attack_pause();
     }
-    wy_slot *shared = &a->ring[a->position & (a->slots - 1)];
+    wy_slot *shared = &a->ring[a->position & (a->slots - 1)].slot;
     shared->ticket = slot->ticket;
     shared->function = slot->function;
     shared->kind = slot->kind;

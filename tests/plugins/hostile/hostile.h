@@ -20,7 +20,7 @@ typedef struct attack_order {
 typedef struct attack {
     wy_channel_header *w;
     const wy_channel_header *d;
-    wy_slot *ring;
+    wy_ring_slot *ring;
     uint8_t *arena;
     uint64_t slots;
     uint32_t arena_bytes;

@@ -31,7 +31,7 @@ static void publish_reference(attack *a, uint8_t kind, uint32_t offset, uint32_t
 
 /* The sequence of the slot that is due becomes `value`. */
 static void set_sequence(attack *a, uint64_t value) {
-    __atomic_store_n(&a->ring[a->position & (a->slots - 1)].sequence, value, __ATOMIC_RELEASE);
+    __atomic_store_n(&a->ring[a->position & (a->slots - 1)].slot.sequence, value, __ATOMIC_RELEASE);
 }
 
 static void sequence_ahead(attack *a) {
@@ -183,7 +183,7 @@ static void index_not_in_flight(attack *a) {
 
 static void everything_random(attack *a) {
     uint8_t *bytes = (uint8_t *)a->ring;
-    for (uint64_t i = 0; i < a->slots * WY_CHANNEL_SLOT_BYTES; i += sizeof(uint64_t)) {
+    for (uint64_t i = 0; i < a->slots * WY_CHANNEL_SLOT_STRIDE; i += sizeof(uint64_t)) {
         uint64_t word = attack_random(a) | UINT64_C(1) << 63; /* sequences in no lap, whatever the position */
         memcpy(bytes + i, &word, sizeof word);
     }

@@ -35,7 +35,7 @@ static void mutate_head(attack *a) {
 /* A slot that is not due: looked at only when its turn comes. */
 static void mutate_sequence(attack *a) {
     uint64_t offset = 1 + attack_random(a) % (a->slots - 1);
-    wy_slot *slot = &a->ring[(a->position + offset) & (a->slots - 1)];
+    wy_slot *slot = &a->ring[(a->position + offset) & (a->slots - 1)].slot;
     uint64_t truth = slot->sequence;
     __atomic_store_n(&slot->sequence, crafted(a), __ATOMIC_RELEASE);
     attack_ring(a);
@@ -64,7 +64,7 @@ static void mutate_hint(attack *a) {
         __atomic_store_n(&a->w->wants_space, (uint32_t)crafted(a), __ATOMIC_RELEASE);
         break;
     case 4: { /* everything of a slot but its sequence */
-        wy_slot *slot = &a->ring[attack_random(a) % a->slots];
+        wy_slot *slot = &a->ring[attack_random(a) % a->slots].slot;
         write_random(a, (uint8_t *)slot + sizeof slot->sequence, sizeof *slot - sizeof slot->sequence);
         break;
     }
