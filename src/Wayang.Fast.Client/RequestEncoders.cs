@@ -18,7 +18,8 @@ internal static class RequestEncoders
         writer.WriteMapHeader(1 + Count(spec.Image is not null) + Count(spec.Function is not null) + Count(!spec.Data.IsEmpty)
             + Count(spec.Arguments is not null) + Count(spec.Environment is not null) + Count(spec.WorkingDirectory is not null)
             + Count(!spec.Stdin.IsEmpty) + Count(spec.Profile is not null) + Count(spec.Class is not null)
-            + Count(spec.Priority is not null) + Count(timeout > 0) + Count(spec.Reuse != WorkerReuse.Tenant));
+            + Count(spec.Priority is not null) + Count(timeout > 0) + Count(spec.Reuse != WorkerReuse.Tenant)
+            + TermEncoders.Count(spec));
         Text(ref writer, "kind"u8, WireNames.Text(spec.Kind));
         OptionalText(ref writer, "image"u8, spec.Image);
         OptionalText(ref writer, "function"u8, spec.Function);
@@ -51,6 +52,7 @@ internal static class RequestEncoders
         OptionalNumber(ref writer, "priority"u8, spec.Priority);
         OptionalNumber(ref writer, "timeout_ms"u8, timeout > 0 ? timeout : null);
         OptionalText(ref writer, "reuse"u8, spec.Reuse != WorkerReuse.Tenant ? WireNames.Text(spec.Reuse) : null);
+        TermEncoders.Write(ref writer, spec);
     }
 
     public static void Specs(ref MessagePackWriter writer, IReadOnlyList<TaskSpec> specs)

@@ -120,6 +120,11 @@ internal sealed class TaskService(
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
+        if (submission.Terms is { } terms)
+        {
+            record.Terms = terms; // null since the record's last reset
+        }
+
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;

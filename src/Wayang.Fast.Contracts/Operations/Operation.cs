@@ -22,6 +22,9 @@ public enum FieldType : byte
 
     /// <summary>A list of maps with the fields of <c>task.submit</c>.</summary>
     TaskList,
+
+    /// <summary>A map with the keys of <see cref="RequestField.Map"/>.</summary>
+    Map,
 }
 
 /// <summary>One key of a request map.</summary>
@@ -38,6 +41,9 @@ public sealed record RequestField(string Name, FieldType Type, string Doc)
     public long Max { get; init; } = int.MaxValue;
 
     public IReadOnlyList<string> Choices { get; init; } = [];
+
+    /// <summary>The keys of a <see cref="FieldType.Map"/>; read by <see cref="ParameterReader.ReadMap"/>.</summary>
+    public RequestMap? Map { get; init; }
 
     /// <summary>The name as it stands in a frame.</summary>
     public ReadOnlySpan<byte> Utf8Name => _utf8Name;
@@ -85,21 +91,10 @@ public enum OperationKind : byte
     NodeIncidents,
 }
 
-/// <summary>One operation of every front door.</summary>
-public sealed record Operation(
-    OperationKind Kind,
-    string Name,
-    string Doc,
-    IReadOnlyList<RequestField> Request,
-    IReadOnlyList<ResponseField> Response)
+/// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>
+public record RequestMap(string Name, IReadOnlyList<RequestField> Request)
 {
     private readonly RequestField[] _fields = [.. Request];
-    private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
-
-    /// <summary>Who may ask for it: callers with any of these.</summary>
-    public OperationScopes Scopes { get; init; } = OperationScopes.Run;
-
-    public ReadOnlySpan<byte> Utf8Name => _utf8Name;
 
     public ReadOnlySpan<RequestField> Fields => _fields;
 
@@ -128,4 +123,20 @@ public sealed record Operation(
 
         return -1;
     }
+}
+
+/// <summary>One operation of every front door.</summary>
+public sealed record Operation(
+    OperationKind Kind,
+    string Name,
+    string Doc,
+    IReadOnlyList<RequestField> Request,
+    IReadOnlyList<ResponseField> Response) : RequestMap(Name, Request)
+{
+    private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
+
+    /// <summary>Who may ask for it: callers with any of these.</summary>
+    public OperationScopes Scopes { get; init; } = OperationScopes.Run;
+
+    public ReadOnlySpan<byte> Utf8Name => _utf8Name;
 }

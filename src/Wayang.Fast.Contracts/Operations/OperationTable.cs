@@ -18,6 +18,9 @@ public static class TaskField
     public const int Priority = 10;
     public const int TimeoutMs = 11;
     public const int Reuse = 12;
+
+    /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
+    public const int FirstTerm = 13;
     public const int Count = 13;
 }
 
@@ -37,7 +40,7 @@ public static class OperationTable
     public const int MaxPreload = 64;
 
     /// <summary>The most fields of any operation: the size of the array of slots that a request needs.</summary>
-    public const int MaxFields = 16;
+    public const int MaxFields = 40;
 
     /// <summary>The most items of one list of tasks, workers or incidents.</summary>
     public const int MaxListed = 10_000;

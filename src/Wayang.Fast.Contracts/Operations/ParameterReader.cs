@@ -32,7 +32,7 @@ public static class ParameterReader
 
     /// <param name="reader">Stands at the map; stands behind it when null is returned.</param>
     /// <param name="slots">At least as many as the operation has fields, cleared.</param>
-    public static OperationError? Read(Operation operation, ref MessagePackReader reader, scoped Span<ParameterSlot> slots)
+    public static OperationError? Read(RequestMap operation, ref MessagePackReader reader, scoped Span<ParameterSlot> slots)
     {
         if (!reader.TryReadMapHeader(out var pairs))
         {
@@ -76,7 +76,7 @@ public static class ParameterReader
     }
 
     /// <summary>Reads operations without parameters too: nothing, or an empty map, is fine for them.</summary>
-    public static OperationError? Missing(Operation operation, scoped ReadOnlySpan<ParameterSlot> slots)
+    public static OperationError? Missing(RequestMap operation, scoped ReadOnlySpan<ParameterSlot> slots)
     {
         var fields = operation.Fields;
         for (var i = 0; i < fields.Length; i++)
@@ -90,6 +90,18 @@ public static class ParameterReader
         return null;
     }
 
+    /// <summary>Reads the keys of a field that is a map; a refusal names the inner key as <c>field.key</c>.</summary>
+    /// <param name="field">Of type <see cref="FieldType.Map"/>.</param>
+    /// <param name="value">Its value, as its slot says.</param>
+    /// <param name="slots">At least as many as the map has fields, cleared.</param>
+    public static OperationError? ReadMap(RequestField field, ReadOnlySpan<byte> value, scoped Span<ParameterSlot> slots)
+    {
+        var reader = new MessagePackReader(value);
+        return field.Map is { } map && Read(map, ref reader, slots) is { } refusal
+            ? new OperationError(refusal.Code, refusal.Message, $"{field.Name}.{refusal.Field}")
+            : null;
+    }
+
     public static OperationError Refuse(RequestField field, string why) =>
         new(ErrorCode.InvalidArgument, $"'{field.Name}' {why}. {field.Doc}", field.Name);
 
@@ -99,7 +111,7 @@ public static class ParameterReader
         {
             case FieldType.Integer:
                 return ReadInteger(field, ref reader, ref slot);
-            case FieldType.TextList or FieldType.TaskList or FieldType.Environment:
+            case FieldType.TextList or FieldType.TaskList or FieldType.Environment or FieldType.Map:
                 return ReadCollection(field, ref reader, ref slot);
             default:
                 break;
@@ -151,9 +163,16 @@ public static class ParameterReader
     {
         var start = reader.Position;
         var items = reader;
-        if (!items.TryReadArrayHeader(out var count) && (field.Type != FieldType.Environment || !items.TryReadMapHeader(out count)))
+        var count = 0;
+        var isList = field.Type != FieldType.Map && items.TryReadArrayHeader(out count);
+        if (!isList && (field.Type is not (FieldType.Environment or FieldType.Map) || !items.TryReadMapHeader(out count)))
         {
-            return Refuse(field, field.Type == FieldType.Environment ? "is a map or a list" : "is a list");
+            return Refuse(field, field.Type switch
+            {
+                FieldType.Environment => "is a map or a list",
+                FieldType.Map => "is a map",
+                _ => "is a list",
+            });
         }
 
         if (!reader.TrySkip())
@@ -166,7 +185,7 @@ public static class ParameterReader
         return count < field.Min || count > field.Max ? Refuse(field, $"has {count} items; {field.Min} to {field.Max} are taken") : null;
     }
 
-    private static OperationError UnknownKey(Operation operation, ReadOnlySpan<byte> key)
+    private static OperationError UnknownKey(RequestMap operation, ReadOnlySpan<byte> key)
     {
         var name = Encoding.UTF8.GetString(key[..Math.Min(key.Length, MaxQuotedBytes)]);
         var nearest = NearestName.Of(name, operation.Request.Select(static field => field.Name));

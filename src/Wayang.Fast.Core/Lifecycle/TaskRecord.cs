@@ -46,6 +46,9 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Input bytes at admission: what is owed to the gate, whatever becomes of the input.</summary>
     public int AdmittedBytes { get; set; }
     public CommandLine? Command { get; set; }
+
+    /// <summary>What it asked for; null: nothing.</summary>
+    public TaskTerms? Terms { get; set; }
     public CallTarget? Target { get; set; }
 
     public PayloadBuffer Input { get; } = new();
@@ -143,6 +146,7 @@ public sealed class TaskRecord : ITaskView
         _stderr?.Clear();
         _progress?.Clear();
         Command = null;
+        Terms = null;
         Target = null;
         Observer = null;
         Waiters = null;

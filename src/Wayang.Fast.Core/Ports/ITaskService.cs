@@ -129,6 +129,9 @@ public readonly ref struct TaskSubmission
 
     /// <summary>Commands only.</summary>
     public CommandLine? Command { get; init; }
+
+    /// <summary>Null: none.</summary>
+    public TaskTerms? Terms { get; init; }
 }
 
 /// <summary>What a command runs. Immutable; strings hold no NUL.</summary>

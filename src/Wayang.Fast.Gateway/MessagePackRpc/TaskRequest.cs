@@ -39,8 +39,15 @@ internal static class TaskRequest
             return refusal ?? new(ErrorCode.Internal, "The target was neither resolved nor refused.");
         }
 
+        refusal = TermsRequest.Bind(frame, slots, out var terms);
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
         submission = new TaskSubmission
         {
+            Terms = terms,
             Target = target,
             Data = slots[kind == TaskKind.Call ? TaskField.Data : TaskField.Stdin].Of(frame),
             Level = level,

@@ -1,0 +1,21 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+
+namespace Wayang.Fast.Client;
+
+/// <summary>Writes the terms of a task, after its other keys and in the order of the operation table.</summary>
+internal static class TermEncoders
+{
+    /// <summary>How many keys <see cref="Write"/> writes.</summary>
+    public static int Count(TaskSpec spec)
+    {
+        _ = spec;
+        return 0;
+    }
+
+    public static void Write(ref MessagePackWriter writer, TaskSpec spec)
+    {
+        _ = spec;
+        _ = writer;
+    }
+}
