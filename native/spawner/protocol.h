@@ -29,6 +29,9 @@ typedef enum wy_msg_type {
     WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
+    WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
+    WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
+                                   is "granted": the worker offers its proxy's socket there (sandbox/network.h) */
     /* spawner -> daemon */
     WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
     WY_MSG_IMAGE_READY = 33,    /* wy_msg_image_ready + tail: function names, each NUL-terminated, in order */
@@ -37,6 +40,8 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
     WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
     WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
+    WY_MSG_PROFILE_NETWORK = 48, /* wy_msg_profile_network + tail: the destinations, each NUL-terminated; after WELCOME, one for each
+                                    profile of the policy whose network is not "none" */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
 } wy_msg_type;
 
@@ -82,6 +87,32 @@ typedef struct wy_msg_profile {
     uint32_t flags; /* WY_PROFILE_* */
     uint32_t reserved;
 } wy_msg_profile;
+
+typedef struct wy_msg_profile_network {
+    char name[WY_NAME_BYTES];
+    uint32_t network; /* wy_network */
+    uint32_t destination_count;
+    uint32_t usable; /* 0: the policy does not allow the host's network */
+    uint32_t reserved;
+} wy_msg_profile_network;
+
+/* 0 keeps what the base has. Tail: the paths that are kept, then the names of the calls that are taken away, each
+ * NUL-terminated. Every wish is compared with the base's own; one that is not tighter is refused. */
+typedef struct wy_msg_profile_define {
+    char name[WY_NAME_BYTES];
+    char base[WY_NAME_BYTES];
+    uint64_t memory_bytes, tmpfs_bytes, file_bytes;
+    uint32_t pids, open_files;
+    uint32_t network;          /* wy_network, or 0xFFFFFFFF: the base's */
+    uint32_t no_files_written; /* 1: file_bytes is 0 */
+    uint32_t path_count, denied_count;
+} wy_msg_profile_define;
+
+#define WY_DERIVE_MAX_NAMES 128u
+
+typedef struct wy_msg_worker_ref {
+    uint64_t worker_id;
+} wy_msg_worker_ref;
 
 typedef enum wy_image_kind {
     WY_IMAGE_COMMAND = 1, /* no foreign code: forks init processes that execute a command */
@@ -168,5 +199,6 @@ _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
 _Static_assert(sizeof(wy_msg_worker_start) == 40, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 160, "protocol");
 _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
+_Static_assert(sizeof(wy_msg_profile_network) == 80 && sizeof(wy_msg_profile_define) == 176, "protocol");
 
 #endif

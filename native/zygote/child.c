@@ -173,6 +173,9 @@ _Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork 
     sandbox.pids = request->pids < config->pids ? request->pids : config->pids;
     sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes ? request->tmpfs_bytes
                                                                                                  : config->tmpfs_bytes;
+    if (request->network == 1) {
+        sandbox.network_channel = descriptors[config->image_kind == WY_IMAGE_COMMAND ? WY_FORK_COMMAND_FDS : WY_FORK_CALL_FDS];
+    }
     if (config->image_kind == WY_IMAGE_COMMAND) {
         run_command(&sandbox, descriptors);
     }

@@ -75,6 +75,7 @@ static void answer_forked(uint64_t worker, int pidfd) {
 static wy_status check_request(const wy_zygote_state *zygote, const fork_message *message, ssize_t got, uint32_t count,
                                wy_error *error) {
     uint32_t wanted = zygote->config.image_kind == WY_IMAGE_COMMAND ? WY_FORK_COMMAND_FDS : WY_FORK_CALL_FDS;
+    wanted += message->request.network == 1 ? 1 : 0;
     if (got != (ssize_t)sizeof *message || message->header.length != sizeof *message ||
         message->header.type != ZY_FORK || count != wanted) {
         return wy_fail(error, WY_CORRUPT, 0, "fork", "not a ZY_FORK with its %u descriptors", wanted);

@@ -91,6 +91,7 @@ internal static class ResponseDecoders
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,
+            Grants = fields.Texts("grants"),
         };
     }
 
@@ -131,7 +132,12 @@ internal static class ResponseDecoders
                 fields.Text("cgroup_mode"), fields.Texts("features"), fields.Text("note"), fields.Map("limits")?.Numbers() ?? [])
             {
                 Profiles = [.. (fields.Map("profiles")?.Maps() ?? []).Select(static p => new ProfileInfo(
-                    p.Name, p.Fields.Flag("files"), p.Fields.Flag("own_root"), p.Fields.Texts("kinds")))],
+                    p.Name, p.Fields.Flag("files"), p.Fields.Flag("own_root"), p.Fields.Texts("kinds"))
+                {
+                    Network = p.Fields.OptionalText("network") ?? "none",
+                    Destinations = p.Fields.Texts("destinations"),
+                    Inherits = p.Fields.OptionalText("inherits") ?? string.Empty,
+                })],
             }
             : null;
 

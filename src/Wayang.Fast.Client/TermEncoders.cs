@@ -9,13 +9,21 @@ internal static class TermEncoders
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskSpec spec)
     {
-        _ = spec;
-        return 0;
+        return spec.GrantedConnections.Count > 0 ? 1 : 0;
     }
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
-        _ = spec;
-        _ = writer;
+        if (spec.GrantedConnections.Count > 0)
+        {
+            writer.WriteString("grants"u8);
+            writer.WriteMapHeader(1);
+            writer.WriteString("connect"u8);
+            writer.WriteArrayHeader(spec.GrantedConnections.Count);
+            foreach (var destination in spec.GrantedConnections)
+            {
+                writer.WriteString(destination);
+            }
+        }
     }
 }

@@ -29,6 +29,7 @@ internal sealed class LiveOptions(RuntimeOptions start)
         MaxImages = start.MaxImages,
         StallMs = start.StallMs,
         CompletionCpu = start.CompletionCpu,
+        Profiles = start.Profiles,
     };
 
     public RuntimeOptions Replace(RuntimeOptions wanted)

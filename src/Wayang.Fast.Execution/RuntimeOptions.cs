@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using Wayang.Fast.Execution.Isolation;
 
 namespace Wayang.Fast.Execution;
 
@@ -19,6 +20,9 @@ public sealed record RuntimeOptions
 
     /// <summary>What each profile of the policy allows a worker; the spawner refuses more.</summary>
     public IReadOnlyDictionary<string, long> ProfileMemoryBytes { get; init; } = ReadOnlyDictionary<string, long>.Empty;
+
+    /// <summary>Profiles that are tighter than one of the policy's, in an order in which each follows its base; defined when a spawner answers.</summary>
+    public IReadOnlyList<DerivedProfile> Profiles { get; init; } = [];
 
     /// <summary>Idle workers that a pool in use keeps ready beyond the busy ones.</summary>
     public int SpareWorkers { get; init; } = 1;

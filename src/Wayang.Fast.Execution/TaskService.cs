@@ -29,6 +29,7 @@ internal sealed class TaskService(
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
     private const string DefaultCommandProfile = "standard";
+    private const string GrantedProfile = "network";
 
     private readonly Lock _poolsLock = new();
     private readonly Dictionary<PoolKey, WorkerPool> _pools = [];
@@ -54,6 +55,7 @@ internal sealed class TaskService(
         target = null;
         var profile = request.Profile.Length > 0
             ? Encoding.UTF8.GetString(request.Profile)
+            : request.Grants is not null ? GrantedProfile
             : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
         if (!IsProfileName(profile))
         {
@@ -63,6 +65,11 @@ internal sealed class TaskService(
         if (PolicyProfiles.Refuse(report.Profiles, profile, request.Kind) is { } refusal)
         {
             return refusal;
+        }
+
+        if (request.Grants is { } grants && GrantCeiling.Refuse(report.Profiles, profile, grants) is { } tooMuch)
+        {
+            return tooMuch;
         }
 
         if (request.Kind == TaskKind.Exec)
@@ -274,12 +281,12 @@ internal sealed class TaskService(
 
     private WorkerPool GetOrAddPool(Image image, in TargetRequest request)
     {
-        var key = new PoolKey(image.Hash, image.Profile, request.Tenant, request.Reuse);
+        var key = new PoolKey(image.Hash, image.Profile, request.Tenant, request.Reuse) { Grants = request.Grants?.Key };
         lock (_poolsLock)
         {
             if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
             {
-                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
+                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool) { Grants = request.Grants };
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);

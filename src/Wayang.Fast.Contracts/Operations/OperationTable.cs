@@ -21,7 +21,8 @@ public static class TaskField
 
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
-    public const int Count = 13;
+    public const int Grants = 13;
+    public const int Count = 14;
 }
 
 /// <summary>
@@ -54,6 +55,8 @@ public static class OperationTable
     /// <summary>The order of <see cref="TaskKind"/> without None.</summary>
     private static readonly string[] s_kinds = [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)];
 
+    private static readonly RequestMap s_grants = new("grants", [new("connect", FieldType.TextList, "Destinations, HOST:PORT each.") { Min = 1, Max = 32 }]);
+
     public static IReadOnlyList<RequestField> TaskFields { get; } =
     [
         new("kind", FieldType.Choice, "call: a function of an image; exec: a command.") { Required = true, Choices = s_kinds },
@@ -75,6 +78,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
+        new("grants", FieldType.Map, "What the task may do beyond its profile's least: {connect: [HOST:PORT, ...]}.") { Map = s_grants },
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -149,6 +153,7 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
+            new("grants", "list of text", "What it was granted, as connect=HOST:PORT.", Optional: true),
         ])
         {
             Scopes = Seeing,
@@ -240,7 +245,7 @@ public static class OperationTable
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
                 new("incidents", "list of map",
-                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause, at, pool, reason, duration_us}."),
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | connection_refused, at, pool, reason, duration_us}."),
             ])
         {
             Scopes = OperationScopes.Read,

@@ -35,6 +35,9 @@ public sealed record TaskSpec
 
     public WorkerReuse Reuse { get; init; }
 
+    /// <summary>Where it may connect to, HOST:PORT each, as far as its profile allows.</summary>
+    public IReadOnlyList<string> GrantedConnections { get; init; } = [];
+
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
 
@@ -87,6 +90,9 @@ public sealed record TaskInfo(
 {
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>What it was granted, as connect=HOST:PORT.</summary>
+    public IReadOnlyList<string> Grants { get; init; } = [];
 }
 
 /// <summary>The streams of <c>task.output</c>.</summary>
@@ -119,4 +125,14 @@ public sealed record NodeInfo(
 }
 
 /// <summary>An isolation profile of the node's policy.</summary>
-public sealed record ProfileInfo(string Name, bool Files, bool OwnRoot, IReadOnlyList<string> Kinds);
+public sealed record ProfileInfo(string Name, bool Files, bool OwnRoot, IReadOnlyList<string> Kinds)
+{
+    /// <summary>none, loopback, granted or host.</summary>
+    public string Network { get; init; } = "none";
+
+    /// <summary>The most that its tasks may be granted.</summary>
+    public IReadOnlyList<string> Destinations { get; init; } = [];
+
+    /// <summary>The profile that it was made tighter of; empty: the policy's own.</summary>
+    public string Inherits { get; init; } = string.Empty;
+}

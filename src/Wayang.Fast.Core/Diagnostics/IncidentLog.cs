@@ -16,6 +16,9 @@ public enum IncidentKind : byte
 
     /// <summary>The garbage collector stopped all threads for over a millisecond.</summary>
     GcPause,
+
+    /// <summary>A task tried to connect to what it was not granted.</summary>
+    ConnectionRefused,
 }
 
 /// <param name="Pool">The pool concerned (image, profile), or empty.</param>

@@ -102,6 +102,9 @@ public readonly ref struct TargetRequest
     public ReadOnlySpan<byte> Profile { get; init; }
     public int Tenant { get; init; }
     public WorkerReuse Reuse { get; init; }
+
+    /// <summary>Null: none.</summary>
+    public TaskGrants? Grants { get; init; }
 }
 
 /// <summary>A resolved target: a pool and a function. Made by <see cref="ITaskService.Resolve"/>.</summary>
@@ -176,6 +179,9 @@ public sealed record TaskSnapshot(
 {
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>What it was granted, as connect=HOST:PORT.</summary>
+    public IReadOnlyList<string> Grants { get; init; } = [];
 }
 
 /// <summary>An image to store.</summary>
@@ -217,7 +223,17 @@ public sealed record NodeDescription(
 /// <param name="HasFiles">False: an empty root.</param>
 /// <param name="HasOwnRoot">The root is a directory that the operator gave, not parts of the host's.</param>
 /// <param name="Kinds">The kinds of task that can run under it: "call", "exec".</param>
-public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnRoot, IReadOnlyList<string> Kinds);
+public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnRoot, IReadOnlyList<string> Kinds)
+{
+    /// <summary>none, loopback, granted or host.</summary>
+    public string Network { get; init; } = "none";
+
+    /// <summary>The most that its tasks may be granted, HOST:PORT each.</summary>
+    public IReadOnlyList<string> Destinations { get; init; } = [];
+
+    /// <summary>The profile that a configuration made it tighter of; null: the policy's own.</summary>
+    public string? Inherits { get; init; }
+}
 
 /// <summary>Counters since the start and gauges of now. Latency quantiles in microseconds.</summary>
 public sealed record NodeStatistics(IReadOnlyDictionary<string, long> Values);

@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Network;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -12,7 +13,7 @@ namespace Wayang.Fast.Execution.Commands;
 
 /// <summary>Starts commands, moves their standard streams, and ends them. Supervisor thread only.</summary>
 internal sealed class CommandRunner(
-    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options)
+    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options, NetworkOffers networks)
 {
     private const int Sigterm = 15;
     private const int Sigkill = 9;
@@ -53,6 +54,7 @@ internal sealed class CommandRunner(
         if (why is not null)
         {
             run.Abandon();
+            networks.Close(id);
             ids.Remove(id);
             Fail(record, pool, why);
             return;
@@ -96,6 +98,7 @@ internal sealed class CommandRunner(
         run.Close(CommandStream.Stdin, poller);
         run.Close(CommandStream.Stdout, poller);
         run.Close(CommandStream.Stderr, poller);
+        networks.Close(run.Id);
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);
@@ -244,13 +247,18 @@ internal sealed class CommandRunner(
         Span<int> sent = [-1, -1, -1, -1];
         try
         {
-            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!));
+            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!, run.Pool.Grants is null ? [] : GrantedNetwork.Environment));
             (sent[1], run[CommandStream.Stdin]) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
             (run[CommandStream.Stdout], sent[2]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
             (run[CommandStream.Stderr], sent[3]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
             poller.AddWritable(run[CommandStream.Stdin], CommandRun.Token(run.Id, CommandStream.Stdin), edgeTriggered: true);
             poller.Add(run[CommandStream.Stdout], CommandRun.Token(run.Id, CommandStream.Stdout), edgeTriggered: false);
             poller.Add(run[CommandStream.Stderr], CommandRun.Token(run.Id, CommandStream.Stderr), edgeTriggered: false);
+            if (run.Pool.Grants is { } grants && !networks.Open(run.Id, grants, $"task {run.TaskId}"))
+            {
+                return false;
+            }
+
             return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), options.Current.WorkerMemory(run.Pool.Key.Profile), sent);
         }
         finally
@@ -332,6 +340,7 @@ internal sealed class CommandRunner(
         }
 
         run.Close(CommandStream.Stdin, poller);
+        networks.Close(run.Id);
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);

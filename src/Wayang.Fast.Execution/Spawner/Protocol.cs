@@ -14,6 +14,8 @@ internal enum MessageType : ushort
     WorkerStart = 4,
     CommandStart = 5,
     WorkerSignal = 6,
+    ProfileDefine = 20,
+    WorkerNetwork = 21,
     Welcome = 32,
     ImageReady = 33,
     ImageGone = 34,
@@ -21,6 +23,7 @@ internal enum MessageType : ushort
     WorkerExited = 36,
     Refused = 37,
     Log = 38,
+    ProfileNetwork = 48,
 }
 
 /// <summary>What the spawner loads.</summary>
@@ -148,7 +151,7 @@ internal static class MessageWriter
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;
     }
 
-    private static Span<byte> Begin(Span<byte> buffer, MessageType type, int bodyBytes, int descriptors, ulong request)
+    internal static Span<byte> Begin(Span<byte> buffer, MessageType type, int bodyBytes, int descriptors, ulong request)
     {
         var message = buffer[..(ProtocolLayout.HeaderBytes + bodyBytes)];
         message.Clear();
@@ -161,7 +164,7 @@ internal static class MessageWriter
         return message[ProtocolLayout.HeaderBytes..];
     }
 
-    private static void WriteName(Span<byte> field, string name)
+    internal static void WriteName(Span<byte> field, string name)
     {
         if (Encoding.UTF8.GetByteCount(name) >= ProtocolLayout.NameBytes)
         {
@@ -347,7 +350,7 @@ internal static class MessageReader
             }
         });
 
-    private static string ReadText(ReadOnlySpan<byte> field)
+    internal static string ReadText(ReadOnlySpan<byte> field)
     {
         var end = field.IndexOf((byte)0);
         return Encoding.UTF8.GetString(end < 0 ? field : field[..end]);

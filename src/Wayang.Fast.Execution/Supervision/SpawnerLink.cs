@@ -1,4 +1,6 @@
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Interop;
 
@@ -49,6 +51,9 @@ internal sealed class SpawnerLink : IDisposable
             CloseAll(message.Descriptors);
         }
     }
+
+    /// <summary>What is known of the profiles changed.</summary>
+    public void Learn(IReadOnlyList<ProfileDescription> profiles) => Welcome = Welcome is { } told ? told with { Profiles = profiles } : null;
 
     public void OnWelcome(Welcome welcome)
     {
@@ -102,6 +107,14 @@ internal sealed class SpawnerLink : IDisposable
     /// <returns>False when it was not and will not be sent.</returns>
     public bool SendCommandStart(ulong worker, ulong image, uint niceClass, long memoryBytes, ReadOnlySpan<int> files) =>
         Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length, memoryBytes), files);
+
+    /// <param name="request">Echoed when it is refused; no id of an image or worker.</param>
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendProfileDefine(ulong request, DerivedProfile profile) =>
+        ProfileMessages.Define(_buffer, request, profile) is > 0 and var length && Send(length, []);
+
+    /// <summary>Right before the start of that worker.</summary>
+    public bool SendWorkerNetwork(ulong worker, int channel) => Send(ProfileMessages.WorkerNetwork(_buffer, worker), [channel]);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 

@@ -85,6 +85,7 @@ internal sealed partial class Supervisor
                 }
 
                 _link.OnWelcome(welcome!);
+                _profiles.DefineAll();
                 _images.OpenAll();
                 return true;
             case MessageType.ImageReady:
@@ -94,6 +95,8 @@ internal sealed partial class Supervisor
                 return MessageReader.TryReadWorkerStarted(body, out var worker, out var pid) && OnWorkerStarted(worker, pid);
             case MessageType.WorkerExited:
                 return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
+            case MessageType.ProfileNetwork:
+                return ProfileMessages.TryReadNetwork(body, out var network) && _profiles.OnNetwork(network!);
             case MessageType.ImageGone:
             case MessageType.Refused:
             case MessageType.Log:
@@ -157,7 +160,7 @@ internal sealed partial class Supervisor
         _log.Warn($"spawner: {failure.Text}");
 
         // A refused start would otherwise be waited for without end.
-        if (type == MessageType.Refused && request > 1 && !_images.OnRefused(request, failure))
+        if (type == MessageType.Refused && request > 1 && !_profiles.OnRefused(request) && !_images.OnRefused(request, failure))
         {
             if (failure.IsClosed)
             {

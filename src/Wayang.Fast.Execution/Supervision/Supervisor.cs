@@ -7,6 +7,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Network;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -31,6 +32,8 @@ internal sealed partial class Supervisor : IDisposable
     private readonly PollEvent[] _events = new PollEvent[128];
     private readonly byte[] _buffer = new byte[ProtocolLayout.MaxBytes];
     private readonly SpawnerLink _link = new();
+    private readonly ProfileKeeper _profiles;
+    private readonly NetworkOffers _networks;
     private readonly ImageKeeper _images;
     private readonly WorkerLauncher _launcher;
     private readonly CommandRunner _commands;
@@ -62,9 +65,11 @@ internal sealed partial class Supervisor : IDisposable
         _onDefect = onDefect;
         _incidents = incidents;
         _heartbeats = new WorkerHeartbeats(workers, completion, options, incidents, log);
+        _networks = new NetworkOffers(_poller, _link, incidents, log);
+        _profiles = new ProfileKeeper(_link, options);
         _images = new ImageKeeper(_link, shard, incidents, log);
-        _launcher = new WorkerLauncher(_link, completion, workers, options);
-        _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
+        _launcher = new WorkerLauncher(_link, completion, workers, options, _networks);
+        _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options, _networks);
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
         _thread = new Thread(Run) { Name = "wayang-supervisor", IsBackground = true };
     }
@@ -165,6 +170,7 @@ internal sealed partial class Supervisor : IDisposable
     {
         Stop();
         _commands.CloseAll();
+        _networks.CloseAll();
         _link.Dispose();
         _poller.Dispose();
         _signal.Dispose();
@@ -220,6 +226,10 @@ internal sealed partial class Supervisor : IDisposable
             else if (token == SpawnerToken)
             {
                 ReceiveFromSpawner();
+            }
+            else if (NetworkOffers.IsToken(token))
+            {
+                _networks.OnReadable(token);
             }
             else
             {
@@ -316,6 +326,7 @@ internal sealed partial class Supervisor : IDisposable
                     Workers.Remove(request.CallWorker.Id);
                 }
 
+                _networks.Close(request.CallWorker.Id);
                 request.CallWorker.Dispose();
                 break;
             default:

@@ -1,13 +1,14 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Network;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Supervision;
 
 /// <summary>Asks the spawner for call workers. Supervisor only.</summary>
-internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completion, WorkerTable workers, LiveOptions options)
+internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completion, WorkerTable workers, LiveOptions options, NetworkOffers networks)
 {
     private ulong _epoch;
 
@@ -34,7 +35,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             completion.Watch(worker);
             watched = true;
             var channel = worker.Channel;
-            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, options.Current.WorkerMemory(pool.Key.Profile), [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
+            if ((pool.Grants is null || networks.Open(id, pool.Grants, pool.Name))
+                && link.SendWorkerStart(id, pool.Image.SpawnerId, 0, options.Current.WorkerMemory(pool.Key.Profile), [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
                 channel.CloseTransferred();
                 Started++;
@@ -73,6 +75,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
     private void Abandon(ulong id, CallWorker? worker, bool watched)
     {
         workers.Remove(id);
+        networks.Close(id);
         if (watched)
         {
             completion.Unwatch(worker!);

@@ -4,8 +4,12 @@ using Wayang.Fast.Execution.Images;
 
 namespace Wayang.Fast.Execution.Workers;
 
-/// <summary>What makes two tasks share a warm worker: image, profile, tenant (and grants, when there are some).</summary>
-internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse);
+/// <summary>What makes two tasks share a warm worker: image, profile, tenant, grants.</summary>
+internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse)
+{
+    /// <summary>Null: none. Equal grants have equal keys.</summary>
+    public string? Grants { get; init; }
+}
 
 /// <summary>
 /// The workers of one key. A pool of calls owns worker processes with free indices; a pool of commands only counts how
@@ -19,6 +23,9 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
     public string Name { get; } = $"{key.Image[..Math.Min(12, key.Image.Length)]}/{key.Profile}";
 
     public Image Image { get; } = image;
+
+    /// <summary>What its workers may do beyond their profile's least; null: nothing.</summary>
+    public TaskGrants? Grants { get; init; }
 
     /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>
     public int Id { get; } = id;

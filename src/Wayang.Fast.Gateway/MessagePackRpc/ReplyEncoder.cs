@@ -104,7 +104,7 @@ internal static class ReplyEncoder
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
+        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null) + Count(task.Grants.Count > 0));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -148,6 +148,11 @@ internal static class ReplyEncoder
 
             Text(ref writer, "text"u8, progress.Text);
         }
+
+        if (task.Grants.Count > 0)
+        {
+            Texts(ref writer, "grants"u8, task.Grants);
+        }
     }
 
     public static void Image(ref MessagePackWriter writer, ImageDescription image)
@@ -182,12 +187,18 @@ internal static class ReplyEncoder
         foreach (var profile in node.Profiles)
         {
             writer.WriteString(profile.Name);
-            writer.WriteMapHeader(3);
+            writer.WriteMapHeader(5 + Count(profile.Inherits is not null));
             writer.WriteString("files"u8);
             writer.WriteBoolean(profile.HasFiles);
             writer.WriteString("own_root"u8);
             writer.WriteBoolean(profile.HasOwnRoot);
             Texts(ref writer, "kinds"u8, profile.Kinds);
+            Text(ref writer, "network"u8, profile.Network);
+            Texts(ref writer, "destinations"u8, profile.Destinations);
+            if (profile.Inherits is { } inherited)
+            {
+                Text(ref writer, "inherits"u8, inherited);
+            }
         }
     }
 

@@ -73,6 +73,7 @@ public static class CommandLineInterface
             TopCommand.Build(),
             DemoCommand.Build(),
             ConfigCommand.Build(),
+            ProfilesCommand.Build(),
         };
         DetailedHelp.Describe(
             root,

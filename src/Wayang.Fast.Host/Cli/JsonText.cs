@@ -95,6 +95,11 @@ internal static class JsonText
             writer.WriteString("text", progress.Text);
             writer.WriteEndObject();
         }
+
+        if (info.Grants.Count > 0)
+        {
+            WriteTexts(writer, "grants", info.Grants);
+        }
     }
 
     public static void WriteImage(Utf8JsonWriter writer, ImageInfo image)

@@ -69,6 +69,11 @@ internal static class StatusCommand
             Line("progress", percent + progress.Text);
         }
 
+        if (info.Grants.Count > 0)
+        {
+            Line("granted", string.Join(", ", info.Grants));
+        }
+
         Line("priority", string.Create(CultureInfo.InvariantCulture, $"{info.Priority} ({WireNames.Text(info.Class)})"));
         Line("submitted", info.Submitted.ToString("O", CultureInfo.InvariantCulture));
         Line("queued", Microseconds(info.QueueMicroseconds));

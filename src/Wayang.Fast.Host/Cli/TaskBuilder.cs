@@ -23,6 +23,7 @@ internal static class TaskBuilder
             Class = arguments.Class,
             Priority = arguments.Priority,
             Reuse = arguments.Reuse,
+            GrantedConnections = arguments.GrantedConnections,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
     }

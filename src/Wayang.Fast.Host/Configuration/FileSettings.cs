@@ -1,4 +1,5 @@
 using Wayang.Fast.Execution;
+using Wayang.Fast.Host.Profiles;
 
 namespace Wayang.Fast.Host.Configuration;
 
@@ -16,6 +17,9 @@ public sealed record FileSettings
 
     /// <summary>Images that the runtime has from its start.</summary>
     public IReadOnlyList<ConfiguredImage> Images { get; init; } = [];
+
+    /// <summary>Profiles that are tighter than one of the policy's; also in <see cref="Runtime"/>.</summary>
+    public IReadOnlyList<ConfiguredProfile> Profiles { get; init; } = [];
 
     private static readonly RuntimeOptions DefaultRuntime = new();
 }

@@ -120,6 +120,12 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Info($"reload: image '{gone.Name}' is no longer configured; it stays until the runtime is started again");
         }
 
+        if (!wanted.Profiles.Select(static p => p.Profile.ToString()).SequenceEqual(settings.Profiles.Select(static p => p.Profile.ToString()), StringComparer.Ordinal))
+        {
+            log.Warn("reload: 'profiles' changed; profiles are defined when the runtime starts: restart it");
+            applied = applied with { Profiles = settings.Profiles };
+        }
+
         settings = applied;
         foreach (var change in changes)
         {

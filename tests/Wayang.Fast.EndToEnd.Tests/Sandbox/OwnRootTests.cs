@@ -107,7 +107,7 @@ public sealed class OwnRootTests : IDisposable
         await PrepareAsync(Account.Unprivileged);
         var end = await Finished.RunAsync(Account.Unprivileged, [Installation.Wayang, "run", "--profile", "smal", "--", "/bin/ls"], ("WAYANG_POLICY", Policy));
         Assert.Equal(125, end.Code);
-        Assert.Contains("did you mean small? this node's policy has compute, small, standard", end.Err, StringComparison.Ordinal);
+        Assert.Contains("did you mean small? this node's policy has compute, network, small, standard", end.Err, StringComparison.Ordinal);
     }
 
     private Task<Finished> ShellAsync(Account account, string script) => Finished.RunAsync(account, Run(script), ("WAYANG_POLICY", Policy));
