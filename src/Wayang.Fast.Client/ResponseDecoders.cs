@@ -88,6 +88,8 @@ internal static class ResponseDecoders
             fields.Number("start_us"), fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"),
             fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"))
         {
+            Limits = fields.Map("limits") is { } limits ? TaskLimits.Of(limits.Numbers()) : null,
+            LimitsNotEnforced = fields.Map("limits")?.Texts("not_enforced") ?? [],
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,
