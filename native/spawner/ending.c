@@ -79,6 +79,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
     memset(&exited, 0, sizeof exited);
     exited.worker_id = worker->start.worker_id;
     exited.cpu_microseconds = cpu_microseconds;
+    exited.flags = worker->disk_full ? WY_EXIT_DISK_FULL : 0;
     if (worker->group != NULL) {
         wy_group_read(worker->group, &exited.peak_memory_bytes, &oom_kills);
     }

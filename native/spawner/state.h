@@ -69,6 +69,7 @@ typedef struct wy_worker_slot {
     bool ended;        /* WY_BOOT_ENDED came: `ended_kind`, `ended_value` */
     uint32_t ended_kind;
     int32_t ended_value;
+    bool disk_full;    /* said with it */
     wy_msg_worker_start start;
     pid_t pid; /* host pid; 0 before ZY_FORKED. Ours alone to reap, so it cannot be reused under us */
     int pidfd, boot_fd, listener_fd;

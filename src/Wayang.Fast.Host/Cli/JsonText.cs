@@ -87,6 +87,18 @@ internal static class JsonText
         writer.WriteNumber("stdout_bytes", info.StdoutBytes);
         writer.WriteNumber("stderr_bytes", info.StderrBytes);
         writer.WriteNumber("log_bytes", info.LogBytes);
+        if (info.Limits is { } limits)
+        {
+            writer.WriteStartObject("limits");
+            foreach (var (name, value) in limits.Asked())
+            {
+                writer.WriteNumber(name, value);
+            }
+
+            WriteTexts(writer, "not_enforced", info.LimitsNotEnforced);
+            writer.WriteEndObject();
+        }
+
         if (info.Progress is { } progress)
         {
             writer.WriteStartObject("progress");
