@@ -33,6 +33,9 @@ static wy_status lower_limits(const wy_derivation *wish, const wy_profile *base,
     if (status == WY_OK) {
         status = lower(wish->tmpfs_bytes, &out->tmpfs_bytes, "tmpfs", base, error);
     }
+    if (status == WY_OK && wish->tmpfs_bytes != 0) {
+        out->disk_bytes = out->tmpfs_bytes; /* no task asks for more either */
+    }
     if (status == WY_OK) {
         status = lower(wish->file_bytes, &out->file_bytes, "file_size", base, error);
     }

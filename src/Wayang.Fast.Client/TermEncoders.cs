@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Client;
 
@@ -7,23 +8,42 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec)
-    {
-        return spec.GrantedConnections.Count > 0 ? 1 : 0;
-    }
+    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + (spec.GrantedConnections.Count > 0 ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
+        if (spec.Limits is { } limits)
+        {
+            WriteLimits(ref writer, limits);
+        }
+
         if (spec.GrantedConnections.Count > 0)
         {
-            writer.WriteString("grants"u8);
-            writer.WriteMapHeader(1);
-            writer.WriteString("connect"u8);
-            writer.WriteArrayHeader(spec.GrantedConnections.Count);
-            foreach (var destination in spec.GrantedConnections)
-            {
-                writer.WriteString(destination);
-            }
+            WriteGrants(ref writer, spec.GrantedConnections);
+        }
+    }
+
+    private static void WriteGrants(ref MessagePackWriter writer, IReadOnlyList<string> destinations)
+    {
+        writer.WriteString("grants"u8);
+        writer.WriteMapHeader(1);
+        writer.WriteString("connect"u8);
+        writer.WriteArrayHeader(destinations.Count);
+        foreach (var destination in destinations)
+        {
+            writer.WriteString(destination);
+        }
+    }
+
+    private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)
+    {
+        var asked = limits.Asked().ToList();
+        writer.WriteString("limits"u8);
+        writer.WriteMapHeader(asked.Count);
+        foreach (var (name, value) in asked)
+        {
+            writer.WriteString(name);
+            writer.WriteInt64(value);
         }
     }
 }

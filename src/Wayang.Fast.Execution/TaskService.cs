@@ -16,7 +16,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
-internal sealed class TaskService(
+internal sealed partial class TaskService(
     LiveOptions options,
     TaskTable table,
     TaskLifecycle lifecycle,
@@ -79,8 +79,9 @@ internal sealed class TaskService(
                 return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
-            target = new PoolTarget(GetOrAddPool(images.Command(profile), request), 0, string.Empty);
-            return null;
+            var command = images.Command(profile);
+            target = GetOrAddPool(command, Key(command, request)) is { } commands ? new PoolTarget(commands, 0, string.Empty) : null;
+            return target is null ? TooManyGrants() : null;
         }
 
         if (request.Image.Length == 0 || request.Function.Length == 0)
@@ -110,6 +111,12 @@ internal sealed class TaskService(
         if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
         {
             return refusal;
+        }
+
+        if (submission.Terms?.Limits is { } limits && ApplyLimits(limits, ref target) is { } unfit)
+        {
+            admission.Release(submission.Data.Length);
+            return unfit;
         }
 
         if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
@@ -186,11 +193,21 @@ internal sealed class TaskService(
     public OperationError? Get(TaskId id, int tenant, out TaskSnapshot? snapshot)
     {
         snapshot = lifecycle.Snapshot(id, tenant, Names);
+        if (snapshot?.Limits is { } limits)
+        {
+            snapshot = snapshot with { LimitsNotEnforced = Unenforced(limits) };
+        }
+
         return snapshot is null ? Unknown(id) : null;
     }
 
     public OperationError? ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk) =>
         lifecycle.ReadOutput(id, tenant, stream, offset, buffer, out chunk) ? null : Unknown(id);
+
+    public OperationError? WatchOutput(TaskId id, int tenant, OutputStream stream, IStreamObserver observer) =>
+        lifecycle.AddWatch(id, tenant, stream, observer) ? null : Unknown(id);
+
+    public void ForgetOutput(TaskId id, IStreamObserver observer) => lifecycle.RemoveWatch(id, observer);
 
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
@@ -267,8 +284,8 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; {Hint(function, image.Functions)}", "function");
         }
 
-        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function, images.Bindings, version);
-        return null;
+        target = GetOrAddPool(image, Key(image, request)) is { } pool ? new PoolTarget(pool, (ushort)index, function, images.Bindings, version) : null;
+        return target is null ? TooManyGrants() : null;
     }
 
     private static string Hint(string function, string[] functions)
@@ -279,14 +296,21 @@ internal sealed class TaskService(
         return nearest is null ? $"it has {all}" : $"did you mean {nearest}? It has {all}";
     }
 
-    private WorkerPool GetOrAddPool(Image image, in TargetRequest request)
+    private static PoolKey Key(Image image, in TargetRequest request) => new(image.Hash, image.Profile, request.Tenant, request.Reuse) { Grants = request.Grants };
+
+    /// <summary>Null: there are too many pools with limits already.</summary>
+    private WorkerPool? GetOrAddPool(Image image, in PoolKey key)
     {
-        var key = new PoolKey(image.Hash, image.Profile, request.Tenant, request.Reuse) { Grants = request.Grants?.Key };
         lock (_poolsLock)
         {
             if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
             {
-                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool) { Grants = request.Grants };
+                if (pool is null && !HasPlaceFor(key))
+                {
+                    return null;
+                }
+
+                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);

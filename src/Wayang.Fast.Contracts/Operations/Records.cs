@@ -35,6 +35,9 @@ public sealed record TaskSpec
 
     public WorkerReuse Reuse { get; init; }
 
+    /// <summary>Null: as the node is configured.</summary>
+    public TaskLimits? Limits { get; init; }
+
     /// <summary>Where it may connect to, HOST:PORT each, as far as its profile allows.</summary>
     public IReadOnlyList<string> GrantedConnections { get; init; } = [];
 
@@ -61,6 +64,11 @@ public sealed record TaskResult(
     ulong PeakMemoryBytes,
     ulong CpuMicroseconds)
 {
+    /// <summary>What a call told its log: one JSON object a line.</summary>
+    public ReadOnlyMemory<byte> Log { get; init; }
+
+    public long LogDropped { get; init; }
+
     public bool Succeeded => State == TaskState.Succeeded;
 }
 
@@ -88,6 +96,14 @@ public sealed record TaskInfo(
     long StdoutBytes,
     long StderrBytes)
 {
+    public long LogBytes { get; init; }
+
+    /// <summary>What it asked for; null: nothing.</summary>
+    public TaskLimits? Limits { get; init; }
+
+    /// <summary>Names of limits that its node's host does not enforce.</summary>
+    public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
+
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
 
@@ -101,6 +117,9 @@ public enum TaskStream : byte
     Output = 0,
     Stdout = 1,
     Stderr = 2,
+
+    /// <summary>Structured records of a call: one JSON object a line.</summary>
+    Log = 3,
 }
 
 /// <summary>What <c>task.output</c> answers.</summary>

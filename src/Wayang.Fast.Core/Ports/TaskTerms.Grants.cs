@@ -22,6 +22,10 @@ public sealed record TaskGrants(IReadOnlyList<Destination> Connect)
     /// <summary>One text each, as they are recorded with the task.</summary>
     public IReadOnlyList<string> Texts => Key.Split(' ');
 
+    public bool Equals(TaskGrants? other) => other is not null && Key == other.Key;
+
+    public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(Key);
+
     /// <returns>Null and the sentence when one is no destination.</returns>
     public static TaskGrants? TryMake(IEnumerable<string> connect, out string why)
     {

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Network;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
@@ -259,7 +261,8 @@ internal sealed class CommandRunner(
                 return false;
             }
 
-            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), options.Current.WorkerMemory(run.Pool.Key.Profile), sent);
+            var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome);
+            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent);
         }
         finally
         {
@@ -324,10 +327,12 @@ internal sealed class CommandRunner(
             if (stream == CommandStream.Stdout)
             {
                 run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
+                lifecycle.Appended(run.Record, OutputStream.Stdout);
             }
             else
             {
                 run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
+                lifecycle.Appended(run.Record, OutputStream.Stderr);
             }
         }
     }

@@ -20,7 +20,7 @@ internal sealed class ProfileKeeper(SpawnerLink link, LiveOptions options)
             var profile = wanted[i];
             if (known.Find(p => p.Name == profile.Base) is { } inherited && link.SendProfileDefine(FirstRequest + (ulong)i, profile))
             {
-                known.Add(inherited with { Name = profile.Name, Inherits = profile.Base });
+                known.Add(inherited with { Name = profile.Name, Inherits = profile.Base, Most = Lower(inherited.Most, profile) });
             }
         }
 
@@ -46,6 +46,23 @@ internal sealed class ProfileKeeper(SpawnerLink link, LiveOptions options)
     {
         link.Learn([.. (link.Welcome?.Profiles ?? []).Where(p => told.IsUsable || !IsOf(p, told.Profile)).Select(p => IsOf(p, told.Profile) ? WithNetwork(p, told) : p)]);
         return true;
+    }
+
+    private static ProfileLimits? Lower(ProfileLimits? most, DerivedProfile profile)
+    {
+        if (most is null)
+        {
+            return null;
+        }
+
+        var disk = profile.TmpfsBytes > 0 && most.DiskBytes > 0 ? profile.TmpfsBytes : most.DiskBytes;
+        return most with
+        {
+            MemoryBytes = profile.MemoryBytes > 0 ? profile.MemoryBytes : most.MemoryBytes,
+            DiskBytes = disk,
+            UsualDiskBytes = Math.Min(most.UsualDiskBytes, disk),
+            Pids = profile.Pids > 0 ? profile.Pids : most.Pids,
+        };
     }
 
     private bool IsOf(ProfileDescription profile, string name) =>

@@ -4,11 +4,14 @@ using Wayang.Fast.Execution.Images;
 
 namespace Wayang.Fast.Execution.Workers;
 
-/// <summary>What makes two tasks share a warm worker: image, profile, tenant, grants.</summary>
+/// <summary>What makes two tasks share a warm worker: image, profile, tenant, limits, grants.</summary>
 internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse)
 {
-    /// <summary>Null: none. Equal grants have equal keys.</summary>
-    public string? Grants { get; init; }
+    /// <summary>Of its workers; null: as the node is configured. Tasks of a pool of commands bring their own.</summary>
+    public TaskLimits? Limits { get; init; }
+
+    /// <summary>What its workers may do beyond their profile's least; null: nothing. Equal by content.</summary>
+    public TaskGrants? Grants { get; init; }
 }
 
 /// <summary>
@@ -25,7 +28,7 @@ internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorker
     public Image Image { get; } = image;
 
     /// <summary>What its workers may do beyond their profile's least; null: nothing.</summary>
-    public TaskGrants? Grants { get; init; }
+    public TaskGrants? Grants => Key.Grants;
 
     /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>
     public int Id { get; } = id;
@@ -74,6 +77,9 @@ internal sealed class PoolTarget(WorkerPool pool, ushort function, string functi
     public ushort Function { get; } = function;
 
     public string FunctionName { get; } = functionName;
+
+    /// <summary>The same function, served by another pool of its image.</summary>
+    public PoolTarget In(WorkerPool pool) => new(pool, Function, FunctionName, names, version);
 
     public override bool IsStale => Pool.Closed || Pool.Image.State == ImageState.Failed || (names is not null && names.Version != version);
 

@@ -28,6 +28,7 @@ internal static class TermsRequest
         after = before;
         return field switch
         {
+            TaskField.Limits => LimitsRequest.Bind(value, before, out after),
             TaskField.Grants => GrantsRequest.Bind(value, before, out after),
             _ => null,
         };

@@ -27,6 +27,8 @@ internal sealed record TaskArguments(
 
     public WorkerReuse Reuse { get; init; }
 
+    public TaskLimits? Limits { get; init; }
+
     /// <summary>HOST:PORT each.</summary>
     public IReadOnlyList<string> GrantedConnections { get; init; } = [];
 }
@@ -88,6 +90,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        LimitOptions.AddTo(command);
         GrantOptions.AddTo(command);
     }
 
@@ -138,6 +141,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Limits = LimitOptions.Read(result),
             GrantedConnections = GrantOptions.Read(result),
         };
     }
