@@ -42,7 +42,14 @@ internal static class Daemon
             end.TrySetResult(ExitDefect);
         });
         GcSettings.Apply();
-        var pauses = new GcPauses(runtime.Incidents);
+        if (!options.IsPrivate)
+        {
+            // Who stays pays once, before anybody waits; a runtime of one caller is to be small and there at once.
+            runtime.Prepare();
+            GcSettings.Settle();
+        }
+
+        var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
         runtime.Start();
         var configuration = new Reconfiguration(options, runtime, log);
