@@ -89,7 +89,7 @@ public sealed class NodeRuntime : IDisposable
     public bool IsReady => _supervisor.IsReady;
 
     /// <summary>
-    /// For a node that lives long, before <see cref="Start"/>: makes the records that retention will come to hold, so that the collector meets none
+    /// For a node that lives long, before its first task: makes the records that retention will come to hold, so that the collector meets none
     /// of them young while tasks run. Under a kilobyte each.
     /// </summary>
     public void Prepare() => _table.Prepare(Math.Min(_options.Current.RetainTasks, MostPrepared) + RecordsUnderWay);

@@ -43,7 +43,7 @@ public sealed class TaskTable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxTasks, nameof(options));
         _max = options.MaxTasks;
         BootTag = options.BootTag & 0xFFFFFF;
-        Slabs = new PayloadSlabs(options.MaxSlabBytes);
+        Slabs = new PayloadSlabs(options.MaxSlabBytes, time);
         MicrosecondsPerTick = 1e6 / time.TimestampFrequency;
         _chunks = new TaskRecord[(options.MaxTasks + ChunkSize - 1) / ChunkSize][];
         _next = new int[options.MaxTasks];

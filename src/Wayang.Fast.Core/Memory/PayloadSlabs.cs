@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Numerics;
 
 namespace Wayang.Fast.Core.Memory;
@@ -31,14 +30,18 @@ public sealed class PayloadSlabs
 
     private readonly SizeClass[] _classes;
     private readonly LooseBlocks _loose = new();
+    private readonly TimeProvider _time;
     private readonly long _maxBytes;
     private long _bytes;
     private long _lastTrim;
     private int _trimming;
 
     /// <param name="maxBytes">Slabs in all, at most; at least one of the largest blocks.</param>
-    public PayloadSlabs(long maxBytes)
+    /// <param name="time">Null: the system's.</param>
+    public PayloadSlabs(long maxBytes, TimeProvider? time = null)
     {
+        _time = time ?? TimeProvider.System;
+        _lastTrim = _time.GetTimestamp() - (long)(BetweenTrims.TotalSeconds * _time.TimestampFrequency);
         _maxBytes = Math.Max(maxBytes, LargestBlock);
         _classes = [.. Enumerable.Range(0, Classes).Select(i => new SizeClass(SmallestBlock << i, _maxBytes))];
     }
@@ -118,7 +121,7 @@ public sealed class PayloadSlabs
     /// <summary>The same on a thread of the pool, at most once a second.</summary>
     private void TrimBeside()
     {
-        if (Stopwatch.GetElapsedTime(Volatile.Read(ref _lastTrim)) < BetweenTrims || Interlocked.Exchange(ref _trimming, 1) != 0)
+        if (_time.GetElapsedTime(Volatile.Read(ref _lastTrim)) < BetweenTrims || Interlocked.Exchange(ref _trimming, 1) != 0)
         {
             return;
         }
@@ -127,7 +130,7 @@ public sealed class PayloadSlabs
             static slabs =>
             {
                 slabs.Trim();
-                Volatile.Write(ref slabs._lastTrim, Stopwatch.GetTimestamp());
+                Volatile.Write(ref slabs._lastTrim, slabs._time.GetTimestamp());
                 Volatile.Write(ref slabs._trimming, 0);
             },
             this, preferLocal: false);

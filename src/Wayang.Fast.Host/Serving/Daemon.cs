@@ -42,19 +42,19 @@ internal static class Daemon
             end.TrySetResult(ExitDefect);
         });
         GcSettings.Apply();
+        runtime.Start();
+        var configuration = new Reconfiguration(options, runtime, log);
+        using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
+        keeper.Start();
         if (!options.IsPrivate)
         {
-            // Who stays pays once, before anybody waits; a runtime of one caller is to be small and there at once.
+            // Who stays pays once, beside the spawner's start and before anybody waits; a runtime of one caller is to be small and there at once.
             runtime.Prepare();
             GcSettings.Settle();
         }
 
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
-        runtime.Start();
-        var configuration = new Reconfiguration(options, runtime, log);
-        using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
-        keeper.Start();
         return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
 
