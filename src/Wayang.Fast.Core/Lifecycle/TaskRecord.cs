@@ -14,6 +14,7 @@ public sealed class TaskRecord : ITaskView
     private readonly TaskTable _table;
     private PayloadBuffer? _stdout;
     private PayloadBuffer? _stderr;
+    private PayloadBuffer? _log;
     private ProgressCell? _progress;
     private TaskCause _cause;
     private volatile bool _cancelRequested;
@@ -60,6 +61,9 @@ public sealed class TaskRecord : ITaskView
     public PayloadBuffer Stdout => _stdout ?? CreateStream(ref _stdout);
     public PayloadBuffer Stderr => _stderr ?? CreateStream(ref _stderr);
 
+    /// <summary>What a call told its log: one JSON object a line.</summary>
+    public PayloadBuffer Log => _log ?? CreateStream(ref _log);
+
     /// <summary>How far the task said it is; null: it said nothing.</summary>
     public TaskProgress? Progress => Volatile.Read(ref _progress)?.Read();
 
@@ -99,9 +103,12 @@ public sealed class TaskRecord : ITaskView
     ReadOnlySpan<byte> ITaskView.Output => Output.Span;
     ReadOnlySpan<byte> ITaskView.Stdout => _stdout is { } buffer ? buffer.Span : default;
     ReadOnlySpan<byte> ITaskView.Stderr => _stderr is { } buffer ? buffer.Span : default;
+    ReadOnlySpan<byte> ITaskView.Log => _log is { } buffer ? buffer.Span : default;
 
     public long StdoutDropped => _stdout?.Dropped ?? 0;
     public long StderrDropped => _stderr?.Dropped ?? 0;
+    public long LogDropped => _log?.Dropped ?? 0;
+    public int LogBytes => _log?.Length ?? 0;
     public int StdoutBytes => _stdout?.Length ?? 0;
     public int StderrBytes => _stderr?.Length ?? 0;
 
@@ -115,15 +122,20 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Guarded by the lifecycle's lock of this slot.</summary>
     internal Waiter? Waiters { get; set; }
 
+    // SYNC POINT: written under the lifecycle's lock of this slot; a stream's writer looks at it after its bytes, behind a full fence.
+    internal StreamWatch? Watches;
+
     /// <summary>Bytes of blocks that it holds, for the bound of retention.</summary>
     internal long PooledBytes =>
-        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_progress?.PooledBytes ?? 0);
+        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
+        + (_progress?.PooledBytes ?? 0);
 
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
     internal void Complete()
     {
         _ = Stdout;
         _ = Stderr;
+        _ = Log;
         _progress ??= new ProgressCell(_table.Slabs);
     }
 
@@ -144,6 +156,7 @@ public sealed class TaskRecord : ITaskView
         OutputStream.Output => Output,
         OutputStream.Stdout => Volatile.Read(ref _stdout),
         OutputStream.Stderr => Volatile.Read(ref _stderr),
+        OutputStream.Log => Volatile.Read(ref _log),
         _ => null,
     };
 
@@ -154,12 +167,14 @@ public sealed class TaskRecord : ITaskView
         Output.Clear();
         _stdout?.Clear();
         _stderr?.Clear();
+        _log?.Clear();
         _progress?.Clear();
         Command = null;
         Terms = null;
         Target = null;
         Observer = null;
         Waiters = null;
+        Watches = null;
         _cause = default;
         _cancelRequested = false;
         Worker = -1;
