@@ -164,7 +164,8 @@ typedef enum wy_exit_kind {
     WY_EXIT_CODE = 1,      /* value = exit code */
     WY_EXIT_SIGNAL = 2,    /* value = signal number */
     WY_EXIT_OOM = 3,       /* the memory group's limit was hit and the kernel killed */
-    WY_EXIT_VIOLATION = 4, /* value = number of the syscall that the profile lists as dangerous */
+    WY_EXIT_VIOLATION = 4, /* value = number of the syscall that the profile lists as dangerous, -1 where it
+                              is none of this architecture's or unknown; text = its name */
     WY_EXIT_NOT_STARTED = 5, /* value = errno; `text` names the sandbox step */
     WY_EXIT_KILLED = 6, /* killed at the daemon's own request (SIGKILL by WORKER_SIGNAL or IMAGE_CLOSE) */
     WY_EXIT_LOST = 7    /* it vanished with its image, or by a SIGKILL from outside (a worker is pid 1 of its namespace: nothing

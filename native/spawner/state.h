@@ -63,7 +63,8 @@ typedef struct wy_worker_slot {
     bool ready;      /* WY_BOOT_READY came */
     bool kill_asked; /* by the daemon */
     bool violated;
-    int32_t violation; /* number of the system call */
+    int32_t violation; /* number of the system call; -1: unknown, its notification was stolen */
+    bool violation_foreign; /* a number of another architecture's table */
     bool failed;       /* `failure` says why it never started */
     bool ended;        /* WY_BOOT_ENDED came: `ended_kind`, `ended_value` */
     uint32_t ended_kind;

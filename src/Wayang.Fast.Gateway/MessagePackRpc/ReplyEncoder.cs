@@ -259,7 +259,7 @@ internal static class ReplyEncoder
         {
             CauseType.Exit => "code"u8,
             CauseType.Signal => "signal"u8,
-            CauseType.SandboxViolation when cause.Value != 0 => "syscall"u8,
+            CauseType.SandboxViolation when cause.Value > 0 => "syscall"u8,
             _ => default,
         };
         writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null) + Count(cause.Traceback is not null));

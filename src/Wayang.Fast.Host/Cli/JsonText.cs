@@ -227,6 +227,9 @@ internal static class JsonText
             case CauseType.Signal:
                 writer.WriteNumber("signal", cause.Value);
                 break;
+            case CauseType.SandboxViolation when cause.Value > 0:
+                writer.WriteNumber("syscall", cause.Value);
+                break;
             default:
                 break;
         }
