@@ -29,6 +29,7 @@ typedef enum wy_msg_type {
     WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
+    WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
     WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
                                    is "granted": the worker offers its proxy's socket there (sandbox/network.h) */
@@ -40,6 +41,7 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
     WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
     WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
+    WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
     WY_MSG_PROFILE_NETWORK = 48, /* wy_msg_profile_network + tail: the destinations, each NUL-terminated; after WELCOME, one for each
                                     profile of the policy whose network is not "none" */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
@@ -162,6 +164,26 @@ typedef struct wy_msg_worker_signal {
     int32_t signal;
     uint32_t reserved;
 } wy_msg_worker_signal;
+
+/* Many workers are told in several answers, so that none takes long: the first place to look at, and the next one (0: all
+ * were looked at). */
+#define WY_USAGE_MOST 64u
+
+typedef struct wy_msg_usage {
+    uint32_t first;
+    uint32_t reserved;
+} wy_msg_usage;
+
+typedef struct wy_msg_usage_of {
+    uint32_t next;
+    uint32_t count; /* at most WY_USAGE_MOST */
+} wy_msg_usage_of;
+
+typedef struct wy_worker_usage {
+    uint64_t worker_id;
+    uint64_t memory_bytes;     /* of its group now; 0 without one */
+    uint64_t cpu_microseconds; /* of its group since it started; 0 where not measured */
+} wy_worker_usage;
 
 typedef struct wy_msg_worker_started {
     uint64_t worker_id;
