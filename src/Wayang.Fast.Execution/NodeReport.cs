@@ -92,6 +92,8 @@ internal sealed class NodeReport(
             ["slots_in_use"] = shard.Outstanding,
             ["configuration_reloads"] = settings.Changes,
             ["tasks_dispatched"] = shard.Dispatched,
+            ["retries"] = lifecycle.Retries,
+            ["tasks_awaiting_retry"] = lifecycle.AwaitingRetry,
             ["tasks_retained"] = lifecycle.Retained,
             ["retained_bytes"] = lifecycle.RetainedBytes,
             ["workers_started"] = supervisor.WorkersStarted,

@@ -7,6 +7,7 @@ using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -51,6 +52,9 @@ public sealed class NodeRuntime : IDisposable
         _shard.Completion = _completion;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
+        var timers = new LifeTimers(table) { Supervisor = _supervisor };
+        _supervisor.Timers = timers;
+        _lifecycle.AttemptTimer = timers;
         _images = new ImageCatalog(_supervisor, options);
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
         _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report);

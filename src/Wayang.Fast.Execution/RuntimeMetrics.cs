@@ -45,6 +45,8 @@ internal sealed class RuntimeMetrics(
         }
 
         to.Counter("wayang_tasks_dispatched_total", "Tasks that were dispatched.", shard.Dispatched);
+        to.Counter("wayang_task_retries_total", "Attempts after the first that tasks were granted.", lifecycle.Retries);
+        to.Gauge("wayang_tasks_awaiting_retry", "Tasks that wait for their next attempt.", lifecycle.AwaitingRetry);
         to.Gauge("wayang_tasks_retained", "Ended tasks that are remembered.", lifecycle.Retained);
         to.Gauge("wayang_tasks_retained_bytes", "Memory that remembered tasks hold with their outputs.", lifecycle.RetainedBytes);
         to.Gauge("wayang_commands_running", "Commands that were started and are not over.", supervisor.RunningCommands);

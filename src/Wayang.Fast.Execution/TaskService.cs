@@ -123,6 +123,7 @@ internal sealed class TaskService(
         if (submission.Terms is { } terms)
         {
             record.Terms = terms; // null since the record's last reset
+            TaskLifecycle.Begin(record, terms);
         }
 
         record.AdmittedBytes = submission.Data.Length;

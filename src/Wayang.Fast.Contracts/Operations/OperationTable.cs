@@ -21,7 +21,8 @@ public static class TaskField
 
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
-    public const int Count = 13;
+    public const int Retry = 13;
+    public const int Count = 14;
 }
 
 /// <summary>
@@ -75,6 +76,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
+        LifeFields.Retry,
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -96,6 +98,7 @@ public static class OperationTable
         new("run_us", "integer", "Microseconds from running to the end."),
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+        .. LifeFields.Told,
     ];
 
     private static readonly ResponseField[] s_image =
@@ -149,6 +152,7 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
+            .. LifeFields.Told,
         ])
         {
             Scopes = Seeing,

@@ -198,6 +198,7 @@ public sealed partial class TaskLifecycle
             record.Output.Length, record.StdoutBytes, record.StderrBytes)
         {
             Progress = record.Progress,
+            Life = record.Life?.Facts(),
         };
     }
 

@@ -89,6 +89,9 @@ public interface ITaskView
     long RunMicroseconds { get; }
     ulong PeakMemoryBytes { get; }
     ulong CpuMicroseconds { get; }
+
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    TaskLifeFacts? Life => null;
 }
 
 /// <summary>Names to resolve. Empty spans mean "not given".</summary>
@@ -176,6 +179,9 @@ public sealed record TaskSnapshot(
 {
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>Its attempts, group, parent and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
 }
 
 /// <summary>An image to store.</summary>

@@ -47,6 +47,9 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.Cancel:
                 Cancel(command.Id);
                 break;
+            case CompletionCommandKind.Requeue:
+                Requeue(command.Id);
+                break;
             case CompletionCommandKind.CallExpired:
                 Expire(command.Worker!, command.Ticket);
                 break;
@@ -93,6 +96,14 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 ? pending
                 : i == oldest ? ExitCauses.OfCall(exit, worker.Violation) : (TaskState.Failed, ExitCauses.Lost("another call ended its worker"));
             receiver.EndCall(worker, i, state, cause, workerServes: false);
+        }
+    }
+
+    private void Requeue(TaskId id)
+    {
+        if (table.Find(id) is { } record && lifecycle.TryRequeue(record))
+        {
+            shard.Post(new ShardEvent(ShardEventKind.Requeue, Ticket: (uint)record.Slot));
         }
     }
 

@@ -28,6 +28,9 @@ internal enum CompletionCommandKind : byte
     /// <summary><c>Worker</c> does nothing though it has calls: <c>Reason</c>.</summary>
     Unresponsive,
 
+    /// <summary>The pause before the next attempt of the task <c>Id</c> is over.</summary>
+    Requeue,
+
     /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
     Sweep,
 

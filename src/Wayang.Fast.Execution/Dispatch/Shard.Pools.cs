@@ -52,6 +52,9 @@ internal sealed partial class Shard
                 _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
                 _scheduler.Finish(1);
                 break;
+            case ShardEventKind.Requeue:
+                Requeue((int)item.Ticket);
+                break;
             case ShardEventKind.PoolOpened:
                 OpenPool(item.Pool!);
                 break;
@@ -68,6 +71,14 @@ internal sealed partial class Shard
                 Trim();
                 break;
         }
+    }
+
+    /// <summary>Gives an admitted task a place in the scheduler. It counts as queued once more; a place that it left is counted until it comes up.</summary>
+    private void Requeue(int slot)
+    {
+        var record = _table[slot];
+        _admission.Release(-1, -record.AdmittedBytes);
+        Enqueue(new InboxItem(slot, record.Pool, record.Level, record.Tenant));
     }
 
     private void OpenPool(WorkerPool pool)

@@ -7,6 +7,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -70,6 +71,9 @@ internal sealed partial class Supervisor : IDisposable
     }
 
     public WorkerTable Workers { get; }
+
+    /// <summary>Set once by the composition.</summary>
+    public LifeTimers Timers { get; set; } = null!;
 
     public Welcome? Welcome => _link.Welcome;
 
@@ -411,7 +415,7 @@ internal sealed partial class Supervisor : IDisposable
 
         // SYNC POINT: reset first; a deadline that is set during the scan lowers it again.
         Interlocked.Exchange(ref _nextDeadline, long.MaxValue);
-        WatchDeadline(Math.Min(_commands.Sweep(now), SweepCalls(now)));
+        WatchDeadline(Math.Min(Timers.Sweep(now, _completion), Math.Min(_commands.Sweep(now), SweepCalls(now))));
     }
 
     /// <summary>Finds calls over their time, and workers that never became ready; returns the earliest next deadline.</summary>

@@ -29,6 +29,7 @@ internal static class TermsRequest
         after = before;
         return field switch
         {
+            TaskField.Retry => LifeRequest.Retry(value, before, out after),
             _ => null,
         };
     }

@@ -70,6 +70,11 @@ internal static class StatusCommand
         }
 
         Line("priority", string.Create(CultureInfo.InvariantCulture, $"{info.Priority} ({WireNames.Text(info.Class)})"));
+        foreach (var (name, value) in LifeText.Lines(info.Life))
+        {
+            Line(name, value);
+        }
+
         Line("submitted", info.Submitted.ToString("O", CultureInfo.InvariantCulture));
         Line("queued", Microseconds(info.QueueMicroseconds));
         Line("started in", Microseconds(info.StartMicroseconds));

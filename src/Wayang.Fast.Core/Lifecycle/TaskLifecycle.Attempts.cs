@@ -1,0 +1,149 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <summary>Wakes tasks that wait for their next attempt.</summary>
+public interface IAttemptTimer
+{
+    /// <summary>Asks that <see cref="TaskLifecycle.TryRequeue"/> be called for the task, on the completion thread, at a timestamp or soon after.</summary>
+    void WakeAt(TaskId id, long timestamp);
+}
+
+/// <content>
+/// Attempts. One that ends with a cause that its terms want retried does not end the task: it is queued again, held outside the
+/// scheduler until its pause is over. Whatever comes meanwhile (a cancel, a stop) meets a queued task. What an older attempt's worker still
+/// says is dropped: its ticket is not in flight any more.
+/// </content>
+public sealed partial class TaskLifecycle
+{
+    private long _retries;
+    private long _awaiting;
+
+    /// <summary>Set once by the composition; without one there is no second attempt.</summary>
+    public IAttemptTimer? AttemptTimer { get; set; }
+
+    /// <summary>Attempts after the first that were granted since the start.</summary>
+    public long Retries => Volatile.Read(ref _retries);
+
+    /// <summary>Tasks whose next attempt is waited for.</summary>
+    public long AwaitingRetry => Volatile.Read(ref _awaiting);
+
+    /// <summary>Gives a task what its terms say of its life. The submitter, before it admits.</summary>
+    public static void Begin(TaskRecord record, TaskTerms terms)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentNullException.ThrowIfNull(terms);
+        if (terms.HasLife)
+        {
+            record.NeedLife().Retry = terms.Retry;
+        }
+    }
+
+    /// <summary>
+    /// The pause before a task's next attempt is over: it is queued once more, and the caller puts it into the scheduler. Completion
+    /// thread only.
+    /// </summary>
+    /// <returns>False: it ended meanwhile, or waits for something else.</returns>
+    public bool TryRequeue(TaskRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        if (record.Life is not { AwaitsRetry: true } life || record.State != TaskState.Queued)
+        {
+            return false;
+        }
+
+        life.EndWait();
+        Interlocked.Decrement(ref _awaiting);
+        record.ForgetAttempt();
+        return TryRelease(record);
+    }
+
+    /// <summary>Lets a held task be started again. True: it has no place in the scheduler, and the caller gives it one.</summary>
+    private static bool TryRelease(TaskRecord record)
+    {
+        var word = Volatile.Read(ref record.Word);
+        while (RecordWord.State(word) == TaskState.Queued && (word & RecordWord.Held) != 0)
+        {
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.Held) | RecordWord.Entry, word);
+            if (seen == word)
+            {
+                return (word & RecordWord.Entry) == 0;
+            }
+
+            word = seen;
+        }
+
+        return false;
+    }
+
+    /// <summary>Lets the task have another attempt, if its terms say so. Completion thread only.</summary>
+    private bool TryAgain(TaskRecord record, TaskLife life, ulong word, TaskState state, in TaskCause cause, long now)
+    {
+        if (AttemptTimer is not { } timer || record.CancelRequested || RecordWord.State(word) is not (TaskState.Starting or TaskState.Running)
+            || life.PauseAfter(state, cause) is not { } pause)
+        {
+            return false;
+        }
+
+        record.Ended = now;
+        var ended = new TaskAttempt(life.Attempt, state, cause, record.RunMicroseconds);
+        record.Ended = 0;
+        life.EndAttempt(ended, _clock.UnixMilliseconds(now) + (long)pause.TotalMilliseconds);
+        (record.Started, record.Running, record.Worker, record.InFlightIndex) = (0, 0, -1, -1);
+        while (true)
+        {
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | RecordWord.Held | (ulong)TaskState.Queued, word);
+            if (seen == word)
+            {
+                break;
+            }
+
+            word = seen; // pins, waiters, or starting became running
+        }
+
+        Interlocked.Increment(ref _retries);
+        Interlocked.Increment(ref _awaiting);
+        timer.WakeAt(record.Id, now + (long)(pause.TotalSeconds * _time.TimestampFrequency));
+        return true;
+    }
+
+    /// <summary>The task ended, with this attempt or while it waited.</summary>
+    private void EndLife(TaskLife life)
+    {
+        if (life.AwaitsRetry)
+        {
+            life.EndWait();
+            Interlocked.Decrement(ref _awaiting);
+        }
+    }
+
+    /// <summary>
+    /// Whether an entry that came up is a place that its task left, or that of a held one. A moved task has more than one entry, and they
+    /// look alike: one from a higher level than the task has now is an old one; of the others whichever comes first is its turn.
+    /// </summary>
+    private static bool IsStale(TaskRecord record, ulong word, byte level, out ulong without)
+    {
+        without = (word & RecordWord.StaleMask) != 0 ? word - RecordWord.OneStale : word & ~RecordWord.Entry;
+        if ((word & (RecordWord.Entry | RecordWord.StaleMask)) == 0)
+        {
+            throw Defect(record, word, "consume an entry of");
+        }
+
+        return (word & RecordWord.Held) != 0 || (word & RecordWord.Entry) == 0
+            || RecordWord.State(word) != TaskState.Queued || level > record.Level;
+    }
+
+    private bool TryConsume(TaskRecord record, ref ulong word, ulong without)
+    {
+        var seen = Interlocked.CompareExchange(ref record.Word, without, word);
+        if (seen != word)
+        {
+            word = seen;
+            return false;
+        }
+
+        RecycleIfFree(record, without);
+        return true;
+    }
+}
