@@ -1,3 +1,4 @@
+using System.Globalization;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 
@@ -6,7 +7,9 @@ namespace Wayang.Fast.Client;
 /// <summary>Writes the terms of a task's life.</summary>
 internal static class LifeEncoders
 {
-    public static int Count(TaskSpec spec) => spec.Retry is null ? 0 : 1;
+    public static int Count(TaskSpec spec) =>
+        (spec.Retry is null ? 0 : 1) + One(spec.Deadline) + One(spec.Parent) + (spec.Detached ? 1 : 0) + (spec.Group is null ? 0 : 1)
+        + (spec.IdempotencyKey is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -14,6 +17,12 @@ internal static class LifeEncoders
         {
             Retry(ref writer, retry);
         }
+
+        Text(ref writer, "deadline"u8, spec.Deadline?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+        Text(ref writer, "parent"u8, spec.Parent?.ToString());
+        Text(ref writer, "detached"u8, spec.Detached ? "yes" : null);
+        Text(ref writer, "group"u8, spec.Group);
+        Text(ref writer, "idempotency_key"u8, spec.IdempotencyKey);
     }
 
     private static void Retry(ref MessagePackWriter writer, RetrySpec retry)
@@ -34,6 +43,15 @@ internal static class LifeEncoders
             {
                 writer.WriteString(WireNames.Text(cause));
             }
+        }
+    }
+
+    private static void Text(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string? value)
+    {
+        if (value is not null)
+        {
+            writer.WriteString(key);
+            writer.WriteString(value);
         }
     }
 

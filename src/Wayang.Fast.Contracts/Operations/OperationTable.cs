@@ -22,7 +22,13 @@ public static class TaskField
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
     public const int Retry = 13;
-    public const int Count = 14;
+    public const int Deadline = 14;
+    public const int DeadlineMs = 15;
+    public const int Parent = 16;
+    public const int Detached = 17;
+    public const int Group = 18;
+    public const int IdempotencyKey = 19;
+    public const int Count = 20;
 }
 
 /// <summary>
@@ -76,7 +82,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
-        LifeFields.Retry,
+        .. LifeFields.OfTasks,
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -176,6 +182,7 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
+        .. LifeFields.Operations,
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },

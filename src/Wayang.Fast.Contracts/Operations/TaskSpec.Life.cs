@@ -27,4 +27,25 @@ public sealed partial record TaskSpec
 {
     /// <summary>Null: one attempt.</summary>
     public RetrySpec? Retry { get; init; }
+
+    /// <summary>When it is stopped, whether it waits or runs.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>The task whose end ends this one.</summary>
+    public TaskId? Parent { get; init; }
+
+    /// <summary>Only the parent's cancel ends it.</summary>
+    public bool Detached { get; init; }
+
+    public string? Group { get; init; }
+
+    /// <summary>The same key with the same parameters is the same task.</summary>
+    public string? IdempotencyKey { get; init; }
+}
+
+/// <summary>What <c>group.get</c> and <c>group.wait</c> answer: how many tasks are in each state, ended ones since the group began.</summary>
+public sealed record GroupInfo(string Group, IReadOnlyDictionary<TaskState, long> States)
+{
+    /// <summary>Tasks that have not ended.</summary>
+    public long Live => States.Where(static s => s.Key < TaskState.Succeeded).Sum(static s => s.Value);
 }

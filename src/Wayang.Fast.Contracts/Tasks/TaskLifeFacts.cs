@@ -21,4 +21,16 @@ public sealed record TaskLifeFacts
 
     /// <summary>When the next attempt may start; null: none is waited for.</summary>
     public DateTimeOffset? RetryAt { get; init; }
+
+    /// <summary>It is held, or its processes are stopped, until it is resumed.</summary>
+    public bool Paused { get; init; }
+
+    /// <summary>When it is stopped, whatever it does; null: never.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>The group that it belongs to.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>The task whose end ends it.</summary>
+    public TaskId? Parent { get; init; }
 }

@@ -23,6 +23,9 @@ public sealed partial class TaskLifecycle
     /// <summary>Set once by the composition; without one there is no second attempt.</summary>
     public IAttemptTimer? AttemptTimer { get; set; }
 
+    /// <summary>Called on the completion thread after the end of a task that has a life; must not block or throw. Set once.</summary>
+    public Action<TaskRecord, TaskLife>? LifeEnded { get; set; }
+
     /// <summary>Attempts after the first that were granted since the start.</summary>
     public long Retries => Volatile.Read(ref _retries);
 
@@ -36,7 +39,7 @@ public sealed partial class TaskLifecycle
         ArgumentNullException.ThrowIfNull(terms);
         if (terms.HasLife)
         {
-            record.NeedLife().Retry = terms.Retry;
+            record.NeedLife().Terms = terms;
         }
     }
 
@@ -56,7 +59,7 @@ public sealed partial class TaskLifecycle
         life.EndWait();
         Interlocked.Decrement(ref _awaiting);
         record.ForgetAttempt();
-        return TryRelease(record);
+        return !life.Paused && TryRelease(record);
     }
 
     /// <summary>Lets a held task be started again. True: it has no place in the scheduler, and the caller gives it one.</summary>
@@ -81,7 +84,7 @@ public sealed partial class TaskLifecycle
     private bool TryAgain(TaskRecord record, TaskLife life, ulong word, TaskState state, in TaskCause cause, long now)
     {
         if (AttemptTimer is not { } timer || record.CancelRequested || RecordWord.State(word) is not (TaskState.Starting or TaskState.Running)
-            || life.PauseAfter(state, cause) is not { } pause)
+            || life.PauseAfter(state, cause, _clock.UnixMilliseconds(now)) is not { } pause)
         {
             return false;
         }
@@ -109,13 +112,16 @@ public sealed partial class TaskLifecycle
     }
 
     /// <summary>The task ended, with this attempt or while it waited.</summary>
-    private void EndLife(TaskLife life)
+    private void EndLife(TaskRecord record, TaskLife life)
     {
         if (life.AwaitsRetry)
         {
             life.EndWait();
             Interlocked.Decrement(ref _awaiting);
         }
+
+        life.Paused = false;
+        LifeEnded?.Invoke(record, life);
     }
 
     /// <summary>
@@ -141,6 +147,11 @@ public sealed partial class TaskLifecycle
         {
             word = seen;
             return false;
+        }
+
+        if ((seen & RecordWord.StaleMask) != 0)
+        {
+            Interlocked.Decrement(ref _moves);
         }
 
         RecycleIfFree(record, without);

@@ -251,7 +251,7 @@ public sealed partial class TaskLifecycle
         Finish(record, Publish(record, word, state), state, cause, now);
         if (life is not null)
         {
-            EndLife(life);
+            EndLife(record, life);
         }
 
         return true;
@@ -277,7 +277,7 @@ public sealed partial class TaskLifecycle
                 Finish(record, word, state, cause, now);
                 if (record.Life is { } life)
                 {
-                    EndLife(life);
+                    EndLife(record, life);
                 }
 
                 ForgetExcess(now);

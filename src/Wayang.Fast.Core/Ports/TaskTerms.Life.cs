@@ -2,15 +2,35 @@ using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Core.Ports;
 
-/// <content>Retries.</content>
+/// <content>Retries, deadlines, families and groups; the key under which a task is submitted once.</content>
 public sealed partial record TaskTerms
 {
     /// <summary>Null: one attempt.</summary>
     public RetryTerms? Retry { get; init; }
 
+    /// <summary>When the task is stopped, whether it waits or runs; null: never.</summary>
+    public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>The task whose end ends this one.</summary>
+    public TaskId? Parent { get; init; }
+
+    /// <summary>Only the parent's cancel ends it, not the parent's other ends.</summary>
+    public bool Detached { get; init; }
+
+    /// <summary>A name of the tenant's.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>Null: each submission is a task.</summary>
+    public IdempotencyTerms? Idempotency { get; init; }
+
     /// <summary>Whether the task needs a life of its own beside its record.</summary>
-    public bool HasLife => Retry is not null;
+    public bool HasLife => Retry is not null || Deadline is not null || Parent is not null || Group is not null;
 }
+
+/// <summary>A submission that is made once however often it is sent.</summary>
+/// <param name="Key">The caller's name for it, unique per tenant.</param>
+/// <param name="Fingerprint">Of all its other parameters: the same key with other ones is refused.</param>
+public sealed record IdempotencyTerms(string Key, UInt128 Fingerprint);
 
 /// <summary>When an attempt that failed is followed by another. Immutable; ranges are checked at the front door.</summary>
 /// <param name="MaxAttempts">The first counted, 1 to 100.</param>

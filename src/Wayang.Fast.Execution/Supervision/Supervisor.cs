@@ -310,6 +310,9 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.RetryCancel:
                 _retries.Add(request);
                 break;
+            case SupervisorRequestKind.PauseCommand:
+                ChangePause(request.Life!);
+                break;
             case SupervisorRequestKind.Kill:
                 _link.SendSignal(request.Worker, 9);
                 break;
@@ -369,7 +372,8 @@ internal sealed partial class Supervisor : IDisposable
         }
         else if (record.CancelRequested)
         {
-            EndUnstarted(request, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            var asked = record.Life?.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            EndUnstarted(request, asked.State, asked.Cause);
         }
         else if (Stopwatch.GetTimestamp() >= request.Deadline)
         {

@@ -9,7 +9,8 @@ internal static class LifeReplies
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskLifeFacts? life) =>
-        life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1);
+        life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
+            + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
     {
@@ -43,6 +44,27 @@ internal static class LifeReplies
         if (life.RetryAt is { } at)
         {
             ReplyEncoder.Text(ref writer, "retry_at"u8, ReplyEncoder.Time(at));
+        }
+
+        if (life.Paused)
+        {
+            writer.WriteString("paused"u8);
+            writer.WriteBoolean(true);
+        }
+
+        if (life.Deadline is { } deadline)
+        {
+            ReplyEncoder.Text(ref writer, "deadline"u8, ReplyEncoder.Time(deadline));
+        }
+
+        if (life.Group is { } group)
+        {
+            ReplyEncoder.Text(ref writer, "group"u8, group);
+        }
+
+        if (life.Parent is { } parent)
+        {
+            ReplyEncoder.Text(ref writer, "parent"u8, parent.ToString());
         }
     }
 }

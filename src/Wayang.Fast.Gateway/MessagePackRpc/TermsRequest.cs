@@ -18,7 +18,7 @@ internal static class TermsRequest
             }
         }
 
-        return null;
+        return slots[TaskField.IdempotencyKey].Present || terms is { Detached: true, Parent: null } ? LifeTerms.Complete(frame, slots, ref terms) : null;
     }
 
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
@@ -29,7 +29,8 @@ internal static class TermsRequest
         after = before;
         return field switch
         {
-            TaskField.Retry => LifeRequest.Retry(value, before, out after),
+            TaskField.Retry => LifeTerms.Retry(value, before, out after),
+            >= TaskField.Deadline and <= TaskField.Group => LifeTerms.Bind(field, value, slot, before, out after),
             _ => null,
         };
     }

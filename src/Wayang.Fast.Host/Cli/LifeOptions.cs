@@ -8,9 +8,10 @@ namespace Wayang.Fast.Host.Cli;
 
 /// <summary>The terms of a task's life, as <c>run</c> and <c>submit</c> take them.</summary>
 /// <param name="Retry">Null: one attempt.</param>
-internal sealed record LifeArguments(RetrySpec? Retry)
+internal sealed record LifeArguments(RetrySpec? Retry, DateTimeOffset? Deadline, TaskId? Parent, bool Detached, string? Group, string? Key)
 {
-    public TaskSpec Apply(TaskSpec spec) => spec with { Retry = Retry };
+    public TaskSpec Apply(TaskSpec spec) =>
+        spec with { Retry = Retry, Deadline = Deadline, Parent = Parent, Detached = Detached, Group = Group, IdempotencyKey = Key };
 }
 
 /// <summary>Their options.</summary>
@@ -34,14 +35,59 @@ internal sealed class LifeOptions
         HelpName = "CAUSE,...",
     };
 
+    private readonly Option<string?> deadline = new("--deadline")
+    {
+        Description = "When the task is stopped, whether it waits or runs: a time from now (30s, 2h), or 2026-01-31T12:00:00Z.",
+        HelpName = "TIME",
+    };
+
+    private readonly Option<string?> parent = new("--parent")
+    {
+        Description = "A task: when it ends, or is cancelled, this one is cancelled.",
+        HelpName = "ID",
+    };
+
+    private readonly Option<bool> detached = new("--detached") { Description = "Only the parent's cancel ends this task, not its other ends." };
+
+    private readonly Option<string?> group = new("--group") { Description = "A name for tasks that belong together; see: wayang group --help.", HelpName = "NAME" };
+
+    private readonly Option<string?> key = new("--key")
+    {
+        Description = "Idempotency key: sent again with the same task it is the same task, not another one.",
+        HelpName = "KEY",
+    };
+
     public void AddTo(Command command)
     {
+        command.Options.Add(deadline);
+        command.Options.Add(parent);
+        command.Options.Add(detached);
+        command.Options.Add(group);
+        command.Options.Add(key);
         command.Options.Add(retries);
         command.Options.Add(backoff);
         command.Options.Add(retryOn);
     }
 
-    public LifeArguments Read(ParseResult result) => new(ReadRetry(result));
+    public LifeArguments Read(ParseResult result)
+    {
+        TaskId? family = result.GetValue(parent) is { } id ? TaskArgument.Parse(id) : null;
+        return result.GetValue(detached) && family is null
+            ? throw Usage("--detached belongs to --parent", "A task without a parent is ended by nobody's end.")
+            : new(ReadRetry(result), ReadDeadline(result.GetValue(deadline)), family, result.GetValue(detached), result.GetValue(group), result.GetValue(key));
+    }
+
+    private static DateTimeOffset? ReadDeadline(string? text)
+    {
+        if (text is null || !text.Contains('T', StringComparison.Ordinal))
+        {
+            return DateTimeOffset.UtcNow + DurationText.Read("--deadline", text);
+        }
+
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var time)
+            ? time
+            : throw Usage($"--deadline '{text}' is no time", "Write 2026-01-31T12:00:00Z, or a time from now: --deadline 30s");
+    }
 
     private RetrySpec? ReadRetry(ParseResult result)
     {

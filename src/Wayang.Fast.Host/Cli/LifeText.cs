@@ -34,7 +34,40 @@ internal static class LifeText
         {
             writer.WriteString("retry_at", at);
         }
+
+        if (life.Paused)
+        {
+            writer.WriteBoolean("paused", true);
+        }
+
+        if (life.Deadline is { } deadline)
+        {
+            writer.WriteString("deadline", deadline);
+        }
+
+        if (life.Group is { } group)
+        {
+            writer.WriteString("group", group);
+        }
+
+        if (life.Parent is { } parent)
+        {
+            writer.WriteString("parent", parent.ToString());
+        }
     }
+
+    /// <summary>The state, and whether it is paused or waits for an attempt.</summary>
+    public static string State(TaskInfo info) => WireNames.Text(info.State) switch
+    {
+        var state when info.Life is { Paused: true } => $"{state} (paused)",
+        var state when info.Life is { RetryAt: not null } => $"{state} (retry)",
+        var state => state,
+    };
+
+    /// <summary>Attempt and group in a few words, for a line of a list.</summary>
+    public static string Remark(TaskLifeFacts? life) => life is null ? "" : string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(life.MaxAttempts > 1 ? $"  attempt {life.Attempt}/{life.MaxAttempts}" : "")}{(life.Group is null ? "" : $"  group {life.Group}")}");
 
     /// <summary>Name and value of each line.</summary>
     public static IEnumerable<(string Name, string Value)> Lines(TaskLifeFacts? life)
@@ -58,6 +91,21 @@ internal static class LifeText
         if (life.RetryAt is { } at)
         {
             yield return ("retry at", at.ToString("O", CultureInfo.InvariantCulture));
+        }
+
+        if (life.Deadline is { } deadline)
+        {
+            yield return ("deadline", deadline.ToString("O", CultureInfo.InvariantCulture));
+        }
+
+        if (life.Group is { } group)
+        {
+            yield return ("group", group);
+        }
+
+        if (life.Parent is { } parent)
+        {
+            yield return ("parent", parent.ToString());
         }
     }
 }

@@ -57,7 +57,7 @@ internal static class StatusCommand
         var what = info.Kind == TaskKind.Call ? $"{info.Image}:{info.Function}" : "command";
         Line("task", info.Id.ToString());
         Line("what", what);
-        Line("state", WireNames.Text(info.State));
+        Line("state", LifeText.State(info));
         if (info.Cause.Type != CauseType.None)
         {
             Line("cause", ResultPrinter.Describe(info.Cause));

@@ -193,7 +193,7 @@ internal sealed class TaskOptions
         : WireNames.TryParse<WorkerReuse>(text, out var reuse) ? reuse
         : throw Usage($"--reuse '{text}': there is no such way", "There are: tenant (a warm worker may serve it), never (a fresh process).");
 
-    private static TaskClass? ReadClass(string? text)
+    internal static TaskClass? ReadClass(string? text)
     {
         if (text is null)
         {

@@ -10,6 +10,16 @@ internal static class Signals
 
     public static void Terminate(int pid) => Send("TERM", pid);
 
+    /// <summary>For a process that may just have ended by itself.</summary>
+    public static void KillIfThere(int pid)
+    {
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh")
+        {
+            ArgumentList = { "-c", string.Create(CultureInfo.InvariantCulture, $"kill -KILL {pid} 2>/dev/null || :") },
+        })!;
+        shell.WaitForExit();
+    }
+
     /// <summary>One call for all: nobody in between can start the dead ones again.</summary>
     public static void Send(string signal, params IEnumerable<int> pids)
     {

@@ -70,8 +70,8 @@ public sealed class RetryTests
     {
         using var node = new LiveNode();
         await node.PutAsync("good", Plugins.Good);
-        Begin(node, await node.FunctionAsync("good", "endless"), [], Retry(2), out var call, timeoutMs: 50);
-        Begin(node, node.Command(), [], Retry(2), out var command, "sleep 60", timeoutMs: 50);
+        Begin(node, await node.FunctionAsync("good", "endless"), [], Retry(2), out var call, timeoutMs: 1_000);
+        Begin(node, node.Command(), [], Retry(2), out var command, "sleep 60", timeoutMs: 1_000);
         foreach (var waiter in new[] { call, command })
         {
             var end = await waiter.Ended.WaitAsync(LiveNode.Patience);
@@ -115,7 +115,7 @@ public sealed class RetryTests
         {
             foreach (var pid in node.WorkerPids())
             {
-                Fixture.Signals.Kill(pid);
+                Fixture.Signals.KillIfThere(pid);
                 kills++;
             }
 
