@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Spawner;
@@ -320,10 +321,12 @@ internal sealed partial class CommandRunner(
             if (stream == CommandStream.Stdout)
             {
                 run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
+                lifecycle.Appended(run.Record, OutputStream.Stdout);
             }
             else
             {
                 run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
+                lifecycle.Appended(run.Record, OutputStream.Stderr);
             }
         }
     }

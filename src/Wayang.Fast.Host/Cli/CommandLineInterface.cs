@@ -67,6 +67,7 @@ public static class CommandLineInterface
             WaitCommand.Build(),
             StatusCommand.Build(),
             ListCommand.Build(),
+            LogsCommand.Build(),
             CancelCommand.Build(),
             PauseCommands.Pause(),
             PauseCommands.Resume(),

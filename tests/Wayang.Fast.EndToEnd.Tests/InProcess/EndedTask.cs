@@ -12,6 +12,10 @@ internal sealed record EndedTask(
 {
     public TaskLifeFacts? Life { get; init; }
 
+    public string Log { get; init; } = "";
+
+    public long LogDropped { get; init; }
+
     public string Text => Encoding.UTF8.GetString(Output);
 
     public string Out => Encoding.UTF8.GetString(Stdout);
@@ -40,6 +44,8 @@ internal sealed class EndWaiter : ITaskObserver
             task.PeakMemoryBytes, task.CpuMicroseconds)
         {
             Life = task.Life,
+            Log = Encoding.UTF8.GetString(task.Log),
+            LogDropped = task.LogDropped,
         });
     }
 
