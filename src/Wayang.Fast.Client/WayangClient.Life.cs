@@ -49,7 +49,7 @@ public sealed partial class WayangClient
     public Task<GroupInfo> WaitGroupAsync(string group, TimeSpan? timeout = null, CancellationToken cancellation = default) =>
         CallAsync("group.wait", (ref writer) => Group(ref writer, group, timeout), LifeDecoders.Group, cancellation);
 
-    private Task OfTaskAsync(string operation, TaskId id, CancellationToken cancellation) =>
+    private Task<Boxed<TaskId>> OfTaskAsync(string operation, TaskId id, CancellationToken cancellation) =>
         CallAsync(
             operation,
             (ref writer) =>

@@ -57,6 +57,7 @@ public sealed class NodeRuntime : IDisposable
         var timers = new LifeTimers(table) { Supervisor = _supervisor };
         _supervisor.Timers = timers;
         _lifecycle.AttemptTimer = timers;
+        _lifecycle.Admission = _admission;
         _lifecycle.LifeEnded = life.OnEnded;
         (life.Supervisor, life.Completion) = (_supervisor, _completion);
         var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);

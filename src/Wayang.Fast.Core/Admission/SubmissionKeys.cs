@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
@@ -20,6 +21,7 @@ public sealed class SubmissionKeys(SubmissionKeyOptions options, TimeProvider ti
     private long _repeats;
     private long _conflicts;
 
+    [StructLayout(LayoutKind.Auto)]
     private readonly record struct Known(TaskId Id, UInt128 Fingerprint, long At);
 
     public int Count

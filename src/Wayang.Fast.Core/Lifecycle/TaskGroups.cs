@@ -115,17 +115,24 @@ public sealed class TaskGroups(int maxGroups, TimeSpan remembered, TimeProvider 
         }
     }
 
-    /// <summary>Completes when no member is left that has not ended. Null: no such group.</summary>
-    public Task? WhenEmpty(int tenant, string name)
+    /// <summary>False: no such group.</summary>
+    /// <param name="empty">Completes when no member is left that has not ended.</param>
+    public bool TryAwaitEmpty(int tenant, string name, out Task empty)
     {
+        empty = Task.CompletedTask;
         lock (_lock)
         {
             if (!TryFind(tenant, name, out var group))
             {
-                return null;
+                return false;
             }
 
-            return group!.IsEmpty ? Task.CompletedTask : (group.Emptied ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            if (!group!.IsEmpty)
+            {
+                empty = (group.Emptied ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+
+            return true;
         }
     }
 

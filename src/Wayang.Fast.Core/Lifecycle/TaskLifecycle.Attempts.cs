@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Core.Lifecycle;
@@ -19,6 +20,12 @@ public sealed partial class TaskLifecycle
 {
     private long _retries;
     private long _awaiting;
+
+    /// <summary>
+    /// Told of every place in the scheduler that a task gets besides its first, and of tasks that wait without a place: they count as queued,
+    /// too. Set once by the composition; null: nobody counts.
+    /// </summary>
+    public AdmissionGate? Admission { get; set; }
 
     /// <summary>Set once by the composition; without one there is no second attempt.</summary>
     public IAttemptTimer? AttemptTimer { get; set; }
@@ -105,6 +112,7 @@ public sealed partial class TaskLifecycle
             word = seen; // pins, waiters, or starting became running
         }
 
+        Admission?.Release(-1, -record.AdmittedBytes); // dispatch gave it back
         Interlocked.Increment(ref _retries);
         Interlocked.Increment(ref _awaiting);
         timer.WakeAt(record.Id, now + (long)(pause.TotalSeconds * _time.TimestampFrequency));
@@ -112,8 +120,16 @@ public sealed partial class TaskLifecycle
     }
 
     /// <summary>The task ended, with this attempt or while it waited.</summary>
-    private void EndLife(TaskRecord record, TaskLife life)
+    /// <param name="record">Ended.</param>
+    /// <param name="life">Its life.</param>
+    /// <param name="before">The word that its end replaced.</param>
+    private void EndLife(TaskRecord record, TaskLife life, ulong before)
     {
+        if ((before & (RecordWord.StateMask | RecordWord.EntryMarks & ~RecordWord.StaleMask)) == ((ulong)TaskState.Queued | RecordWord.Held))
+        {
+            Admission?.Release(1, record.AdmittedBytes); // it waited without a place, which would have come up
+        }
+
         if (life.AwaitsRetry)
         {
             life.EndWait();
@@ -142,6 +158,7 @@ public sealed partial class TaskLifecycle
 
     private bool TryConsume(TaskRecord record, ref ulong word, ulong without)
     {
+        var bytes = record.AdmittedBytes;
         var seen = Interlocked.CompareExchange(ref record.Word, without, word);
         if (seen != word)
         {
@@ -152,6 +169,10 @@ public sealed partial class TaskLifecycle
         if ((seen & RecordWord.StaleMask) != 0)
         {
             Interlocked.Decrement(ref _moves);
+        }
+        else if (RecordWord.State(seen) == TaskState.Queued)
+        {
+            Admission?.Release(-1, -bytes); // its owner gives the place back, and the task waits on
         }
 
         RecycleIfFree(record, without);

@@ -98,6 +98,7 @@ public sealed partial class TaskLifecycle
             var seen = Interlocked.CompareExchange(ref record.Word, word + RecordWord.OneStale, word);
             if (seen == word)
             {
+                Admission?.Release(-1, -record.AdmittedBytes);
                 return QueuedChange.Enqueue;
             }
 

@@ -251,10 +251,11 @@ public sealed partial class TaskLifecycle
 
         record.SetCause(cause);
         record.Ended = now;
-        Finish(record, Publish(record, word, state), state, cause, now);
+        word = Publish(record, word, state);
+        Finish(record, word, state, cause, now);
         if (life is not null)
         {
-            EndLife(record, life);
+            EndLife(record, life, word);
         }
 
         return true;
@@ -280,7 +281,7 @@ public sealed partial class TaskLifecycle
                 Finish(record, word, state, cause, now);
                 if (record.Life is { } life)
                 {
-                    EndLife(record, life);
+                    EndLife(record, life, word);
                 }
 
                 ForgetExcess(now);

@@ -73,11 +73,10 @@ internal sealed partial class Shard
         }
     }
 
-    /// <summary>Gives an admitted task a place in the scheduler. It counts as queued once more; a place that it left is counted until it comes up.</summary>
+    /// <summary>Gives an admitted task another place in the scheduler, which the lifecycle has counted as queued.</summary>
     private void Requeue(int slot)
     {
         var record = _table[slot];
-        _admission.Release(-1, -record.AdmittedBytes);
         Enqueue(new InboxItem(slot, record.Pool, record.Level, record.Tenant));
     }
 

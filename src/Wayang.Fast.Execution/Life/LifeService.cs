@@ -84,12 +84,8 @@ internal sealed class LifeService(
         return null;
     }
 
-    public OperationError? WaitGroup(string group, int tenant, out Task ended)
-    {
-        var task = Groups.WhenEmpty(tenant, group);
-        ended = task ?? Task.CompletedTask;
-        return task is null ? UnknownGroup(group) : null;
-    }
+    public OperationError? WaitGroup(string group, int tenant, out Task ended) =>
+        Groups.TryAwaitEmpty(tenant, group, out ended) ? null : UnknownGroup(group);
 
     /// <summary>Refuses what a task may not ask for, and takes what <see cref="Withdraw"/> gives back. Before the task is admitted.</summary>
     public OperationError? Prepare(TaskTerms terms, int tenant, out LifePromise promise)

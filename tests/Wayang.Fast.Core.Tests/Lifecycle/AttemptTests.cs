@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 
@@ -131,6 +132,25 @@ public class AttemptTests : IAttemptTimer
         Assert.Equal(TaskState.Queued, record.State);
         Attempt(record, TaskState.Succeeded, Exit);
         Assert.Equal(TaskState.Succeeded, record.State);
+    }
+
+    [Fact]
+    public void ATaskThatWaitsForItsNextAttemptCountsAsQueued()
+    {
+        var gate = new AdmissionGate(new AdmissionOptions(10, 1000, 100));
+        _lifecycle.Admission = gate;
+        Assert.Null(gate.TryAdmit(2));
+        var record = Admit(Retry(3), out _);
+        record.AdmittedBytes = 2;
+        gate.Release(2); // dispatched
+        Attempt(record, TaskState.Failed, Lost);
+        Assert.Equal((1, 2), (gate.Queued, gate.QueuedBytes));
+        Assert.True(_lifecycle.TryRequeue(record));
+        Assert.Equal((1, 2), (gate.Queued, gate.QueuedBytes));
+        gate.Release(2);
+        Attempt(record, TaskState.Failed, Lost);
+        Assert.True(_lifecycle.TryEndQueued(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        Assert.Equal((0, 0), (gate.Queued, gate.QueuedBytes));
     }
 
     [Fact]

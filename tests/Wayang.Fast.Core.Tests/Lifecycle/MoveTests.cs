@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 
 namespace Wayang.Fast.Core.Tests.Lifecycle;
@@ -57,6 +58,49 @@ public class MoveTests
         Assert.False(ComesUp(record, 10));
         Assert.True(_table.TryRent(out var again));
         Assert.Same(record, again);
+    }
+
+    /// <summary>What dispatch does: each place that comes up is given back to admission, whatever it was.</summary>
+    [Fact]
+    public void AdmissionCountsWhatWaitsWithOrWithoutAPlace()
+    {
+        var gate = new AdmissionGate(new AdmissionOptions(10, 1000, 100));
+        _lifecycle.Admission = gate;
+        void Up(TaskRecord task, byte level, bool starts)
+        {
+            gate.Release(task.AdmittedBytes);
+            Assert.Equal(starts, ComesUp(task, level));
+        }
+
+        Assert.Null(gate.TryAdmit(7));
+        var record = Admit();
+        record.AdmittedBytes = 7;
+        _lifecycle.Move(record, 33);
+        Assert.Equal((2, 14), (gate.Queued, gate.QueuedBytes));
+        TaskLifecycle.Pause(record);
+        Up(record, 33, starts: false);
+        Up(record, 32, starts: false);
+        Assert.Equal((1, 7), (gate.Queued, gate.QueuedBytes)); // paused without a place
+        Assert.Equal(QueuedChange.Enqueue, TaskLifecycle.Resume(record));
+        Up(record, 33, starts: true);
+        Assert.Equal((0, 0), (gate.Queued, gate.QueuedBytes));
+        _lifecycle.End(record, TaskState.Succeeded, new TaskCause(CauseType.Exit));
+
+        Assert.Null(gate.TryAdmit(7));
+        var cancelled = Admit();
+        cancelled.AdmittedBytes = 7;
+        TaskLifecycle.Pause(cancelled);
+        Up(cancelled, 32, starts: false);
+        Assert.True(_lifecycle.TryEndQueued(cancelled, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        Assert.Equal((0, 0), (gate.Queued, gate.QueuedBytes));
+
+        Assert.Null(gate.TryAdmit(7));
+        var waiting = Admit();
+        waiting.AdmittedBytes = 7;
+        TaskLifecycle.Pause(waiting);
+        Assert.True(_lifecycle.TryEndQueued(waiting, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        Up(waiting, 32, starts: false);
+        Assert.Equal((0, 0), (gate.Queued, gate.QueuedBytes));
     }
 
     private TaskRecord Ended()

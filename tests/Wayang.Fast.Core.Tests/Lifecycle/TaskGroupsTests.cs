@@ -25,11 +25,11 @@ public class TaskGroupsTests
     [Fact]
     public void AGroupCountsItsTasksAndTellsWhenNoneIsLeft()
     {
-        Assert.Null(_groups.WhenEmpty(0, "g"));
+        Assert.False(_groups.TryAwaitEmpty(0, "g", out _));
         var group = Join("g", 1);
         Assert.Same(group, Join("g", 2));
-        Assert.Null(_groups.WhenEmpty(1, "g")); // of another tenant
-        var empty = _groups.WhenEmpty(0, "g")!;
+        Assert.False(_groups.TryAwaitEmpty(1, "g", out _)); // of another tenant
+        Assert.True(_groups.TryAwaitEmpty(0, "g", out var empty));
         _groups.Leave(group, Id(1), TaskState.Succeeded);
         _groups.Leave(group, Id(1), TaskState.Succeeded); // once
         Assert.False(empty.IsCompleted);
@@ -38,14 +38,14 @@ public class TaskGroupsTests
         Assert.Equal(1, ended[(int)TaskState.Succeeded]);
         _groups.Leave(group, Id(2), TaskState.Failed);
         Assert.True(empty.IsCompleted);
-        Assert.True(_groups.WhenEmpty(0, "g")!.IsCompleted);
+        Assert.True(_groups.TryAwaitEmpty(0, "g", out empty) && empty.IsCompleted);
     }
 
     [Fact]
     public void APromisedPlaceThatIsNotTakenIsGivenBack()
     {
         Assert.Null(_groups.TryJoin(0, "g", out var group));
-        var empty = _groups.WhenEmpty(0, "g")!;
+        Assert.True(_groups.TryAwaitEmpty(0, "g", out var empty));
         Assert.False(empty.IsCompleted);
         _groups.Withdraw(group!);
         Assert.True(empty.IsCompleted);
