@@ -21,6 +21,12 @@ internal sealed partial class TaskService
     private OperationError? SubmitWithTerms(
         in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id)
     {
+        id = default;
+        if (Refuse(submission, target) is { } wrong || (terms.Limits is { } limits && (wrong = ApplyLimits(limits, ref target)) is not null))
+        {
+            return wrong;
+        }
+
         if (terms.Idempotency is { } key)
         {
             return SubmitOnce(submission, target, terms, key, observer, token, out id);

@@ -21,14 +21,15 @@ public static class TaskField
 
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
-    public const int Retry = 13;
-    public const int Deadline = 14;
-    public const int DeadlineMs = 15;
-    public const int Parent = 16;
-    public const int Detached = 17;
-    public const int Group = 18;
-    public const int IdempotencyKey = 19;
-    public const int Count = 20;
+    public const int Limits = 13;
+    public const int Retry = 14;
+    public const int Deadline = 15;
+    public const int DeadlineMs = 16;
+    public const int Parent = 17;
+    public const int Detached = 18;
+    public const int Group = 19;
+    public const int IdempotencyKey = 20;
+    public const int Count = 21;
 }
 
 /// <summary>
@@ -85,6 +86,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
+        LimitFields.Field,
         .. LifeFields.OfTasks,
     ];
 
@@ -163,6 +165,7 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
+            new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
             .. LifeFields.Told,
         ])

@@ -161,6 +161,7 @@ public sealed partial class TaskLifecycle
             Progress = record.Progress,
             Life = record.Life?.Facts(),
             LogBytes = record.LogBytes,
+            Limits = record.Terms?.Limits,
         };
     }
 

@@ -27,6 +27,8 @@ internal sealed record TaskArguments(
     public WorkerReuse Reuse { get; init; }
 
     public LifeArguments? Life { get; init; }
+
+    public TaskLimits? Limits { get; init; }
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -89,6 +91,7 @@ internal sealed class TaskOptions
         command.Options.Add(reuse);
         life.AddTo(command);
         command.Options.Add(ImageFile.Preload);
+        LimitOptions.AddTo(command);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -139,6 +142,7 @@ internal sealed class TaskOptions
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
             Life = life.Read(result),
+            Limits = LimitOptions.Read(result),
         };
     }
 
