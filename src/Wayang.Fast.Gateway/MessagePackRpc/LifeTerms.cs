@@ -65,8 +65,7 @@ internal static class LifeTerms
                 after = before with { Deadline = DateTimeOffset.UtcNow.AddMilliseconds(slot.Number) };
                 return null;
             case TaskField.Parent:
-                TaskId.TryParse(value, out var parent);
-                after = before with { Parent = parent };
+                after = before with { Parent = TaskId.TryParse(value, out var parent) ? parent : default };
                 return null;
             case TaskField.Detached:
                 after = before with { Detached = slot.Number == 1 };

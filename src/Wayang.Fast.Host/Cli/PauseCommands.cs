@@ -1,7 +1,6 @@
 using System.CommandLine;
 
 using Wayang.Fast.Client;
-using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Cli;
