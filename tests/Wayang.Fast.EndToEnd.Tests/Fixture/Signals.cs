@@ -10,12 +10,13 @@ internal static class Signals
 
     public static void Terminate(int pid) => Send("TERM", pid);
 
-    /// <summary>For a process that may just have ended by itself.</summary>
-    public static void KillIfThere(int pid)
+    /// <summary>For processes of which some may just have ended by themselves.</summary>
+    public static void KillIfThere(params IEnumerable<int> pids)
     {
+        var numbers = string.Join(' ', pids.Select(static p => p.ToString(CultureInfo.InvariantCulture)));
         using var shell = Process.Start(new ProcessStartInfo("/bin/sh")
         {
-            ArgumentList = { "-c", string.Create(CultureInfo.InvariantCulture, $"kill -KILL {pid} 2>/dev/null || :") },
+            ArgumentList = { "-c", $"kill -KILL {numbers} 2>/dev/null || :" },
         })!;
         shell.WaitForExit();
     }

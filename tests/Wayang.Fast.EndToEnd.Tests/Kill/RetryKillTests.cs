@@ -25,7 +25,7 @@ public sealed class RetryKillTests
         switch (victims)
         {
             case "workers":
-                Signals.Send("KILL", runtime.Workers().Select(static w => w.Pid));
+                Signals.KillIfThere(runtime.Workers().Select(static w => w.Pid));
                 break;
             case "zygotes":
                 Signals.Send("KILL", runtime.Zygotes().Select(static z => z.Pid));
