@@ -28,7 +28,8 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_START = 4,  /* wy_msg_worker_start; fds: [D, W, doorbell] */
     WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
-                                 SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
+                                 SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group, and
+                                 SIGSTOP, SIGCONT to every process of its namespace but its init */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
     WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network

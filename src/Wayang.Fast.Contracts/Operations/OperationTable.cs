@@ -22,8 +22,15 @@ public static class TaskField
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
     public const int Limits = 13;
-    public const int Grants = 14;
-    public const int Count = 15;
+    public const int Retry = 14;
+    public const int Deadline = 15;
+    public const int DeadlineMs = 16;
+    public const int Parent = 17;
+    public const int Detached = 18;
+    public const int Group = 19;
+    public const int IdempotencyKey = 20;
+    public const int Grants = 21;
+    public const int Count = 22;
 }
 
 /// <summary>
@@ -83,6 +90,7 @@ public static class OperationTable
             Choices = WireNames.All<WorkerReuse>(),
         },
         LimitFields.Field,
+        .. LifeFields.OfTasks,
         new("grants", FieldType.Map, "What the task may do beyond its profile's least: {connect: [HOST:PORT, ...]}.") { Map = s_grants },
     ];
 
@@ -107,6 +115,7 @@ public static class OperationTable
         new("run_us", "integer", "Microseconds from running to the end."),
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+        .. LifeFields.Told,
     ];
 
     private static readonly ResponseField[] s_image =
@@ -162,6 +171,7 @@ public static class OperationTable
             new("log_bytes", "integer", "Bytes kept of the log."),
             new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
+            .. LifeFields.Told,
             new("grants", "list of text", "What it was granted, as connect=HOST:PORT.", Optional: true),
         ])
         {
@@ -187,6 +197,7 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
+        .. LifeFields.Operations,
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },

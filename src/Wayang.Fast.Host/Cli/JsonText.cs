@@ -60,6 +60,7 @@ internal static class JsonText
         writer.WriteNumber("run_us", result.RunMicroseconds);
         writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
         writer.WriteNumber("cpu_us", result.CpuMicroseconds);
+        LifeText.Write(writer, result.Life);
     }
 
     public static void WriteInfo(Utf8JsonWriter writer, TaskInfo info)
@@ -111,6 +112,7 @@ internal static class JsonText
             writer.WriteEndObject();
         }
 
+        LifeText.Write(writer, info.Life);
         if (info.Grants.Count > 0)
         {
             WriteTexts(writer, "grants", info.Grants);
@@ -215,7 +217,7 @@ internal static class JsonText
         writer.WriteEndArray();
     }
 
-    private static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
+    public static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
     {
         if (cause.Type == CauseType.None)
         {
