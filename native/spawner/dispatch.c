@@ -32,6 +32,11 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     return features;
 }
 
+/* Others are not told of: who names one is told which there are. */
+static bool is_usable(const wy_spawner *s, const wy_profile *profile) {
+    return profile->network != WY_NETWORK_HOST || s->policy.host_network;
+}
+
 void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     wy_msg_welcome welcome;
     memset(&welcome, 0, sizeof welcome);
@@ -42,19 +47,24 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     s->welcomed = true;
     wy_msg_profile profiles[WY_POLICY_MAX_PROFILES]; /* nothing is derived before HELLO */
     memset(profiles, 0, sizeof profiles);
+    uint32_t count = 0;
     for (uint32_t i = 0; i < s->policy.profile_count; i++) {
         const wy_profile *profile = &s->policy.profiles[i];
-        memcpy(profiles[i].name, profile->name, sizeof profiles[i].name);
-        profiles[i].flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
-        profiles[i].pids = profile->pids;
-        profiles[i].memory_bytes = profile->memory_bytes;
-        profiles[i].disk_bytes = profile->files ? profile->disk_bytes : 0;
-        profiles[i].tmpfs_bytes = profile->files ? profile->tmpfs_bytes : 0;
-        profiles[i].cpu_milli = profile->cpu_milli;
-        profiles[i].cpu_weight = profile->cpu_weight;
+        if (!is_usable(s, profile)) {
+            continue;
+        }
+        wy_msg_profile *told = &profiles[count++];
+        memcpy(told->name, profile->name, sizeof told->name);
+        told->flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
+        told->pids = profile->pids;
+        told->memory_bytes = profile->memory_bytes;
+        told->disk_bytes = profile->files ? profile->disk_bytes : 0;
+        told->tmpfs_bytes = profile->files ? profile->tmpfs_bytes : 0;
+        told->cpu_milli = profile->cpu_milli;
+        told->cpu_weight = profile->cpu_weight;
     }
     wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, profiles,
-                   s->policy.profile_count * sizeof profiles[0]);
+                   count * sizeof profiles[0]);
 }
 
 /* From place `first` on, at most so many that nobody else waits for long. */
@@ -80,12 +90,12 @@ static void tell_networks(wy_spawner *s) {
         const wy_profile *profile = &s->policy.profiles[i];
         char tail[sizeof profile->destinations];
         size_t used = 0;
-        if (profile->network == WY_NETWORK_NONE) {
+        if (profile->network == WY_NETWORK_NONE || !is_usable(s, profile)) {
             continue;
         }
         wy_msg_profile_network told = {.network = profile->network,
                                        .destination_count = profile->destination_count,
-                                       .usable = profile->network != WY_NETWORK_HOST || s->policy.host_network};
+                                       .usable = 1};
         memcpy(told.name, profile->name, sizeof told.name);
         for (uint32_t k = 0; k < profile->destination_count; k++) {
             size_t length = strlen(profile->destinations[k]) + 1;
