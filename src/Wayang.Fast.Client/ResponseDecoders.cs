@@ -41,6 +41,7 @@ internal static class ResponseDecoders
         {
             Log = fields.Bytes("log"),
             LogDropped = fields.Number("log_dropped"),
+            Artifacts = FileEncoders.Artifacts(fields),
         };
     }
 
@@ -93,6 +94,7 @@ internal static class ResponseDecoders
             fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"))
         {
             LogBytes = fields.Number("log_bytes"),
+            Artifacts = FileEncoders.Artifacts(fields),
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,
@@ -217,6 +219,9 @@ internal sealed class Fields
 
     public IReadOnlyList<string> Texts(string name) => _values.GetValueOrDefault(name) as List<string> ?? [];
 
+    /// <summary>A list of maps. An empty list is one of texts as well.</summary>
+    public IReadOnlyList<Fields> List(string name) => _values.GetValueOrDefault(name) as List<Fields> ?? [];
+
     public Dictionary<string, long> Numbers() =>
         _values.Where(static pair => pair.Value is long).ToDictionary(static pair => pair.Key, static pair => (long)pair.Value, StringComparer.Ordinal);
 
@@ -245,13 +250,36 @@ internal sealed class Fields
                 value = Read(ref reader);
                 break;
             case MessagePackType.Array:
-                value = ReadTexts(ref reader);
+                value = (object?)ReadTexts(ref reader) ?? ReadMaps(ref reader);
                 break;
             default:
                 break;
         }
 
         return value is not null;
+    }
+
+    private static List<Fields>? ReadMaps(ref MessagePackReader reader)
+    {
+        var ahead = reader;
+        if (!ahead.TryReadArrayHeader(out var count))
+        {
+            return null;
+        }
+
+        var maps = new List<Fields>(count);
+        for (var i = 0; i < count; i++)
+        {
+            if (ahead.PeekType() != MessagePackType.Map || Read(ref ahead) is not { } map)
+            {
+                return null;
+            }
+
+            maps.Add(map);
+        }
+
+        reader = ahead;
+        return maps;
     }
 
     private static List<string>? ReadTexts(ref MessagePackReader reader)

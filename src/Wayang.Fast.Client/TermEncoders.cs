@@ -9,13 +9,11 @@ internal static class TermEncoders
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskSpec spec)
     {
-        _ = spec;
-        return 0;
+        return FileEncoders.Count(spec);
     }
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
-        _ = spec;
-        _ = writer;
+        FileEncoders.Write(ref writer, spec);
     }
 }

@@ -100,14 +100,25 @@ internal sealed class TaskService(
 
         // An observer on the completion thread: what it submits leaves at the end of its turn, and costs no interlocked operations before.
         var deferring = shard.IsDeferring;
-        if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
+        var bytes = submission.Data.Length;
+        if (submission.Terms is { HasFiles: true } files)
+        {
+            if (StageFile.Validate(files, target.Pool.IsCommand ? submission.Command : null, options.Current.MaxPayloadBytes) is { } wrong)
+            {
+                return wrong;
+            }
+
+            bytes = (int)Math.Min(int.MaxValue, bytes + (long)files.StagedBytes);
+        }
+
+        if (Refuse(submission, target) is { } refusal || (refusal = Admit(bytes, deferring)) is not null)
         {
             return refusal;
         }
 
         if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
         {
-            admission.Release(submission.Data.Length);
+            admission.Release(bytes);
             Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
@@ -125,7 +136,7 @@ internal sealed class TaskService(
             record.Terms = terms; // null since the record's last reset
         }
 
-        record.AdmittedBytes = submission.Data.Length;
+        record.AdmittedBytes = bytes;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
         id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
@@ -189,6 +200,11 @@ internal sealed class TaskService(
         lifecycle.AddWatch(id, tenant, stream, observer) ? null : Unknown(id);
 
     public void ForgetOutput(TaskId id, IStreamObserver observer) => lifecycle.RemoveWatch(id, observer);
+
+    public OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact) =>
+        !lifecycle.FindArtifact(id, tenant, name, out artifact, out var ended) ? Unknown(id)
+        : artifact is not null ? null
+        : new(ErrorCode.NotFound, ended ? $"the task left no artifact '{name}'; task.get lists them" : "artifacts are there once the task has ended", "name");
 
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {

@@ -35,6 +35,15 @@ public sealed record TaskSpec
 
     public WorkerReuse Reuse { get; init; }
 
+    /// <summary>Files put into the working directory (commands).</summary>
+    public IReadOnlyList<TaskInput> Inputs { get; init; } = [];
+
+    /// <summary>Read at /run/secrets/NAME (commands).</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? Secrets { get; init; }
+
+    /// <summary>Whether what is left in out/ is collected (commands).</summary>
+    public ArtifactLimits? Artifacts { get; init; }
+
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
 
@@ -62,6 +71,9 @@ public sealed record TaskResult(
     public ReadOnlyMemory<byte> Log { get; init; }
 
     public long LogDropped { get; init; }
+
+    /// <summary>Null: none were asked for.</summary>
+    public ArtifactList? Artifacts { get; init; }
 
     public bool Succeeded => State == TaskState.Succeeded;
 }
@@ -91,6 +103,9 @@ public sealed record TaskInfo(
     long StderrBytes)
 {
     public long LogBytes { get; init; }
+
+    /// <summary>Null: none were asked for, or it has not ended.</summary>
+    public ArtifactList? Artifacts { get; init; }
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }

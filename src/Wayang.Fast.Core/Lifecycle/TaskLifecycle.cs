@@ -343,6 +343,11 @@ public sealed partial class TaskLifecycle
             record.Input.Clear(); // else somebody may be reading it: it goes with the record
         }
 
+        if (record.Terms is { } terms)
+        {
+            record.Terms = terms.Spent();
+        }
+
         _lastEnded = now;
         Counters.Count(state, cause.Type);
         try

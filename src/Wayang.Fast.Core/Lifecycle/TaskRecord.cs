@@ -52,6 +52,9 @@ public sealed class TaskRecord : ITaskView
     public TaskTerms? Terms { get; set; }
     public CallTarget? Target { get; set; }
 
+    /// <summary>Set by the supervisor before the end is told.</summary>
+    public TaskArtifacts? Artifacts { get; set; }
+
     public PayloadBuffer Input { get; } = new();
     public PayloadBuffer Output { get; } = new();
 
@@ -125,7 +128,7 @@ public sealed class TaskRecord : ITaskView
 
     /// <summary>Bytes of pooled memory, for the bound of retention.</summary>
     internal long PooledBytes =>
-        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0);
+        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0) + (Artifacts?.TotalBytes ?? 0);
 
     internal void SetCause(in TaskCause cause)
     {
@@ -159,6 +162,7 @@ public sealed class TaskRecord : ITaskView
         _progress?.Clear();
         Command = null;
         Terms = null;
+        Artifacts = null;
         Target = null;
         Observer = null;
         Waiters = null;

@@ -67,7 +67,7 @@ internal static class ReplyEncoder
         var peak = task.PeakMemoryBytes;
         var cpu = task.CpuMicroseconds;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
-            + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0));
+            + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + ArtifactReplies.Count(task.Artifacts) + Count(peak > 0) + Count(cpu > 0));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -101,6 +101,7 @@ internal static class ReplyEncoder
         }
 
         OptionalNumber(ref writer, "log_dropped"u8, (ulong)Math.Max(0, task.LogDropped));
+        ArtifactReplies.Write(ref writer, task.Artifacts);
         Number(ref writer, "queue_us"u8, task.QueueMicroseconds);
         Number(ref writer, "start_us"u8, task.StartMicroseconds);
         Number(ref writer, "run_us"u8, task.RunMicroseconds);
@@ -112,7 +113,8 @@ internal static class ReplyEncoder
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
+        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null)
+            + ArtifactReplies.Count(task.Artifacts));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -146,6 +148,7 @@ internal static class ReplyEncoder
         Number(ref writer, "stdout_bytes"u8, task.StdoutBytes);
         Number(ref writer, "stderr_bytes"u8, task.StderrBytes);
         Number(ref writer, "log_bytes"u8, task.LogBytes);
+        ArtifactReplies.Write(ref writer, task.Artifacts);
         if (task.Progress is { } progress)
         {
             writer.WriteString("progress"u8);

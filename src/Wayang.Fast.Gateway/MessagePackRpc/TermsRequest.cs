@@ -24,11 +24,13 @@ internal static class TermsRequest
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
-        _ = value;
         _ = slot;
         after = before;
         return field switch
         {
+            TaskField.Inputs => FilesRequest.Inputs(value, before, out after),
+            TaskField.Secrets => FilesRequest.Secrets(value, before, out after),
+            TaskField.Artifacts => FilesRequest.Artifacts(value, before, out after),
             _ => null,
         };
     }

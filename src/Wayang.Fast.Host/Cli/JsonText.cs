@@ -55,6 +55,7 @@ internal static class JsonText
         writer.WriteNumber("stderr_dropped", result.StderrDropped);
         LogText.WriteRecords(writer, result.Log.Span);
         writer.WriteNumber("log_dropped", result.LogDropped);
+        ArtifactFiles.Write(writer, result.Artifacts);
         writer.WriteNumber("queue_us", result.QueueMicroseconds);
         writer.WriteNumber("start_us", result.StartMicroseconds);
         writer.WriteNumber("run_us", result.RunMicroseconds);
@@ -87,6 +88,7 @@ internal static class JsonText
         writer.WriteNumber("stdout_bytes", info.StdoutBytes);
         writer.WriteNumber("stderr_bytes", info.StderrBytes);
         writer.WriteNumber("log_bytes", info.LogBytes);
+        ArtifactFiles.Write(writer, info.Artifacts);
         if (info.Progress is { } progress)
         {
             writer.WriteStartObject("progress");

@@ -26,6 +26,8 @@ internal sealed record TaskArguments(
     public IReadOnlyList<string> Preload { get; init; } = [];
 
     public WorkerReuse Reuse { get; init; }
+
+    public FileArguments Files { get; init; } = FileArguments.None;
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -75,6 +77,8 @@ internal sealed class TaskOptions
         HelpName = "HOW",
     };
 
+    private readonly FileOptions files = new();
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -85,6 +89,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        files.AddTo(command);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -134,6 +139,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Files = files.Read(result, isCommand),
         };
     }
 

@@ -14,6 +14,8 @@ internal sealed record EndedTask(
 
     public long LogDropped { get; init; }
 
+    public TaskArtifacts? Artifacts { get; init; }
+
     public string Text => Encoding.UTF8.GetString(Output);
 
     public string Out => Encoding.UTF8.GetString(Stdout);
@@ -43,6 +45,7 @@ internal sealed class EndWaiter : ITaskObserver
         {
             Log = Encoding.UTF8.GetString(task.Log),
             LogDropped = task.LogDropped,
+            Artifacts = task.Artifacts,
         });
     }
 
