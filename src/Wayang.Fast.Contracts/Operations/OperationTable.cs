@@ -21,10 +21,11 @@ public static class TaskField
 
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
-    public const int Inputs = 13;
-    public const int Secrets = 14;
-    public const int Artifacts = 15;
-    public const int Count = 16;
+    public const int Limits = 13;
+    public const int Inputs = 14;
+    public const int Secrets = 15;
+    public const int Artifacts = 16;
+    public const int Count = 17;
 }
 
 /// <summary>
@@ -81,6 +82,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
+        LimitFields.Field,
         FileFields.Inputs,
         FileFields.Secrets,
         FileFields.Artifacts,
@@ -161,6 +163,7 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
+            new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
             .. FileFields.Collected,
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
         ])

@@ -35,6 +35,8 @@ public sealed record TaskSpec
 
     public WorkerReuse Reuse { get; init; }
 
+    /// <summary>Null: as the node is configured.</summary>
+    public TaskLimits? Limits { get; init; }
     /// <summary>Files put into the working directory (commands).</summary>
     public IReadOnlyList<TaskInput> Inputs { get; init; } = [];
 
@@ -103,6 +105,12 @@ public sealed record TaskInfo(
     long StderrBytes)
 {
     public long LogBytes { get; init; }
+
+    /// <summary>What it asked for; null: nothing.</summary>
+    public TaskLimits? Limits { get; init; }
+
+    /// <summary>Names of limits that its node's host does not enforce.</summary>
+    public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
 
     /// <summary>Null: none were asked for, or it has not ended.</summary>
     public ArtifactList? Artifacts { get; init; }

@@ -4,6 +4,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -262,7 +263,8 @@ internal sealed class CommandRunner(
                 count = sent.Length;
             }
 
-            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), options.Current.WorkerMemory(run.Pool.Key.Profile), sent[..count]);
+            var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome);
+            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent[..count]);
         }
         finally
         {

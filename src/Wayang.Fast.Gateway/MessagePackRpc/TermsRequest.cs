@@ -28,6 +28,7 @@ internal static class TermsRequest
         after = before;
         return field switch
         {
+            TaskField.Limits => LimitsRequest.Bind(value, before, out after),
             TaskField.Inputs => FilesRequest.Inputs(value, before, out after),
             TaskField.Secrets => FilesRequest.Secrets(value, before, out after),
             TaskField.Artifacts => FilesRequest.Artifacts(value, before, out after),

@@ -27,6 +27,7 @@ internal sealed record TaskArguments(
 
     public WorkerReuse Reuse { get; init; }
 
+    public TaskLimits? Limits { get; init; }
     public FileArguments Files { get; init; } = FileArguments.None;
 }
 
@@ -89,6 +90,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        LimitOptions.AddTo(command);
         files.AddTo(command);
     }
 
@@ -139,6 +141,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Limits = LimitOptions.Read(result),
             Files = files.Read(result, isCommand),
         };
     }
