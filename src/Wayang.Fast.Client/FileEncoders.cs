@@ -59,7 +59,7 @@ internal static class FileEncoders
 
     public static ArtifactList? Artifacts(Fields fields) => fields.Has("artifacts")
         ? new ArtifactList(
-            [.. fields.List("artifacts").Select(static file => new ArtifactInfo(file.Text("name"), file.Number("bytes"), file.Text("sha256")))],
+            [.. fields.Items("artifacts").Select(static file => new ArtifactInfo(file.Text("name"), file.Number("bytes"), file.Text("sha256")))],
             fields.Number("artifacts_left_out"),
             fields.Number("artifacts_left_out_bytes"),
             fields.OptionalText("artifacts_problem"))

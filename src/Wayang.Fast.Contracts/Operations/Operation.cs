@@ -95,6 +95,12 @@ public enum OperationKind : byte
     WorkerList,
     PoolList,
     NodeIncidents,
+    TaskPause,
+    TaskResume,
+    TaskUpdate,
+    GroupGet,
+    GroupCancel,
+    GroupWait,
     TaskArtifact,
 }
 

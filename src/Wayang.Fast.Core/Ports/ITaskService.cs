@@ -114,6 +114,9 @@ public interface ITaskView
     long RunMicroseconds { get; }
     ulong PeakMemoryBytes { get; }
     ulong CpuMicroseconds { get; }
+
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    TaskLifeFacts? Life => null;
 }
 
 /// <summary>Names to resolve. Empty spans mean "not given".</summary>
@@ -208,6 +211,10 @@ public sealed record TaskSnapshot(
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>Its attempts, group, parent and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
+
     public int LogBytes { get; init; }
     public TaskArtifacts? Artifacts { get; init; }
 }
