@@ -30,14 +30,14 @@ public sealed class FileTests : IAsyncLifetime
         var big = RandomNumberGenerator.GetBytes(3 << 20);
         var spec = Shell("cat a.txt d/e/b.txt; sha256sum < big; ls -l tool; stat -c %a a.txt tool; ./tool; pwd") with
         {
-            WorkingDirectory = "/tmp/work/here",
+            WorkingDirectory = "/tmp/job/here",
             Inputs = [Input("a.txt", "one "), Input("d/e/b.txt", "two\n"), new("big", big), new("tool", "#!/bin/sh\necho ran\n"u8.ToArray(), 493), Input("empty", "")],
         };
         var end = await _client.RunAsync(spec);
         var said = Text(end.Stdout);
         Assert.True(end.Succeeded, Text(end.Stderr));
         Assert.StartsWith("one two\n" + Convert.ToHexStringLower(SHA256.HashData(big)), said, StringComparison.Ordinal);
-        Assert.EndsWith("644\n755\nran\n/tmp/work/here\n", said, StringComparison.Ordinal);
+        Assert.EndsWith("644\n755\nran\n/tmp/job/here\n", said, StringComparison.Ordinal);
         Assert.Equal("", Text((await _client.RunAsync(Shell("ls -A /tmp"))).Stdout));
     }
 

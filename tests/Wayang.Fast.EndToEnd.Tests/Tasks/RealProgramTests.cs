@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Wayang.Fast.EndToEnd.Tests.InProcess;
 using Xunit;
