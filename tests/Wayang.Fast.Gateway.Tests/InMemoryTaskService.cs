@@ -240,6 +240,12 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         }
     }
 
+    public OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact)
+    {
+        artifact = null;
+        return NotFound();
+    }
+
     public async Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         await Task.Yield();
