@@ -37,6 +37,14 @@ public sealed partial record TaskSpec
 
     /// <summary>Null: as the node is configured.</summary>
     public TaskLimits? Limits { get; init; }
+    /// <summary>Files put into the working directory (commands).</summary>
+    public IReadOnlyList<TaskInput> Inputs { get; init; } = [];
+
+    /// <summary>Read at /run/secrets/NAME (commands).</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? Secrets { get; init; }
+
+    /// <summary>Whether what is left in out/ is collected (commands).</summary>
+    public ArtifactLimits? Artifacts { get; init; }
 
     /// <summary>Where it may connect to, HOST:PORT each, as far as its profile allows.</summary>
     public IReadOnlyList<string> GrantedConnections { get; init; } = [];
@@ -72,6 +80,9 @@ public sealed record TaskResult(
 
     public long LogDropped { get; init; }
 
+    /// <summary>Null: none were asked for.</summary>
+    public ArtifactList? Artifacts { get; init; }
+
     public bool Succeeded => State == TaskState.Succeeded;
 }
 
@@ -106,6 +117,9 @@ public sealed record TaskInfo(
 
     /// <summary>Names of limits that its node's host does not enforce.</summary>
     public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
+
+    /// <summary>Null: none were asked for, or it has not ended.</summary>
+    public ArtifactList? Artifacts { get; init; }
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }

@@ -12,13 +12,13 @@ namespace Wayang.Fast.Execution.Network;
 /// </summary>
 internal sealed class NetworkOffers(Poller poller, SpawnerLink link, IncidentLog incidents, ISupervisorLog log)
 {
-    /// <summary>The lowest two bits of a poller's token: 0 to 2 are a command's streams.</summary>
-    public const ulong TokenKind = 3;
+    // In a poller's token, beside the worker's id; ids count up from 1, and those of streams are an id and two bits.
+    private const ulong TokenBit = 1UL << 62;
 
     private readonly Dictionary<ulong, Offer> _offers = [];
     private readonly byte[] _buffer = new byte[16];
 
-    public static bool IsToken(ulong token) => (token & 3) == TokenKind;
+    public static bool IsToken(ulong token) => (token >> 62) == 1;
 
     /// <summary>Tells the spawner that the start which follows is of a worker with a proxy.</summary>
     /// <param name="label">For messages: whose worker it is.</param>
@@ -29,7 +29,7 @@ internal sealed class NetworkOffers(Poller poller, SpawnerLink link, IncidentLog
         var socket = PacketSocket.FromDescriptor(ours);
         try
         {
-            poller.Add(ours, (worker << 2) | TokenKind, edgeTriggered: false);
+            poller.Add(ours, worker | TokenBit, edgeTriggered: false);
             _offers[worker] = new Offer(socket, grants, label);
             return link.SendWorkerNetwork(worker, theirs);
         }
@@ -46,7 +46,7 @@ internal sealed class NetworkOffers(Poller poller, SpawnerLink link, IncidentLog
 
     public void OnReadable(ulong token)
     {
-        if (!_offers.TryGetValue(token >> 2, out var offer) || offer.Channel is not { } channel)
+        if (!_offers.TryGetValue(token & ~TokenBit, out var offer) || offer.Channel is not { } channel)
         {
             return;
         }

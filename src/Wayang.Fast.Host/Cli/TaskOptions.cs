@@ -29,6 +29,7 @@ internal sealed record TaskArguments(
     public LifeArguments? Life { get; init; }
 
     public TaskLimits? Limits { get; init; }
+    public FileArguments Files { get; init; } = FileArguments.None;
 
     /// <summary>HOST:PORT each.</summary>
     public IReadOnlyList<string> GrantedConnections { get; init; } = [];
@@ -82,6 +83,7 @@ internal sealed class TaskOptions
     };
 
     private readonly LifeOptions life = new();
+    private readonly FileOptions files = new();
 
     public void AddTo(Command command)
     {
@@ -95,6 +97,7 @@ internal sealed class TaskOptions
         life.AddTo(command);
         command.Options.Add(ImageFile.Preload);
         LimitOptions.AddTo(command);
+        files.AddTo(command);
         GrantOptions.AddTo(command);
     }
 
@@ -147,6 +150,7 @@ internal sealed class TaskOptions
             Reuse = ReadReuse(result.GetValue(reuse)),
             Life = life.Read(result),
             Limits = LimitOptions.Read(result),
+            Files = files.Read(result, isCommand),
             GrantedConnections = GrantOptions.Read(result),
         };
     }
