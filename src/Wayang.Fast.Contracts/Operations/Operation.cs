@@ -89,6 +89,7 @@ public enum OperationKind : byte
     WorkerList,
     PoolList,
     NodeIncidents,
+    NodeScan,
     TaskPause,
     TaskResume,
     TaskUpdate,
