@@ -192,7 +192,6 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
-        .. LifeFields.Operations,
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },
@@ -266,6 +265,7 @@ public static class OperationTable
         {
             Scopes = OperationScopes.Read,
         },
+        .. LifeFields.Operations,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>
