@@ -26,7 +26,8 @@ typedef enum wy_msg_type {
     WY_MSG_IMAGE_OPEN = 2,    /* wy_msg_image_open; fds: [source] for C plugins and Python, none for commands */
     WY_MSG_IMAGE_CLOSE = 3,   /* wy_msg_image_ref: ends the zygote and its workers; WORKER_EXITED for each, IMAGE_GONE */
     WY_MSG_WORKER_START = 4,  /* wy_msg_worker_start; fds: [D, W, doorbell] */
-    WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
+    WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr], and for a
+                                 task with files also [stage, artifacts] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group, and
                                  SIGSTOP, SIGCONT to every process of its namespace but its init */
@@ -199,6 +200,50 @@ typedef struct wy_msg_failure {
 #define WY_ARGUMENTS_MAGIC 0x52415957u
 #define WY_ARGUMENTS_MAX_BYTES (2u * 1024u * 1024u)
 
+/* The `stage` descriptor of COMMAND_START: what init puts into the command's files before it begins. A memfd sealed
+ * WRITE | SHRINK | GROW | SEAL: wy_stage_header, `count` wy_stage_entry, then the contents that these name. */
+#define WY_STAGE_MAGIC 0x54535957u /* "WYST" */
+#define WY_STAGE_MAX_BYTES (66u * 1024u * 1024u)
+#define WY_STAGE_MAX_ENTRIES 1024u
+#define WY_STAGE_NAME_BYTES 256u
+#define WY_STAGE_COLLECT 0x1u /* what the command leaves in out/ of its working directory goes to `artifacts` */
+
+typedef enum wy_stage_kind {
+    WY_STAGE_INPUT = 1, /* a file below the working directory; `name` is a relative path without ".." */
+    WY_STAGE_SECRET = 2 /* /run/secrets/NAME, which only the command can read; `name` is one part of a path */
+} wy_stage_kind;
+
+typedef struct wy_stage_header {
+    uint32_t magic;
+    uint32_t count;
+    uint32_t flags;          /* WY_STAGE_* */
+    uint32_t artifact_files; /* at most so many are collected */
+    uint64_t artifact_bytes; /* at most so many in all */
+} wy_stage_header;
+
+typedef struct wy_stage_entry {
+    uint32_t kind; /* wy_stage_kind */
+    uint32_t mode; /* permissions, of 0777 */
+    uint64_t offset, length; /* of its content in the memfd */
+    char name[WY_STAGE_NAME_BYTES]; /* NUL-padded */
+} wy_stage_entry;
+
+/* What init writes into `artifacts` once every process of the command is gone: a wy_artifact, its name, its bytes for each
+ * regular file below out/, and one wy_artifact of kind END. The daemon believes none of it unchecked. */
+#define WY_ARTIFACT_NAME_BYTES 1024u
+
+typedef enum wy_artifact_kind {
+    WY_ARTIFACT_FILE = 1, /* followed by name_length bytes of a relative path, then `length` bytes */
+    WY_ARTIFACT_END = 2   /* name_length: entries left out (over the bounds, or no regular files); length: their bytes */
+} wy_artifact_kind;
+
+typedef struct wy_artifact {
+    uint32_t kind;
+    uint32_t name_length;
+    uint64_t length;
+} wy_artifact;
+
+_Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 104, "protocol");

@@ -73,7 +73,7 @@ typedef struct wy_worker_slot {
     wy_msg_worker_start start;
     pid_t pid; /* host pid; 0 before ZY_FORKED. Ours alone to reap, so it cannot be reused under us */
     int pidfd, boot_fd, listener_fd;
-    int pass_count, pass_fds[5]; /* what ZY_FORK carries; empty once sent */
+    int pass_count, pass_fds[7]; /* what ZY_FORK carries; empty once sent */
     wy_group *group;
     int64_t deadline_ms;
     struct {

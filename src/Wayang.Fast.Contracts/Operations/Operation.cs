@@ -25,6 +25,12 @@ public enum FieldType : byte
 
     /// <summary>A map with the keys of <see cref="RequestField.Map"/>.</summary>
     Map,
+
+    /// <summary>A list of maps, each with the keys of <see cref="RequestField.Map"/>.</summary>
+    MapList,
+
+    /// <summary>A map of name to bytes.</summary>
+    BytesMap,
 }
 
 /// <summary>One key of a request map.</summary>
@@ -95,6 +101,7 @@ public enum OperationKind : byte
     GroupGet,
     GroupCancel,
     GroupWait,
+    TaskArtifact,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

@@ -29,7 +29,10 @@ public static class TaskField
     public const int Detached = 18;
     public const int Group = 19;
     public const int IdempotencyKey = 20;
-    public const int Count = 21;
+    public const int Inputs = 21;
+    public const int Secrets = 22;
+    public const int Artifacts = 23;
+    public const int Count = 24;
 }
 
 /// <summary>
@@ -88,6 +91,9 @@ public static class OperationTable
         },
         LimitFields.Field,
         .. LifeFields.OfTasks,
+        FileFields.Inputs,
+        FileFields.Secrets,
+        FileFields.Artifacts,
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -106,6 +112,7 @@ public static class OperationTable
         new("stderr_dropped", "integer", "Bytes cut from stderr because of its bound.", Optional: true),
         new("log", "bytes", "What a call told its log: a line of JSON {time, level, text} each.", Optional: true),
         new("log_dropped", "integer", "Bytes of records cut from the log because of its bound.", Optional: true),
+        .. FileFields.Collected,
         new("queue_us", "integer", "Microseconds from submission to dispatch."),
         new("start_us", "integer", "Microseconds from dispatch to running."),
         new("run_us", "integer", "Microseconds from running to the end."),
@@ -166,6 +173,7 @@ public static class OperationTable
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
             new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
+            .. FileFields.Collected,
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
             .. LifeFields.Told,
         ])
@@ -266,6 +274,22 @@ public static class OperationTable
             Scopes = OperationScopes.Read,
         },
         .. LifeFields.Operations,
+        new(OperationKind.TaskArtifact, "task.artifact", "A piece of a file that a task left in out/.",
+            [
+                s_task,
+                new("name", FieldType.Text, "As task.get lists it.") { Required = true, Min = 1, Max = 1024 },
+                new("offset", FieldType.Integer, "From which byte; default 0."),
+                new("max_bytes", FieldType.Integer, "At most so many; default 1 MiB.") { Min = 1, Max = MaxPayloadBytes },
+            ],
+            [
+                new("data", "bytes", "The piece."),
+                new("offset", "integer", "Where it begins."),
+                new("bytes", "integer", "Of the whole file."),
+                new("sha256", "text", "Of the whole file."),
+            ])
+        {
+            Scopes = Seeing,
+        },
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

@@ -113,6 +113,13 @@ internal static class ProtocolLayout
     public const uint ExitDiskFull = 0x1;
     public const uint ArgumentsMagic = 0x52415957;
     public const int ArgumentsMaxBytes = 2 * 1024 * 1024;
+    public const uint StageMagic = 0x54535957;
+    public const int StageMaxEntries = 1024;
+    public const int StageNameBytes = 256;
+    public const int StageHeaderBytes = 24;
+    public const int StageEntryBytes = 280;
+    public const int ArtifactHeaderBytes = 16;
+    public const int ArtifactNameBytes = 1024;
 }
 
 /// <summary>Builds messages into a caller's buffer of <see cref="ProtocolLayout.MaxBytes"/>; each returns the length.</summary>

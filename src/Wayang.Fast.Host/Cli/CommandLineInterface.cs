@@ -68,6 +68,7 @@ public static class CommandLineInterface
             StatusCommand.Build(),
             ListCommand.Build(),
             LogsCommand.Build(),
+            ArtifactsCommand.Build(),
             CancelCommand.Build(),
             PauseCommands.Pause(),
             PauseCommands.Resume(),
