@@ -25,6 +25,7 @@ static const shape shapes[] = {
     {WY_MSG_PROFILE_DEFINE, 0, 0, sizeof(wy_msg_profile_define), "PROFILE_DEFINE", WY_MSG_MAX_BYTES},
     {WY_MSG_WORKER_NETWORK, 1, 1, sizeof(wy_msg_worker_ref), "WORKER_NETWORK", 0},
     {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE", 0},
+    {WY_MSG_SCAN, 0, 0, sizeof(wy_msg_scan), "SCAN", 0},
 };
 
 static const shape *find_shape(uint16_t type) {
@@ -164,6 +165,10 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
     case WY_MSG_WORKER_SIGNAL:
         out->id = out->body.worker_signal.worker_id;
         return check_signal(&out->body.worker_signal, error);
+    case WY_MSG_SCAN:
+        return out->body.scan.flags == 0 && out->body.scan.reserved == 0
+                   ? WY_OK
+                   : wy_fail(error, WY_INVALID, 0, "SCAN", "flags or a reserved field are not 0");
     case WY_MSG_USAGE:
         return out->body.usage.reserved == 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "USAGE", "a reserved field is not 0");
     case WY_MSG_PROFILE_DEFINE:

@@ -17,6 +17,9 @@ public enum IncidentKind : byte
     /// <summary>The garbage collector stopped all threads for over a millisecond.</summary>
     GcPause,
 
+    /// <summary>A security scan found something that is not as it has to be.</summary>
+    ScanFinding,
+
     /// <summary>A task tried to connect to what it was not granted.</summary>
     ConnectionRefused,
 }
