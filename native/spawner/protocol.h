@@ -31,6 +31,7 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group, and
                                  SIGSTOP, SIGCONT to every process of its namespace but its init */
+    WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     /* spawner -> daemon */
     WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
@@ -40,6 +41,8 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
     WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
     WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
+    WY_MSG_SCAN_FINDING = 48,   /* wy_msg_scan_finding, with the scan's request_id */
+    WY_MSG_SCAN_DONE = 49,      /* wy_msg_scan_done: answers SCAN */
     WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
 } wy_msg_type;
@@ -187,6 +190,34 @@ typedef struct wy_msg_worker_exited {
     char text[128];
 } wy_msg_worker_exited;
 
+/* One scan at a time; a second one is refused with WY_FULL. At most WY_SCAN_MAX_FINDINGS are told, the others counted. */
+#define WY_SCAN_MAX_FINDINGS 256u
+
+typedef struct wy_msg_scan {
+    uint32_t flags; /* 0 */
+    uint32_t reserved;
+} wy_msg_scan;
+
+typedef enum wy_scan_severity {
+    WY_SCAN_WARNING = 1,  /* worth a look; nothing was done */
+    WY_SCAN_CRITICAL = 2, /* not what its profile says: the worker was killed, WORKER_EXITED follows with WY_EXIT_VIOLATION */
+} wy_scan_severity;
+
+typedef struct wy_msg_scan_finding {
+    uint64_t worker_id;
+    uint64_t image_id;
+    uint32_t severity; /* wy_scan_severity */
+    int32_t pid;       /* host pid, for diagnostics */
+    char text[128];
+} wy_msg_scan_finding;
+
+typedef struct wy_msg_scan_done {
+    uint32_t workers;   /* looked at */
+    uint32_t processes; /* of theirs, looked at */
+    uint32_t findings;  /* all of them */
+    uint32_t untold;    /* of these, over WY_SCAN_MAX_FINDINGS */
+} wy_msg_scan_done;
+
 typedef struct wy_msg_failure {
     uint64_t id; /* image or worker id, 0 if none */
     uint32_t code; /* wy_status */
@@ -251,5 +282,8 @@ _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
 _Static_assert(sizeof(wy_msg_worker_start) == 56, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 168, "protocol");
 _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
+_Static_assert(sizeof(wy_msg_scan) == 8, "protocol");
+_Static_assert(sizeof(wy_msg_scan_finding) == 152, "protocol");
+_Static_assert(sizeof(wy_msg_scan_done) == 16, "protocol");
 
 #endif

@@ -20,6 +20,9 @@ public sealed partial class ProtocolTests
     [InlineData("wy_stage_entry", ProtocolLayout.StageEntryBytes)]
     [InlineData("wy_artifact", ProtocolLayout.ArtifactHeaderBytes)]
     [InlineData("wy_msg_failure", ProtocolLayout.FailureBytes)]
+    [InlineData("wy_msg_scan", ScanMessages.ScanBytes)]
+    [InlineData("wy_msg_scan_finding", ScanMessages.FindingBytes)]
+    [InlineData("wy_msg_scan_done", ScanMessages.DoneBytes)]
     public void Sizes_are_those_that_the_header_asserts(string type, int bytes)
     {
         var match = Regex.Match(Header, $@"sizeof\({type}\) == (\d+)", RegexOptions.None, TimeSpan.FromSeconds(1));

@@ -95,6 +95,7 @@ public enum OperationKind : byte
     WorkerList,
     PoolList,
     NodeIncidents,
+    NodeScan,
     TaskPause,
     TaskResume,
     TaskUpdate,

@@ -200,7 +200,6 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
-        .. LifeFields.Operations,
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },
@@ -269,11 +268,22 @@ public static class OperationTable
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
                 new("incidents", "list of map",
-                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause, at, pool, reason, duration_us}."),
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding, at, pool, reason, duration_us}."),
             ])
         {
             Scopes = OperationScopes.Read,
         },
+        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.", [],
+            [
+                new("workers", "integer", "Workers that were looked at."),
+                new("processes", "integer", "Processes of theirs."),
+                new("untold", "integer", "Findings beyond 256."),
+                new("findings", "list of map", "{severity: warning | critical, where, what, remedy}."),
+            ])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        .. LifeFields.Operations,
         new(OperationKind.TaskArtifact, "task.artifact", "A piece of a file that a task left in out/.",
             [
                 s_task,

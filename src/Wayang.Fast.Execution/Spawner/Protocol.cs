@@ -15,6 +15,7 @@ internal enum MessageType : ushort
     WorkerStart = 4,
     CommandStart = 5,
     WorkerSignal = 6,
+    Scan = 16,
     Usage = 7,
     Welcome = 32,
     ImageReady = 33,
@@ -23,6 +24,8 @@ internal enum MessageType : ushort
     WorkerExited = 36,
     Refused = 37,
     Log = 38,
+    ScanFinding = 48,
+    ScanDone = 49,
     UsageOf = 39,
 }
 
@@ -171,6 +174,12 @@ internal static class MessageWriter
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteInt32LittleEndian(body[8..], signal);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;
+    }
+
+    public static int Scan(Span<byte> buffer)
+    {
+        Begin(buffer, MessageType.Scan, ScanMessages.ScanBytes, 0, 0);
+        return ProtocolLayout.HeaderBytes + ScanMessages.ScanBytes;
     }
 
     public static int Usage(Span<byte> buffer, uint first)

@@ -76,6 +76,7 @@ public static class CommandLineInterface
             GroupCommand.Build(),
             ImagesCommand.Build(),
             NodeCommand.Build(),
+            ScanCommand.Build(),
             TokenCommand.Build(),
             TopCommand.Build(),
             DemoCommand.Build(),
