@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Commands;
-using Xunit;
 
 namespace Wayang.Fast.Execution.Tests;
 
