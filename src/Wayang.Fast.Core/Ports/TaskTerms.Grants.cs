@@ -1,4 +1,4 @@
-using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Core.Ports;
 

@@ -1,5 +1,5 @@
 using Wayang.Fast.Contracts.Errors;
-using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Isolation;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Network;

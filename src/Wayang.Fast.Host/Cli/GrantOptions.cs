@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Cli;
 
@@ -23,6 +23,11 @@ internal static class GrantOptions
     /// <exception cref="CommandException">A grant that there is not.</exception>
     public static IReadOnlyList<string> Read(ParseResult result)
     {
+        if (result.GetValue(Grant) is not { Length: > 0 })
+        {
+            return [];
+        }
+
         var destinations = new List<string>();
         foreach (var text in result.GetValue(Grant) ?? [])
         {

@@ -1,7 +1,7 @@
 using System.Globalization;
 
 using Wayang.Fast.Contracts.Operations;
-using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Host.Configuration;
 

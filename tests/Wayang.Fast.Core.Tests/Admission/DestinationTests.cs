@@ -1,5 +1,5 @@
 using System.Net;
-using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Core.Tests.Admission;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Wayang.Fast.Core.Admission;
+namespace Wayang.Fast.Contracts.Tasks;
 
 /// <summary>
 /// Where connections may go: HOST:PORT. HOST is a name, *.DOMAIN, an address, ADDRESS/BITS, or * (every name and every public
