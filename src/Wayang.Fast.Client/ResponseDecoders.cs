@@ -108,7 +108,7 @@ internal static class ResponseDecoders
 
     public static ImageInfo? Image(ref MessagePackReader reader) =>
         Fields.Read(ref reader) is { } fields
-            ? new(fields.Text("image"), fields.OptionalText("name"), fields.Text("kind"), fields.Number("bytes"), fields.Texts("functions"), fields.Text("state"))
+            ? new(fields.Text("image"), fields.OptionalText("name"), fields.Text("kind"), fields.Number("bytes"), fields.Texts("functions"), fields.Text("state")) { Profile = fields.OptionalText("profile") }
             : null;
 
     public static IReadOnlyList<ImageInfo>? Images(ref MessagePackReader reader)

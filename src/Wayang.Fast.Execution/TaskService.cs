@@ -52,9 +52,14 @@ internal sealed partial class TaskService(
     public OperationError? Resolve(in TargetRequest request, out CallTarget? target)
     {
         target = null;
-        var profile = request.Profile.Length > 0
-            ? Encoding.UTF8.GetString(request.Profile)
-            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
+        var names = request.Kind == TaskKind.Exec ? images.Commands.Bindings : images.Bindings;
+        var version = names.Version; // before any name is looked up
+        if (request.Kind == TaskKind.Exec && request.Image.Length > 0 && RefuseCommandImage(request) is { } wrongImage)
+        {
+            return wrongImage;
+        }
+
+        var profile = request.Profile.Length > 0 ? Encoding.UTF8.GetString(request.Profile) : ProfileOf(request);
         if (!IsProfileName(profile))
         {
             return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
@@ -72,7 +77,7 @@ internal sealed partial class TaskService(
                 return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
-            target = new PoolTarget(GetOrAddPool(images.Command(profile), Key(images.Command(profile), request))!, 0, string.Empty);
+            target = new PoolTarget(GetOrAddPool(images.Command(profile), Key(images.Command(profile), request))!, 0, string.Empty, request.Image.Length > 0 ? names : null, version);
             return null;
         }
 
@@ -81,13 +86,44 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.InvalidArgument, "a call needs image and function", request.Image.Length == 0 ? "image" : "function");
         }
 
-        var version = images.Bindings.Version; // before the name is looked up
         if (images.Find(request.Tenant, request.Image, profile) is not { } image)
         {
-            return new OperationError(ErrorCode.NotFound, $"no image '{Encoding.UTF8.GetString(request.Image)}'; put it first (image.put) or see image.list", "image");
+            var text = Encoding.UTF8.GetString(request.Image);
+            return images.Commands.ProfileOf(request.Tenant, request.Image) is null
+                ? new OperationError(ErrorCode.NotFound, $"no image '{text}'; put it first (image.put) or see image.list", "image")
+                : new OperationError(ErrorCode.InvalidArgument, $"'{text}' is an image of kind command, which has no functions: use it with kind exec and argv", "image");
         }
 
         return ResolveCall(request, image, version, out target);
+    }
+
+    private string ProfileOf(in TargetRequest request) => request.Kind == TaskKind.Exec
+        ? images.Commands.ProfileOf(request.Tenant, request.Image) ?? DefaultCommandProfile
+        : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
+
+    /// <summary>What is wrong with the image that a command names.</summary>
+    private OperationError? RefuseCommandImage(in TargetRequest request)
+    {
+        var name = Encoding.UTF8.GetString(request.Image);
+        if (images.Commands.ProfileOf(request.Tenant, request.Image) is not { } bound)
+        {
+            if (images.Has(request.Tenant, request.Image))
+            {
+                return new OperationError(ErrorCode.InvalidArgument, $"'{name}' is an image of functions: use it with kind call and function; a command needs one of kind command, or none", "image");
+            }
+
+            var known = images.Commands.Of(request.Tenant).Select(static c => c.Name).ToList();
+            var nearest = NearestName.Of(name, known);
+            return new OperationError(
+                ErrorCode.NotFound,
+                $"no image '{name}' of kind command; {(nearest is not null ? $"did you mean {nearest}? " : string.Empty)}{(known.Count > 0 ? $"there are {string.Join(", ", known)}" : "the node's configuration names none (images:)")}",
+                "image");
+        }
+
+        var asked = Encoding.UTF8.GetString(request.Profile);
+        return asked.Length == 0 || asked == bound
+            ? null
+            : new OperationError(ErrorCode.InvalidArgument, $"image '{name}' runs commands under profile {bound}, and the task asks for {asked}; leave one of them out", "profile");
     }
 
     public OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id)
@@ -204,6 +240,14 @@ internal sealed partial class TaskService(
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(upload);
+        if (upload.Kind == ImageCatalog.CommandKind)
+        {
+            var profile = upload.Profile ?? DefaultCommandProfile;
+            return PolicyProfiles.Refuse(report.Profiles, profile, TaskKind.Exec) is { } refusal
+                ? Task.FromResult<(ImageDescription?, OperationError?)>((null, refusal))
+                : images.PutCommandAsync(upload, profile, cancellation);
+        }
+
         return images.PutAsync(upload, upload.Profile ?? DefaultCallProfile, cancellation);
     }
 

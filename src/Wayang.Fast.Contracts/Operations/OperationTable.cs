@@ -61,7 +61,7 @@ public static class OperationTable
     public static IReadOnlyList<RequestField> TaskFields { get; } =
     [
         new("kind", FieldType.Choice, "call: a function of an image; exec: a command.") { Required = true, Choices = s_kinds },
-        new("image", FieldType.Text, "Name or sha256 of the image (call).") { Min = 1, Max = MaxName },
+        new("image", FieldType.Text, "Name or sha256 of the image (call); name of one of kind command (exec).") { Min = 1, Max = MaxName },
         new("function", FieldType.Text, "Name of the function in the image (call).") { Min = 1, Max = MaxName },
         new("data", FieldType.Bytes, "Input of the function (call).") { Max = MaxPayloadBytes },
         new("argv", FieldType.TextList, "Program and arguments (exec).") { Min = 1, Max = 4096 },
@@ -107,12 +107,13 @@ public static class OperationTable
 
     private static readonly ResponseField[] s_image =
     [
-        new("image", "text", "sha256 of the content."),
+        new("image", "text", "sha256 of the content; command for a name of commands."),
         new("name", "text", "The name given.", Optional: true),
-        new("kind", "text", "c: a C plugin; python: a Python module."),
+        new("kind", "text", "c: a C plugin; python: a Python module; command: commands under a profile."),
         new("bytes", "integer", "Size of the content."),
         new("functions", "list of text", "Functions that it registers."),
         new("state", "text", "Whether it is ready to run."),
+        new("profile", "text", "Where its commands run (command).", Optional: true),
     ];
 
     public static Operation TaskRun { get; } = new(

@@ -8,7 +8,7 @@ public sealed record TaskSpec
 {
     public required TaskKind Kind { get; init; }
 
-    /// <summary>Name or sha256 (calls).</summary>
+    /// <summary>Name or sha256 (calls); name of an image of kind command, or null (commands).</summary>
     public string? Image { get; init; }
 
     public string? Function { get; init; }
@@ -120,7 +120,11 @@ public enum TaskStream : byte
 public sealed record OutputPiece(ReadOnlyMemory<byte> Data, long Offset, long TotalBytes, long DroppedBytes, bool Ended);
 
 /// <summary>What <c>image.put</c> and <c>image.list</c> answer.</summary>
-public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
+public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State)
+{
+    /// <summary>Where the commands of an image of kind command run; null for others.</summary>
+    public string? Profile { get; init; }
+}
 
 /// <summary>What <c>node.info</c> answers.</summary>
 public sealed record NodeInfo(

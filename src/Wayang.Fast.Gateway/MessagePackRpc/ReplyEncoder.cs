@@ -182,7 +182,7 @@ internal static class ReplyEncoder
 
     public static void Image(ref MessagePackWriter writer, ImageDescription image)
     {
-        writer.WriteMapHeader(5 + Count(image.Name is not null));
+        writer.WriteMapHeader(5 + Count(image.Name is not null) + Count(image.Profile is not null));
         Text(ref writer, "image"u8, image.Image);
         if (image.Name is not null)
         {
@@ -193,6 +193,10 @@ internal static class ReplyEncoder
         Number(ref writer, "bytes"u8, image.Bytes);
         Texts(ref writer, "functions"u8, image.Functions);
         Text(ref writer, "state"u8, image.State);
+        if (image.Profile is not null)
+        {
+            Text(ref writer, "profile"u8, image.Profile);
+        }
     }
 
     public static void Node(ref MessagePackWriter writer, NodeDescription node)

@@ -121,6 +121,11 @@ internal static class JsonText
         writer.WriteNumber("bytes", image.Bytes);
         WriteTexts(writer, "functions", image.Functions);
         writer.WriteString("state", image.State);
+        if (image.Profile is not null)
+        {
+            writer.WriteString("profile", image.Profile);
+        }
+
         writer.WriteEndObject();
     }
 

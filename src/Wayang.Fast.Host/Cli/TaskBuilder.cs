@@ -51,7 +51,7 @@ internal static class TaskBuilder
         var input = arguments.Data is { } data
             ? await InputReader.ReadArgumentAsync(data, cancellation)
             : await InputReader.ReadPipedAsync(cancellation);
-        return new TaskSpec { Kind = TaskKind.Exec, Arguments = arguments.Command, Stdin = input };
+        return new TaskSpec { Kind = TaskKind.Exec, Image = arguments.CommandImage, Arguments = arguments.Command, Stdin = input };
     }
 
     private static async Task<TaskSpec> BuildCallAsync(TaskArguments arguments, string target, WayangClient client, CancellationToken cancellation)

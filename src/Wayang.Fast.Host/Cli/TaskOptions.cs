@@ -28,6 +28,9 @@ internal sealed record TaskArguments(
     public WorkerReuse Reuse { get; init; }
 
     public TaskLimits? Limits { get; init; }
+
+    /// <summary>Name of an image of kind command, which says where a command runs.</summary>
+    public string? CommandImage { get; init; }
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -77,6 +80,12 @@ internal sealed class TaskOptions
         HelpName = "HOW",
     };
 
+    private readonly Option<string?> image = new("--image")
+    {
+        Description = "For a command: name of an image of kind command of the node's configuration (see: wayang images); it runs under that image's profile.",
+        HelpName = "NAME",
+    };
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -87,6 +96,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        command.Options.Add(image);
         LimitOptions.AddTo(command);
     }
 
@@ -125,6 +135,11 @@ internal sealed class TaskOptions
             throw Usage("--preload belongs to Python files", $"Write: wayang {result.CommandResult.Command.Name} python FILE.py:FUNCTION --preload json,re");
         }
 
+        if (result.GetValue(image) is { } commandImage && !isCommand)
+        {
+            throw Usage("--image belongs to commands", $"The image of a function stands before the colon: wayang {result.CommandResult.Command.Name} {before[0]} {commandImage}:FUNCTION");
+        }
+
         return new TaskArguments(
             isCommand ? null : before[1],
             isCommand ? after! : [],
@@ -136,6 +151,7 @@ internal sealed class TaskOptions
         {
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
+            CommandImage = result.GetValue(image),
             Reuse = ReadReuse(result.GetValue(reuse)),
             Limits = LimitOptions.Read(result),
         };
