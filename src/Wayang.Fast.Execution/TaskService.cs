@@ -11,6 +11,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Isolation;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -24,7 +25,8 @@ internal sealed partial class TaskService(
     Shard shard,
     CompletionThread completion,
     ImageCatalog images,
-    NodeReport report) : ITaskService
+    NodeReport report,
+    LifeService life) : ITaskService
 {
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
@@ -134,20 +136,34 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Internal, "a target of another runtime");
         }
 
+        if (submission.Terms is { } terms)
+        {
+            return SubmitWithTerms(submission, target, terms, observer, token, out id);
+        }
+
         // An observer on the completion thread: what it submits leaves at the end of its turn, and costs no interlocked operations before.
         var deferring = shard.IsDeferring;
+        if (Rent(submission, target, deferring, out var record) is { } refusal)
+        {
+            return refusal;
+        }
+
+        var slot = record!.Slot;
+        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
+        return null;
+    }
+
+    /// <summary>Admission, and a record that is filled but no task yet.</summary>
+    private OperationError? Rent(in TaskSubmission submission, PoolTarget target, bool deferring, out TaskRecord? record)
+    {
+        record = null;
         if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
         {
             return refusal;
         }
 
-        if (submission.Terms?.Limits is { } limits && ApplyLimits(limits, ref target) is { } unfit)
-        {
-            admission.Release(submission.Data.Length);
-            return unfit;
-        }
-
-        if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
+        if (!(deferring ? table.TryRentOwn(out record) : table.TryRent(out record)))
         {
             admission.Release(submission.Data.Length);
             Interlocked.Increment(ref _refusedForTable);
@@ -162,16 +178,8 @@ internal sealed partial class TaskService(
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
-        if (submission.Terms is { } terms)
-        {
-            record.Terms = terms; // null since the record's last reset
-        }
-
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
-        var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
         return null;
     }
 
@@ -267,7 +275,7 @@ internal sealed partial class TaskService(
         name = pool?.FunctionName ?? string.Empty;
     }
 
-    private static OperationError Unknown(TaskId id) =>
+    internal static OperationError Unknown(TaskId id) =>
         new(ErrorCode.NotFound, $"no task {id}: never seen, of an earlier start of the node, or forgotten (see retention)", "task");
 
     private bool IsVisible(TaskId id, int tenant) => table.Find(id) is { } record && record.Tenant == tenant;
@@ -280,14 +288,14 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
         }
 
-        if (submission.Level >= FirstSystemLevel)
+        if (RefuseLevel(submission.Level) is { } level)
         {
-            return new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class");
+            return level;
         }
 
         if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.Current.MaxTimeoutMs}", "timeout_ms");
+            return RefuseTimeout(submission.TimeoutMs, options.Current.MaxTimeoutMs);
         }
 
         if (target.Pool.IsCommand)
