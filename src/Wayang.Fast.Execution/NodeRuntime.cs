@@ -76,7 +76,7 @@ public sealed class NodeRuntime : IDisposable
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
         _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report, lives);
         var pools = () => _service.Pools;
-        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools);
+        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan);
         Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0)

@@ -158,14 +158,15 @@ internal sealed partial class TaskService(
     private OperationError? Rent(in TaskSubmission submission, PoolTarget target, bool deferring, out TaskRecord? record)
     {
         record = null;
-        if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
+        var bytes = BytesOf(submission);
+        if (Refuse(submission, target) is { } refusal || (refusal = Admit(bytes, deferring)) is not null)
         {
             return refusal;
         }
 
         if (!(deferring ? table.TryRentOwn(out record) : table.TryRent(out record)))
         {
-            admission.Release(submission.Data.Length);
+            admission.Release(bytes);
             Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
@@ -178,7 +179,7 @@ internal sealed partial class TaskService(
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
-        record.AdmittedBytes = submission.Data.Length;
+        record.AdmittedBytes = bytes;
         record.Input.Set(submission.Data);
         return null;
     }
@@ -244,6 +245,11 @@ internal sealed partial class TaskService(
         lifecycle.AddWatch(id, tenant, stream, observer) ? null : Unknown(id);
 
     public void ForgetOutput(TaskId id, IStreamObserver observer) => lifecycle.RemoveWatch(id, observer);
+
+    public OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact) =>
+        !lifecycle.FindArtifact(id, tenant, name, out artifact, out var ended) ? Unknown(id)
+        : artifact is not null ? null
+        : new(ErrorCode.NotFound, ended ? $"the task left no artifact '{name}'; task.get lists them" : "artifacts are there once the task has ended", "name");
 
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {

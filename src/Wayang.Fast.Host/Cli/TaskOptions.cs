@@ -29,6 +29,7 @@ internal sealed record TaskArguments(
     public LifeArguments? Life { get; init; }
 
     public TaskLimits? Limits { get; init; }
+    public FileArguments Files { get; init; } = FileArguments.None;
 
     /// <summary>Name of an image of kind command, which says where a command runs.</summary>
     public string? CommandImage { get; init; }
@@ -88,6 +89,7 @@ internal sealed class TaskOptions
     };
 
     private readonly LifeOptions life = new();
+    private readonly FileOptions files = new();
 
     public void AddTo(Command command)
     {
@@ -102,6 +104,7 @@ internal sealed class TaskOptions
         command.Options.Add(ImageFile.Preload);
         command.Options.Add(image);
         LimitOptions.AddTo(command);
+        files.AddTo(command);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -159,6 +162,7 @@ internal sealed class TaskOptions
             Reuse = ReadReuse(result.GetValue(reuse)),
             Life = life.Read(result),
             Limits = LimitOptions.Read(result),
+            Files = files.Read(result, isCommand),
         };
     }
 
