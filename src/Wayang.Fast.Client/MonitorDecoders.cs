@@ -32,6 +32,13 @@ internal static class MonitorDecoders
                 fields.Text("kind"), at, fields.Text("pool"), fields.Text("reason"), TimeSpan.FromMicroseconds(fields.Number("duration_us")))
             : null);
 
+    public static TaskReason? Reason(ref MessagePackReader reader) =>
+        Fields.Read(ref reader) is { } fields
+            && TaskId.TryParse(fields.Text("task"), out var id)
+            && WireNames.TryParse<TaskState>(fields.Text("state"), out var state)
+            ? new TaskReason(id, state, fields.Text("text"))
+            : null;
+
     private delegate T? ItemDecoder<T>(ref MessagePackReader reader)
         where T : class;
 

@@ -37,7 +37,10 @@ internal static class ResponseDecoders
         return new(
             id, state, Cause(fields.Map("cause")), fields.Bytes("output"), fields.Bytes("stdout"), fields.Bytes("stderr"),
             fields.Number("stdout_dropped"), fields.Number("stderr_dropped"), fields.Number("queue_us"), fields.Number("start_us"),
-            fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"));
+            fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
+        {
+            Cached = fields.Has("cached"),
+        };
     }
 
     public static IReadOnlyList<SubmitOutcome>? Outcomes(ref MessagePackReader reader)

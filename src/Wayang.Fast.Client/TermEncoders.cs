@@ -9,13 +9,15 @@ internal static class TermEncoders
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskSpec spec)
     {
-        _ = spec;
-        return 0;
+        return spec.Pure ? 1 : 0;
     }
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
-        _ = spec;
-        _ = writer;
+        if (spec.Pure)
+        {
+            writer.WriteString("pure"u8);
+            writer.WriteBoolean(true);
+        }
     }
 }

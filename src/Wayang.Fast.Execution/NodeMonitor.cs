@@ -10,8 +10,11 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: looks at the tables from outside, without a lock of the threads that own them.</summary>
 internal sealed class NodeMonitor(
-    TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools) : INodeMonitor
+    TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools,
+    TaskExplainer explainer) : INodeMonitor
 {
+    public TaskExplanation? Explain(TaskId id, int tenant) => explainer.Explain(id, tenant);
+
     public IReadOnlyList<WorkerStatus> ListWorkers(int tenant, int limit)
     {
         var now = Stopwatch.GetTimestamp();

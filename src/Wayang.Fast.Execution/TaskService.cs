@@ -6,11 +6,13 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Isolation;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -24,7 +26,8 @@ internal sealed class TaskService(
     Shard shard,
     CompletionThread completion,
     ImageCatalog images,
-    NodeReport report) : ITaskService
+    NodeReport report,
+    TaskTypes types) : ITaskService
 {
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
@@ -119,18 +122,44 @@ internal sealed class TaskService(
         record.Tenant = target.Tenant;
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
-        record.Command = submission.Command;
+        if (submission.Command is { } command)
+        {
+            record.Command = command;
+            record.Type = types.Get(new TaskTypeKey(target.Tenant, target.Pool.Key.Profile, Path.GetFileName(command.Arguments[0])));
+        }
+
+        CachedResult? known = null;
         if (submission.Terms is { } terms)
         {
             record.Terms = terms; // null since the record's last reset
+            known = terms.Pure ? FindResult(record, submission, target) : null;
         }
 
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
         id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
+        if (known is not null && !deferring)
+        {
+            admission.Release(submission.Data.Length);
+            completion.Post(new CompletionCommand(CompletionCommandKind.EndCached, Record: record, Result: known));
+            return null;
+        }
+
         shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
         return null;
+    }
+
+    /// <summary>Of a pure task: an earlier one's result, or null, and then its own will be kept.</summary>
+    private CachedResult? FindResult(TaskRecord record, in TaskSubmission submission, PoolTarget target)
+    {
+        if (!lifecycle.Results.IsOn)
+        {
+            return null;
+        }
+
+        record.ResultKey = PureKeys.Of(target, submission);
+        return lifecycle.Results.TryFind(target.Tenant, record.ResultKey, out var result) ? result : null;
     }
 
     private OperationError? Admit(int bytes, bool deferring) => deferring ? admission.TryAdmit(bytes, shard.Admissions) : admission.TryAdmit(bytes);

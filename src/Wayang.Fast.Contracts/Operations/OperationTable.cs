@@ -21,7 +21,8 @@ public static class TaskField
 
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
-    public const int Count = 13;
+    public const int Pure = 13;
+    public const int Count = 14;
 }
 
 /// <summary>
@@ -75,6 +76,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
+        new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -96,6 +98,7 @@ public static class OperationTable
         new("run_us", "integer", "Microseconds from running to the end."),
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+        new("cached", "boolean", "true: it was answered by the result of an earlier pure task.", Optional: true),
     ];
 
     private static readonly ResponseField[] s_image =
@@ -236,6 +239,15 @@ public static class OperationTable
             [new("pools", "list of map", "{image, kind: call | command, profile, reuse, state, queued, free_slots, workers, busy, starting, max_workers}.")])
         {
             Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.TaskExplain, "task.explain", "Why a task waits, or was placed as it was, in one paragraph.", [s_task],
+            [
+                new("task", "id", "The task's id."),
+                new("state", "text", "Where it stands."),
+                new("text", "text", "The paragraph."),
+            ])
+        {
+            Scopes = Seeing,
         },
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [

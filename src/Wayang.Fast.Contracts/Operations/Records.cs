@@ -35,6 +35,9 @@ public sealed record TaskSpec
 
     public WorkerReuse Reuse { get; init; }
 
+    /// <summary>The same on the same input always gives the same: an earlier result may answer it.</summary>
+    public bool Pure { get; init; }
+
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
 
@@ -59,6 +62,9 @@ public sealed record TaskResult(
     ulong CpuMicroseconds)
 {
     public bool Succeeded => State == TaskState.Succeeded;
+
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    public bool Cached { get; init; }
 }
 
 /// <summary>One answer of <c>task.submit_many</c>: an id or an error.</summary>

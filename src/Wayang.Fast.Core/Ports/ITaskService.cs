@@ -89,6 +89,9 @@ public interface ITaskView
     long RunMicroseconds { get; }
     ulong PeakMemoryBytes { get; }
     ulong CpuMicroseconds { get; }
+
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    bool FromCache => false;
 }
 
 /// <summary>Names to resolve. Empty spans mean "not given".</summary>

@@ -11,6 +11,7 @@ namespace Wayang.Fast.Core.Resources;
 public sealed class MemoryLedger(long patience)
 {
     private readonly List<Waiting> _waiting = []; // by level, then by age; short: only what has a slot and no memory
+    private int[] _shown = []; // the same for other threads
 
     /// <summary>Bytes that may be set aside in all. A lower figure than what is set aside holds everything until enough came back.</summary>
     public long Capacity { get; set; } = long.MaxValue;
@@ -19,6 +20,9 @@ public sealed class MemoryLedger(long patience)
     public long Reserved { get; private set; }
 
     public int Count => _waiting.Count;
+
+    /// <summary>Whether a task waits here. Any thread may look: the answer may be that of a moment ago.</summary>
+    public bool Holds(int task) => Volatile.Read(ref _shown).Contains(task);
 
     /// <summary>What waits, in the order in which it is looked at: its slot in the task table.</summary>
     public IEnumerable<int> Tasks => _waiting.Select(static w => w.Task);
@@ -39,7 +43,7 @@ public sealed class MemoryLedger(long patience)
     }
 
     /// <summary>Lets a task wait for memory.</summary>
-    public void Wait(int task, long bytes, byte level, long now)
+    public void Wait(int task, byte level, long now)
     {
         var place = _waiting.Count;
         while (place > 0 && _waiting[place - 1].Level < level)
@@ -47,21 +51,29 @@ public sealed class MemoryLedger(long patience)
             place--;
         }
 
-        _waiting.Insert(place, new Waiting(task, bytes, level, now));
+        _waiting.Insert(place, new Waiting(task, level, now));
+        Show();
     }
 
     /// <summary>Gives back what was set aside.</summary>
     public void Release(long bytes) => Reserved -= bytes;
 
     /// <summary>The next that waits and for which there is memory now; it is set aside, and the task waits no more.</summary>
-    public bool TryTake(long now, out int task)
+    /// <param name="now">Of the caller's clock.</param>
+    /// <param name="bytesOf">What a task needs by now: more may have been learned while it waited.</param>
+    /// <param name="task">Its slot in the task table.</param>
+    /// <param name="bytes">What was set aside for it.</param>
+    public bool TryTake(long now, Func<int, long> bytesOf, out int task, out long bytes)
     {
+        ArgumentNullException.ThrowIfNull(bytesOf);
         for (var i = 0; i < _waiting.Count; i++)
         {
             var waiting = _waiting[i];
-            if (TryLend(waiting.Bytes))
+            bytes = bytesOf(waiting.Task);
+            if (TryLend(bytes))
             {
                 _waiting.RemoveAt(i);
+                Show();
                 task = waiting.Task;
                 return true;
             }
@@ -73,15 +85,23 @@ public sealed class MemoryLedger(long patience)
         }
 
         task = -1;
+        bytes = 0;
         return false;
     }
 
     /// <summary>A task that waits no more, because it ended. False: it did not wait here.</summary>
-    public bool Remove(int task) => _waiting.RemoveAll(w => w.Task == task) > 0;
+    public bool Remove(int task)
+    {
+        var removed = _waiting.RemoveAll(w => w.Task == task) > 0;
+        Show();
+        return removed;
+    }
+
+    private void Show() => Volatile.Write(ref _shown, [.. _waiting.Select(static w => w.Task)]);
 
     private bool TryLend(long bytes)
     {
-        if (bytes > Capacity - Reserved && Reserved > 0)
+        if (bytes > 0 && bytes > Capacity - Reserved && Reserved > 0)
         {
             return false;
         }
@@ -91,5 +111,5 @@ public sealed class MemoryLedger(long patience)
     }
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Waiting(int Task, long Bytes, byte Level, long Since);
+    private readonly record struct Waiting(int Task, byte Level, long Since);
 }

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
@@ -15,6 +16,9 @@ internal enum CompletionCommandKind : byte
 
     /// <summary>A task that never ran ends: <c>Record</c>, <c>Cause</c>.</summary>
     End,
+
+    /// <summary>A pure task is answered by an earlier result: <c>Record</c>, <c>Result</c>.</summary>
+    EndCached,
 
     /// <summary>Somebody asked to cancel the task <c>Id</c>.</summary>
     Cancel,
@@ -45,4 +49,5 @@ internal readonly record struct CompletionCommand(
     uint Ticket = 0,
     TaskState State = TaskState.None,
     TaskCause Cause = default,
-    string? Reason = null);
+    string? Reason = null,
+    CachedResult? Result = null);

@@ -7,6 +7,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -118,6 +119,9 @@ internal sealed partial class Supervisor : IDisposable
     }
 
     public void StartWorkers(WorkerPool pool, int count) => Post(new SupervisorRequest(SupervisorRequestKind.StartWorkers, pool, count));
+
+    /// <summary>Set once by the composition before <see cref="Start"/>.</summary>
+    public MemoryPlan Memory { get; set; } = null!;
 
     public void StartCommand(TaskRecord record, WorkerPool pool) =>
         Post(new SupervisorRequest(SupervisorRequestKind.StartCommand, pool, Record: record, Id: record.Id, Deadline: DeadlineOf(record)));
@@ -401,6 +405,7 @@ internal sealed partial class Supervisor : IDisposable
             _shard.Post(new ShardEvent(ShardEventKind.Trim));
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
+            Memory.Look();
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

@@ -66,7 +66,7 @@ internal static class ReplyEncoder
         var peak = task.PeakMemoryBytes;
         var cpu = task.CpuMicroseconds;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
-            + Count(task.StderrDropped > 0) + Count(peak > 0) + Count(cpu > 0));
+            + Count(task.StderrDropped > 0) + Count(peak > 0) + Count(cpu > 0) + Count(task.FromCache));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -98,6 +98,11 @@ internal static class ReplyEncoder
         Number(ref writer, "run_us"u8, task.RunMicroseconds);
         OptionalNumber(ref writer, "peak_memory_bytes"u8, peak);
         OptionalNumber(ref writer, "cpu_us"u8, cpu);
+        if (task.FromCache)
+        {
+            writer.WriteString("cached"u8);
+            writer.WriteBoolean(true);
+        }
     }
 
     public static void Snapshot(ref MessagePackWriter writer, TaskSnapshot task)

@@ -21,6 +21,12 @@ internal static class TermsRequest
         return null;
     }
 
+    private static OperationError? Pure(in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
+    {
+        after = before with { Pure = slot.Number == 1 };
+        return null;
+    }
+
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
@@ -29,6 +35,7 @@ internal static class TermsRequest
         after = before;
         return field switch
         {
+            TaskField.Pure => Pure(slot, before, out after),
             _ => null,
         };
     }

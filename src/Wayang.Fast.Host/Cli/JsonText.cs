@@ -58,6 +58,7 @@ internal static class JsonText
         writer.WriteNumber("run_us", result.RunMicroseconds);
         writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
         writer.WriteNumber("cpu_us", result.CpuMicroseconds);
+        writer.WriteBoolean("cached", result.Cached);
     }
 
     public static void WriteInfo(Utf8JsonWriter writer, TaskInfo info)

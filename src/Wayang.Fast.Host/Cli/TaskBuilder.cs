@@ -23,6 +23,7 @@ internal static class TaskBuilder
             Class = arguments.Class,
             Priority = arguments.Priority,
             Reuse = arguments.Reuse,
+            Pure = arguments.Pure,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
     }

@@ -26,6 +26,8 @@ internal sealed record TaskArguments(
     public IReadOnlyList<string> Preload { get; init; } = [];
 
     public WorkerReuse Reuse { get; init; }
+
+    public bool Pure { get; init; }
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -75,6 +77,11 @@ internal sealed class TaskOptions
         HelpName = "HOW",
     };
 
+    private readonly Option<bool> pure = new("--pure")
+    {
+        Description = "It gives the same on the same input always: the node may answer with an earlier result.",
+    };
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -85,6 +92,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        command.Options.Add(pure);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -134,6 +142,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Pure = result.GetValue(pure),
         };
     }
 

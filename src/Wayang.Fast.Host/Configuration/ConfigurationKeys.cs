@@ -6,7 +6,7 @@ using Wayang.Fast.Execution;
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>Every key there is, in the order of the documentation.</summary>
-public static class ConfigurationKeys
+public static partial class ConfigurationKeys
 {
     private const string TaskRunner = "runtime.agents.task_runner.";
     private const string Allocator = "runtime.agents.resource_allocator.";
@@ -15,7 +15,7 @@ public static class ConfigurationKeys
     private const int LongestPath = 4_095;
     private const int LargestMegabytes = 1 << 20;
 
-    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfTheSpecification()];
+    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfLearning(), .. OfTheSpecification()];
 
     public static ConfigurationKey? Find(string name) => ByName.GetValueOrDefault(name);
 

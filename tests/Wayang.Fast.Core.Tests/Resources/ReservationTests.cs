@@ -88,16 +88,16 @@ public sealed class ReservationTests
         var ledger = new MemoryLedger(patience) { Capacity = 100 };
         Assert.True(ledger.TryReserve(60, 30, now: 0));
         Assert.False(ledger.TryReserve(70, 30, now: 1));
-        ledger.Wait(task: 7, 70, 30, now: 1);
+        ledger.Wait(task: 7, 30, now: 1);
         Assert.True(ledger.TryReserve(30, 30, now: 2)); // a small one passes
         ledger.Release(30);
         Assert.False(ledger.TryReserve(30, 30, now: 101)); // no longer
         Assert.True(ledger.TryReserve(30, 40, now: 101)); // but a higher class does
         ledger.Release(30);
-        Assert.False(ledger.TryTake(102, out _));
+        Assert.False(ledger.TryTake(102, static _ => 70, out _, out _));
         ledger.Release(60);
-        Assert.True(ledger.TryTake(103, out var task));
-        Assert.Equal(7, task);
+        Assert.True(ledger.TryTake(103, static _ => 70, out var task, out var bytes));
+        Assert.Equal((7, 70), (task, bytes));
         Assert.Equal(70, ledger.Reserved);
     }
 
@@ -107,15 +107,15 @@ public sealed class ReservationTests
         var ledger = new MemoryLedger(1000) { Capacity = 100 };
         Assert.True(ledger.TryReserve(500, 10, now: 0)); // nothing else is lent: it runs alone
         Assert.False(ledger.TryReserve(1, 10, now: 0));
-        ledger.Wait(1, 10, 10, 1);
-        ledger.Wait(2, 10, 30, 2);
-        ledger.Wait(3, 10, 30, 3);
-        ledger.Wait(4, 10, 5, 4);
+        ledger.Wait(1, 10, 1);
+        ledger.Wait(2, 30, 2);
+        ledger.Wait(3, 30, 3);
+        ledger.Wait(4, 5, 4);
         Assert.True(ledger.Remove(3));
         Assert.False(ledger.Remove(3));
         ledger.Release(500);
         var order = new List<int>();
-        while (ledger.TryTake(5, out var task))
+        while (ledger.TryTake(5, static _ => 10, out var task, out _))
         {
             order.Add(task);
         }
