@@ -40,6 +40,8 @@ internal static class ResponseDecoders
             fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
         {
             Cached = fields.Has("cached"),
+            Log = fields.Bytes("log"),
+            LogDropped = fields.Number("log_dropped"),
         };
     }
 
@@ -91,6 +93,7 @@ internal static class ResponseDecoders
             fields.Number("start_us"), fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"),
             fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"))
         {
+            LogBytes = fields.Number("log_bytes"),
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,

@@ -67,6 +67,7 @@ public static class CommandLineInterface
             WaitCommand.Build(),
             StatusCommand.Build(),
             ExplainCommand.Build(),
+            LogsCommand.Build(),
             CancelCommand.Build(),
             ImagesCommand.Build(),
             NodeCommand.Build(),
