@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Client;
 
@@ -7,17 +8,31 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec)
-    {
-        return spec.Pure ? 1 : 0;
-    }
+    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + (spec.Pure ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
+        if (spec.Limits is { } limits)
+        {
+            WriteLimits(ref writer, limits);
+        }
+
         if (spec.Pure)
         {
             writer.WriteString("pure"u8);
             writer.WriteBoolean(true);
+        }
+    }
+
+    private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)
+    {
+        var asked = limits.Asked().ToList();
+        writer.WriteString("limits"u8);
+        writer.WriteMapHeader(asked.Count);
+        foreach (var (name, value) in asked)
+        {
+            writer.WriteString(name);
+            writer.WriteInt64(value);
         }
     }
 }

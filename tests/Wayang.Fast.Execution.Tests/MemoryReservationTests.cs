@@ -11,7 +11,7 @@ public sealed class MemoryReservationTests
     [Fact]
     public async Task Command_waits_for_memory_says_so_and_goes_when_it_is_back()
     {
-        using var node = new TestNode(new RuntimeOptions { NodeMemoryBytes = 100 * Mebibyte, TaskMemoryReservationBytes = 60 * Mebibyte, MaxWorkersPerPool = 8 });
+        using var node = new TestNode(new RuntimeOptions { NodeMemoryBytes = 100 * Mebibyte, WorkerReservedBytes = 60 * Mebibyte, MaxWorkersPerPool = 8 });
         var first = Sleep(node);
         await RunsAsync(node, first);
         var second = Sleep(node);
@@ -41,7 +41,7 @@ public sealed class MemoryReservationTests
         const int samples = 6;
         using var node = new TestNode(new RuntimeOptions
         {
-            NodeMemoryBytes = 512 * Mebibyte, TaskMemoryReservationBytes = 256 * Mebibyte, PredictionMinSamples = samples, MaxWorkersPerPool = 16,
+            NodeMemoryBytes = 512 * Mebibyte, WorkerReservedBytes = 256 * Mebibyte, PredictionMinSamples = samples, MaxWorkersPerPool = 16,
         });
         for (var i = 0; i < samples; i++)
         {
@@ -67,6 +67,33 @@ public sealed class MemoryReservationTests
             Assert.Null(node.Tasks.Cancel(task.Id, 0));
             Assert.Equal(TaskState.Cancelled, (await task.WaitAsync()).State);
         }
+    }
+
+    /// <summary>The limit that a type is known to run into is raised for the next of it.</summary>
+    [Fact]
+    public async Task Declared_too_low_is_corrected_after_it_ran_out()
+    {
+        using var node = new TestNode();
+        if (node.Tasks.DescribeNode().Features.All(static f => f != "MemoryGroup"))
+        {
+            Assert.Skip("this host has no memory group");
+        }
+
+        var first = await Hungry(node).WaitAsync();
+        Assert.Equal((TaskState.Failed, CauseType.OutOfMemory), (first.State, first.Cause.Type));
+        await ReachesAsync(() => Explain(node, first).Contains("ran out of memory", StringComparison.Ordinal));
+        Assert.Equal(TaskState.Succeeded, (await Hungry(node).WaitAsync()).State);
+    }
+
+    /// <summary>Holds some 30 MiB, and says that 24 MiB are enough.</summary>
+    private static Ending Hungry(TestNode node)
+    {
+        var ending = new Ending();
+        var line = new CommandLine(["/bin/dash", "-c", "head -c 28000000 /dev/zero | tail -c 27000000 > /dev/null"], [], null);
+        var terms = new TaskTerms { Limits = new TaskLimits { MemoryBytes = 24 * Mebibyte } };
+        Assert.Null(node.Tasks.Submit(new TaskSubmission { Target = node.ResolveCommand(), Level = 32, Command = line, Terms = terms }, ending, 0, out var id));
+        ending.Id = id;
+        return ending;
     }
 
     [Fact]

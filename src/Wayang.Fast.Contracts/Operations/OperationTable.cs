@@ -21,8 +21,9 @@ public static class TaskField
 
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
-    public const int Pure = 13;
-    public const int Count = 14;
+    public const int Limits = 13;
+    public const int Pure = 14;
+    public const int Count = 15;
 }
 
 /// <summary>
@@ -79,6 +80,7 @@ public static class OperationTable
         {
             Choices = WireNames.All<WorkerReuse>(),
         },
+        LimitFields.Field,
         new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
     ];
 
@@ -157,6 +159,7 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
+            new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
         ])
         {

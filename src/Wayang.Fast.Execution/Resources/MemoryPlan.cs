@@ -44,6 +44,9 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
         var now = options.Current;
         var profile = (record.Target as Workers.PoolTarget)?.Pool.Key.Profile ?? string.Empty;
         var policy = new ReservationPolicy(now.PredictionQuantilePercent / 100.0, now.PredictionMinSamples, ReservationPolicy.Default.Headroom);
-        return policy.Of(now.TaskMemoryReservationBytes, now.WorkerMemory(profile), now.PredictionQuantilePercent == 0 ? null : record.Type);
+        var asked = record.Terms?.Limits;
+        var declared = asked?.ReservedBytes > 0 ? asked.ReservedBytes : asked?.MemoryBytes > 0 ? asked.MemoryBytes : now.WorkerReservedBytes;
+        var limit = asked?.MemoryBytes > 0 ? Math.Max(asked.MemoryBytes, record.Type?.MemoryFloor ?? 0) : now.WorkerMemory(profile);
+        return policy.Of(declared, limit, now.PredictionQuantilePercent == 0 ? null : record.Type);
     }
 }

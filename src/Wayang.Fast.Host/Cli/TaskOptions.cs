@@ -27,6 +27,8 @@ internal sealed record TaskArguments(
 
     public WorkerReuse Reuse { get; init; }
 
+    public TaskLimits? Limits { get; init; }
+
     public bool Pure { get; init; }
 }
 
@@ -92,6 +94,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        LimitOptions.AddTo(command);
         command.Options.Add(pure);
     }
 
@@ -142,6 +145,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Limits = LimitOptions.Read(result),
             Pure = result.GetValue(pure),
         };
     }

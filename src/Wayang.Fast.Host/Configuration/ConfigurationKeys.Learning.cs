@@ -7,8 +7,6 @@ public static partial class ConfigurationKeys
     [
         Size("memory.node_bytes", "Memory that may be set aside for all commands together.", 16 << 20, 1L << 44, static r => r.NodeMemoryBytes, static (r, n) => r with { NodeMemoryBytes = n })
             with { ZeroMeans = "four fifths of what the machine has" },
-        Size("memory.task_reservation_bytes", "Memory set aside for a command until its type is known.", 1 << 20, 1L << 40, static r => r.TaskMemoryReservationBytes, static (r, n) => r with { TaskMemoryReservationBytes = n })
-            with { ZeroMeans = "none" },
         Number("prediction.quantile_percent", "Of the peak memory of earlier commands of a type, so much is set aside for the next.", 50, 100, static r => r.PredictionQuantilePercent, static (r, n) => r with { PredictionQuantilePercent = (int)n })
             with { Unit = "%", ZeroMeans = "what is declared, always" },
         Number("prediction.min_samples", "Commands of a type that must have ended before its figures count.", 1, 100_000, static r => r.PredictionMinSamples, static (r, n) => r with { PredictionMinSamples = (int)n }),
