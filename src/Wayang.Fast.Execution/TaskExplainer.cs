@@ -135,22 +135,26 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
     private void Learned(StringBuilder text, TaskRecord record)
     {
-        if (record.Type is not { } type || type.Run.Seen == 0)
+        if (record.Type is not { } type)
         {
             return;
         }
 
-        Add(text, $"Of {type.Run.Seen} earlier '{type.Key.Function}' half ran at most {Words(TimeSpan.FromMicroseconds(type.Run.Quantile(0.5)))}, 95 % at most {Words(TimeSpan.FromMicroseconds(type.Run.Quantile(0.95)))}");
-        if (type.Memory.Seen > 0)
+        if (type.Run.Seen > 0)
         {
-            Add(text, $"with at most {Size(type.Memory.Quantile(0.95))}");
+            Add(text, $"Of {type.Run.Seen} earlier '{type.Key.Function}' half ran at most {Words(TimeSpan.FromMicroseconds(type.Run.Quantile(0.5)))}, 95 % at most {Words(TimeSpan.FromMicroseconds(type.Run.Quantile(0.95)))}");
+            if (type.Memory.Seen > 0)
+            {
+                Add(text, $"with at most {Size(type.Memory.Quantile(0.95))}");
+            }
+
+            var need = options.Current.PredictionMinSamples - type.Memory.Seen;
+            Add(text, need > 0 ? $"({need} more until these figures count)." : (FormattableString)$"(what is set aside follows quantile {options.Current.PredictionQuantilePercent} %).");
         }
 
-        var need = options.Current.PredictionMinSamples - type.Memory.Seen;
-        Add(text, need > 0 ? $"({need} more until these figures count)." : (FormattableString)$"(what is set aside follows quantile {options.Current.PredictionQuantilePercent} %).");
         if (type.OutOfMemory > 0)
         {
-            Add(text, $"{type.OutOfMemory} of them ran out of memory: no less than {Size(type.MemoryFloor)} is set aside since.");
+            Add(text, $"{type.OutOfMemory} like it ran out of memory: no less than {Size(type.MemoryFloor)} is set aside since.");
         }
     }
 

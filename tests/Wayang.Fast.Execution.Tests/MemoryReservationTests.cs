@@ -81,7 +81,7 @@ public sealed class MemoryReservationTests
 
         var first = await Hungry(node).WaitAsync();
         Assert.Equal((TaskState.Failed, CauseType.OutOfMemory), (first.State, first.Cause.Type));
-        await ReachesAsync(() => Explain(node, first).Contains("ran out of memory", StringComparison.Ordinal));
+        await ReachesAsync(() => Explain(node, first).Contains("1 like it ran out of memory", StringComparison.Ordinal));
         Assert.Equal(TaskState.Succeeded, (await Hungry(node).WaitAsync()).State);
     }
 

@@ -33,7 +33,14 @@ public sealed record TaskExplanation(TaskId Id, TaskState State, string Text);
 /// <param name="Age">Since its start was asked for.</param>
 /// <param name="Idle">Since when it has had nothing to do; zero while it has.</param>
 public sealed record WorkerStatus(
-    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle);
+    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle)
+{
+    /// <summary>What its group used when it was looked at last; 0: not measured.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>Processor time since it started, in microseconds; 0: not measured.</summary>
+    public long CpuMicroseconds { get; init; }
+}
 
 /// <summary>The workers of one image, profile, tenant and reuse; for commands, how many may run at once.</summary>
 public sealed record PoolStatus(
