@@ -106,6 +106,12 @@ static int may_forward(int number) {
     return 0;
 }
 
+/* Stops the command, or lets it go on: all processes of the namespace, orphans and other sessions too. The kernel signals all that
+ * there are under one lock, so none is forked past it; it leaves us out. */
+static int may_send_to_all(int number) {
+    return number == SIGSTOP || number == SIGCONT;
+}
+
 /* Returns -1 when the spawner is gone: nobody is left to tell. */
 static int forward(pid_t command) {
     wy_boot message;
@@ -116,7 +122,9 @@ static int forward(pid_t command) {
     if (got == 0) {
         return -1;
     }
-    if (got == (ssize_t)sizeof message && message.type == WY_BOOT_SIGNAL && may_forward(message.value)) {
+    if (got == (ssize_t)sizeof message && message.type == WY_BOOT_SIGNAL && may_send_to_all(message.value)) {
+        (void)kill(-1, message.value);
+    } else if (got == (ssize_t)sizeof message && message.type == WY_BOOT_SIGNAL && may_forward(message.value)) {
         /* The group appears with the command's setsid: until then the process itself is meant. */
         if (kill(-command, message.value) != 0) {
             (void)kill(command, message.value);
@@ -125,7 +133,25 @@ static int forward(pid_t command) {
     return 0;
 }
 
-_Noreturn void wy_init_run(const wy_arguments *arguments) {
+/* Ends every other process of the namespace, so that nobody can change a file while it is read. */
+static int stand_alone(void) {
+    if (kill(-1, SIGKILL) != 0 && errno != ESRCH) {
+        return -1;
+    }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
+    return 0;
+}
+
+_Noreturn void wy_init_run(const wy_arguments *arguments, const wy_stage *stage) {
+    const char *what = arguments->cwd;
+    int cwd = stage != NULL ? wy_inputs_write(stage, arguments->cwd, &what) : -1;
+    if (stage != NULL && cwd < 0) {
+        give_up("write the input", what, errno, 126);
+    }
+    if (stage != NULL) {
+        (void)close(stage->fd); /* nothing below may find it, whatever it finds of us */
+    }
     pid_t command = fork();
     if (command == 0) {
         run_command(arguments);
@@ -142,6 +168,9 @@ _Noreturn void wy_init_run(const wy_arguments *arguments) {
         }
         if (reap(command, &status)) {
             tell_end(status);
+            if (stage != NULL && (stage->header.flags & WY_STAGE_COLLECT) != 0 && stand_alone() == 0) {
+                wy_artifacts_send(stage, cwd);
+            }
             _exit(0);
         }
         if (sources[1].revents != 0 && forward(command) != 0) {

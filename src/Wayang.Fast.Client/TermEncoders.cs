@@ -8,7 +8,8 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + (spec.Pure ? 1 : 0);
+    public static int Count(TaskSpec spec) =>
+        (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -17,6 +18,8 @@ internal static class TermEncoders
             WriteLimits(ref writer, limits);
         }
 
+        LifeEncoders.Write(ref writer, spec);
+        FileEncoders.Write(ref writer, spec);
         if (spec.Pure)
         {
             writer.WriteString("pure"u8);

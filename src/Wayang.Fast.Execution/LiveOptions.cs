@@ -27,6 +27,9 @@ internal sealed class LiveOptions(RuntimeOptions start)
         SpinMicroseconds = start.SpinMicroseconds,
         WorkerSpinPauses = start.WorkerSpinPauses,
         MaxImages = start.MaxImages,
+        IdempotencyMinutes = start.IdempotencyMinutes,
+        MaxIdempotencyKeys = start.MaxIdempotencyKeys,
+        MaxGroups = start.MaxGroups,
         StallMs = start.StallMs,
         CompletionCpu = start.CompletionCpu,
     };

@@ -8,6 +8,7 @@ using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -57,10 +58,12 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
         _lifecycle.Results = new ResultCache(options.ResultCacheBytes);
         _admission = new AdmissionGate(AdmissionOf(options));
-        var scheduler = new Scheduler(new SchedulerOptions(maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
+        var scheduler = new Scheduler(new SchedulerOptions(maxTasks + TaskLifecycle.MaxMoves), time, RandomNumberGenerator.GetInt32(int.MaxValue));
         _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
-        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
+        var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
+        var life = new LifeExecutor(_shard, table, _lifecycle, groups);
+        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, life, onDefect);
         Incidents = new IncidentLog(time);
         _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
@@ -69,14 +72,23 @@ public sealed class NodeRuntime : IDisposable
         _supervisor.Memory = _shard.Memory;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
+        var timers = new LifeTimers(table) { Supervisor = _supervisor };
+        _supervisor.Timers = timers;
+        _lifecycle.AttemptTimer = timers;
+        _lifecycle.Admission = _admission;
+        _lifecycle.LifeEnded = life.OnEnded;
+        (life.Supervisor, life.Completion) = (_supervisor, _completion);
+        var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);
+        var lives = new LifeService(_options, table, _lifecycle, _completion, timers, groups, keys);
+        Life = lives;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
+        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
         _types = new TaskTypes(MaxTaskTypes);
-        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report, _types);
+        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types);
         var pools = () => _service.Pools;
-        Monitor = new NodeMonitor(
-            table, _lifecycle, workers, _shard, Incidents, pools, new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options));
-        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
+        var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
+        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
+        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0)
         {
@@ -85,6 +97,9 @@ public sealed class NodeRuntime : IDisposable
     }
 
     public ITaskService Tasks => _service;
+
+    /// <summary>Pauses, updates, groups.</summary>
+    public ITaskLife Life { get; }
 
     public INodeMonitor Monitor { get; }
 

@@ -95,8 +95,26 @@ public sealed record RuntimeOptions
     /// <summary>A worker that has calls, shows no sign of life for so long, and cannot go on by itself is ended. 0: never.</summary>
     public int HeartbeatTimeoutMs { get; init; } = 15_000;
 
+    /// <summary>Each running worker is compared with its profile so often. 0: only when somebody asks.</summary>
+    public int ScanIntervalSeconds { get; init; } = 300;
+
     /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
     public int CompletionCpu { get; init; } = -1;
+
+    /// <summary>How long an idempotency key is remembered after its submission.</summary>
+    public int IdempotencyMinutes { get; init; } = 60;
+
+    /// <summary>Idempotency keys that are remembered at most; more are refused.</summary>
+    public int MaxIdempotencyKeys { get; init; } = 100_000;
+
+    /// <summary>Groups at most; those without tasks make room.</summary>
+    public int MaxGroups { get; init; } = 10_000;
+
+    /// <summary>Children of one task that have not ended, at most.</summary>
+    public int MaxChildren { get; init; } = 10_000;
+
+    /// <summary>Tasks above a task, at most.</summary>
+    public int MaxFamilyDepth { get; init; } = 16;
 
     /// <summary>What a worker under <paramref name="profile"/> is started with; 0: the profile's own limit, also where that is not known.</summary>
     public long WorkerMemory(string profile) =>

@@ -12,6 +12,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Isolation;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Workers;
 
@@ -27,6 +28,7 @@ internal sealed partial class TaskService(
     CompletionThread completion,
     ImageCatalog images,
     NodeReport report,
+    LifeService life,
     TaskTypes types) : ITaskService
 {
     private const int FirstSystemLevel = 56;
@@ -101,22 +103,37 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Internal, "a target of another runtime");
         }
 
+        if (submission.Terms is { } terms)
+        {
+            return SubmitWithTerms(submission, target, terms, observer, token, out id);
+        }
+
         // An observer on the completion thread: what it submits leaves at the end of its turn, and costs no interlocked operations before.
         var deferring = shard.IsDeferring;
-        if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
+        if (Rent(submission, target, deferring, out var record) is { } refusal)
         {
             return refusal;
         }
 
-        if (submission.Terms?.Limits is { } limits && ApplyLimits(limits, ref target) is { } unfit)
+        var slot = record!.Slot;
+        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
+        return null;
+    }
+
+    /// <summary>Admission, and a record that is filled but no task yet.</summary>
+    private OperationError? Rent(in TaskSubmission submission, PoolTarget target, bool deferring, out TaskRecord? record)
+    {
+        record = null;
+        var bytes = BytesOf(submission);
+        if (Refuse(submission, target) is { } refusal || (refusal = Admit(bytes, deferring)) is not null)
         {
-            admission.Release(submission.Data.Length);
-            return unfit;
+            return refusal;
         }
 
-        if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
+        if (!(deferring ? table.TryRentOwn(out record) : table.TryRent(out record)))
         {
-            admission.Release(submission.Data.Length);
+            admission.Release(bytes);
             Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
@@ -134,38 +151,9 @@ internal sealed partial class TaskService(
             record.Type = types.Get(new TaskTypeKey(target.Tenant, target.Pool.Key.Profile, Path.GetFileName(command.Arguments[0])));
         }
 
-        CachedResult? known = null;
-        if (submission.Terms is { } terms)
-        {
-            record.Terms = terms; // null since the record's last reset
-            known = terms.Pure ? FindResult(record, submission, target) : null;
-        }
-
-        record.AdmittedBytes = submission.Data.Length;
+        record.AdmittedBytes = bytes;
         record.Input.Set(submission.Data);
-        var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
-        if (known is not null && !deferring)
-        {
-            admission.Release(submission.Data.Length);
-            completion.Post(new CompletionCommand(CompletionCommandKind.EndCached, Record: record, Result: known));
-            return null;
-        }
-
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
         return null;
-    }
-
-    /// <summary>Of a pure task: an earlier one's result, or null, and then its own will be kept.</summary>
-    private CachedResult? FindResult(TaskRecord record, in TaskSubmission submission, PoolTarget target)
-    {
-        if (!lifecycle.Results.IsOn)
-        {
-            return null;
-        }
-
-        record.ResultKey = PureKeys.Of(target, submission);
-        return lifecycle.Results.TryFind(target.Tenant, record.ResultKey, out var result) ? result : null;
     }
 
     private OperationError? Admit(int bytes, bool deferring) => deferring ? admission.TryAdmit(bytes, shard.Admissions) : admission.TryAdmit(bytes);
@@ -230,6 +218,11 @@ internal sealed partial class TaskService(
 
     public void ForgetOutput(TaskId id, IStreamObserver observer) => lifecycle.RemoveWatch(id, observer);
 
+    public OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact) =>
+        !lifecycle.FindArtifact(id, tenant, name, out artifact, out var ended) ? Unknown(id)
+        : artifact is not null ? null
+        : new(ErrorCode.NotFound, ended ? $"the task left no artifact '{name}'; task.get lists them" : "artifacts are there once the task has ended", "name");
+
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(upload);
@@ -252,7 +245,7 @@ internal sealed partial class TaskService(
         name = pool?.FunctionName ?? string.Empty;
     }
 
-    private static OperationError Unknown(TaskId id) =>
+    internal static OperationError Unknown(TaskId id) =>
         new(ErrorCode.NotFound, $"no task {id}: never seen, of an earlier start of the node, or forgotten (see retention)", "task");
 
     private bool IsVisible(TaskId id, int tenant) => table.Find(id) is { } record && record.Tenant == tenant;
@@ -265,14 +258,14 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
         }
 
-        if (submission.Level >= FirstSystemLevel)
+        if (RefuseLevel(submission.Level) is { } level)
         {
-            return new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class");
+            return level;
         }
 
         if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.Current.MaxTimeoutMs}", "timeout_ms");
+            return RefuseTimeout(submission.TimeoutMs, options.Current.MaxTimeoutMs);
         }
 
         if (target.Pool.IsCommand)

@@ -22,8 +22,18 @@ public static class TaskField
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
     public const int Limits = 13;
-    public const int Pure = 14;
-    public const int Count = 15;
+    public const int Retry = 14;
+    public const int Deadline = 15;
+    public const int DeadlineMs = 16;
+    public const int Parent = 17;
+    public const int Detached = 18;
+    public const int Group = 19;
+    public const int IdempotencyKey = 20;
+    public const int Inputs = 21;
+    public const int Secrets = 22;
+    public const int Artifacts = 23;
+    public const int Pure = 24;
+    public const int Count = 25;
 }
 
 /// <summary>
@@ -81,6 +91,10 @@ public static class OperationTable
             Choices = WireNames.All<WorkerReuse>(),
         },
         LimitFields.Field,
+        .. LifeFields.OfTasks,
+        FileFields.Inputs,
+        FileFields.Secrets,
+        FileFields.Artifacts,
         new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
     ];
 
@@ -100,11 +114,13 @@ public static class OperationTable
         new("stderr_dropped", "integer", "Bytes cut from stderr because of its bound.", Optional: true),
         new("log", "bytes", "What a call told its log: a line of JSON {time, level, text} each.", Optional: true),
         new("log_dropped", "integer", "Bytes of records cut from the log because of its bound.", Optional: true),
+        .. FileFields.Collected,
         new("queue_us", "integer", "Microseconds from submission to dispatch."),
         new("start_us", "integer", "Microseconds from dispatch to running."),
         new("run_us", "integer", "Microseconds from running to the end."),
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+        .. LifeFields.Told,
         new("cached", "boolean", "true: it was answered by the result of an earlier pure task.", Optional: true),
     ];
 
@@ -160,7 +176,9 @@ public static class OperationTable
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
             new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
+            .. FileFields.Collected,
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
+            .. LifeFields.Told,
         ])
         {
             Scopes = Seeing,
@@ -253,10 +271,37 @@ public static class OperationTable
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
                 new("incidents", "list of map",
-                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause, at, pool, reason, duration_us}."),
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding, at, pool, reason, duration_us}."),
             ])
         {
             Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.", [],
+            [
+                new("workers", "integer", "Workers that were looked at."),
+                new("processes", "integer", "Processes of theirs."),
+                new("untold", "integer", "Findings beyond 256."),
+                new("findings", "list of map", "{severity: warning | critical, where, what, remedy}."),
+            ])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        .. LifeFields.Operations,
+        new(OperationKind.TaskArtifact, "task.artifact", "A piece of a file that a task left in out/.",
+            [
+                s_task,
+                new("name", FieldType.Text, "As task.get lists it.") { Required = true, Min = 1, Max = 1024 },
+                new("offset", FieldType.Integer, "From which byte; default 0."),
+                new("max_bytes", FieldType.Integer, "At most so many; default 1 MiB.") { Min = 1, Max = MaxPayloadBytes },
+            ],
+            [
+                new("data", "bytes", "The piece."),
+                new("offset", "integer", "Where it begins."),
+                new("bytes", "integer", "Of the whole file."),
+                new("sha256", "text", "Of the whole file."),
+            ])
+        {
+            Scopes = Seeing,
         },
         new(OperationKind.TaskExplain, "task.explain", "Why a task waits, or was placed as it was, in one paragraph.", [s_task],
             [

@@ -4,7 +4,7 @@ using Wayang.Fast.Contracts.Tasks;
 namespace Wayang.Fast.Contracts.Operations;
 
 /// <summary>What <c>task.run</c>, <c>task.submit</c> and <c>task.submit_many</c> take.</summary>
-public sealed record TaskSpec
+public sealed partial record TaskSpec
 {
     public required TaskKind Kind { get; init; }
 
@@ -37,6 +37,14 @@ public sealed record TaskSpec
 
     /// <summary>Null: as the node is configured.</summary>
     public TaskLimits? Limits { get; init; }
+    /// <summary>Files put into the working directory (commands).</summary>
+    public IReadOnlyList<TaskInput> Inputs { get; init; } = [];
+
+    /// <summary>Read at /run/secrets/NAME (commands).</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? Secrets { get; init; }
+
+    /// <summary>Whether what is left in out/ is collected (commands).</summary>
+    public ArtifactLimits? Artifacts { get; init; }
 
     /// <summary>The same on the same input always gives the same: an earlier result may answer it.</summary>
     public bool Pure { get; init; }
@@ -64,10 +72,16 @@ public sealed record TaskResult(
     ulong PeakMemoryBytes,
     ulong CpuMicroseconds)
 {
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
+
     /// <summary>What a call told its log: one JSON object a line.</summary>
     public ReadOnlyMemory<byte> Log { get; init; }
 
     public long LogDropped { get; init; }
+
+    /// <summary>Null: none were asked for.</summary>
+    public ArtifactList? Artifacts { get; init; }
 
     public bool Succeeded => State == TaskState.Succeeded;
 
@@ -107,8 +121,14 @@ public sealed record TaskInfo(
     /// <summary>Names of limits that its node's host does not enforce.</summary>
     public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
 
+    /// <summary>Null: none were asked for, or it has not ended.</summary>
+    public ArtifactList? Artifacts { get; init; }
+
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
 }
 
 /// <summary>The streams of <c>task.output</c>.</summary>

@@ -159,8 +159,10 @@ public sealed partial class TaskLifecycle
             record.Output.Length, record.StdoutBytes, record.StderrBytes)
         {
             Progress = record.Progress,
+            Life = record.Life?.Facts(),
             LogBytes = record.LogBytes,
             Limits = record.Terms?.Limits,
+            Artifacts = state >= TaskState.Succeeded ? record.Artifacts : null,
         };
     }
 

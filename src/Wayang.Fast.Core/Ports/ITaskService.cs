@@ -53,6 +53,9 @@ public interface ITaskService
     /// <summary>Withdraws a <see cref="WatchOutput"/>; it may be told yet, if its moment has come.</summary>
     void ForgetOutput(TaskId id, IStreamObserver observer);
 
+    /// <summary>An artifact of an ended task.</summary>
+    OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact);
+
     /// <summary>Stores an image by content and loads it; completes when it is ready to run.</summary>
     Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation);
 
@@ -102,6 +105,9 @@ public interface ITaskView
     long StderrDropped { get; }
     long LogDropped => 0;
 
+    /// <summary>Null: it asked for none, or left none before it was lost.</summary>
+    TaskArtifacts? Artifacts => null;
+
     /// <summary>Microseconds: submit to dispatch, dispatch to running, running to end.</summary>
     long QueueMicroseconds { get; }
     long StartMicroseconds { get; }
@@ -109,6 +115,8 @@ public interface ITaskView
     ulong PeakMemoryBytes { get; }
     ulong CpuMicroseconds { get; }
 
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    TaskLifeFacts? Life => null;
     /// <summary>Answered by the result of an earlier pure task.</summary>
     bool FromCache => false;
 }
@@ -205,7 +213,12 @@ public sealed record TaskSnapshot(
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>Its attempts, group, parent and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
+
     public int LogBytes { get; init; }
+    public TaskArtifacts? Artifacts { get; init; }
 }
 
 /// <summary>An image to store.</summary>

@@ -13,7 +13,7 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Execution.Commands;
 
 /// <summary>Starts commands, moves their standard streams, and ends them. Supervisor thread only.</summary>
-internal sealed class CommandRunner(
+internal sealed partial class CommandRunner(
     Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options)
 {
     private const int Sigterm = 15;
@@ -40,7 +40,11 @@ internal sealed class CommandRunner(
             return;
         }
 
-        var run = new CommandRun(id, record, pool) { Deadline = deadline };
+        var run = new CommandRun(id, record, pool)
+        {
+            Deadline = deadline,
+            Artifacts = record.Terms?.Artifacts is { } bounds ? new ArtifactReceiver(bounds) : null,
+        };
         string? why;
         try
         {
@@ -78,8 +82,7 @@ internal sealed class CommandRunner(
         run.Exit = exit;
         if (exit.Kind == ExitKind.NotStarted)
         {
-            run.Close(CommandStream.Stdout, poller);
-            run.Close(CommandStream.Stderr, poller);
+            run.CloseOutputs(poller);
         }
 
         run.Deadline = long.MaxValue;
@@ -96,8 +99,7 @@ internal sealed class CommandRunner(
         }
 
         run.Close(CommandStream.Stdin, poller);
-        run.Close(CommandStream.Stdout, poller);
-        run.Close(CommandStream.Stderr, poller);
+        run.CloseOutputs(poller);
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);
@@ -213,6 +215,10 @@ internal sealed class CommandRunner(
         run.Deadline = long.MaxValue;
         run.KillAt = Stopwatch.GetTimestamp() + (long)(CommandExecutor.CancelGrace.TotalSeconds * Stopwatch.Frequency);
         link.SendSignal(run.Id, Sigterm);
+        if (run.PausedWith is not null)
+        {
+            link.SendSignal(run.Id, Sigcont); // a stopped process takes no other signal than the kill
+        }
     }
 
     private void Expire(CommandRun run, long now)
@@ -222,8 +228,7 @@ internal sealed class CommandRunner(
             // Nobody can hold these pipes any more, yet they are open: give them up rather than keep the task.
             if (run.KillAt <= now)
             {
-                run.Close(CommandStream.Stdout, poller);
-                run.Close(CommandStream.Stderr, poller);
+                run.CloseOutputs(poller);
                 FinishWhenOver(run);
             }
 
@@ -243,7 +248,8 @@ internal sealed class CommandRunner(
 
     private bool OpenAndSend(CommandRun run)
     {
-        Span<int> sent = [-1, -1, -1, -1];
+        Span<int> sent = [-1, -1, -1, -1, -1, -1];
+        var count = 4;
         try
         {
             sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!));
@@ -253,9 +259,17 @@ internal sealed class CommandRunner(
             poller.AddWritable(run[CommandStream.Stdin], CommandRun.Token(run.Id, CommandStream.Stdin), edgeTriggered: true);
             poller.Add(run[CommandStream.Stdout], CommandRun.Token(run.Id, CommandStream.Stdout), edgeTriggered: false);
             poller.Add(run[CommandStream.Stderr], CommandRun.Token(run.Id, CommandStream.Stderr), edgeTriggered: false);
+            if (run.Record.Terms is { HasFiles: true } files)
+            {
+                sent[4] = StageFile.Create(files);
+                (run[CommandStream.Artifacts], sent[5]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
+                poller.Add(run[CommandStream.Artifacts], CommandRun.Token(run.Id, CommandStream.Artifacts), edgeTriggered: false);
+                count = sent.Length;
+            }
+
             var learned = options.Current.PredictionQuantilePercent == 0 ? 0 : run.Record.Type?.MemoryFloor ?? 0;
             var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome, learned);
-            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent);
+            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent[..count]);
         }
         finally
         {
@@ -322,6 +336,10 @@ internal sealed class CommandRunner(
                 run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
                 lifecycle.Appended(run.Record, OutputStream.Stdout);
             }
+            else if (stream == CommandStream.Artifacts)
+            {
+                run.Artifacts?.Feed(text);
+            }
             else
             {
                 run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
@@ -341,6 +359,7 @@ internal sealed class CommandRunner(
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);
+        run.Record.Artifacts = run.Artifacts?.Finish();
         var exit = run.Exit!.Value;
         var (state, cause) = run.PendingEnd ?? ExitCauses.Of(exit);
         completion.Post(new CompletionCommand(CompletionCommandKind.End, Exit: exit, Record: run.Record, State: state, Cause: cause));

@@ -1,6 +1,7 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Resources;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
@@ -32,6 +33,15 @@ internal enum CompletionCommandKind : byte
     /// <summary><c>Worker</c> does nothing though it has calls: <c>Reason</c>.</summary>
     Unresponsive,
 
+    /// <summary>The pause before the next attempt of the task <c>Id</c> is over.</summary>
+    Requeue,
+
+    /// <summary>The task <c>Id</c> is to end as <c>State</c> and <c>Cause</c>: its deadline passed, or its parent or group ends it.</summary>
+    Stop,
+
+    /// <summary>Somebody asks something of a task's life: <c>Life</c>.</summary>
+    Life,
+
     /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
     Sweep,
 
@@ -50,4 +60,5 @@ internal readonly record struct CompletionCommand(
     TaskState State = TaskState.None,
     TaskCause Cause = default,
     string? Reason = null,
+    LifeRequest? Life = null,
     CachedResult? Result = null);

@@ -273,7 +273,7 @@ internal sealed partial class Shard
         _dispatchedTasks++;
         _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
         var direct = _completing && !pool.IsCommand;
-        if (!_lifecycle.TryStart(record, _now, direct))
+        if (!_lifecycle.TryStart(record, _now, direct, item.Level))
         {
             _memory.Release(record.TakeLent());
             _scheduler.AddSlots(pool.SchedulerId, 1);
@@ -318,7 +318,7 @@ internal sealed partial class Shard
         record.Worker = (int)(worker.Id & 0xFFFF);
         if (pool.TellsFacts)
         {
-            worker.Writer.SetFacts(index, ticket, record.Id.Value, attempt: 1, deadline * (1_000_000_000 / Stopwatch.Frequency));
+            worker.Writer.SetFacts(index, ticket, record.Id.Value, (uint)(record.Life?.Attempt ?? 1), deadline * (1_000_000_000 / Stopwatch.Frequency));
         }
 
         Write(worker, record, ticket);

@@ -7,6 +7,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
@@ -36,6 +37,7 @@ internal sealed partial class Supervisor : IDisposable
     private readonly WorkerLauncher _launcher;
     private readonly CommandRunner _commands;
     private readonly WorkerHeartbeats _heartbeats;
+    private readonly SecurityScans _scans;
     private readonly UsageSampler _usage;
     private readonly IncidentLog _incidents;
     private readonly Lock _retiring = new();
@@ -64,6 +66,7 @@ internal sealed partial class Supervisor : IDisposable
         _onDefect = onDefect;
         _incidents = incidents;
         _heartbeats = new WorkerHeartbeats(workers, completion, options, incidents, log);
+        _scans = new SecurityScans(_link, options, incidents, log);
         _images = new ImageKeeper(_link, shard, incidents, log);
         _launcher = new WorkerLauncher(_link, completion, workers, options);
         _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
@@ -73,6 +76,9 @@ internal sealed partial class Supervisor : IDisposable
     }
 
     public WorkerTable Workers { get; }
+
+    /// <summary>Set once by the composition.</summary>
+    public LifeTimers Timers { get; set; } = null!;
 
     public Welcome? Welcome => _link.Welcome;
 
@@ -109,6 +115,11 @@ internal sealed partial class Supervisor : IDisposable
             }
         }
     }
+
+    /// <summary>Has each worker compared with its profile; null when nobody answers. Thread-safe, blocks.</summary>
+    public ScanReport? Scan(TimeSpan patience) => _scans.Run(patience, Wake);
+
+    public long ScansDone => _scans.Done;
 
     /// <summary>Asks for a turn. Thread-safe.</summary>
     public void Nudge() => Wake();
@@ -314,6 +325,9 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.RetryCancel:
                 _retries.Add(request);
                 break;
+            case SupervisorRequestKind.PauseCommand:
+                ChangePause(request.Life!);
+                break;
             case SupervisorRequestKind.Kill:
                 _link.SendSignal(request.Worker, 9);
                 break;
@@ -373,7 +387,8 @@ internal sealed partial class Supervisor : IDisposable
         }
         else if (record.CancelRequested)
         {
-            EndUnstarted(request, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            var asked = record.Life?.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            EndUnstarted(request, asked.State, asked.Cause);
         }
         else if (Stopwatch.GetTimestamp() >= request.Deadline)
         {
@@ -402,6 +417,7 @@ internal sealed partial class Supervisor : IDisposable
     private void WatchClock()
     {
         var now = Stopwatch.GetTimestamp();
+        _scans.OnTurn(now);
         var tick = now >= _nextTick;
         if (tick)
         {
@@ -421,7 +437,7 @@ internal sealed partial class Supervisor : IDisposable
 
         // SYNC POINT: reset first; a deadline that is set during the scan lowers it again.
         Interlocked.Exchange(ref _nextDeadline, long.MaxValue);
-        WatchDeadline(Math.Min(_commands.Sweep(now), SweepCalls(now)));
+        WatchDeadline(Math.Min(Timers.Sweep(now, _completion), Math.Min(_commands.Sweep(now), SweepCalls(now))));
     }
 
     /// <summary>Finds calls over their time, and workers that never became ready; returns the earliest next deadline.</summary>

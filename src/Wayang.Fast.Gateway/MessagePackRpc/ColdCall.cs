@@ -71,7 +71,9 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         OperationError? refusal;
         try
         {
-            refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply) : Perform(reply);
+            refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply)
+                : LifeCalls.Handles(_kind) ? await PerformLifeAsync(reply)
+                : Perform(reply);
         }
 #pragma warning disable CA1031 // The last line of defence: a defect answers this request, it does not end the daemon.
         catch (Exception failure)
@@ -88,7 +90,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         }
 
         _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
-        ArrayPool<byte>.Shared.Return(_frame);
+        ArrayPool<byte>.Shared.Return(_frame, clearArray: _kind == OperationKind.TaskSubmitMany); // it may have held secrets
         _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
         {
@@ -98,6 +100,21 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         {
             _connection.Complete(reply);
         }
+    }
+
+    private async Task<OperationError?> PerformLifeAsync(PooledBuffer reply)
+    {
+        var (write, refusal) = await LifeCalls.PerformAsync(
+            _kind, _server.Options.Life, _connection.Tenant, _frame.AsMemory(0, _length), _slots, _server.Stopping);
+        if (write is not null)
+        {
+            var writer = new MessagePackWriter(reply);
+            ReplyEncoder.Begin(ref writer, _messageId);
+            write(ref writer);
+            writer.Commit();
+        }
+
+        return refusal;
     }
 
     private OperationError? Perform(PooledBuffer reply)
@@ -127,6 +144,9 @@ internal sealed class ColdCall : IThreadPoolWorkItem
                     ReplyEncoder.Snapshot(ref writer, snapshot);
                 }
 
+                break;
+            case OperationKind.TaskArtifact:
+                refusal = ArtifactReplies.WritePiece(ref writer, _server.Tasks, _connection.Tenant, Frame, _slots);
                 break;
             case OperationKind.ImageList:
                 WriteImages(ref writer, _server.Tasks.ListImages(_connection.Tenant));

@@ -55,11 +55,13 @@ internal static class JsonText
         writer.WriteNumber("stderr_dropped", result.StderrDropped);
         LogText.WriteRecords(writer, result.Log.Span);
         writer.WriteNumber("log_dropped", result.LogDropped);
+        ArtifactFiles.Write(writer, result.Artifacts);
         writer.WriteNumber("queue_us", result.QueueMicroseconds);
         writer.WriteNumber("start_us", result.StartMicroseconds);
         writer.WriteNumber("run_us", result.RunMicroseconds);
         writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
         writer.WriteNumber("cpu_us", result.CpuMicroseconds);
+        LifeText.Write(writer, result.Life);
         writer.WriteBoolean("cached", result.Cached);
     }
 
@@ -100,6 +102,7 @@ internal static class JsonText
             writer.WriteEndObject();
         }
 
+        ArtifactFiles.Write(writer, info.Artifacts);
         if (info.Progress is { } progress)
         {
             writer.WriteStartObject("progress");
@@ -111,6 +114,8 @@ internal static class JsonText
             writer.WriteString("text", progress.Text);
             writer.WriteEndObject();
         }
+
+        LifeText.Write(writer, info.Life);
     }
 
     public static void WriteImage(Utf8JsonWriter writer, ImageInfo image)
@@ -211,7 +216,7 @@ internal static class JsonText
         writer.WriteEndArray();
     }
 
-    private static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
+    public static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
     {
         if (cause.Type == CauseType.None)
         {

@@ -17,7 +17,7 @@ internal static class TaskBuilder
         var spec = arguments.Target is { } target
             ? await BuildCallAsync(arguments, target, client, cancellation)
             : await BuildCommandAsync(arguments, cancellation);
-        return spec with
+        spec = spec with
         {
             Profile = arguments.Profile,
             Class = arguments.Class,
@@ -27,6 +27,7 @@ internal static class TaskBuilder
             Pure = arguments.Pure,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
+        return arguments.Life?.Apply(spec) ?? spec;
     }
 
     /// <summary>Hands a task in; where the node is not ready for it yet (its image is being loaded under another profile), as often as it says.</summary>
@@ -52,7 +53,8 @@ internal static class TaskBuilder
         var input = arguments.Data is { } data
             ? await InputReader.ReadArgumentAsync(data, cancellation)
             : await InputReader.ReadPipedAsync(cancellation);
-        return new TaskSpec { Kind = TaskKind.Exec, Arguments = arguments.Command, Stdin = input };
+        var spec = new TaskSpec { Kind = TaskKind.Exec, Arguments = arguments.Command, Stdin = input };
+        return await FileReader.AddAsync(spec, arguments.Files, cancellation);
     }
 
     private static async Task<TaskSpec> BuildCallAsync(TaskArguments arguments, string target, WayangClient client, CancellationToken cancellation)
