@@ -13,7 +13,6 @@ using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Life;
-using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;

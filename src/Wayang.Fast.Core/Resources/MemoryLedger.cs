@@ -62,8 +62,9 @@ public sealed class MemoryLedger(long patience)
     /// <param name="now">Of the caller's clock.</param>
     /// <param name="bytesOf">What a task needs by now: more may have been learned while it waited.</param>
     /// <param name="task">Its slot in the task table.</param>
+    /// <param name="level">As it began to wait.</param>
     /// <param name="bytes">What was set aside for it.</param>
-    public bool TryTake(long now, Func<int, long> bytesOf, out int task, out long bytes)
+    public bool TryTake(long now, Func<int, long> bytesOf, out int task, out byte level, out long bytes)
     {
         ArgumentNullException.ThrowIfNull(bytesOf);
         for (var i = 0; i < _waiting.Count; i++)
@@ -74,7 +75,7 @@ public sealed class MemoryLedger(long patience)
             {
                 _waiting.RemoveAt(i);
                 Show();
-                task = waiting.Task;
+                (task, level) = (waiting.Task, waiting.Level);
                 return true;
             }
 
@@ -84,17 +85,23 @@ public sealed class MemoryLedger(long patience)
             }
         }
 
-        task = -1;
+        (task, level) = (-1, 0);
         bytes = 0;
         return false;
     }
 
     /// <summary>A task that waits no more, because it ended. False: it did not wait here.</summary>
-    public bool Remove(int task)
+    public bool Remove(int task, out byte level)
     {
-        var removed = _waiting.RemoveAll(w => w.Task == task) > 0;
-        Show();
-        return removed;
+        var at = _waiting.FindIndex(w => w.Task == task);
+        level = at < 0 ? (byte)0 : _waiting[at].Level;
+        if (at >= 0)
+        {
+            _waiting.RemoveAt(at);
+            Show();
+        }
+
+        return at >= 0;
     }
 
     private void Show() => Volatile.Write(ref _shown, [.. _waiting.Select(static w => w.Task)]);

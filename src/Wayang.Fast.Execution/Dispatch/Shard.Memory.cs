@@ -16,6 +16,7 @@ internal sealed partial class Shard
 
     private readonly MemoryLedger _memory = new(PatienceSeconds * Stopwatch.Frequency);
     private Func<int, long>? _bytesOf;
+    private int _lending = -1; // slot of the task that memory was just lent to
 
     /// <summary>Set once by the composition before the first task.</summary>
     public MemoryPlan Memory { get; set; } = null!;
@@ -31,12 +32,12 @@ internal sealed partial class Shard
     /// <returns>False: it waits in the ledger now.</returns>
     private bool TryReserve(TaskRecord record, byte level)
     {
-        _memory.Release(record.TakeLent()); // of an attempt before
-        if (record.State >= TaskState.Succeeded)
+        if (record.State != TaskState.Queued)
         {
-            return true; // a tombstone
+            return true; // a tombstone, or a place that it left
         }
 
+        _memory.Release(record.TakeLent()); // of an attempt before
         var bytes = BytesOf(record);
         if (bytes == 0)
         {
@@ -51,6 +52,7 @@ internal sealed partial class Shard
         }
 
         record.Lend(bytes);
+        _lending = record.Slot;
         return true;
     }
 
@@ -65,9 +67,9 @@ internal sealed partial class Shard
     {
         _memory.Release(_lifecycle.TakeReturnedMemory());
         _bytesOf ??= slot => BytesOf(_table[slot]);
-        while (_memory.TryTake(_now, _bytesOf, out var task, out var bytes))
+        while (_memory.TryTake(_now, _bytesOf, out var task, out var level, out var bytes))
         {
-            StartLent(_table[task], bytes);
+            StartLent(_table[task], level, bytes);
         }
     }
 
@@ -77,14 +79,16 @@ internal sealed partial class Shard
         _memory.Capacity = Memory.Capacity;
         foreach (var task in _memory.Tasks.Where(t => _table[t].State >= TaskState.Succeeded || _pools[_table[t].Pool]!.Closed).ToArray())
         {
-            _memory.Remove(task);
-            StartLent(_table[task], 0);
+            if (_memory.Remove(task, out var level))
+            {
+                StartLent(_table[task], level, 0);
+            }
         }
 
         ServeMemory();
     }
 
-    private void StartLent(TaskRecord record, long bytes)
+    private void StartLent(TaskRecord record, byte level, long bytes)
     {
         var pool = _pools[record.Pool]!;
         if (pool.Closed)
@@ -95,7 +99,12 @@ internal sealed partial class Shard
             return;
         }
 
-        record.Lend(bytes);
-        Start(record, pool);
+        if (bytes != 0)
+        {
+            record.Lend(bytes);
+            _lending = record.Slot;
+        }
+
+        Start(record, pool, level);
     }
 }

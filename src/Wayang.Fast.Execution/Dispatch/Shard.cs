@@ -265,17 +265,22 @@ internal sealed partial class Shard
             return; // it waits for memory, with its slot
         }
 
-        Start(record, pool);
+        Start(record, pool, item.Level);
     }
 
-    private void Start(TaskRecord record, WorkerPool pool)
+    private void Start(TaskRecord record, WorkerPool pool, byte level)
     {
         _dispatchedTasks++;
         _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
         var direct = _completing && !pool.IsCommand;
-        if (!_lifecycle.TryStart(record, _now, direct, item.Level))
+        if (!_lifecycle.TryStart(record, _now, direct, level))
         {
-            _memory.Release(record.TakeLent());
+            if (_lending == record.Slot)
+            {
+                _memory.Release(record.TakeLent()); // not what an entry of it that was taken before runs on
+            }
+
+            _lending = -1;
             _scheduler.AddSlots(pool.SchedulerId, 1);
             _scheduler.Finish(1);
             return;
@@ -284,6 +289,7 @@ internal sealed partial class Shard
         Dispatched++;
         if (pool.IsCommand)
         {
+            _lending = -1;
             Supervisor.StartCommand(record, pool);
             return;
         }

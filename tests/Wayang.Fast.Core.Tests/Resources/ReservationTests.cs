@@ -94,9 +94,9 @@ public sealed class ReservationTests
         Assert.False(ledger.TryReserve(30, 30, now: 101)); // no longer
         Assert.True(ledger.TryReserve(30, 40, now: 101)); // but a higher class does
         ledger.Release(30);
-        Assert.False(ledger.TryTake(102, static _ => 70, out _, out _));
+        Assert.False(ledger.TryTake(102, static _ => 70, out _, out _, out _));
         ledger.Release(60);
-        Assert.True(ledger.TryTake(103, static _ => 70, out var task, out var bytes));
+        Assert.True(ledger.TryTake(103, static _ => 70, out var task, out _, out var bytes));
         Assert.Equal((7, 70), (task, bytes));
         Assert.Equal(70, ledger.Reserved);
     }
@@ -111,11 +111,11 @@ public sealed class ReservationTests
         ledger.Wait(2, 30, 2);
         ledger.Wait(3, 30, 3);
         ledger.Wait(4, 5, 4);
-        Assert.True(ledger.Remove(3));
-        Assert.False(ledger.Remove(3));
+        Assert.True(ledger.Remove(3, out _));
+        Assert.False(ledger.Remove(3, out _));
         ledger.Release(500);
         var order = new List<int>();
-        while (ledger.TryTake(5, static _ => 10, out var task, out _))
+        while (ledger.TryTake(5, static _ => 10, out var task, out _, out _))
         {
             order.Add(task);
         }
