@@ -40,6 +40,7 @@ internal static class ResponseDecoders
             fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
         {
             Life = LifeDecoders.Facts(fields),
+            Cached = fields.Has("cached"),
             Log = fields.Bytes("log"),
             LogDropped = fields.Number("log_dropped"),
             Artifacts = FileEncoders.Artifacts(fields),

@@ -8,7 +8,8 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec);
+    public static int Count(TaskSpec spec) =>
+        (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -19,6 +20,11 @@ internal static class TermEncoders
 
         LifeEncoders.Write(ref writer, spec);
         FileEncoders.Write(ref writer, spec);
+        if (spec.Pure)
+        {
+            writer.WriteString("pure"u8);
+            writer.WriteBoolean(true);
+        }
     }
 
     private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)

@@ -6,6 +6,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
@@ -26,7 +27,8 @@ internal sealed partial class TaskService(
     CompletionThread completion,
     ImageCatalog images,
     NodeReport report,
-    LifeService life) : ITaskService
+    LifeService life,
+    TaskTypes types) : ITaskService
 {
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
@@ -178,7 +180,12 @@ internal sealed partial class TaskService(
         record.Tenant = target.Tenant;
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
-        record.Command = submission.Command;
+        if (submission.Command is { } command)
+        {
+            record.Command = command;
+            record.Type = types.Get(new TaskTypeKey(target.Tenant, target.Pool.Key.Profile, Path.GetFileName(command.Arguments[0])));
+        }
+
         record.AdmittedBytes = bytes;
         record.Input.Set(submission.Data);
         return null;

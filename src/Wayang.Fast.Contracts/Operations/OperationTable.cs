@@ -32,7 +32,8 @@ public static class TaskField
     public const int Inputs = 21;
     public const int Secrets = 22;
     public const int Artifacts = 23;
-    public const int Count = 24;
+    public const int Pure = 24;
+    public const int Count = 25;
 }
 
 /// <summary>
@@ -94,6 +95,7 @@ public static class OperationTable
         FileFields.Inputs,
         FileFields.Secrets,
         FileFields.Artifacts,
+        new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -119,6 +121,7 @@ public static class OperationTable
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
         .. LifeFields.Told,
+        new("cached", "boolean", "true: it was answered by the result of an earlier pure task.", Optional: true),
     ];
 
     private static readonly ResponseField[] s_image =
@@ -297,6 +300,15 @@ public static class OperationTable
                 new("offset", "integer", "Where it begins."),
                 new("bytes", "integer", "Of the whole file."),
                 new("sha256", "text", "Of the whole file."),
+            ])
+        {
+            Scopes = Seeing,
+        },
+        new(OperationKind.TaskExplain, "task.explain", "Why a task waits, or was placed as it was, in one paragraph.", [s_task],
+            [
+                new("task", "id", "The task's id."),
+                new("state", "text", "Where it stands."),
+                new("text", "text", "The paragraph."),
             ])
         {
             Scopes = Seeing,

@@ -46,6 +46,9 @@ public sealed partial record TaskSpec
     /// <summary>Whether what is left in out/ is collected (commands).</summary>
     public ArtifactLimits? Artifacts { get; init; }
 
+    /// <summary>The same on the same input always gives the same: an earlier result may answer it.</summary>
+    public bool Pure { get; init; }
+
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
 
@@ -81,6 +84,9 @@ public sealed record TaskResult(
     public ArtifactList? Artifacts { get; init; }
 
     public bool Succeeded => State == TaskState.Succeeded;
+
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    public bool Cached { get; init; }
 }
 
 /// <summary>One answer of <c>task.submit_many</c>: an id or an error.</summary>

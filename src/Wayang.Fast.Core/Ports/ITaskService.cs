@@ -117,6 +117,8 @@ public interface ITaskView
 
     /// <summary>Its attempts and the like; null for tasks without.</summary>
     TaskLifeFacts? Life => null;
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    bool FromCache => false;
 }
 
 /// <summary>Names to resolve. Empty spans mean "not given".</summary>

@@ -69,7 +69,7 @@ internal static class ReplyEncoder
         var life = task.Life;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
             + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0)
-            + LifeReplies.Count(life) + ArtifactReplies.Count(task.Artifacts));
+            + LifeReplies.Count(life) + ArtifactReplies.Count(task.Artifacts) + Count(task.FromCache));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -110,6 +110,11 @@ internal static class ReplyEncoder
         OptionalNumber(ref writer, "peak_memory_bytes"u8, peak);
         OptionalNumber(ref writer, "cpu_us"u8, cpu);
         LifeReplies.Write(ref writer, life);
+        if (task.FromCache)
+        {
+            writer.WriteString("cached"u8);
+            writer.WriteBoolean(true);
+        }
     }
 
     public static void Snapshot(ref MessagePackWriter writer, TaskSnapshot task)

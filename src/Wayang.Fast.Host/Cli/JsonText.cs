@@ -62,6 +62,7 @@ internal static class JsonText
         writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
         writer.WriteNumber("cpu_us", result.CpuMicroseconds);
         LifeText.Write(writer, result.Life);
+        writer.WriteBoolean("cached", result.Cached);
     }
 
     public static void WriteInfo(Utf8JsonWriter writer, TaskInfo info)

@@ -24,6 +24,7 @@ internal static class TaskBuilder
             Priority = arguments.Priority,
             Reuse = arguments.Reuse,
             Limits = arguments.Limits,
+            Pure = arguments.Pure,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
         return arguments.Life?.Apply(spec) ?? spec;

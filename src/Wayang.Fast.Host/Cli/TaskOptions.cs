@@ -31,6 +31,8 @@ internal sealed record TaskArguments(
     public TaskLimits? Limits { get; init; }
     public FileArguments Files { get; init; } = FileArguments.None;
 
+    public bool Pure { get; init; }
+
     /// <summary>Name of an image of kind command, which says where a command runs.</summary>
     public string? CommandImage { get; init; }
 }
@@ -91,6 +93,11 @@ internal sealed class TaskOptions
     private readonly LifeOptions life = new();
     private readonly FileOptions files = new();
 
+    private readonly Option<bool> pure = new("--pure")
+    {
+        Description = "It gives the same on the same input always: the node may answer with an earlier result.",
+    };
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -105,6 +112,7 @@ internal sealed class TaskOptions
         command.Options.Add(image);
         LimitOptions.AddTo(command);
         files.AddTo(command);
+        command.Options.Add(pure);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -163,6 +171,7 @@ internal sealed class TaskOptions
             Life = life.Read(result),
             Limits = LimitOptions.Read(result),
             Files = files.Read(result, isCommand),
+            Pure = result.GetValue(pure),
         };
     }
 
