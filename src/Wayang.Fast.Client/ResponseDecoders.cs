@@ -40,6 +40,7 @@ internal static class ResponseDecoders
             fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
         {
             Life = LifeDecoders.Facts(fields),
+            Cached = fields.Has("cached"),
             Log = fields.Bytes("log"),
             LogDropped = fields.Number("log_dropped"),
             Artifacts = FileEncoders.Artifacts(fields),
@@ -113,7 +114,7 @@ internal static class ResponseDecoders
 
     public static ImageInfo? Image(ref MessagePackReader reader) =>
         Fields.Read(ref reader) is { } fields
-            ? new(fields.Text("image"), fields.OptionalText("name"), fields.Text("kind"), fields.Number("bytes"), fields.Texts("functions"), fields.Text("state"))
+            ? new(fields.Text("image"), fields.OptionalText("name"), fields.Text("kind"), fields.Number("bytes"), fields.Texts("functions"), fields.Text("state")) { Profile = fields.OptionalText("profile") }
             : null;
 
     public static IReadOnlyList<ImageInfo>? Images(ref MessagePackReader reader)

@@ -8,7 +8,9 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.GrantedConnections.Count > 0 ? 1 : 0);
+    public static int Count(TaskSpec spec) =>
+        (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0)
+        + (spec.GrantedConnections.Count > 0 ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -19,6 +21,12 @@ internal static class TermEncoders
 
         LifeEncoders.Write(ref writer, spec);
         FileEncoders.Write(ref writer, spec);
+        if (spec.Pure)
+        {
+            writer.WriteString("pure"u8);
+            writer.WriteBoolean(true);
+        }
+
         if (spec.GrantedConnections.Count > 0)
         {
             WriteGrants(ref writer, spec.GrantedConnections);

@@ -19,6 +19,18 @@ public sealed record RuntimeOptions
     /// <summary>Memory of one worker or command; 0: what its profile says, which is never exceeded.</summary>
     public long WorkerMemoryBytes { get; init; }
 
+    /// <summary>Memory that may be set aside for all commands together; 0: four fifths of what the machine has.</summary>
+    public long NodeMemoryBytes { get; init; }
+
+    /// <summary>Of the peak memory of earlier commands of a type: what is set aside for the next; 0: what is declared, always.</summary>
+    public int PredictionQuantilePercent { get; init; } = 95;
+
+    /// <summary>Commands of a type that must have ended before its figures count.</summary>
+    public int PredictionMinSamples { get; init; } = 20;
+
+    /// <summary>Results of pure tasks that are kept for each tenant, in bytes; 0: none.</summary>
+    public long ResultCacheBytes { get; init; } = 64L << 20;
+
     /// <summary>What each profile of the policy allows a worker; the spawner refuses more.</summary>
     public IReadOnlyDictionary<string, long> ProfileMemoryBytes { get; init; } = ReadOnlyDictionary<string, long>.Empty;
 

@@ -112,6 +112,8 @@ internal sealed class Ending : ITaskObserver
 
     public string Stdout { get; private set; } = string.Empty;
 
+    public bool FromCache { get; private set; }
+
     public int Times => Volatile.Read(ref _times);
 
     public bool HasEnded => _told.Task.IsCompleted;
@@ -128,6 +130,7 @@ internal sealed class Ending : ITaskObserver
         Cause = task.Cause;
         Output = task.Output.ToArray();
         Stdout = Encoding.UTF8.GetString(task.Stdout);
+        FromCache = task.FromCache;
         Interlocked.Increment(ref _times);
         _told.TrySetResult();
     }

@@ -8,7 +8,7 @@ public sealed partial record TaskSpec
 {
     public required TaskKind Kind { get; init; }
 
-    /// <summary>Name or sha256 (calls).</summary>
+    /// <summary>Name or sha256 (calls); name of an image of kind command, or null (commands).</summary>
     public string? Image { get; init; }
 
     public string? Function { get; init; }
@@ -45,6 +45,9 @@ public sealed partial record TaskSpec
 
     /// <summary>Whether what is left in out/ is collected (commands).</summary>
     public ArtifactLimits? Artifacts { get; init; }
+
+    /// <summary>The same on the same input always gives the same: an earlier result may answer it.</summary>
+    public bool Pure { get; init; }
 
     /// <summary>Where it may connect to, HOST:PORT each, as far as its profile allows.</summary>
     public IReadOnlyList<string> GrantedConnections { get; init; } = [];
@@ -84,6 +87,9 @@ public sealed record TaskResult(
     public ArtifactList? Artifacts { get; init; }
 
     public bool Succeeded => State == TaskState.Succeeded;
+
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    public bool Cached { get; init; }
 }
 
 /// <summary>One answer of <c>task.submit_many</c>: an id or an error.</summary>
@@ -146,7 +152,11 @@ public enum TaskStream : byte
 public sealed record OutputPiece(ReadOnlyMemory<byte> Data, long Offset, long TotalBytes, long DroppedBytes, bool Ended);
 
 /// <summary>What <c>image.put</c> and <c>image.list</c> answer.</summary>
-public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
+public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State)
+{
+    /// <summary>Where the commands of an image of kind command run; null for others.</summary>
+    public string? Profile { get; init; }
+}
 
 /// <summary>What <c>node.info</c> answers.</summary>
 public sealed record NodeInfo(

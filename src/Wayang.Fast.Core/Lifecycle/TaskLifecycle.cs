@@ -357,6 +357,15 @@ public sealed partial class TaskLifecycle
         while (_retention.TryVisitNew(out var record))
         {
             Times.Record(record);
+            if (record.Type is not null)
+            {
+                Learn(record);
+            }
+
+            if (record.ResultKey is not null)
+            {
+                Keep(record);
+            }
         }
     }
 
@@ -394,6 +403,11 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
+        if (record.TakeLent() is not 0 and var lent)
+        {
+            Interlocked.Add(ref _returnedBytes, lent);
+        }
+
         try
         {
             Tell(record, before);

@@ -18,6 +18,9 @@ public interface INodeMonitor
     /// <param name="limit">At most so many, those that have been in their state longest first.</param>
     IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit);
 
+    /// <summary>Why a task waits, or was placed as it was; null when there is none of that tenant.</summary>
+    TaskExplanation? Explain(TaskId id, int tenant);
+
     /// <param name="limit">At most so many, the newest first.</param>
     IReadOnlyList<Incident> ListIncidents(int limit);
 
@@ -27,6 +30,9 @@ public interface INodeMonitor
     /// </summary>
     ScanReport? Scan();
 }
+
+/// <param name="Text">One paragraph.</param>
+public sealed record TaskExplanation(TaskId Id, TaskState State, string Text);
 
 /// <summary>A call worker.</summary>
 /// <param name="State">starting, idle, busy or leaving.</param>

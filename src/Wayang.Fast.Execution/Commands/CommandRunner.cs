@@ -275,7 +275,8 @@ internal sealed partial class CommandRunner(
                 count = sent.Length;
             }
 
-            var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome);
+            var learned = options.Current.PredictionQuantilePercent == 0 ? 0 : run.Record.Type?.MemoryFloor ?? 0;
+            var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome, learned);
             return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent[..count]);
         }
         finally

@@ -309,6 +309,7 @@ internal sealed partial class Shard
 
     private void Trim()
     {
+        SweepMemory();
         var options = _options.Current;
         var before = Stopwatch.GetTimestamp() - (options.WarmIdleSeconds * Stopwatch.Frequency);
         foreach (var pool in _pools)

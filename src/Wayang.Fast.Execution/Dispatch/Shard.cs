@@ -169,6 +169,11 @@ internal sealed partial class Shard
         // Before the events: a pool's opening is posted before its first task is pushed, so whoever drained the task finds it.
         var count = _inbox.Drain(_drained);
         HandleEvents();
+        if (_lifecycle.HasReturnedMemory)
+        {
+            ServeMemory();
+        }
+
         if (_completing)
         {
             EnqueueTurn(count);
@@ -255,12 +260,28 @@ internal sealed partial class Shard
     {
         var record = _table[item.Task];
         var pool = _byScheduler[item.Pool]!;
+        if (pool.IsCommand && !TryReserve(record, item.Level))
+        {
+            return; // it waits for memory, with its slot
+        }
+
+        Start(record, pool, item.Level);
+    }
+
+    private void Start(TaskRecord record, WorkerPool pool, byte level)
+    {
         _dispatchedTasks++;
         _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
         var direct = _completing && !pool.IsCommand;
-        if (!_lifecycle.TryStart(record, _now, direct, item.Level))
+        if (!_lifecycle.TryStart(record, _now, direct, level))
         {
-            _scheduler.AddSlots(item.Pool, 1);
+            if (_lending == record.Slot)
+            {
+                _memory.Release(record.TakeLent()); // not what an entry of it that was taken before runs on
+            }
+
+            _lending = -1;
+            _scheduler.AddSlots(pool.SchedulerId, 1);
             _scheduler.Finish(1);
             return;
         }
@@ -268,6 +289,7 @@ internal sealed partial class Shard
         Dispatched++;
         if (pool.IsCommand)
         {
+            _lending = -1;
             Supervisor.StartCommand(record, pool);
             return;
         }

@@ -9,6 +9,7 @@ using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Network;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -138,6 +139,9 @@ internal sealed partial class Supervisor : IDisposable
     }
 
     public void StartWorkers(WorkerPool pool, int count) => Post(new SupervisorRequest(SupervisorRequestKind.StartWorkers, pool, count));
+
+    /// <summary>Set once by the composition before <see cref="Start"/>.</summary>
+    public MemoryPlan Memory { get; set; } = null!;
 
     public void StartCommand(TaskRecord record, WorkerPool pool) =>
         Post(new SupervisorRequest(SupervisorRequestKind.StartCommand, pool, Record: record, Id: record.Id, Deadline: DeadlineOf(record)));
@@ -433,6 +437,7 @@ internal sealed partial class Supervisor : IDisposable
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
             _usage.Tick();
+            Memory.Look();
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

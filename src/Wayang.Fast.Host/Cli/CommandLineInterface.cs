@@ -67,6 +67,7 @@ public static class CommandLineInterface
             WaitCommand.Build(),
             StatusCommand.Build(),
             ListCommand.Build(),
+            ExplainCommand.Build(),
             LogsCommand.Build(),
             ArtifactsCommand.Build(),
             CancelCommand.Build(),

@@ -13,6 +13,9 @@ public sealed record FileSettings
 
     public RpcTcpSettings RpcTcp { get; init; } = new();
 
+    /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
+    public string StateDirectory { get; init; } = string.Empty;
+
     public RuntimeOptions Runtime { get; init; } = DefaultRuntime;
 
     /// <summary>Images that the runtime has from its start.</summary>

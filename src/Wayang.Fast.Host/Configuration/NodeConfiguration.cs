@@ -72,9 +72,7 @@ public sealed class NodeConfiguration
         CheckTimeouts();
         CheckTcp();
         Notices = [.. given.Where(static g => g.Key.Later is not null)
-            .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}")),
-            .. images.Where(static i => i.File is null)
-                .Select(static i => new ConfigurationProblem(i.Place, $"{ImageSection.Name}.{i.Name}", $"is read and checked, but not active yet: kind {i.Kind} has no image of its own so far; such tasks run under their profile"))];
+            .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}"))];
     }
 
     /// <summary>Later layers go before earlier ones, whichever of its names a setting is given by; in one layer two names must agree.</summary>
