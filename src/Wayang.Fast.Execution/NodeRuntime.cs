@@ -149,6 +149,7 @@ public sealed class NodeRuntime : IDisposable
         var applied = _options.Replace(options);
         _admission.Change(AdmissionOf(applied));
         _lifecycle.Results.Change(applied.ResultCacheBytes);
+        _shard.Memory.Look();
         _lifecycle.ChangeRetention(RetentionOf(applied));
         _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         return applied;

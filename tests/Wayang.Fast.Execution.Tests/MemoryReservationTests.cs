@@ -79,18 +79,22 @@ public sealed class MemoryReservationTests
             Assert.Skip("this host has no memory group");
         }
 
-        var first = await Hungry(node).WaitAsync();
-        Assert.Equal((TaskState.Failed, CauseType.OutOfMemory), (first.State, first.Cause.Type));
-        await ReachesAsync(() => Explain(node, first).Contains("1 like it ran out of memory", StringComparison.Ordinal));
-        Assert.Equal(TaskState.Succeeded, (await Hungry(node).WaitAsync()).State);
+        var once = await Hungry(node, null).WaitAsync();
+        Assert.Equal((TaskState.Failed, CauseType.OutOfMemory), (once.State, once.Cause.Type));
+        await ReachesAsync(() => Explain(node, once).Contains("1 like it ran out of memory", StringComparison.Ordinal));
+
+        // A limit is kept as it was given, unless the task asks to be tried again when it runs out.
+        Assert.Equal(CauseType.OutOfMemory, (await Hungry(node, null).WaitAsync()).Cause.Type);
+        var second = new RetryTerms(2, TimeSpan.Zero, TimeSpan.Zero, 100, 0, RetryTerms.Bit(CauseType.OutOfMemory));
+        Assert.Equal(TaskState.Succeeded, (await Hungry(node, second).WaitAsync()).State);
     }
 
     /// <summary>Holds some 30 MiB, and says that 24 MiB are enough.</summary>
-    private static Ending Hungry(TestNode node)
+    private static Ending Hungry(TestNode node, RetryTerms? retry)
     {
         var ending = new Ending();
         var line = new CommandLine(["/bin/dash", "-c", "head -c 28000000 /dev/zero | tail -c 27000000 > /dev/null"], [], null);
-        var terms = new TaskTerms { Limits = new TaskLimits { MemoryBytes = 24 * Mebibyte } };
+        var terms = new TaskTerms { Limits = new TaskLimits { MemoryBytes = 24 * Mebibyte }, Retry = retry };
         Assert.Null(node.Tasks.Submit(new TaskSubmission { Target = node.ResolveCommand(), Level = 32, Command = line, Terms = terms }, ending, 0, out var id));
         ending.Id = id;
         return ending;

@@ -6,6 +6,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Network;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -275,7 +276,7 @@ internal sealed partial class CommandRunner(
                 count = sent.Length;
             }
 
-            var learned = options.Current.PredictionQuantilePercent == 0 ? 0 : run.Record.Type?.MemoryFloor ?? 0;
+            var learned = MemoryPlan.FloorOf(run.Record, options.Current);
             var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome, learned);
             return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent[..count]);
         }

@@ -1,4 +1,6 @@
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 
 namespace Wayang.Fast.Execution.Resources;
@@ -25,7 +27,7 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
     /// <summary>Of what is configured, 0.5 to 1: what pressure has left. Any thread.</summary>
     public double Share => Volatile.Read(ref _share);
 
-    /// <summary>Once a second, by one thread.</summary>
+    /// <summary>Once a second while memory is set aside, and when the options were replaced.</summary>
     public void Look()
     {
         var pressure = readPressure();
@@ -38,6 +40,15 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
         Volatile.Write(ref _capacity, (long)(whole * share));
     }
 
+    /// <summary>
+    /// What a limit is raised to because tasks like it ran out of memory: only for one that asked to be tried again then, since a limit is
+    /// otherwise kept as it was given. 0: it stays.
+    /// </summary>
+    public static long FloorOf(TaskRecord record, RuntimeOptions options) =>
+        options.PredictionQuantilePercent != 0 && record.Terms?.Retry is { } retry && (retry.On & RetryTerms.Bit(CauseType.OutOfMemory)) != 0
+            ? record.Type?.MemoryFloor ?? 0
+            : 0;
+
     /// <summary>Dispatch owner; also for an explanation, by anybody.</summary>
     public Reservation Of(TaskRecord record)
     {
@@ -46,7 +57,7 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
         var policy = new ReservationPolicy(now.PredictionQuantilePercent / 100.0, now.PredictionMinSamples, ReservationPolicy.Default.Headroom);
         var asked = record.Terms?.Limits;
         var declared = asked?.ReservedBytes > 0 ? asked.ReservedBytes : asked?.MemoryBytes > 0 ? asked.MemoryBytes : now.WorkerReservedBytes;
-        var limit = asked?.MemoryBytes > 0 ? Math.Max(asked.MemoryBytes, record.Type?.MemoryFloor ?? 0) : now.WorkerMemory(profile);
+        var limit = asked?.MemoryBytes > 0 ? Math.Max(asked.MemoryBytes, FloorOf(record, now)) : now.WorkerMemory(profile);
         return policy.Of(declared, limit, now.PredictionQuantilePercent == 0 ? null : record.Type);
     }
 }

@@ -437,7 +437,11 @@ internal sealed partial class Supervisor : IDisposable
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
             _usage.Tick();
-            Memory.Look();
+            if (_shard.ReservedMemory != 0 || _shard.WaitingForMemory != 0)
+            {
+                Memory.Look();
+            }
+
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.
