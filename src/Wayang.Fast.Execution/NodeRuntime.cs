@@ -9,6 +9,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -67,7 +68,7 @@ public sealed class NodeRuntime : IDisposable
         Incidents = new IncidentLog(time);
         _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
-        _shard.Memory = new MemoryPlan(_options, MemoryPressure.Read);
+        _shard.Memory = new MemoryPlan(_options, NodePressure.ReadMemoryShare);
         _shard.Memory.Look();
         _supervisor.Memory = _shard.Memory;
         _shard.Supervisor = _supervisor;

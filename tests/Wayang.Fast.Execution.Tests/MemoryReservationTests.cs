@@ -13,23 +13,23 @@ public sealed class MemoryReservationTests
     {
         using var node = new TestNode(new RuntimeOptions { NodeMemoryBytes = 100 * Mebibyte, WorkerReservedBytes = 60 * Mebibyte, MaxWorkersPerPool = 8 });
         var first = Sleep(node);
-        await RunsAsync(node, first);
+        await node.RunsAsync(first);
         var second = Sleep(node);
         var cancelled = Sleep(node);
-        await ReachesAsync(() => Explain(node, second).Contains("waits for memory", StringComparison.Ordinal));
+        await TestNode.UntilAsync(() => Explain(node, second).Contains("waits for memory", StringComparison.Ordinal));
         Assert.Contains("60 MiB", Explain(node, second), StringComparison.Ordinal);
-        Assert.Equal(TaskState.Queued, StateOf(node, second));
+        Assert.Equal(TaskState.Queued, node.StateOf(second));
         Assert.Null(node.Tasks.Cancel(cancelled.Id, 0));
         Assert.Equal(TaskState.Cancelled, (await cancelled.WaitAsync()).State);
         Assert.Null(node.Tasks.Cancel(first.Id, 0));
-        await RunsAsync(node, second);
+        await node.RunsAsync(second);
         Assert.Contains("60 MiB of memory were set aside", Explain(node, second), StringComparison.Ordinal);
         Assert.Null(node.Tasks.Cancel(second.Id, 0));
         await second.WaitAsync();
 
         // All that was lent came back: a third one goes at once.
         var third = Sleep(node);
-        await RunsAsync(node, third);
+        await node.RunsAsync(third);
         Assert.Null(node.Tasks.Cancel(third.Id, 0));
         await third.WaitAsync();
     }
@@ -58,7 +58,7 @@ public sealed class MemoryReservationTests
         var tasks = Enumerable.Range(0, 8).Select(_ => Sleep(node)).ToList();
         foreach (var task in tasks)
         {
-            await RunsAsync(node, task); // declared would let two run
+            await node.RunsAsync(task); // declared would let two run
         }
 
         Assert.Contains("as tasks like it used", Explain(node, tasks[0]), StringComparison.Ordinal);
@@ -81,7 +81,7 @@ public sealed class MemoryReservationTests
 
         var once = await Hungry(node, null).WaitAsync();
         Assert.Equal((TaskState.Failed, CauseType.OutOfMemory), (once.State, once.Cause.Type));
-        await ReachesAsync(() => Explain(node, once).Contains("1 like it ran out of memory", StringComparison.Ordinal));
+        await TestNode.UntilAsync(() => Explain(node, once).Contains("1 like it ran out of memory", StringComparison.Ordinal));
 
         // A limit is kept as it was given, unless the task asks to be tried again when it runs out.
         Assert.Equal(CauseType.OutOfMemory, (await Hungry(node, null).WaitAsync()).Cause.Type);
@@ -129,21 +129,4 @@ public sealed class MemoryReservationTests
     private static Ending Sleep(TestNode node) => node.Submit(node.ResolveCommand(), command: ["/bin/sleep", "600"]);
 
     private static string Explain(TestNode node, Ending task) => node.Runtime.Monitor.Explain(task.Id, 0)!.Text;
-
-    private static TaskState StateOf(TestNode node, Ending task)
-    {
-        Assert.Null(node.Tasks.Get(task.Id, 0, out var snapshot));
-        return snapshot!.State;
-    }
-
-    private static Task RunsAsync(TestNode node, Ending task) => ReachesAsync(() => StateOf(node, task) == TaskState.Running);
-
-    private static async Task ReachesAsync(Func<bool> there)
-    {
-        using var patience = new CancellationTokenSource(TestNode.Patience);
-        while (!there())
-        {
-            await Task.Delay(5, patience.Token);
-        }
-    }
 }

@@ -58,7 +58,7 @@ public sealed class WatchdogTests
         using var node = new TestNode(Quick);
         using var block = new Blocker();
         Assert.Null(node.Tasks.Submit(new TaskSubmission { Target = node.Resolve("noop"), Level = 32 }, block, 0, out _));
-        await UntilAsync(() => Told(node, "the completion thread"));
+        await TestNode.UntilAsync(() => Told(node, "the completion thread"));
         block.Release();
         Assert.Equal(TaskState.Succeeded, (await node.Submit(node.Resolve("noop")).WaitAsync()).State);
     }
@@ -68,7 +68,7 @@ public sealed class WatchdogTests
     {
         using var node = new TestNode(Quick);
         node.Runtime.Faults.Arm(FaultPoint.SupervisorStuck);
-        await UntilAsync(() => Told(node, "the supervisor thread"));
+        await TestNode.UntilAsync(() => Told(node, "the supervisor thread"));
         node.Runtime.Faults.Disarm(FaultPoint.SupervisorStuck);
         Assert.Equal(TaskState.Succeeded, (await node.Submit(node.ResolveCommand(), command: ["/bin/true"]).WaitAsync()).State);
     }
@@ -79,7 +79,7 @@ public sealed class WatchdogTests
         using var node = new TestNode(Quick with { MaxWorkersPerPool = 1 });
         var first = node.Submit(node.Resolve("until_cancelled"));
         var second = node.Submit(node.Resolve("noop"));
-        await UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
+        await TestNode.UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
         using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(StallMs));
         for (var i = 0; i < 5; i++)
         {
@@ -97,7 +97,7 @@ public sealed class WatchdogTests
     {
         using var node = new TestNode(Quick);
         var call = node.Submit(node.Resolve("endless"));
-        await UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
+        await TestNode.UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
         var worker = node.Runtime.Monitor.ListWorkers(0, 10).Single(static w => w.State == "busy");
         Signal("STOP", worker.ProcessId);
         await call.WaitAsync();
@@ -138,15 +138,6 @@ public sealed class WatchdogTests
         using var kill = System.Diagnostics.Process.Start("/bin/sh", ["-c", $"kill -{signal} {processId}"]);
         kill.WaitForExit();
         Assert.Equal(0, kill.ExitCode);
-    }
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using var patience = new CancellationTokenSource(TestNode.Patience);
-        while (!holds())
-        {
-            await Task.Delay(5, patience.Token);
-        }
     }
 
     /// <summary>An observer that keeps the completion thread, which observers must not.</summary>

@@ -11,8 +11,8 @@ namespace Wayang.Fast.Execution.Resources;
 /// </summary>
 internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
 {
-    private const double HighPressure = 10; // percent of the last ten seconds in which somebody waited for memory
-    private const double LowPressure = 1;
+    private const double HighPressure = 0.1; // of the last ten seconds: somebody waited for memory
+    private const double LowPressure = 0.01;
     private const double LeastShare = 0.5;
     private const double Shrink = 0.9;
     private const double Grow = 0.02;

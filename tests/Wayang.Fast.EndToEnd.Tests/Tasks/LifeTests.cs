@@ -234,12 +234,16 @@ public sealed class LifeTests : IAsyncLifetime
     {
         const string script = "setsid sh -c 'while :; do echo .; done' & for i in 1 2 3; do (while :; do :; done) & done; while :; do echo .; done";
         var id = await RunningAsync(Shell(script) with { Timeout = TimeSpan.FromSeconds(3) });
+        await LiveNode.UntilAsync(() => StatesBelow(_node.Node.SpawnerPid).Count > 3, "it has all its processes");
         await _client.PauseAsync(id);
         await _client.PauseAsync(id);
         Assert.True((await _client.GetAsync(id)).Life!.Paused);
         await LiveNode.UntilAsync(() => StatesBelow(_node.Node.SpawnerPid) is { Count: > 3 } all && all.TrueForAll(static s => s == 'T'), "all processes stand still");
         var written = (await _client.GetAsync(id)).StdoutBytes;
-        await Task.Delay(TimeSpan.FromSeconds(4)); // over its time
+
+        // Another with as much time, begun later, is over its own before we look.
+        var clock = await _client.SubmitAsync(TaskSpec.Command("/bin/cat", "/dev/zero") with { Timeout = TimeSpan.FromSeconds(3) });
+        Assert.Equal(TaskState.TimedOut, (await _client.WaitAsync(clock).WaitAsync(LiveNode.Patience)).State);
         var info = await _client.GetAsync(id);
         Assert.Equal((TaskState.Running, true), (info.State, info.Life!.Paused));
         Assert.InRange(info.StdoutBytes, written, written + (256 << 10)); // what stood in the pipe
@@ -248,11 +252,12 @@ public sealed class LifeTests : IAsyncLifetime
         var end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
         Assert.Equal((TaskState.TimedOut, CauseType.Timeout), (end.State, end.Cause.Type));
 
-        id = await RunningAsync(Shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done"));
+        id = await RunningAsync(Shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done"));
+        await LiveNode.UntilAsync(() => _client.GetAsync(id).GetAwaiter().GetResult().StdoutBytes > 0, "it listens");
         await _client.PauseAsync(id);
         await _client.CancelAsync(id); // a paused command gets its grace too
         end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
-        Assert.Equal((TaskState.Cancelled, "bye\n"), (end.State, Encoding.ASCII.GetString(end.Stdout.Span)));
+        Assert.Equal((TaskState.Cancelled, "ready\nbye\n"), (end.State, Encoding.ASCII.GetString(end.Stdout.Span)));
     }
 
     [Fact]
