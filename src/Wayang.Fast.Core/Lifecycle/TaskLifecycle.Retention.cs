@@ -45,11 +45,6 @@ public sealed partial class TaskLifecycle
             {
                 Learn(record);
             }
-
-            if (record.ResultKey is not null)
-            {
-                Keep(record);
-            }
         }
     }
 }

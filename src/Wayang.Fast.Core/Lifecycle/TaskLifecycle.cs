@@ -349,6 +349,10 @@ public sealed partial class TaskLifecycle
         if (record.Terms is { } terms)
         {
             record.Terms = terms.Spent();
+            if (record.ResultKey is not null)
+            {
+                Keep(record); // before the end is told: who asks again then finds it
+            }
         }
 
         _lastEnded = now;
