@@ -87,13 +87,16 @@ public sealed class MemoryReservationTests
         Assert.Equal(CauseType.OutOfMemory, (await Hungry(node, null).WaitAsync()).Cause.Type);
         var second = new RetryTerms(2, TimeSpan.Zero, TimeSpan.Zero, 100, 0, RetryTerms.Bit(CauseType.OutOfMemory));
         Assert.Equal(TaskState.Succeeded, (await Hungry(node, second).WaitAsync()).State);
+
+        // Of a type that nobody has met: the first attempt teaches the second.
+        Assert.Equal(TaskState.Succeeded, (await Hungry(node, second, "/bin/bash").WaitAsync()).State);
     }
 
     /// <summary>Holds some 30 MiB, and says that 24 MiB are enough.</summary>
-    private static Ending Hungry(TestNode node, RetryTerms? retry)
+    private static Ending Hungry(TestNode node, RetryTerms? retry, string shell = "/bin/dash")
     {
         var ending = new Ending();
-        var line = new CommandLine(["/bin/dash", "-c", "head -c 28000000 /dev/zero | tail -c 27000000 > /dev/null"], [], null);
+        var line = new CommandLine([shell, "-c", "head -c 28000000 /dev/zero | tail -c 27000000 > /dev/null"], [], null);
         var terms = new TaskTerms { Limits = new TaskLimits { MemoryBytes = 24 * Mebibyte }, Retry = retry };
         Assert.Null(node.Tasks.Submit(new TaskSubmission { Target = node.ResolveCommand(), Level = 32, Command = line, Terms = terms }, ending, 0, out var id));
         ending.Id = id;

@@ -55,13 +55,35 @@ public sealed partial class TaskLifecycle
         }
     }
 
+    /// <summary>Of an attempt that another one follows: its memory goes back, and one that ran out of it gets more the next time.</summary>
+    private void LearnAttempt(TaskRecord record, in TaskCause cause)
+    {
+        if (cause.Type == CauseType.OutOfMemory && record.Type is { } type)
+        {
+            LearnOutOfMemory(record, type);
+        }
+
+        ReturnMemory(record);
+    }
+
+    private static void LearnOutOfMemory(TaskRecord record, TaskType type) =>
+        type.LearnOutOfMemory(Math.Max(record.Reservation.Bytes, (long)Math.Min(record.PeakMemoryBytes, long.MaxValue)));
+
+    private void ReturnMemory(TaskRecord record)
+    {
+        if (record.TakeLent() is not 0 and var lent)
+        {
+            Interlocked.Add(ref _returnedBytes, lent);
+        }
+    }
+
     /// <summary>Only what ran to an end of its own says what tasks of its type need.</summary>
     private static void Learn(TaskRecord record)
     {
         var type = record.Type!;
         if (record.Cause.Type == CauseType.OutOfMemory)
         {
-            type.LearnOutOfMemory(Math.Max(record.Reservation.Bytes, (long)Math.Min(record.PeakMemoryBytes, long.MaxValue)));
+            LearnOutOfMemory(record, type);
         }
         else if (record.Running != 0 && record.State is TaskState.Succeeded or TaskState.Failed or TaskState.TimedOut
             && record.Cause.Type is not (CauseType.WorkerLost or CauseType.NodeLost or CauseType.SandboxViolation))

@@ -357,10 +357,7 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
-        if (record.TakeLent() is not 0 and var lent)
-        {
-            Interlocked.Add(ref _returnedBytes, lent);
-        }
+        ReturnMemory(record);
 
         try
         {

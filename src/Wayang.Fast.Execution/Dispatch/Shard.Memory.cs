@@ -37,7 +37,6 @@ internal sealed partial class Shard
             return true; // a tombstone, or a place that it left
         }
 
-        _memory.Release(record.TakeLent()); // of an attempt before
         var bytes = BytesOf(record);
         if (bytes == 0)
         {
@@ -77,7 +76,7 @@ internal sealed partial class Shard
     private void SweepMemory()
     {
         _memory.Capacity = Memory.Capacity;
-        foreach (var task in _memory.Tasks.Where(t => _table[t].State >= TaskState.Succeeded || _pools[_table[t].Pool]!.Closed).ToArray())
+        foreach (var task in _memory.Tasks.Where(t => _table[t].State != TaskState.Queued || _pools[_table[t].Pool]!.Closed).ToArray())
         {
             if (_memory.Remove(task, out var level))
             {
@@ -99,7 +98,11 @@ internal sealed partial class Shard
             return;
         }
 
-        if (bytes != 0)
+        if (record.State != TaskState.Queued)
+        {
+            _memory.Release(bytes); // it ended, or another place of it came up before
+        }
+        else if (bytes != 0)
         {
             record.Lend(bytes);
             _lending = record.Slot;
