@@ -28,6 +28,9 @@ public sealed class WatchdogTests
 
         node.Runtime.Faults.Disarm(FaultPoint.PumpLost);
         Assert.Equal(TaskState.Succeeded, waiting.State);
+
+        // It is told when the shard has been gone through: the task may have ended by then.
+        await TestNode.UntilAsync(() => node.Runtime.Incidents.Last(100).Any(static i => i.Kind == IncidentKind.Heal));
         var heal = node.Runtime.Incidents.Last(100).First(static i => i.Kind == IncidentKind.Heal);
         Assert.Contains("nothing was dispatched", heal.Reason, StringComparison.Ordinal);
         Assert.InRange(heal.Duration.TotalMilliseconds, StallMs, double.MaxValue);

@@ -182,27 +182,25 @@ public sealed class LifeTests : IAsyncLifetime
     public async Task A_queued_task_is_moved_and_a_started_one_is_not()
     {
         await FillAsync();
-        var order = new List<TaskId>();
-        var first = await _client.SubmitAsync(Shell("true"));
-        var second = await _client.SubmitAsync(Shell("true"));
-        var last = await _client.SubmitAsync(Shell("true") with { Class = TaskClass.Urgent });
+        var clock = Shell("date +%s%N"); // one slot comes free: they run one after the other
+        var first = await _client.SubmitAsync(clock);
+        var second = await _client.SubmitAsync(clock);
+        var last = await _client.SubmitAsync(clock with { Class = TaskClass.Urgent });
         await _client.UpdateAsync(second, TaskClass.Urgent, priority: 50);
         await _client.UpdateAsync(last, TaskClass.Idle);
         await _client.UpdateAsync(last, TaskClass.Batch, timeout: TimeSpan.FromSeconds(7));
         var info = await _client.GetAsync(last);
         Assert.Equal((TaskClass.Batch, TaskState.Queued), (info.Class, info.State));
-        var ends = new[] { first, second, last }.Select(async id =>
-        {
-            await _client.WaitAsync(id);
-            lock (order)
-            {
-                order.Add(id);
-            }
-        }).ToList();
         var stopped = (await _client.ListTasksAsync(TaskState.Running))[0].Id;
         await _client.CancelAsync(stopped);
-        await Task.WhenAll(ends).WaitAsync(LiveNode.Patience);
-        Assert.Equal([second, first, last], order);
+        var started = new List<(long At, TaskId Id)>();
+        foreach (var id in new[] { first, second, last })
+        {
+            var end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
+            started.Add((long.Parse(Encoding.UTF8.GetString(end.Stdout.Span), CultureInfo.InvariantCulture), id));
+        }
+
+        Assert.Equal([second, first, last], started.OrderBy(static s => s.At).Select(static s => s.Id));
         var late = await Assert.ThrowsAsync<WayangException>(() => _client.UpdateAsync(last, TaskClass.Urgent));
         Assert.Equal("task", late.Field);
         var running = (await _client.ListTasksAsync(TaskState.Running))[0].Id;
