@@ -29,6 +29,10 @@ internal sealed class LiveOptions(RuntimeOptions start)
         MaxImages = start.MaxImages,
         StallMs = start.StallMs,
         CompletionCpu = start.CompletionCpu,
+        IdleAgeing = start.IdleAgeing,
+        BatchAgeing = start.BatchAgeing,
+        NormalAgeing = start.NormalAgeing,
+        UrgentAgeing = start.UrgentAgeing,
     };
 
     public RuntimeOptions Replace(RuntimeOptions wanted)

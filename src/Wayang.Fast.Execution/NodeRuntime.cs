@@ -25,6 +25,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly TaskService _service;
     private readonly Watchdog _watchdog;
     private readonly LiveOptions _options;
+    private readonly TenantDirectory _tenants;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
     private readonly Shard _shard;
@@ -40,10 +41,12 @@ public sealed class NodeRuntime : IDisposable
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
         var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
         _options = new LiveOptions(options);
+        _tenants = new TenantDirectory(_options);
+        _tenants.Apply();
         _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
         _admission = new AdmissionGate(AdmissionOf(options));
-        var scheduler = new Scheduler(new SchedulerOptions(maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
-        _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
+        var scheduler = new Scheduler(SchedulingOf(options, maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
+        _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
         _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
         Incidents = new IncidentLog(time);
@@ -53,18 +56,21 @@ public sealed class NodeRuntime : IDisposable
         _completion.Supervisor = _supervisor;
         _images = new ImageCatalog(_supervisor, options);
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
-        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report);
+        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report);
         var pools = () => _service.Pools;
-        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools);
-        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
+        Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools);
+        Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
-        if (options.MaxConcurrentTasks != 0)
+        if (options.MaxConcurrentTasks != 0 || options.Tenants.Count > 0)
         {
             _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         }
     }
 
     public ITaskService Tasks => _service;
+
+    /// <summary>The tenant that the configuration gives a user of the unix socket; null: none. Any thread.</summary>
+    public int? TenantOfUser(uint user) => _tenants.OfUser(user);
 
     public INodeMonitor Monitor { get; }
 
@@ -101,6 +107,7 @@ public sealed class NodeRuntime : IDisposable
     {
         var applied = _options.Replace(options);
         _admission.Change(AdmissionOf(applied));
+        _tenants.Apply();
         _lifecycle.ChangeRetention(RetentionOf(applied));
         _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         return applied;
@@ -120,6 +127,11 @@ public sealed class NodeRuntime : IDisposable
 
     private static AdmissionOptions AdmissionOf(RuntimeOptions options) =>
         new(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes);
+
+    private static SchedulerOptions SchedulingOf(RuntimeOptions options, int maxTasks) => new(maxTasks)
+    {
+        IdleBound = options.IdleAgeing, BatchBound = options.BatchAgeing, NormalBound = options.NormalAgeing, UrgentBound = options.UrgentAgeing,
+    };
 
     private static RetentionOptions RetentionOf(RuntimeOptions options) =>
         new(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes);

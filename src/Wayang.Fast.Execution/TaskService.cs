@@ -6,6 +6,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
@@ -18,6 +19,7 @@ namespace Wayang.Fast.Execution;
 /// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
 internal sealed class TaskService(
     LiveOptions options,
+    TenantDirectory tenants,
     TaskTable table,
     TaskLifecycle lifecycle,
     AdmissionGate admission,
@@ -100,14 +102,22 @@ internal sealed class TaskService(
 
         // An observer on the completion thread: what it submits leaves at the end of its turn, and costs no interlocked operations before.
         var deferring = shard.IsDeferring;
-        if (Refuse(submission, target) is { } refusal || (refusal = Admit(submission.Data.Length, deferring)) is not null)
+        var quota = target.Pool.Tenant.Gate;
+        if (Refuse(submission, target) is { } refusal || (quota is not null && (refusal = Admit(quota, target, submission.Data.Length)) is not null))
         {
             return refusal;
+        }
+
+        if (Admit(submission.Data.Length, deferring) is { } full)
+        {
+            quota?.Release(submission.Data.Length);
+            return full;
         }
 
         if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
         {
             admission.Release(submission.Data.Length);
+            quota?.Release(submission.Data.Length);
             Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
@@ -125,12 +135,28 @@ internal sealed class TaskService(
             record.Terms = terms; // null since the record's last reset
         }
 
+        if (quota is not null)
+        {
+            record.Quota = quota; // null since the record's last reset
+        }
+
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
         var slot = record.Slot;
         id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
         shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
         return null;
+    }
+
+    private static OperationError? Admit(TenantGate quota, PoolTarget target, int bytes)
+    {
+        var refusal = quota.TryAdmit(bytes);
+        if (refusal is not null)
+        {
+            target.Pool.Tenant.CountRefusal();
+        }
+
+        return refusal;
     }
 
     private OperationError? Admit(int bytes, bool deferring) => deferring ? admission.TryAdmit(bytes, shard.Admissions) : admission.TryAdmit(bytes);
@@ -220,9 +246,9 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
         }
 
-        if (submission.Level >= FirstSystemLevel)
+        if (submission.Level > target.Pool.Tenant.HighestLevel)
         {
-            return new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class");
+            return RefuseLevel(submission.Level, target.Pool.Tenant);
         }
 
         if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
@@ -238,6 +264,16 @@ internal sealed class TaskService(
         }
 
         return null;
+    }
+
+    private static OperationError RefuseLevel(byte level, Tenant tenant)
+    {
+        tenant.CountRefusal();
+        return level >= FirstSystemLevel
+            ? new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class")
+            : new OperationError(
+                ErrorCode.PermissionDenied,
+                $"tenant '{tenant.Policy.Name}' may use the classes up to {WireNames.Text(tenant.Policy.HighestClass)}, not {WireNames.Text(SchedulerOptions.ClassOf(level))} (highest_class of its entry in the configuration)", "class");
     }
 
     private OperationError? ResolveCall(in TargetRequest request, Image image, int version, out CallTarget? target)
@@ -279,7 +315,7 @@ internal sealed class TaskService(
         {
             if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
             {
-                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
+                pool = new WorkerPool(key, tenants.Of(request.Tenant), image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);
