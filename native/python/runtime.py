@@ -79,7 +79,7 @@ class LogHandler(logging.Handler):
 
     def emit(self, record):
         try:
-            _wayang.log(record.levelno, f"{record.levelname} {record.name}: {self.format(record)}\n")
+            _wayang.log(record.levelno, f"{record.name}: {self.format(record)}\n")
         except Exception:
             self.handleError(record)
 

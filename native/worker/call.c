@@ -99,7 +99,20 @@ static int host_append(wayang_call *call, const void *bytes, size_t length) {
     return 0;
 }
 
-/* Cuts text into slots; each starts with its stream. */
+/* The longest start of `text` that fits and does not cut a character of UTF-8. */
+static size_t cut_text(const char *text, size_t length, size_t most) {
+    if (length <= most) {
+        return length;
+    }
+    size_t kept = most;
+    while (kept > 0 && ((unsigned char)text[kept] & 0xc0u) == 0x80u) {
+        kept--;
+    }
+    return kept;
+}
+
+/* Cuts text into slots; each starts with its stream. A record of the log that is longer than a slot becomes several, none of
+ * which ends inside a character. */
 static void write_log(wy_worker *worker, uint8_t stream, const char *text, size_t length) {
     uint64_t room = WY_LOG_MAX_BYTES - worker->log_bytes;
     size_t kept = length < room ? length : (size_t)room;
@@ -109,6 +122,10 @@ static void write_log(wy_worker *worker, uint8_t stream, const char *text, size_
     for (size_t at = 0; at < kept;) {
         size_t left = kept - at;
         uint32_t part = left < writer->chunk_limit - 1u ? (uint32_t)left : writer->chunk_limit - 1u;
+        if (stream >= WY_LOG_DEBUG && part < left) {
+            size_t whole = cut_text(text + at, left, part);
+            part = whole > 0 ? (uint32_t)whole : part;
+        }
         wy_claim claim;
         if (wy_claim_wait(&worker->end, part + 1u, 1, &claim) != WY_OK) {
             return;
@@ -152,18 +169,6 @@ static void send_progress(wy_worker *worker) {
                      WY_SLOT_PROGRESS | WY_SLOT_FIRST | WY_SLOT_LAST, length);
     wy_flush(&worker->end, 0);
     progress->sent++;
-}
-
-/* The longest start of `text` that fits and does not cut a character of UTF-8. */
-static size_t cut_text(const char *text, size_t length, size_t most) {
-    if (length <= most) {
-        return length;
-    }
-    size_t kept = most;
-    while (kept > 0 && ((unsigned char)text[kept] & 0xc0u) == 0x80u) {
-        kept--;
-    }
-    return kept;
 }
 
 static void host_progress(wayang_call *call, uint32_t percent, const char *text, size_t length) {

@@ -74,18 +74,20 @@ internal static class RequestEncoders
 
     public static void Id(ref MessagePackWriter writer, TaskId id) => Text(ref writer, "task"u8, id.ToString());
 
-    public static void Output(ref MessagePackWriter writer, TaskId id, TaskStream stream, long offset, int maxBytes)
+    public static void Output(ref MessagePackWriter writer, TaskId id, TaskStream stream, long offset, int maxBytes, TimeSpan wait)
     {
-        writer.WriteMapHeader(4);
+        writer.WriteMapHeader(wait > TimeSpan.Zero ? 5 : 4);
         Id(ref writer, id);
         Text(ref writer, "stream"u8, stream switch
         {
             TaskStream.Stdout => "stdout",
             TaskStream.Stderr => "stderr",
+            TaskStream.Log => "log",
             _ => "output",
         });
         OptionalNumber(ref writer, "offset"u8, offset);
         OptionalNumber(ref writer, "max_bytes"u8, maxBytes);
+        OptionalNumber(ref writer, "wait_ms"u8, wait > TimeSpan.Zero ? (long)Math.Min(OperationTable.MaxWaitMs, Math.Ceiling(wait.TotalMilliseconds)) : null);
     }
 
     public static void Image(ref MessagePackWriter writer, string kind, ReadOnlyMemory<byte> data, ImageNames names)

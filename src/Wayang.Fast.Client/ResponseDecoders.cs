@@ -37,7 +37,11 @@ internal static class ResponseDecoders
         return new(
             id, state, Cause(fields.Map("cause")), fields.Bytes("output"), fields.Bytes("stdout"), fields.Bytes("stderr"),
             fields.Number("stdout_dropped"), fields.Number("stderr_dropped"), fields.Number("queue_us"), fields.Number("start_us"),
-            fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"));
+            fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
+        {
+            Log = fields.Bytes("log"),
+            LogDropped = fields.Number("log_dropped"),
+        };
     }
 
     public static IReadOnlyList<SubmitOutcome>? Outcomes(ref MessagePackReader reader)
@@ -88,6 +92,7 @@ internal static class ResponseDecoders
             fields.Number("start_us"), fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"),
             fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"))
         {
+            LogBytes = fields.Number("log_bytes"),
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,

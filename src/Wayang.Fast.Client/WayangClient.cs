@@ -146,10 +146,6 @@ public sealed partial class WayangClient : IAsyncDisposable
             ResponseDecoders.Id,
             cancellation);
 
-    public Task<OutputPiece> ReadOutputAsync(
-        TaskId id, TaskStream stream, long offset = 0, int maxBytes = 1 << 20, CancellationToken cancellation = default) =>
-        CallAsync("task.output", (ref writer) => RequestEncoders.Output(ref writer, id, stream, offset, maxBytes), ResponseDecoders.Piece, cancellation);
-
     /// <param name="kind">"c" for a C plugin, "python" for the source of a Python module.</param>
     public Task<ImageInfo> PutImageAsync(string kind, ReadOnlyMemory<byte> data, string? name = null, CancellationToken cancellation = default) =>
         PutImageAsync(kind, data, new ImageNames { Name = name }, cancellation);

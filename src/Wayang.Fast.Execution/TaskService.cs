@@ -211,6 +211,11 @@ internal sealed class TaskService(
     public OperationError? ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk) =>
         lifecycle.ReadOutput(id, tenant, stream, offset, buffer, out chunk) ? null : Unknown(id);
 
+    public OperationError? WatchOutput(TaskId id, int tenant, OutputStream stream, IStreamObserver observer) =>
+        lifecycle.AddWatch(id, tenant, stream, observer) ? null : Unknown(id);
+
+    public void ForgetOutput(TaskId id, IStreamObserver observer) => lifecycle.RemoveWatch(id, observer);
+
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(upload);

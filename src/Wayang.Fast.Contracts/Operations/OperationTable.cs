@@ -45,6 +45,9 @@ public static class OperationTable
     /// <summary>The most items of one list of tasks, workers or incidents.</summary>
     public const int MaxListed = 10_000;
 
+    /// <summary>The longest wait for more output.</summary>
+    public const int MaxWaitMs = 600_000;
+
     private const int MaxName = 255;
     private const int MaxToken = 512;
 
@@ -91,6 +94,8 @@ public static class OperationTable
         new("stderr", "bytes", "Standard error; always there for exec.", Optional: true),
         new("stdout_dropped", "integer", "Bytes cut from stdout because of its bound.", Optional: true),
         new("stderr_dropped", "integer", "Bytes cut from stderr because of its bound.", Optional: true),
+        new("log", "bytes", "What a call told its log: a line of JSON {time, level, text} each.", Optional: true),
+        new("log_dropped", "integer", "Bytes of records cut from the log because of its bound.", Optional: true),
         new("queue_us", "integer", "Microseconds from submission to dispatch."),
         new("start_us", "integer", "Microseconds from dispatch to running."),
         new("run_us", "integer", "Microseconds from running to the end."),
@@ -148,6 +153,7 @@ public static class OperationTable
             new("output_bytes", "integer", "Bytes kept of the output."),
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
+            new("log_bytes", "integer", "Bytes kept of the log."),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
         ])
         {
@@ -158,9 +164,10 @@ public static class OperationTable
         new(OperationKind.TaskOutput, "task.output", "A piece of what a task wrote, also while it runs.",
             [
                 s_task,
-                new("stream", FieldType.Choice, "Default output.") { Choices = ["output", "stdout", "stderr"] },
+                new("stream", FieldType.Choice, "Default output.") { Choices = ["output", "stdout", "stderr", "log"] },
                 new("offset", FieldType.Integer, "From which byte; default 0."),
                 new("max_bytes", FieldType.Integer, "At most so many; default 1 MiB.") { Min = 1, Max = MaxPayloadBytes },
+                new("wait_ms", FieldType.Integer, "Where nothing stands behind the offset: waits so long for more, or for the end; default 0.") { Max = MaxWaitMs },
             ],
             [
                 new("data", "bytes", "The piece."),

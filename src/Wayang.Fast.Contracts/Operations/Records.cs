@@ -58,6 +58,11 @@ public sealed record TaskResult(
     ulong PeakMemoryBytes,
     ulong CpuMicroseconds)
 {
+    /// <summary>What a call told its log: one JSON object a line.</summary>
+    public ReadOnlyMemory<byte> Log { get; init; }
+
+    public long LogDropped { get; init; }
+
     public bool Succeeded => State == TaskState.Succeeded;
 }
 
@@ -85,6 +90,8 @@ public sealed record TaskInfo(
     long StdoutBytes,
     long StderrBytes)
 {
+    public long LogBytes { get; init; }
+
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
 }
@@ -95,6 +102,9 @@ public enum TaskStream : byte
     Output = 0,
     Stdout = 1,
     Stderr = 2,
+
+    /// <summary>Structured records of a call: one JSON object a line.</summary>
+    Log = 3,
 }
 
 /// <summary>What <c>task.output</c> answers.</summary>

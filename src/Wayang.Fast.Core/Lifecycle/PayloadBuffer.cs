@@ -68,6 +68,21 @@ public sealed class PayloadBuffer
         return kept;
     }
 
+    /// <summary>Appends all of it or nothing: once something did not fit below <paramref name="limit"/>, nothing more is kept, and all is counted.</summary>
+    /// <returns>Bytes kept.</returns>
+    public int AppendWhole(ReadOnlySpan<byte> bytes, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limit);
+        if (Dropped > 0 || bytes.Length > limit - _length)
+        {
+            Dropped += bytes.Length;
+            return 0;
+        }
+
+        Append(bytes);
+        return bytes.Length;
+    }
+
     /// <summary>Makes room for <paramref name="total"/> bytes in all; what is there stays.</summary>
     public void EnsureCapacity(int total)
     {

@@ -142,45 +142,6 @@ public sealed partial class TaskLifecycle
         }
     }
 
-    /// <summary>Copies a part of a stream; false when there is no task of this id and tenant.</summary>
-    public bool ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk)
-    {
-        chunk = default;
-        if (!TryPin(id, out var record))
-        {
-            return false;
-        }
-
-        try
-        {
-            if (record.Tenant != tenant)
-            {
-                return false;
-            }
-
-            // Read before the bytes: "ended" promises that what was copied is all there will be.
-            var ended = record.State >= TaskState.Succeeded;
-            chunk = new OutputChunk(0, 0, 0, ended);
-            if (record.Stream(stream) is { } source)
-            {
-                int count, total;
-                long dropped;
-                while (!source.TryCopy(offset, buffer, out count, out total, out dropped))
-                {
-                    Thread.SpinWait(1); // the buffer grew: rare, and bounded by the doublings of its size
-                }
-
-                chunk = new OutputChunk(count, total, dropped, ended);
-            }
-
-            return true;
-        }
-        finally
-        {
-            Unpin(record);
-        }
-    }
-
     private static TaskSnapshot Copy(TaskRecord record, TargetNames names)
     {
         names(record.Target, record.Function, out var image, out var function);
@@ -198,6 +159,7 @@ public sealed partial class TaskLifecycle
             record.Output.Length, record.StdoutBytes, record.StderrBytes)
         {
             Progress = record.Progress,
+            LogBytes = record.LogBytes,
         };
     }
 

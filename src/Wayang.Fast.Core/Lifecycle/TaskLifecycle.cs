@@ -58,6 +58,9 @@ public sealed partial class TaskLifecycle
 
     public TaskTimes Times { get; }
 
+    /// <summary>The wall clock at a timestamp of the runtime's.</summary>
+    public long UnixMilliseconds(long timestamp) => _clock.UnixMilliseconds(timestamp);
+
     /// <summary>Ended tasks that are kept, and the pooled bytes that they hold.</summary>
     public int Retained => _retention.Count;
     public long RetainedBytes => _retention.Bytes;
@@ -370,10 +373,18 @@ public sealed partial class TaskLifecycle
         }
 
         Waiter? waiter;
+        StreamWatch? watch;
         lock (LockOf(record))
         {
             waiter = record.Waiters;
             record.Waiters = null;
+            watch = record.Watches;
+            record.Watches = null;
+        }
+
+        for (; watch is not null; watch = watch.Next)
+        {
+            watch.Observer.OnOutput();
         }
 
         for (; waiter is not null; waiter = waiter.Next)

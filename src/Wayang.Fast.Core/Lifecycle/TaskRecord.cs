@@ -15,6 +15,7 @@ public sealed class TaskRecord : ITaskView
     private readonly TaskTable _table;
     private PayloadBuffer? _stdout;
     private PayloadBuffer? _stderr;
+    private PayloadBuffer? _log;
     private ProgressCell? _progress;
     private TaskCause _cause;
     private volatile bool _cancelRequested;
@@ -65,6 +66,9 @@ public sealed class TaskRecord : ITaskView
     public PayloadBuffer Stdout => _stdout ?? Create(ref _stdout);
     public PayloadBuffer Stderr => _stderr ?? Create(ref _stderr);
 
+    /// <summary>What a call told its log: one JSON object a line.</summary>
+    public PayloadBuffer Log => _log ?? Create(ref _log);
+
     /// <summary>How far the task said it is; null: it said nothing.</summary>
     public TaskProgress? Progress => Volatile.Read(ref _progress)?.Read();
 
@@ -104,9 +108,12 @@ public sealed class TaskRecord : ITaskView
     ReadOnlySpan<byte> ITaskView.Output => Output.Span;
     ReadOnlySpan<byte> ITaskView.Stdout => _stdout is { } buffer ? buffer.Span : default;
     ReadOnlySpan<byte> ITaskView.Stderr => _stderr is { } buffer ? buffer.Span : default;
+    ReadOnlySpan<byte> ITaskView.Log => _log is { } buffer ? buffer.Span : default;
 
     public long StdoutDropped => _stdout?.Dropped ?? 0;
     public long StderrDropped => _stderr?.Dropped ?? 0;
+    public long LogDropped => _log?.Dropped ?? 0;
+    public int LogBytes => _log?.Length ?? 0;
     public int StdoutBytes => _stdout?.Length ?? 0;
     public int StderrBytes => _stderr?.Length ?? 0;
 
@@ -120,9 +127,12 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Guarded by the lifecycle's lock of this slot.</summary>
     internal Waiter? Waiters { get; set; }
 
+    // SYNC POINT: written under the lifecycle's lock of this slot; a stream's writer looks at it after its bytes, behind a full fence.
+    internal StreamWatch? Watches;
+
     /// <summary>Bytes of pooled memory, for the bound of retention.</summary>
     internal long PooledBytes =>
-        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0);
+        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0);
 
     internal void SetCause(in TaskCause cause)
     {
@@ -141,6 +151,7 @@ public sealed class TaskRecord : ITaskView
         OutputStream.Output => Output,
         OutputStream.Stdout => Volatile.Read(ref _stdout),
         OutputStream.Stderr => Volatile.Read(ref _stderr),
+        OutputStream.Log => Volatile.Read(ref _log),
         _ => null,
     };
 
@@ -151,6 +162,7 @@ public sealed class TaskRecord : ITaskView
         Output.Clear();
         _stdout?.Clear();
         _stderr?.Clear();
+        _log?.Clear();
         _progress?.Clear();
         Command = null;
         Terms = null;
@@ -158,6 +170,7 @@ public sealed class TaskRecord : ITaskView
         Target = null;
         Observer = null;
         Waiters = null;
+        Watches = null;
         _cause = default;
         _cancelRequested = false;
         Worker = -1;

@@ -44,6 +44,15 @@ public interface ITaskService
     /// <summary>Copies up to <paramref name="buffer"/>.Length bytes of a stream of a task, from an offset.</summary>
     OperationError? ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk);
 
+    /// <summary>
+    /// Tells <paramref name="observer"/> once, when bytes are added to the stream or the task ends. Nothing is told of what was there
+    /// before, nor of a task that has ended: read after registering.
+    /// </summary>
+    OperationError? WatchOutput(TaskId id, int tenant, OutputStream stream, IStreamObserver observer);
+
+    /// <summary>Withdraws a <see cref="WatchOutput"/>; it may be told yet, if its moment has come.</summary>
+    void ForgetOutput(TaskId id, IStreamObserver observer);
+
     /// <summary>Stores an image by content and loads it; completes when it is ready to run.</summary>
     Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation);
 
@@ -66,6 +75,12 @@ public interface ITaskObserver
     void OnBatchEnd();
 }
 
+/// <summary>Told when a stream grew or its task ended. Called on a thread of the runtime's: must not block or throw.</summary>
+public interface IStreamObserver
+{
+    void OnOutput();
+}
+
 /// <summary>What an observer may read of an ended task, without copies.</summary>
 public interface ITaskView
 {
@@ -79,9 +94,13 @@ public interface ITaskView
     ReadOnlySpan<byte> Stdout { get; }
     ReadOnlySpan<byte> Stderr { get; }
 
+    /// <summary>Records of a call, one JSON object a line: time, level, text.</summary>
+    ReadOnlySpan<byte> Log => default;
+
     /// <summary>Bytes that were cut from each stream because of its bound.</summary>
     long StdoutDropped { get; }
     long StderrDropped { get; }
+    long LogDropped => 0;
 
     /// <summary>Microseconds: submit to dispatch, dispatch to running, running to end.</summary>
     long QueueMicroseconds { get; }
@@ -145,6 +164,7 @@ public enum OutputStream : byte
     Output = 0,
     Stdout = 1,
     Stderr = 2,
+    Log = 3,
 }
 
 /// <param name="Count">Bytes copied.</param>
@@ -176,6 +196,7 @@ public sealed record TaskSnapshot(
 {
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+    public int LogBytes { get; init; }
 }
 
 /// <summary>An image to store.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Spawner;
@@ -316,10 +317,12 @@ internal sealed class CommandRunner(
             if (stream == CommandStream.Stdout)
             {
                 run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
+                lifecycle.Appended(run.Record, OutputStream.Stdout);
             }
             else
             {
                 run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
+                lifecycle.Appended(run.Record, OutputStream.Stderr);
             }
         }
     }

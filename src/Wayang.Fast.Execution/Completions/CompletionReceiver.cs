@@ -1,7 +1,9 @@
 using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Logs;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
@@ -27,9 +29,9 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private const byte KindError = 18;
     private const byte KindLog = 19;
     private const byte KindProgress = 20;
-    private const byte StreamStdout = 1;
 
     private readonly byte[] _scratch = new byte[65536];
+    private readonly LogLine _logLine = new();
 
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
@@ -244,15 +246,24 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             return "wrote a log record without a stream";
         }
 
-        var text = payload[1..];
-        if (payload[0] == StreamStdout)
+        var most = options.Current.MaxStreamBytes;
+        switch (payload[0])
         {
-            record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
-            return null;
+            case ChannelLayout.LogStdout:
+                record.Stdout.AppendBounded(payload[1..], most);
+                lifecycle.Appended(record, OutputStream.Stdout);
+                return null;
+            case ChannelLayout.LogStderr:
+                record.Stderr.AppendBounded(payload[1..], most);
+                lifecycle.Appended(record, OutputStream.Stderr);
+                return null;
+            case >= ChannelLayout.LogDebug and <= ChannelLayout.LogError:
+                record.Log.AppendWhole(_logLine.Format(lifecycle.UnixMilliseconds(shard.Clock.Now), payload[0], payload[1..]), most);
+                lifecycle.Appended(record, OutputStream.Log);
+                return null;
+            default:
+                return $"wrote a log record of unknown stream {payload[0]}";
         }
-
-        record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
-        return null;
     }
 
     /// <summary>One byte of percent and a text. Text that is no UTF-8 is shown with replacement characters.</summary>

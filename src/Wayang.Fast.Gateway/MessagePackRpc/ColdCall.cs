@@ -15,7 +15,6 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// </summary>
 internal sealed class ColdCall : IThreadPoolWorkItem
 {
-    private const int DefaultPieceBytes = 1 << 20;
     private const int BusyRetryMs = 100;
 
     private readonly RpcConnection _connection;
@@ -105,7 +104,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
     {
         if (_kind == OperationKind.TaskOutput)
         {
-            return ReadOutput(reply);
+            return OutputRequest.Of(Frame, _slots).Write(_server.Tasks, _connection.Tenant, _messageId, reply);
         }
 
         var writer = new MessagePackWriter(reply);
@@ -181,40 +180,6 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             writer.WriteMapHeader(1);
             writer.WriteString("error"u8);
             ReplyEncoder.ErrorMap(ref writer, refusal);
-        }
-    }
-
-    private OperationError? ReadOutput(PooledBuffer reply)
-    {
-        var id = TaskRequest.IdOf(Frame, _slots);
-        var stream = (OutputStream)_slots[1].Number;
-        var offset = _slots[2].Number;
-        var length = _slots[3].Present ? (int)_slots[3].Number : DefaultPieceBytes;
-        var piece = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            var refusal = _server.Tasks.ReadOutput(id, _connection.Tenant, stream, offset, piece.AsSpan(0, length), out var chunk);
-            if (refusal is not null)
-            {
-                return refusal;
-            }
-
-            var writer = new MessagePackWriter(reply);
-            ReplyEncoder.Begin(ref writer, _messageId);
-            writer.WriteMapHeader(5);
-            writer.WriteString("data"u8);
-            writer.WriteBinary(piece.AsSpan(0, chunk.Count));
-            ReplyEncoder.Number(ref writer, "offset"u8, offset);
-            ReplyEncoder.Number(ref writer, "total_bytes"u8, chunk.Total);
-            ReplyEncoder.Number(ref writer, "dropped_bytes"u8, chunk.Dropped);
-            writer.WriteString("ended"u8);
-            writer.WriteBoolean(chunk.Ended);
-            writer.Commit();
-            return null;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
         }
     }
 

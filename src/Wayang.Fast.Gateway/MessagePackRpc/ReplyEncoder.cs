@@ -63,10 +63,11 @@ internal static class ReplyEncoder
         var stderr = task.Stderr;
         var withStdout = !isCall || !stdout.IsEmpty;
         var withStderr = !isCall || !stderr.IsEmpty;
+        var withLog = !task.Log.IsEmpty;
         var peak = task.PeakMemoryBytes;
         var cpu = task.CpuMicroseconds;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
-            + Count(task.StderrDropped > 0) + Count(peak > 0) + Count(cpu > 0));
+            + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -93,6 +94,13 @@ internal static class ReplyEncoder
 
         OptionalNumber(ref writer, "stdout_dropped"u8, (ulong)Math.Max(0, task.StdoutDropped));
         OptionalNumber(ref writer, "stderr_dropped"u8, (ulong)Math.Max(0, task.StderrDropped));
+        if (withLog)
+        {
+            writer.WriteString("log"u8);
+            writer.WriteBinary(task.Log);
+        }
+
+        OptionalNumber(ref writer, "log_dropped"u8, (ulong)Math.Max(0, task.LogDropped));
         Number(ref writer, "queue_us"u8, task.QueueMicroseconds);
         Number(ref writer, "start_us"u8, task.StartMicroseconds);
         Number(ref writer, "run_us"u8, task.RunMicroseconds);
@@ -104,7 +112,7 @@ internal static class ReplyEncoder
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(14 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
+        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -137,6 +145,7 @@ internal static class ReplyEncoder
         Number(ref writer, "output_bytes"u8, task.OutputBytes);
         Number(ref writer, "stdout_bytes"u8, task.StdoutBytes);
         Number(ref writer, "stderr_bytes"u8, task.StderrBytes);
+        Number(ref writer, "log_bytes"u8, task.LogBytes);
         if (task.Progress is { } progress)
         {
             writer.WriteString("progress"u8);

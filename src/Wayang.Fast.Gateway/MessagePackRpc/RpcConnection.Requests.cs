@@ -109,7 +109,7 @@ internal sealed partial class RpcConnection
         _session!.Identity.EndCall();
     }
 
-    public void EndWait(PendingWait wait)
+    public void EndWait(IDisposable wait)
     {
         lock (_waits)
         {
@@ -119,7 +119,7 @@ internal sealed partial class RpcConnection
 
     private void ForgetWaits()
     {
-        PendingWait[] waits;
+        IDisposable[] waits;
         lock (_waits)
         {
             waits = [.. _waits];
@@ -228,6 +228,8 @@ internal sealed partial class RpcConnection
                 return refusal;
             case OperationKind.TaskWait:
                 return Wait(messageId, TaskRequest.IdOf(frame, slots), slots[1]);
+            case OperationKind.TaskOutput when slots[4].Number > 0:
+                return WaitForOutput(messageId, OutputRequest.Of(frame, slots));
             case OperationKind.SessionOpen:
                 return ConfirmSession(messageId);
             default:
@@ -292,6 +294,28 @@ internal sealed partial class RpcConnection
         if (refusal is null && IsClosed)
         {
             // Closed meanwhile: its waits may have been forgotten before this one was among them.
+            wait.Dispose();
+        }
+
+        return refusal;
+    }
+
+    private OperationError? WaitForOutput(uint messageId, in OutputRequest request)
+    {
+        if (BeginCall() is { } busy)
+        {
+            return busy;
+        }
+
+        var wait = new PendingOutput(this, _server, messageId, request);
+        lock (_waits)
+        {
+            _waits.Add(wait);
+        }
+
+        var refusal = wait.Start();
+        if (refusal is null && IsClosed)
+        {
             wait.Dispose();
         }
 

@@ -22,7 +22,7 @@ internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem
     private readonly FrameScanner _scanner;
     private readonly Lock _sessionGate = new();
     private readonly SocketAsyncEventArgs _receiveArgs = new(true);
-    private readonly HashSet<PendingWait> _waits = [];
+    private readonly HashSet<IDisposable> _waits = [];
     private byte[] _buffer;
     private int _start;
     private int _filled;

@@ -66,6 +66,7 @@ public static class CommandLineInterface
             SubmitCommand.Build(),
             WaitCommand.Build(),
             StatusCommand.Build(),
+            LogsCommand.Build(),
             CancelCommand.Build(),
             ImagesCommand.Build(),
             NodeCommand.Build(),

@@ -53,6 +53,8 @@ internal static class JsonText
         WriteBytes(writer, "stderr", result.Stderr.Span);
         writer.WriteNumber("stdout_dropped", result.StdoutDropped);
         writer.WriteNumber("stderr_dropped", result.StderrDropped);
+        LogText.WriteRecords(writer, result.Log.Span);
+        writer.WriteNumber("log_dropped", result.LogDropped);
         writer.WriteNumber("queue_us", result.QueueMicroseconds);
         writer.WriteNumber("start_us", result.StartMicroseconds);
         writer.WriteNumber("run_us", result.RunMicroseconds);
@@ -84,6 +86,7 @@ internal static class JsonText
         writer.WriteNumber("output_bytes", info.OutputBytes);
         writer.WriteNumber("stdout_bytes", info.StdoutBytes);
         writer.WriteNumber("stderr_bytes", info.StderrBytes);
+        writer.WriteNumber("log_bytes", info.LogBytes);
         if (info.Progress is { } progress)
         {
             writer.WriteStartObject("progress");
@@ -228,7 +231,7 @@ internal static class JsonText
     }
 
     /// <summary>A text where the bytes are one; else NAME_base64, so that nothing is changed silently.</summary>
-    private static void WriteBytes(Utf8JsonWriter writer, string name, ReadOnlySpan<byte> bytes)
+    internal static void WriteBytes(Utf8JsonWriter writer, string name, ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty)
         {

@@ -19,8 +19,10 @@ internal static class ResultPrinter
         await WriteAsync(Console.OpenStandardOutput(), "standard output", result.Stdout);
         await WriteAsync(Console.OpenStandardOutput(), "standard output", result.Output);
         await WriteAsync(Console.OpenStandardError(), "standard error", result.Stderr);
+        await WriteAsync(Console.OpenStandardError(), "standard error", LogText.Lines(result.Log.Span));
         TellCut("stdout", result.Stdout.Length, result.StdoutDropped);
         TellCut("stderr", result.Stderr.Length, result.StderrDropped);
+        TellCut("log", result.Log.Length, result.LogDropped);
 
         // A command that exits on its own has spoken for itself; every other end is told.
         if (result.Cause.Type != CauseType.Exit && result.State != TaskState.Succeeded)
@@ -46,7 +48,7 @@ internal static class ResultPrinter
         return cause.Detail is null ? name + value : $"{name}{value}: {cause.Detail}";
     }
 
-    private static void TellCut(string name, int kept, long dropped)
+    internal static void TellCut(string name, long kept, long dropped)
     {
         if (dropped > 0)
         {

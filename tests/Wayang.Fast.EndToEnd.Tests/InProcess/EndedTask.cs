@@ -10,6 +10,10 @@ internal sealed record EndedTask(
     TaskId Id, TaskState State, TaskCause Cause, byte[] Output, byte[] Stdout, byte[] Stderr, long StdoutDropped, long StderrDropped,
     ulong PeakMemoryBytes, ulong CpuMicroseconds)
 {
+    public string Log { get; init; } = "";
+
+    public long LogDropped { get; init; }
+
     public string Text => Encoding.UTF8.GetString(Output);
 
     public string Out => Encoding.UTF8.GetString(Stdout);
@@ -35,7 +39,11 @@ internal sealed class EndWaiter : ITaskObserver
         Interlocked.Increment(ref _told);
         _ended.TrySetResult(new EndedTask(
             task.Id, task.State, task.Cause, task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.StdoutDropped, task.StderrDropped,
-            task.PeakMemoryBytes, task.CpuMicroseconds));
+            task.PeakMemoryBytes, task.CpuMicroseconds)
+        {
+            Log = Encoding.UTF8.GetString(task.Log),
+            LogDropped = task.LogDropped,
+        });
     }
 
     public void OnBatchEnd()

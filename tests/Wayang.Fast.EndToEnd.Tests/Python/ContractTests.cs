@@ -111,7 +111,8 @@ public sealed class ContractTests : IAsyncLifetime
             var end = await _node.RunAsync("speaks", "2000", profile);
             Assert.Equal("said", end.Text);
             Assert.Equal(string.Concat(Enumerable.Range(0, lines).Select(static n => $"out {n}\n")) + "no line end", end.Out);
-            Assert.Equal(string.Concat(Enumerable.Range(0, lines).Select(static n => $"err {n}\nINFO shop: sold {n}\n")), end.Err);
+            Assert.Equal(string.Concat(Enumerable.Range(0, lines).Select(static n => $"err {n}\n")), end.Err);
+            Assert.Equal(Enumerable.Range(0, lines).Select(static n => $"info shop: sold {n}"), LogRecord.Read(end.Log).Select(static record => $"{record.Level} {record.Text}"));
         }
 
         Assert.Equal("", (await _node.RunAsync("echo", "in")).Out);
@@ -139,7 +140,8 @@ public sealed class ContractTests : IAsyncLifetime
         Assert.Equal(1, told.RootElement[1].GetInt32());
         Assert.False(told.RootElement[2].GetBoolean());
         Assert.InRange(told.RootElement[3].GetDouble(), 0.001, 60);
-        Assert.Equal("a line\na bad line\n", end.Err);
+        Assert.Equal("", end.Err);
+        Assert.Equal([("info", "a line"), ("error", "a bad line")], LogRecord.Read(end.Log).Select(static record => (record.Level, record.Text)));
     }
 
     [Fact]

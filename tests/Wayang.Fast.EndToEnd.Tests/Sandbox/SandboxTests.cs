@@ -24,7 +24,7 @@ public sealed class SandboxTests(ITestOutputHelper output)
         await node.PutAsync("hostile", Plugins.Hostile);
         var wait = await node.FunctionAsync("hostile", "wait_cancelled", profile: profile);
         var id = node.Begin(wait, [], out var waiter, timeoutMs: 60_000);
-        await LiveNode.UntilAsync(() => node.ReadSoFar(id, OutputStream.Stderr).Length > 0, "the call says that it runs");
+        await LiveNode.UntilAsync(() => node.ReadSoFar(id, OutputStream.Log).Length > 0, "the call says that it runs");
         var pid = Assert.Single(node.WorkerPids());
         var facts = ProcessFacts.Read(pid);
         output.WriteLine(string.Join(", ", facts.Descriptors.Select(static d => $"{d.Key} {d.Value}")));
