@@ -38,7 +38,7 @@ public sealed class TenantTests(ITestOutputHelper output)
         {
             var fair = (1 << i) / 7.0;
             Assert.InRange(times[i] / times.Sum(), fair * 0.95, fair * 1.05);
-            Assert.InRange(counts[i] / counts.Sum(), fair * 0.9, fair * 1.1); // equal tasks; how long one sleeps varies with the machine
+            Assert.InRange(counts[i] / counts.Sum(), fair * 0.75, fair * 1.25); // time is what is shared; how long equal tasks sleep varies on a busy machine
         }
     }
 
