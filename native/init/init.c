@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,12 +64,19 @@ static _Noreturn void run_command(const wy_arguments *arguments) {
     give_up("execute", arguments->argv[0], errno, errno == ENOENT || errno == ENOTDIR ? 127 : 126);
 }
 
+/* Whoever removes its files on the way out is not seen: what is told is what init sees. */
+static int disk_is_full(void) {
+    struct statvfs space;
+    return statvfs("/tmp", &space) == 0 && (space.f_bavail == 0 || space.f_ffree == 0);
+}
+
 static void tell_end(int status) {
     wy_boot ended;
     memset(&ended, 0, sizeof ended);
     ended.type = WY_BOOT_ENDED;
     ended.kind = WIFSIGNALED(status) ? 2 : 1;
     ended.value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    ended.flags = disk_is_full() ? WY_BOOT_DISK_FULL : 0;
     while (write(WY_WORKER_FD_BOOT, &ended, sizeof ended) < 0 && errno == EINTR) {
     }
 }

@@ -4,6 +4,8 @@ own_network 0
 pids 256
 memory 2G
 tmpfs 256M
+# The most that a task may ask for; what it writes lies in its memory and counts there too.
+disk 2G
 file_size 1G
 open_files 1024
 

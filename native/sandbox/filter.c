@@ -140,7 +140,9 @@ wy_status wy_filter_compile(const wy_filter_rules *rules, struct sock_fprog *out
 #endif
     (void)emit(w, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
     uint32_t body = w->length - 1;
-    uint32_t foreign = emit_return(w, SECCOMP_RET_KILL_PROCESS); /* another architecture's numbers mean other calls */
+    /* Another architecture's numbers mean other calls: each is a violation, told like the others and not by SIGSYS, which
+     * would end one process of a task and name nothing. The filter under a worker's own yields here too. */
+    uint32_t foreign = emit_return(w, rules->default_action == SECCOMP_RET_TRACE ? SECCOMP_RET_TRACE : SECCOMP_RET_USER_NOTIF);
     (void)emit_jump(w, BPF_JEQ, NATIVE_ARCH, body, foreign);
     (void)emit(w, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
     if (w->overflow) {

@@ -153,6 +153,8 @@ static wy_status complete_profile(const wy_text *text, wy_profile *profile, wy_e
         profile->path_count == 0 || profile->filter.filter == NULL) {
         return wy_text_fail(text, error, "pids, open_files, memory, tmpfs, a path or root, and syscalls must be set");
     }
+    profile->disk_bytes = profile->disk_bytes > profile->tmpfs_bytes ? profile->disk_bytes : profile->tmpfs_bytes;
+    profile->cpu_weight = profile->cpu_weight != 0 ? profile->cpu_weight : WY_MOST_CPU_WEIGHT;
     return WY_OK;
 }
 
@@ -179,6 +181,9 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         {"memory", 1u << 20, UINT64_C(1) << 46, &profile->memory_bytes, NULL},
         {"tmpfs", 4096, UINT64_C(1) << 46, &profile->tmpfs_bytes, NULL},
         {"file_size", 0, UINT64_C(1) << 46, &profile->file_bytes, NULL},
+        {"disk", 4096, UINT64_C(1) << 46, &profile->disk_bytes, NULL},
+        {"cpu_milli", WY_LEAST_CPU_MILLI, WY_MOST_CPU_MILLI, NULL, &profile->cpu_milli},
+        {"cpu_weight", 1, WY_MOST_CPU_WEIGHT, NULL, &profile->cpu_weight},
     };
     wy_status status = WY_OK;
     char *line = NULL;
@@ -196,7 +201,7 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         } else {
             status = wy_text_fail(text, error,
                                   "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
-                                  "memory, tmpfs, file_size, path, path?, root, syscalls",
+                                  "memory, tmpfs, disk, cpu_milli, cpu_weight, file_size, path, path?, root, syscalls",
                                   key);
         }
     }

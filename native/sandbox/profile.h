@@ -10,6 +10,9 @@
 #define WY_PROFILE_MAX_PATHS 64u
 #define WY_PROFILE_MAX_FILTER 4096u
 #define WY_PROFILE_ROOT_BYTES 256u
+#define WY_LEAST_CPU_MILLI 10u /* below it the kernel's quota is less than its least, 1 ms in 100 ms */
+#define WY_MOST_CPU_MILLI 1024000u
+#define WY_MOST_CPU_WEIGHT 1000u
 
 typedef struct wy_profile_path {
     char path[128]; /* absolute, no "..", no symlink on the host: shown at the same place, read-only */
@@ -22,7 +25,10 @@ typedef struct wy_profile {
     int own_network;        /* 0: the zygote's empty network namespace is shared (no sockets in the filter) */
     uint32_t pids;          /* limits; a message may lower them */
     uint64_t memory_bytes;
-    uint64_t tmpfs_bytes;
+    uint64_t tmpfs_bytes;   /* of /tmp, where a message does not ask for another size */
+    uint64_t disk_bytes;    /* of /tmp at most; at least tmpfs_bytes */
+    uint32_t cpu_milli;     /* thousandths of a processor; 0: no cap */
+    uint32_t cpu_weight;    /* per cent of its class's weight that a message may ask for */
     uint64_t file_bytes;    /* RLIMIT_FSIZE */
     uint32_t open_files;    /* RLIMIT_NOFILE */
     uint32_t path_count;

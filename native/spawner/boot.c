@@ -76,6 +76,7 @@ static void take(wy_spawner *s, wy_worker_slot *worker, const wy_boot *boot) {
         worker->ended = true;
         worker->ended_kind = boot->kind;
         worker->ended_value = boot->value;
+        worker->disk_full = (boot->flags & WY_BOOT_DISK_FULL) != 0;
         return;
     default:
         broke(worker);

@@ -199,6 +199,9 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
         }
     }
     weigh(groups);
+    const int cpu = WY_CONTROLLER_CPU; /* a kernel can be built without quotas */
+    groups->cpu_caps = groups->base_fd[cpu] >= 0 &&
+                       faccessat(groups->base_fd[cpu], groups->unified[cpu] ? "cpu.max" : "cpu.cfs_quota_us", F_OK, 0) == 0;
     return WY_OK;
 }
 

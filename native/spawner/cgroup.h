@@ -21,7 +21,9 @@ typedef enum wy_controller {
 typedef struct wy_limits {
     uint64_t memory_bytes;
     uint32_t pids;
-    uint32_t nice_class; /* as in wy_msg_worker_start */
+    uint32_t nice_class; /* as in wy_msg_worker_start, like all of these */
+    uint64_t reserve_bytes;
+    uint32_t cpu_milli, cpu_weight;
 } wy_limits;
 
 typedef struct wy_group {
@@ -40,6 +42,7 @@ typedef struct wy_cgroups {
     char parent[64];
     wy_group *free;
     uint32_t next_number;
+    bool cpu_caps; /* the kernel has quotas of CPU time */
     char note[248]; /* what is missing and what that costs; "" if nothing is */
 } wy_cgroups;
 

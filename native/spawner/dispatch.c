@@ -18,6 +18,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
             features |= by_controller[i] | (s->groups.unified[i] ? WY_FEATURE_CGROUP_V2 : WY_FEATURE_CGROUP_V1);
         }
     }
+    features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     *landlock_abi = abi > 0 ? (uint32_t)abi : 0;
     if (abi > 0) {
@@ -44,6 +45,12 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
         const wy_profile *profile = &s->policy.profiles[i];
         memcpy(profiles[i].name, profile->name, sizeof profiles[i].name);
         profiles[i].flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
+        profiles[i].pids = profile->pids;
+        profiles[i].memory_bytes = profile->memory_bytes;
+        profiles[i].disk_bytes = profile->files ? profile->disk_bytes : 0;
+        profiles[i].tmpfs_bytes = profile->files ? profile->tmpfs_bytes : 0;
+        profiles[i].cpu_milli = profile->cpu_milli;
+        profiles[i].cpu_weight = profile->cpu_weight;
     }
     wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, profiles,
                    s->policy.profile_count * sizeof profiles[0]);

@@ -33,14 +33,29 @@ static bool is_lost(const wy_worker_slot *worker, bool image_ends, int code, int
     return !worker->ended && (started ? killed : image_ends);
 }
 
+/* The call by its name, which is what a person looks up; the number travels beside it. */
+static void set_violation(const wy_worker_slot *worker, wy_msg_worker_exited *out) {
+    char text[sizeof out->text];
+    const char *name = worker->violation_foreign ? NULL : wy_syscall_name(worker->violation);
+    if (name != NULL) {
+        snprintf(text, sizeof text, "%s", name);
+    } else if (worker->violation < 0) {
+        snprintf(text, sizeof text, "a system call whose notification the task's own code took away");
+    } else if (worker->violation_foreign) {
+        snprintf(text, sizeof text, "system call %d by another architecture's entry (int 0x80)", worker->violation);
+    } else {
+        snprintf(text, sizeof text, "system call %d, which has no name here", worker->violation);
+    }
+    set(out, WY_EXIT_VIOLATION, worker->violation_foreign ? -1 : worker->violation, text);
+}
+
 /* In this order: what the filter proved; what the kernel did for memory; what the daemon asked for; what took it away; what
  * kept it from starting; what it did itself. */
 static void decide(const wy_worker_slot *worker, bool image_ends, bool oom, int code, int status,
                    wy_msg_worker_exited *out) {
     bool started = worker->state == WY_WORKER_RUNNING;
     if (worker->violated) {
-        const char *name = wy_syscall_name(worker->violation);
-        set(out, WY_EXIT_VIOLATION, worker->violation, name != NULL ? name : "a system call without a name");
+        set_violation(worker, out);
         return;
     }
     set_own_end(worker, code, status, out);
@@ -64,6 +79,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
     memset(&exited, 0, sizeof exited);
     exited.worker_id = worker->start.worker_id;
     exited.cpu_microseconds = cpu_microseconds;
+    exited.flags = worker->disk_full ? WY_EXIT_DISK_FULL : 0;
     if (worker->group != NULL) {
         wy_group_read(worker->group, &exited.peak_memory_bytes, &oom_kills);
     }

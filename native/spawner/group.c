@@ -48,16 +48,53 @@ static int write_memory(const wy_cgroups *groups, const wy_group *group, uint64_
     return result;
 }
 
-/* By class: normal, batch, idle, urgent. */
-static void write_weight(const wy_cgroups *groups, const wy_group *group, uint32_t nice_class) {
+/* What reclaim leaves to it while there is other memory: it slows nobody down and kills nobody. memory.high is left alone: a
+ * task that is slowed to a standstill at its limit would only end later, without the cause. */
+static int write_reserve(const wy_cgroups *groups, const wy_group *group, uint64_t bytes) {
+    int c = WY_CONTROLLER_MEMORY;
+    if (groups->unified[c]) {
+        return put_number(groups, c, group, "memory.low", bytes);
+    }
+    return bytes == 0 ? put(groups, c, group, "memory.soft_limit_in_bytes", "-1")
+                      : put_number(groups, c, group, "memory.soft_limit_in_bytes", bytes);
+}
+
+/* By class (normal, batch, idle, urgent), scaled. */
+static void write_weight(const wy_cgroups *groups, const wy_group *group, const wy_limits *limits) {
     static const uint32_t shares[] = {1024, 256, 2, 8192}, weights[] = {100, 25, 1, 800};
     int c = WY_CONTROLLER_CPU;
     /* A group of idle weight 3 still preempts nobody: cpu.idle makes it what SCHED_IDLE is for a task. */
-    put(groups, c, group, "cpu.idle", nice_class == 2 ? "1" : "0");
-    if (nice_class != 2) {
-        put_number(groups, c, group, groups->unified[c] ? "cpu.weight" : "cpu.shares",
-                   groups->unified[c] ? weights[nice_class] : shares[nice_class]);
+    put(groups, c, group, "cpu.idle", limits->nice_class == 2 ? "1" : "0");
+    if (limits->nice_class != 2) {
+        uint64_t scaled = (uint64_t)(groups->unified[c] ? weights : shares)[limits->nice_class] * limits->cpu_weight / 100;
+        uint64_t least = groups->unified[c] ? 1 : 2; /* the kernel's own bounds; none of these reaches the highest */
+        put_number(groups, c, group, groups->unified[c] ? "cpu.weight" : "cpu.shares", scaled > least ? scaled : least);
     }
+}
+
+/* So much CPU time in each tenth of a second, summed over all processors. */
+static int write_cap(const wy_cgroups *groups, const wy_group *group, uint32_t milli) {
+    char text[40];
+    int c = WY_CONTROLLER_CPU;
+    if (groups->unified[c]) {
+        if (milli == 0) {
+            return put(groups, c, group, "cpu.max", "max 100000");
+        }
+        snprintf(text, sizeof text, "%llu 100000", (unsigned long long)milli * 100);
+        return put(groups, c, group, "cpu.max", text);
+    }
+    return milli == 0 ? put(groups, c, group, "cpu.cfs_quota_us", "-1")
+                      : put_number(groups, c, group, "cpu.cfs_quota_us", (uint64_t)milli * 100);
+}
+
+static wy_status write_cpu(wy_cgroups *groups, const wy_group *group, const wy_limits *limits, bool fresh, wy_error *error) {
+    if (fresh || limits->nice_class != group->limits.nice_class || limits->cpu_weight != group->limits.cpu_weight) {
+        write_weight(groups, group, limits);
+    }
+    bool change = fresh ? limits->cpu_milli != 0 : limits->cpu_milli != group->limits.cpu_milli;
+    return change && write_cap(groups, group, limits->cpu_milli) != 0
+               ? wy_fail(error, WY_SYSTEM, errno, "cgroup", "the cap of CPU time cannot be set")
+               : WY_OK;
 }
 
 static wy_status write_limits(wy_cgroups *groups, wy_group *group, const wy_limits *limits, bool fresh, wy_error *error) {
@@ -69,8 +106,15 @@ static wy_status write_limits(wy_cgroups *groups, wy_group *group, const wy_limi
         put_number(groups, WY_CONTROLLER_PIDS, group, "pids.max", limits->pids) != 0) {
         return wy_fail(error, WY_SYSTEM, errno, "cgroup", "the limit of processes cannot be set");
     }
-    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0 && (fresh || limits->nice_class != group->limits.nice_class)) {
-        write_weight(groups, group, limits->nice_class);
+    bool reserve = fresh ? limits->reserve_bytes != 0 : limits->reserve_bytes != group->limits.reserve_bytes;
+    if (groups->base_fd[WY_CONTROLLER_MEMORY] >= 0 && reserve && write_reserve(groups, group, limits->reserve_bytes) != 0) {
+        return wy_fail(error, WY_SYSTEM, errno, "cgroup", "the reserved memory cannot be set");
+    }
+    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0) {
+        wy_status status = write_cpu(groups, group, limits, fresh, error);
+        if (status != WY_OK) {
+            return status;
+        }
     }
     group->limits = *limits;
     return WY_OK;

@@ -76,6 +76,7 @@ static wy_status watch_image(wy_spawner *s, wy_image_slot *image) {
 /* Holder and zygote stand in a group before the zygote may load anything foreign. */
 static wy_status confine(wy_spawner *s, wy_image_slot *image, wy_error *error) {
     wy_limits limits = {.memory_bytes = image->profile->memory_bytes,
+                        .cpu_weight = 100,
                         .pids = image->profile->pids + ZYGOTE_SPARE_PIDS,
                         .nice_class = 0};
     wy_status status = wy_group_acquire(&s->groups, &limits, &image->group, error);

@@ -3,6 +3,7 @@
 #include "sandbox/profile.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -15,6 +16,12 @@
 #include "channel/layout.h"
 #include "spawner/descriptor.h"
 #include "spawner/state.h"
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#else
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
 
 wy_status wy_listener_take(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
     int fd = (int)syscall(SYS_pidfd_getfd, worker->pidfd, WY_WORKER_FD_SECCOMP_LISTENER, 0);
@@ -74,6 +81,7 @@ void wy_listener_readable(wy_spawner *s, wy_worker_slot *worker) {
     }
     worker->violated = true;
     worker->violation = notification.data.nr;
+    worker->violation_foreign = notification.data.arch != NATIVE_ARCH;
     wy_worker_kill(worker);
     wy_unwatch_close(s, &worker->listener_fd);
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "sandbox/profile.h"
 #include "spawner/descriptor.h"
 
 typedef struct shape {
@@ -77,6 +78,10 @@ static wy_status check_worker_start(const wy_msg_worker_start *m, int command, c
     }
     if (m->nice_class > 3) {
         return wy_fail(error, WY_INVALID, 0, where, "nice class %u is unknown", m->nice_class);
+    }
+    if (m->cpu_milli != 0 && (m->cpu_milli < WY_LEAST_CPU_MILLI || m->cpu_milli > WY_MOST_CPU_MILLI)) {
+        return wy_fail(error, WY_INVALID, 0, where, "cpu_milli %u is not 0 or %u to %u", m->cpu_milli, WY_LEAST_CPU_MILLI,
+                       WY_MOST_CPU_MILLI);
     }
     if (!command) {
         wy_status status = wy_check_channel_memory(d->fds[0], "D", error);

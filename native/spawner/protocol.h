@@ -64,6 +64,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_SECCOMP_NOTIFY 0x40u
 #define WY_FEATURE_CPU_GROUP 0x80u
 #define WY_FEATURE_PYTHON 0x100u /* wayang_python.so is installed */
+#define WY_FEATURE_CPU_CAP 0x200u /* cpu.max or cpu.cfs_quota_us can be set */
 
 typedef struct wy_msg_welcome {
     uint32_t abi;
@@ -79,8 +80,13 @@ typedef struct wy_msg_welcome {
 
 typedef struct wy_msg_profile {
     char name[WY_NAME_BYTES];
-    uint32_t flags; /* WY_PROFILE_* */
-    uint32_t reserved;
+    uint32_t flags;        /* WY_PROFILE_* */
+    uint32_t pids;         /* from here on: the most that a worker of it may be given */
+    uint64_t memory_bytes;
+    uint64_t disk_bytes;   /* of writable space */
+    uint32_t cpu_milli;    /* thousandths of a processor; 0: no cap */
+    uint32_t cpu_weight;   /* per cent of its class's weight */
+    uint64_t tmpfs_bytes;  /* of writable space, where a message asks for none */
 } wy_msg_profile;
 
 typedef enum wy_image_kind {
@@ -111,9 +117,13 @@ typedef struct wy_msg_worker_start {
     uint64_t worker_id;
     uint64_t image_id;
     uint64_t memory_bytes; /* 0 = the profile's limit; never above it */
-    uint64_t tmpfs_bytes;  /* size of /tmp; 0 = the profile's; never above it */
+    uint64_t tmpfs_bytes;  /* size of /tmp, which lies in its memory: never above memory_bytes or the profile's disk; 0 =
+                              the profile's tmpfs, or its memory where that is less */
     uint32_t pids;         /* processes and threads; 0 = the profile's; never above it */
     uint32_t nice_class;   /* CPU weight: 0 normal, 1 batch, 2 idle, 3 urgent */
+    uint64_t reserve_bytes; /* memory that reclaim leaves to it while there is other; 0 = none; never above memory_bytes */
+    uint32_t cpu_milli;     /* a hard cap in thousandths of a processor; 0 = the profile's, or none; never above it */
+    uint32_t cpu_weight;    /* per cent of its class's weight; 0 = 100; never above the profile's */
 } wy_msg_worker_start;
 
 typedef struct wy_msg_worker_signal {
@@ -132,12 +142,15 @@ typedef enum wy_exit_kind {
     WY_EXIT_CODE = 1,      /* value = exit code */
     WY_EXIT_SIGNAL = 2,    /* value = signal number */
     WY_EXIT_OOM = 3,       /* the memory group's limit was hit and the kernel killed */
-    WY_EXIT_VIOLATION = 4, /* value = number of the syscall that the profile lists as dangerous */
+    WY_EXIT_VIOLATION = 4, /* value = number of the syscall that the profile lists as dangerous, -1 where it
+                              is none of this architecture's or unknown; text = its name */
     WY_EXIT_NOT_STARTED = 5, /* value = errno; `text` names the sandbox step */
     WY_EXIT_KILLED = 6, /* killed at the daemon's own request (SIGKILL by WORKER_SIGNAL or IMAGE_CLOSE) */
     WY_EXIT_LOST = 7    /* it vanished with its image, or by a SIGKILL from outside (a worker is pid 1 of its namespace: nothing
                            in it can do that). Without WORKER_STARTED before it, nothing of it ever ran. */
 } wy_exit_kind;
+
+#define WY_EXIT_DISK_FULL 0x1u /* its writable space was full when the command ended, as its init saw it */
 
 typedef struct wy_msg_worker_exited {
     uint64_t worker_id;
@@ -145,6 +158,8 @@ typedef struct wy_msg_worker_exited {
     int32_t value;
     uint64_t peak_memory_bytes; /* 0 when there is no memory group */
     uint64_t cpu_microseconds;  /* user + system of the worker and its reaped children */
+    uint32_t flags;             /* WY_EXIT_* */
+    uint32_t reserved;
     char text[128];
 } wy_msg_worker_exited;
 
@@ -163,10 +178,10 @@ typedef struct wy_msg_failure {
 
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
-_Static_assert(sizeof(wy_msg_profile) == 72, "protocol");
+_Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
-_Static_assert(sizeof(wy_msg_worker_start) == 40, "protocol");
-_Static_assert(sizeof(wy_msg_worker_exited) == 160, "protocol");
+_Static_assert(sizeof(wy_msg_worker_start) == 56, "protocol");
+_Static_assert(sizeof(wy_msg_worker_exited) == 168, "protocol");
 _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
 
 #endif

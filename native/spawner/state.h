@@ -63,11 +63,13 @@ typedef struct wy_worker_slot {
     bool ready;      /* WY_BOOT_READY came */
     bool kill_asked; /* by the daemon */
     bool violated;
-    int32_t violation; /* number of the system call */
+    int32_t violation; /* number of the system call; -1: unknown, its notification was stolen */
+    bool violation_foreign; /* a number of another architecture's table */
     bool failed;       /* `failure` says why it never started */
     bool ended;        /* WY_BOOT_ENDED came: `ended_kind`, `ended_value` */
     uint32_t ended_kind;
     int32_t ended_value;
+    bool disk_full;    /* said with it */
     wy_msg_worker_start start;
     pid_t pid; /* host pid; 0 before ZY_FORKED. Ours alone to reap, so it cannot be reused under us */
     int pidfd, boot_fd, listener_fd;

@@ -24,17 +24,35 @@ uint32_t wy_worker_index(const wy_spawner *s, const wy_worker_slot *worker) {
     return (uint32_t)(worker - s->workers);
 }
 
+static wy_status check_cpu(const wy_spawner *s, const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
+    if ((profile->cpu_milli != 0 && m->cpu_milli > profile->cpu_milli) || m->cpu_weight > profile->cpu_weight) {
+        return wy_fail(error, WY_TOO_BIG, 0, "limits", "profile \"%s\" allows %u thousandths of a processor (0: all) and %u %% of weight",
+                       profile->name, profile->cpu_milli, profile->cpu_weight);
+    }
+    m->cpu_milli = m->cpu_milli != 0 ? m->cpu_milli : profile->cpu_milli;
+    m->cpu_weight = m->cpu_weight != 0 ? m->cpu_weight : 100;
+    return m->cpu_milli == 0 || s->groups.cpu_caps
+               ? WY_OK
+               : wy_fail(error, WY_UNSUPPORTED, 0, "limits", "this host gives no cap of CPU time (no cpu group, or no quotas in it)");
+}
+
 /* What the message may ask of the profile: 0 means its limit, and no message raises one. */
-static wy_status check_limits(const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
-    if (m->memory_bytes > profile->memory_bytes || m->tmpfs_bytes > profile->tmpfs_bytes || m->pids > profile->pids) {
+static wy_status check_limits(const wy_spawner *s, const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
+    if (m->memory_bytes > profile->memory_bytes || m->tmpfs_bytes > profile->disk_bytes || m->pids > profile->pids) {
         return wy_fail(error, WY_TOO_BIG, 0, "limits",
                        "profile \"%s\" allows %llu bytes of memory, %llu of /tmp and %u processes", profile->name,
-                       (unsigned long long)profile->memory_bytes, (unsigned long long)profile->tmpfs_bytes, profile->pids);
+                       (unsigned long long)profile->memory_bytes, (unsigned long long)profile->disk_bytes, profile->pids);
     }
     m->memory_bytes = m->memory_bytes != 0 ? m->memory_bytes : profile->memory_bytes;
-    m->tmpfs_bytes = m->tmpfs_bytes != 0 ? m->tmpfs_bytes : profile->tmpfs_bytes;
+    if (m->tmpfs_bytes > m->memory_bytes || m->reserve_bytes > m->memory_bytes) {
+        return wy_fail(error, WY_TOO_BIG, 0, "limits", "%s is more than its %llu bytes of memory",
+                       m->tmpfs_bytes > m->memory_bytes ? "/tmp, which lies in memory," : "what is reserved",
+                       (unsigned long long)m->memory_bytes);
+    }
+    uint64_t tmpfs = profile->tmpfs_bytes < m->memory_bytes ? profile->tmpfs_bytes : m->memory_bytes;
+    m->tmpfs_bytes = m->tmpfs_bytes != 0 ? m->tmpfs_bytes : tmpfs;
     m->pids = m->pids != 0 ? m->pids : profile->pids;
-    return WY_OK;
+    return check_cpu(s, profile, m, error);
 }
 
 static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command, wy_image_slot **out, wy_error *error) {
@@ -51,7 +69,7 @@ static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command
         return wy_fail(error, WY_INVALID, 0, "start", "the image is of another kind");
     }
     *out = image;
-    return check_limits(image->profile, m, error);
+    return check_limits(s, image->profile, m, error);
 }
 
 void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, bool command, int *fds,
@@ -130,7 +148,10 @@ static wy_status limit_memory(pid_t pid, uint64_t bytes, wy_error *error) {
 static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
     wy_limits limits = {.memory_bytes = worker->start.memory_bytes,
                         .pids = worker->start.pids + (worker->command ? 1u : 0u), /* init is not the task's */
-                        .nice_class = worker->start.nice_class};
+                        .nice_class = worker->start.nice_class,
+                        .reserve_bytes = worker->start.reserve_bytes,
+                        .cpu_milli = worker->start.cpu_milli,
+                        .cpu_weight = worker->start.cpu_weight};
     wy_status status = wy_group_acquire(&s->groups, &limits, &worker->group, error);
     if (status == WY_OK && worker->group != NULL) {
         status = wy_group_attach(worker->group, worker->pid, error);

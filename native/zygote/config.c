@@ -44,7 +44,7 @@ wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, 
         .open_files = profile->open_files,
         .filter_count = profile->filter.len,
         .zygote_filter_count = profile->zygote_filter.len,
-        .tmpfs_bytes = profile->tmpfs_bytes,
+        .tmpfs_bytes = profile->disk_bytes, /* the most: each worker is told its own */
         .file_bytes = profile->file_bytes,
     };
     int fd = memfd_create("wayang-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);

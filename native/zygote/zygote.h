@@ -70,7 +70,7 @@ typedef enum wy_boot_message {
     /* worker -> spawner */
     WY_BOOT_READY = 1,  /* sandbox complete; the seccomp listener stands at fd 4 of the worker */
     WY_BOOT_FAILED = 2, /* `error` says the step */
-    WY_BOOT_ENDED = 3,  /* command workers: `kind` 1 exit code / 2 signal, `value` */
+    WY_BOOT_ENDED = 3,  /* command workers: `kind` 1 exit code / 2 signal, `value`, `flags` */
     /* spawner -> worker */
     WY_BOOT_GO = 16,    /* attached to the group: a call worker closes 4 and 5 and serves; init runs the command */
     WY_BOOT_SIGNAL = 17 /* command workers: send `value` to the command's process group */
@@ -80,9 +80,11 @@ typedef struct wy_boot {
     uint32_t type;
     uint32_t kind;
     int32_t value;
-    uint32_t reserved;
+    uint32_t flags; /* WY_BOOT_DISK_FULL */
     wy_error error;
 } wy_boot;
+
+#define WY_BOOT_DISK_FULL 0x1u /* no block or no inode was left in /tmp when the command ended */
 
 /* Exit code of a call worker that called abort(): it is pid 1 of its namespace, which the kernel shields from signals that
  * it sends to itself, so SIGABRT cannot end it. The spawner reports it as WY_EXIT_SIGNAL, SIGABRT. (Faults, as SIGSEGV,

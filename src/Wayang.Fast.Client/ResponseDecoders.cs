@@ -93,6 +93,8 @@ internal static class ResponseDecoders
             fields.Number("output_bytes"), fields.Number("stdout_bytes"), fields.Number("stderr_bytes"))
         {
             LogBytes = fields.Number("log_bytes"),
+            Limits = fields.Map("limits") is { } limits ? TaskLimits.Of(limits.Numbers()) : null,
+            LimitsNotEnforced = fields.Map("limits")?.Texts("not_enforced") ?? [],
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,

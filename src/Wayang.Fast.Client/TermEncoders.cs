@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Client;
 
@@ -7,15 +8,25 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec)
-    {
-        _ = spec;
-        return 0;
-    }
+    public static int Count(TaskSpec spec) => spec.Limits is not null ? 1 : 0;
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
-        _ = spec;
-        _ = writer;
+        if (spec.Limits is { } limits)
+        {
+            WriteLimits(ref writer, limits);
+        }
+    }
+
+    private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)
+    {
+        var asked = limits.Asked().ToList();
+        writer.WriteString("limits"u8);
+        writer.WriteMapHeader(asked.Count);
+        foreach (var (name, value) in asked)
+        {
+            writer.WriteString(name);
+            writer.WriteInt64(value);
+        }
     }
 }

@@ -20,6 +20,9 @@ internal sealed class NodeReport(
     /// <summary>Of the spawner that answered last; empty before the first did.</summary>
     public IReadOnlyList<ProfileDescription> Profiles => supervisor.Welcome?.Profiles ?? [];
 
+    /// <summary>Of the spawner that answered last; null before the first did.</summary>
+    public Welcome? Welcome => supervisor.Welcome;
+
     public NodeDescription Describe()
     {
         var welcome = supervisor.Welcome;
@@ -45,6 +48,9 @@ internal sealed class NodeReport(
                 ["max_workers_per_pool"] = options.MaxWorkersPerPool,
                 ["max_concurrent_tasks"] = options.MaxConcurrentTasks,
                 ["worker_memory_bytes"] = options.WorkerMemoryBytes,
+                ["worker_disk_bytes"] = options.WorkerDiskBytes,
+                ["worker_reserved_bytes"] = options.WorkerReservedBytes,
+                ["worker_cpu_weight"] = options.WorkerCpuWeight,
                 ["max_queued_tasks"] = options.MaxQueuedTasks,
                 ["max_queued_bytes"] = options.MaxQueuedBytes,
                 ["max_payload_bytes"] = options.MaxPayloadBytes,

@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Execution.Limits;
 
 namespace Wayang.Fast.Execution;
 
@@ -21,6 +22,18 @@ public sealed record RuntimeOptions
 
     /// <summary>What each profile of the policy allows a worker; the spawner refuses more.</summary>
     public IReadOnlyDictionary<string, long> ProfileMemoryBytes { get; init; } = ReadOnlyDictionary<string, long>.Empty;
+
+    /// <summary>Writable space of one worker or command; 0: its profile's. Lowered to the profile's and to its memory.</summary>
+    public long WorkerDiskBytes { get; init; }
+
+    /// <summary>Memory that is left to one worker or command while the host can take other; 0: none is.</summary>
+    public long WorkerReservedBytes { get; init; }
+
+    /// <summary>The share of one worker or command beside others, in per cent of what its class gives; 0: 100.</summary>
+    public int WorkerCpuWeight { get; init; }
+
+    /// <summary>What becomes of a task that asks for a limit which this host cannot enforce.</summary>
+    public UnenforcedLimits UnenforcedLimits { get; init; }
 
     /// <summary>Idle workers that a pool in use keeps ready beyond the busy ones.</summary>
     public int SpareWorkers { get; init; } = 1;

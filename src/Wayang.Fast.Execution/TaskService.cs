@@ -17,7 +17,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
-internal sealed class TaskService(
+internal sealed partial class TaskService(
     LiveOptions options,
     TenantDirectory tenants,
     TaskTable table,
@@ -74,7 +74,7 @@ internal sealed class TaskService(
                 return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
-            target = new PoolTarget(GetOrAddPool(images.Command(profile), request), 0, string.Empty);
+            target = new PoolTarget(GetOrAddPool(images.Command(profile), Key(images.Command(profile), request))!, 0, string.Empty);
             return null;
         }
 
@@ -112,6 +112,13 @@ internal sealed class TaskService(
         {
             quota?.Release(submission.Data.Length);
             return full;
+        }
+
+        if (submission.Terms?.Limits is { } limits && ApplyLimits(limits, ref target) is { } unfit)
+        {
+            admission.Release(submission.Data.Length);
+            quota?.Release(submission.Data.Length);
+            return unfit;
         }
 
         if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
@@ -205,6 +212,11 @@ internal sealed class TaskService(
     public OperationError? Get(TaskId id, int tenant, out TaskSnapshot? snapshot)
     {
         snapshot = lifecycle.Snapshot(id, tenant, Names);
+        if (snapshot?.Limits is { } limits)
+        {
+            snapshot = snapshot with { LimitsNotEnforced = Unenforced(limits) };
+        }
+
         return snapshot is null ? Unknown(id) : null;
     }
 
@@ -301,7 +313,7 @@ internal sealed class TaskService(
             return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; {Hint(function, image.Functions)}", "function");
         }
 
-        target = new PoolTarget(GetOrAddPool(image, request), (ushort)index, function, images.Bindings, version);
+        target = new PoolTarget(GetOrAddPool(image, Key(image, request))!, (ushort)index, function, images.Bindings, version);
         return null;
     }
 
@@ -313,14 +325,21 @@ internal sealed class TaskService(
         return nearest is null ? $"it has {all}" : $"did you mean {nearest}? It has {all}";
     }
 
-    private WorkerPool GetOrAddPool(Image image, in TargetRequest request)
+    private static PoolKey Key(Image image, in TargetRequest request) => new(image.Hash, image.Profile, request.Tenant, request.Reuse);
+
+    /// <summary>Null: there are too many pools with limits already.</summary>
+    private WorkerPool? GetOrAddPool(Image image, in PoolKey key)
     {
-        var key = new PoolKey(image.Hash, image.Profile, request.Tenant, request.Reuse);
         lock (_poolsLock)
         {
             if (!_pools.TryGetValue(key, out var pool) || pool.Closed || pool.Image != image)
             {
-                pool = new WorkerPool(key, tenants.Of(request.Tenant), image, _nextPool++, options.Current.MaxWorkersPerPool);
+                if (pool is null && !HasPlaceFor(key))
+                {
+                    return null;
+                }
+
+                pool = new WorkerPool(key, tenants.Of(key.Tenant), image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);

@@ -9,8 +9,10 @@ namespace Wayang.Fast.Execution.Tests;
 /// <summary>Which profiles tasks can choose is what the spawner's policy says.</summary>
 public sealed class ProfileTests
 {
+    private static readonly ProfileLimits s_any = new(1 << 30, 0, 0, 16, 0, 100);
+
     private static readonly ProfileDescription[] Policy =
-        PolicyProfiles.Describe([("standard", true, false), ("alpine", true, true), ("compute", false, false)]);
+        PolicyProfiles.Describe([new ToldProfile("standard", true, false, s_any), new ToldProfile("alpine", true, true, s_any), new ToldProfile("compute", false, false, s_any)]);
 
     [Fact]
     [Trait("Promise", "IM1")]

@@ -49,6 +49,8 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FEATURE_CGROUP_V1", (long)SpawnerFeatures.CgroupV1)]
     [InlineData("WY_FEATURE_CGROUP_V2", (long)SpawnerFeatures.CgroupV2)]
     [InlineData("WY_FEATURE_CPU_GROUP", (long)SpawnerFeatures.CpuGroup)]
+    [InlineData("WY_FEATURE_CPU_CAP", (long)SpawnerFeatures.CpuCap)]
+    [InlineData("WY_EXIT_DISK_FULL", ProtocolLayout.ExitDiskFull)]
     [InlineData("WY_PROFILE_FILES", (long)SpawnerProfileTraits.Files)]
     [InlineData("WY_PROFILE_OWN_ROOT", (long)SpawnerProfileTraits.OwnRoot)]
     public void Constants_agree(string name, long value)

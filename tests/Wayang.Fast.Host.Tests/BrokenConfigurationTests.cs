@@ -52,7 +52,7 @@ public sealed class BrokenConfigurationTests : IDisposable
         "1:1:53: 'runtime.agents.plugin_loader.sandbox_enabled': must be true: nothing runs without its sandbox")]
     [InlineData(
         "runtime: {agents: {resource_allocator: {cpu_shares: -1}}}\n",
-        "1:1:53: 'runtime.agents.resource_allocator.cpu_shares': must be a number from 0.01 to 1024, not '-1'")]
+        "1:1:53: 'runtime.agents.resource_allocator.cpu_shares': must be a number from 0.01 to 10, not '-1'")]
     [InlineData("workers:\n\tspares: 1\n\tconcurrency: 2\n",
         "1:2:1: a tab in the indentation; YAML takes spaces only", "1:3:1: a tab in the indentation; YAML takes spaces only")]
     [InlineData("http_port: &port 1\n", "1:1:12: anchors are not read here: leave out &port and write the value where it is used")]

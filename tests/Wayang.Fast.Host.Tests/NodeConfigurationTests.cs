@@ -40,11 +40,11 @@ public sealed class NodeConfigurationTests
         var configuration = Of(Sample).OrThrow();
 
         Assert.Equal(
-            new RuntimeOptions { MaxConcurrentTasks = 50, DefaultTimeoutMs = 3_600_000, WorkerMemoryBytes = 1L << 30 },
+            new RuntimeOptions { MaxConcurrentTasks = 50, DefaultTimeoutMs = 3_600_000, WorkerMemoryBytes = 1L << 30, WorkerCpuWeight = 50, WorkerReservedBytes = 512L << 20, WorkerDiskBytes = 10L << 30 },
             configuration.Settings.Runtime);
         Assert.Equal(
             [
-                "cpu_shares", "memory_reservation_mb", "disk_quota_gb", "scan_interval_seconds", "trusted_sources_only", "gpu_acceleration",
+                "scan_interval_seconds", "trusted_sources_only", "gpu_acceleration",
                 "batch_size", "model_cache_size_gb",
             ],
             configuration.Notices.Select(static n => n.Key.Split('.')[^1]));

@@ -35,6 +35,9 @@ public sealed record TaskSpec
 
     public WorkerReuse Reuse { get; init; }
 
+    /// <summary>Null: as the node is configured.</summary>
+    public TaskLimits? Limits { get; init; }
+
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
 
@@ -91,6 +94,12 @@ public sealed record TaskInfo(
     long StderrBytes)
 {
     public long LogBytes { get; init; }
+
+    /// <summary>What it asked for; null: nothing.</summary>
+    public TaskLimits? Limits { get; init; }
+
+    /// <summary>Names of limits that its node's host does not enforce.</summary>
+    public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }

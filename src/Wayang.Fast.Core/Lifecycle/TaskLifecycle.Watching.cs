@@ -160,6 +160,7 @@ public sealed partial class TaskLifecycle
         {
             Progress = record.Progress,
             LogBytes = record.LogBytes,
+            Limits = record.Terms?.Limits,
         };
     }
 

@@ -194,6 +194,12 @@ public sealed record TaskSnapshot(
     int StdoutBytes,
     int StderrBytes)
 {
+    /// <summary>What it asked for; null: nothing.</summary>
+    public TaskLimits? Limits { get; init; }
+
+    /// <summary>Names of those that this host does not enforce.</summary>
+    public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
+
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
     public int LogBytes { get; init; }
@@ -238,7 +244,18 @@ public sealed record NodeDescription(
 /// <param name="HasFiles">False: an empty root.</param>
 /// <param name="HasOwnRoot">The root is a directory that the operator gave, not parts of the host's.</param>
 /// <param name="Kinds">The kinds of task that can run under it: "call", "exec".</param>
-public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnRoot, IReadOnlyList<string> Kinds);
+public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnRoot, IReadOnlyList<string> Kinds)
+{
+    /// <summary>Null: not told.</summary>
+    public ProfileLimits? Most { get; init; }
+}
+
+/// <summary>The most that a profile allows one task.</summary>
+/// <param name="CpuMilli">0: no cap.</param>
+/// <param name="CpuWeight">Per cent of the class's weight.</param>
+/// <param name="DiskBytes">0: its tasks have no files.</param>
+/// <param name="UsualDiskBytes">Writable space of a task that asks for none.</param>
+public sealed record ProfileLimits(long MemoryBytes, long DiskBytes, long UsualDiskBytes, int Pids, int CpuMilli, int CpuWeight);
 
 /// <summary>Counters since the start and gauges of now. Latency quantiles in microseconds.</summary>
 public sealed record NodeStatistics(IReadOnlyDictionary<string, long> Values);

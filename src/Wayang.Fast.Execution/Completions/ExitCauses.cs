@@ -17,6 +17,11 @@ internal static class ExitCauses
             return (TaskState.Failed, new TaskCause(CauseType.SandboxViolation, 0, $"channel: {violation}"));
         }
 
+        if (exit is { DiskFull: true, Kind: ExitKind.Code, Value: not 0 } or { DiskFull: true, Kind: ExitKind.Signal, Text.Length: 0 })
+        {
+            return (TaskState.Failed, new TaskCause(CauseType.DiskQuota, exit.Value, FullDisk(exit)));
+        }
+
         return exit.Kind switch
         {
             ExitKind.Code => (exit.Value == 0 ? TaskState.Succeeded : TaskState.Failed, new TaskCause(CauseType.Exit, exit.Value)),
@@ -44,6 +49,10 @@ internal static class ExitCauses
             ? (TaskState.Failed, new TaskCause(CauseType.Exit, exit.Value, "the function ended its process instead of returning"))
             : end;
     }
+
+    /// <summary>How it was decided is said with it: a command may fail for other reasons while its space happens to be full.</summary>
+    private static string FullDisk(in WorkerExit exit) =>
+        $"its writable space (/tmp) was full when it ended with {(exit.Kind == ExitKind.Code ? "exit code" : "signal")} {exit.Value}; more can be asked for with limits.disk_bytes";
 
     public static TaskCause Lost(string why) => new(CauseType.WorkerLost, 0, why);
 }

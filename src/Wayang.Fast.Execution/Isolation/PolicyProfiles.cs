@@ -39,11 +39,17 @@ internal static class PolicyProfiles
     }
 
     /// <summary>Sorted by name, as they are shown.</summary>
-    public static ProfileDescription[] Describe(IEnumerable<(string Name, bool HasFiles, bool HasOwnRoot)> told) =>
+    public static ProfileDescription[] Describe(IEnumerable<ToldProfile> told) =>
     [
         .. told.OrderBy(static p => p.Name, StringComparer.Ordinal).Select(static p => new ProfileDescription(
-            p.Name, p.HasFiles, p.HasOwnRoot, p.HasFiles ? [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)] : [WireNames.Text(TaskKind.Call)])),
+            p.Name, p.HasFiles, p.HasOwnRoot, p.HasFiles ? [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)] : [WireNames.Text(TaskKind.Call)])
+            {
+                Most = p.Most,
+            }),
     ];
 
     private static string Join(IEnumerable<ProfileDescription> profiles) => string.Join(", ", profiles.Select(static p => p.Name));
 }
+
+/// <summary>A profile as WELCOME says it.</summary>
+internal readonly record struct ToldProfile(string Name, bool HasFiles, bool HasOwnRoot, ProfileLimits Most);

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Isolation;
+using Wayang.Fast.Execution.Limits;
 
 namespace Wayang.Fast.Execution.Spawner;
 
@@ -63,6 +64,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>Python images can be opened.</summary>
     Python = 0x100,
+
+    /// <summary>A hard cap of CPU time can be set.</summary>
+    CpuCap = 0x200,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>
@@ -85,19 +89,22 @@ internal static class ProtocolLayout
     public const int HeaderBytes = 24;
     public const int HelloBytes = 8;
     public const int WelcomeBytes = 264;
-    public const int ProfileBytes = 72;
+    public const int ProfileBytes = 104;
     public const int MaxProfiles = 16;
     public const int ImageOpenBytes = 144;
     public const int ImageRefBytes = 8;
     public const int ImageReadyBytes = 16;
-    public const int WorkerStartBytes = 40;
+    public const int WorkerStartBytes = 56;
     public const int WorkerSignalBytes = 16;
     public const int WorkerStartedBytes = 16;
-    public const int WorkerExitedBytes = 160;
+    public const int WorkerExitedBytes = 168;
     public const int FailureBytes = 528;
 
     /// <summary>The most that may follow a failure in IMAGE_GONE: lines that the image wrote.</summary>
     public const int DetailBytes = 4096;
+
+    /// <summary>In the flags of WORKER_EXITED: the writable space was full when the command ended.</summary>
+    public const uint ExitDiskFull = 0x1;
     public const uint ArgumentsMagic = 0x52415957;
     public const int ArgumentsMaxBytes = 2 * 1024 * 1024;
 }
@@ -129,13 +136,18 @@ internal static class MessageWriter
         return ProtocolLayout.HeaderBytes + ProtocolLayout.ImageRefBytes;
     }
 
-    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors, long memoryBytes = 0)
+    public static int WorkerStart(Span<byte> buffer, MessageType type, ulong worker, ulong image, uint niceClass, int descriptors, in StartLimits limits)
     {
         var body = Begin(buffer, type, ProtocolLayout.WorkerStartBytes, descriptors, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body[8..], image);
-        BinaryPrimitives.WriteInt64LittleEndian(body[16..], memoryBytes);
+        BinaryPrimitives.WriteInt64LittleEndian(body[16..], limits.MemoryBytes);
+        BinaryPrimitives.WriteInt64LittleEndian(body[24..], limits.DiskBytes);
+        BinaryPrimitives.WriteInt32LittleEndian(body[32..], limits.Pids);
         BinaryPrimitives.WriteUInt32LittleEndian(body[36..], niceClass);
+        BinaryPrimitives.WriteInt64LittleEndian(body[40..], limits.ReservedBytes);
+        BinaryPrimitives.WriteInt32LittleEndian(body[48..], limits.CpuMilli);
+        BinaryPrimitives.WriteInt32LittleEndian(body[52..], limits.CpuWeight);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerStartBytes;
     }
 
@@ -177,7 +189,11 @@ internal sealed record Welcome(
     SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note, IReadOnlyList<ProfileDescription> Profiles);
 
 /// <summary>The last word on a worker.</summary>
-internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text);
+internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text)
+{
+    /// <summary>A command ended while its writable space was full.</summary>
+    public bool DiskFull { get; init; }
+}
 
 /// <summary>A failure told by the spawner.</summary>
 /// <param name="Detail">Lines of the image itself; empty when there are none.</param>
@@ -237,20 +253,29 @@ internal static class MessageReader
             return false;
         }
 
-        var told = new (string Name, bool HasFiles, bool HasOwnRoot)[count];
+        var told = new ToldProfile[count];
         for (var i = 0; i < count; i++)
         {
             var profile = tail.Slice(i * ProtocolLayout.ProfileBytes, ProtocolLayout.ProfileBytes);
             var flags = (SpawnerProfileTraits)BinaryPrimitives.ReadUInt32LittleEndian(profile[ProtocolLayout.NameBytes..]);
-            told[i] = (
+            told[i] = new ToldProfile(
                 ReadText(profile[..ProtocolLayout.NameBytes]),
                 flags.HasFlag(SpawnerProfileTraits.Files),
-                flags.HasFlag(SpawnerProfileTraits.OwnRoot));
+                flags.HasFlag(SpawnerProfileTraits.OwnRoot),
+                ReadLimits(profile));
         }
 
         profiles = PolicyProfiles.Describe(told);
         return true;
     }
+
+    private static ProfileLimits ReadLimits(ReadOnlySpan<byte> profile) => new(
+        BinaryPrimitives.ReadInt64LittleEndian(profile[72..]),
+        BinaryPrimitives.ReadInt64LittleEndian(profile[80..]),
+        BinaryPrimitives.ReadInt64LittleEndian(profile[96..]),
+        BinaryPrimitives.ReadInt32LittleEndian(profile[68..]),
+        BinaryPrimitives.ReadInt32LittleEndian(profile[88..]),
+        BinaryPrimitives.ReadInt32LittleEndian(profile[92..]));
 
     public static bool TryReadImageReady(ReadOnlySpan<byte> body, out ulong image, out int zygote, out string[] functions)
     {
@@ -315,7 +340,10 @@ internal static class MessageReader
             BinaryPrimitives.ReadInt32LittleEndian(body[12..]),
             BinaryPrimitives.ReadUInt64LittleEndian(body[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(body[24..]),
-            ReadText(body[32..]));
+            ReadText(body[40..]))
+        {
+            DiskFull = (BinaryPrimitives.ReadUInt32LittleEndian(body[32..]) & ProtocolLayout.ExitDiskFull) != 0,
+        };
         return exit.Kind is >= ExitKind.Code and <= ExitKind.Lost;
     }
 

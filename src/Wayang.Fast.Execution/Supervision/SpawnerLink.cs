@@ -1,4 +1,5 @@
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Interop;
 
@@ -96,12 +97,12 @@ internal sealed class SpawnerLink : IDisposable
     public void SendImageClose(ulong id) => Send(MessageWriter.ImageClose(_buffer, id), []);
 
     /// <returns>False when it was not and will not be sent.</returns>
-    public bool SendWorkerStart(ulong worker, ulong image, uint niceClass, long memoryBytes, ReadOnlySpan<int> channel) =>
-        Send(MessageWriter.WorkerStart(_buffer, MessageType.WorkerStart, worker, image, niceClass, channel.Length, memoryBytes), channel);
+    public bool SendWorkerStart(ulong worker, ulong image, uint niceClass, in StartLimits limits, ReadOnlySpan<int> channel) =>
+        Send(MessageWriter.WorkerStart(_buffer, MessageType.WorkerStart, worker, image, niceClass, channel.Length, limits), channel);
 
     /// <returns>False when it was not and will not be sent.</returns>
-    public bool SendCommandStart(ulong worker, ulong image, uint niceClass, long memoryBytes, ReadOnlySpan<int> files) =>
-        Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length, memoryBytes), files);
+    public bool SendCommandStart(ulong worker, ulong image, uint niceClass, in StartLimits limits, ReadOnlySpan<int> files) =>
+        Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length, limits), files);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
@@ -34,7 +35,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             completion.Watch(worker);
             watched = true;
             var channel = worker.Channel;
-            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, options.Current.WorkerMemory(pool.Key.Profile), [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
+            var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
+            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
                 channel.CloseTransferred();
                 Started++;

@@ -4,8 +4,12 @@ using Wayang.Fast.Execution.Images;
 
 namespace Wayang.Fast.Execution.Workers;
 
-/// <summary>What makes two tasks share a warm worker: image, profile, tenant (and grants, when there are some).</summary>
-internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse);
+/// <summary>What makes two tasks share a warm worker: image, profile, tenant, limits (and grants, when there are some).</summary>
+internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse)
+{
+    /// <summary>Of its workers; null: as the node is configured. Tasks of a pool of commands bring their own.</summary>
+    public TaskLimits? Limits { get; init; }
+}
 
 /// <summary>
 /// The workers of one key. A pool of calls owns worker processes with free indices; a pool of commands only counts how
@@ -69,6 +73,9 @@ internal sealed class PoolTarget(WorkerPool pool, ushort function, string functi
     public ushort Function { get; } = function;
 
     public string FunctionName { get; } = functionName;
+
+    /// <summary>The same function, served by another pool of its image.</summary>
+    public PoolTarget In(WorkerPool pool) => new(pool, Function, FunctionName, names, version);
 
     public override bool IsStale => Pool.Closed || Pool.Image.State == ImageState.Failed || (names is not null && names.Version != version);
 

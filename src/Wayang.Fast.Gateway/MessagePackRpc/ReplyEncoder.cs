@@ -112,7 +112,7 @@ internal static class ReplyEncoder
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null));
+        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null) + Count(task.Limits is not null));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -146,6 +146,11 @@ internal static class ReplyEncoder
         Number(ref writer, "stdout_bytes"u8, task.StdoutBytes);
         Number(ref writer, "stderr_bytes"u8, task.StderrBytes);
         Number(ref writer, "log_bytes"u8, task.LogBytes);
+        if (task.Limits is { } limits)
+        {
+            Limits(ref writer, limits, task.LimitsNotEnforced);
+        }
+
         if (task.Progress is { } progress)
         {
             writer.WriteString("progress"u8);
@@ -156,6 +161,22 @@ internal static class ReplyEncoder
             }
 
             Text(ref writer, "text"u8, progress.Text);
+        }
+    }
+
+    private static void Limits(ref MessagePackWriter writer, TaskLimits limits, IReadOnlyList<string> notEnforced)
+    {
+        writer.WriteString("limits"u8);
+        writer.WriteMapHeader(limits.Asked().Count() + Count(notEnforced.Count > 0));
+        foreach (var (name, value) in limits.Asked())
+        {
+            writer.WriteString(name);
+            writer.WriteInt64(value);
+        }
+
+        if (notEnforced.Count > 0)
+        {
+            Texts(ref writer, "not_enforced"u8, notEnforced);
         }
     }
 
@@ -238,7 +259,7 @@ internal static class ReplyEncoder
         {
             CauseType.Exit => "code"u8,
             CauseType.Signal => "signal"u8,
-            CauseType.SandboxViolation when cause.Value != 0 => "syscall"u8,
+            CauseType.SandboxViolation when cause.Value > 0 => "syscall"u8,
             _ => default,
         };
         writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null) + Count(cause.Traceback is not null));

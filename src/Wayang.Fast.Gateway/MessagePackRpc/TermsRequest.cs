@@ -24,11 +24,11 @@ internal static class TermsRequest
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
-        _ = value;
         _ = slot;
         after = before;
         return field switch
         {
+            TaskField.Limits => LimitsRequest.Bind(value, before, out after),
             _ => null,
         };
     }

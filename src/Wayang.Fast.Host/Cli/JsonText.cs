@@ -87,6 +87,18 @@ internal static class JsonText
         writer.WriteNumber("stdout_bytes", info.StdoutBytes);
         writer.WriteNumber("stderr_bytes", info.StderrBytes);
         writer.WriteNumber("log_bytes", info.LogBytes);
+        if (info.Limits is { } limits)
+        {
+            writer.WriteStartObject("limits");
+            foreach (var (name, value) in limits.Asked())
+            {
+                writer.WriteNumber(name, value);
+            }
+
+            WriteTexts(writer, "not_enforced", info.LimitsNotEnforced);
+            writer.WriteEndObject();
+        }
+
         if (info.Progress is { } progress)
         {
             writer.WriteStartObject("progress");
@@ -212,6 +224,9 @@ internal static class JsonText
                 break;
             case CauseType.Signal:
                 writer.WriteNumber("signal", cause.Value);
+                break;
+            case CauseType.SandboxViolation when cause.Value > 0:
+                writer.WriteNumber("syscall", cause.Value);
                 break;
             default:
                 break;

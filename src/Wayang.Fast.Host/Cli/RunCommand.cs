@@ -26,6 +26,7 @@ internal static class RunCommand
               wayang run python ./hello.py:greet --data '{"name": "you"}'
               wayang run c ./text.so:count --data @README.md
               wayang run --timeout 10s -- sh -c 'echo hello; id -u'
+              wayang run --memory 256M --cpu 0.5 --pids 64 --disk 100M -- sh -c 'sort big.txt | uniq -c'
               wayang run -- gzip -c < notes.txt > notes.txt.gz
             """);
         Options.AddTo(command);

@@ -69,11 +69,27 @@ internal static class StatusCommand
             Line("progress", percent + progress.Text);
         }
 
+        if (info.Limits is { } limits)
+        {
+            var asked = limits.Asked().Select(static l => string.Create(CultureInfo.InvariantCulture, $"{l.Name} {l.Value}"));
+            var missing = info.LimitsNotEnforced.Count == 0 ? "" : $"; not enforced here: {string.Join(", ", info.LimitsNotEnforced)}";
+            Line("limits", string.Join(", ", asked) + missing);
+        }
+
         Line("priority", string.Create(CultureInfo.InvariantCulture, $"{info.Priority} ({WireNames.Text(info.Class)})"));
         Line("submitted", info.Submitted.ToString("O", CultureInfo.InvariantCulture));
         Line("queued", Microseconds(info.QueueMicroseconds));
         Line("started in", Microseconds(info.StartMicroseconds));
         Line("ran", Microseconds(info.RunMicroseconds));
+        if (info.CpuMicroseconds > 0)
+        {
+            Line("cpu", Microseconds((long)info.CpuMicroseconds));
+        }
+
+        if (info.PeakMemoryBytes > 0)
+        {
+            Line("peak", string.Create(CultureInfo.InvariantCulture, $"{info.PeakMemoryBytes} bytes of memory"));
+        }
     }
 
     private static void Print(IReadOnlyDictionary<string, long> values, bool json)

@@ -23,6 +23,7 @@ internal static class TaskBuilder
             Class = arguments.Class,
             Priority = arguments.Priority,
             Reuse = arguments.Reuse,
+            Limits = arguments.Limits,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
     }
@@ -37,7 +38,7 @@ internal static class TaskBuilder
             {
                 return await client.SubmitAsync(spec, cancellation);
             }
-            catch (WayangException error) when (error is { Code: ErrorCode.Unavailable, RetryAfter: not null, Field: "profile" }
+            catch (WayangException error) when (error is { Code: ErrorCode.Unavailable, RetryAfter: not null, Field: "profile" or "limits" }
                 && Stopwatch.GetElapsedTime(started) < LongestLoad)
             {
                 await Task.Delay(error.RetryAfter.Value, cancellation);

@@ -26,6 +26,8 @@ internal sealed record TaskArguments(
     public IReadOnlyList<string> Preload { get; init; } = [];
 
     public WorkerReuse Reuse { get; init; }
+
+    public TaskLimits? Limits { get; init; }
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -85,6 +87,7 @@ internal sealed class TaskOptions
         command.Options.Add(timeout);
         command.Options.Add(reuse);
         command.Options.Add(ImageFile.Preload);
+        LimitOptions.AddTo(command);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -134,6 +137,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Limits = LimitOptions.Read(result),
         };
     }
 

@@ -20,6 +20,9 @@ public enum KeyKind
 
     /// <summary>ADDRESS:PORT.</summary>
     Address,
+
+    /// <summary>One of <see cref="ConfigurationKey.Choices"/>.</summary>
+    Word,
 }
 
 /// <summary>What a reload does with a changed value.</summary>
@@ -52,7 +55,10 @@ public sealed record ConfigurationKey(string Name, KeyKind Kind, string Descript
 
     public long Maximum { get; init; } = long.MaxValue;
 
-    /// <summary>Range of numbers with a fraction.</summary>
+    /// <summary>The words that may be written.</summary>
+    public IReadOnlyList<string> Choices { get; init; } = [];
+
+    /// <summary>Range of numbers with a fraction; their <see cref="ConfigurationValue.Number"/> counts hundredths.</summary>
     public (double Least, double Most) Fraction { get; init; }
 
     /// <summary>What a value of 0 means where 0 is allowed beside the range; else null.</summary>

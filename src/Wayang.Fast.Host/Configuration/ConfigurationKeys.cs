@@ -6,7 +6,7 @@ using Wayang.Fast.Execution;
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>Every key there is, in the order of the documentation.</summary>
-public static class ConfigurationKeys
+public static partial class ConfigurationKeys
 {
     private const string TaskRunner = "runtime.agents.task_runner.";
     private const string Allocator = "runtime.agents.resource_allocator.";
@@ -97,6 +97,7 @@ public static class ConfigurationKeys
             with { ZeroMeans = "no bound beside the pools'" },
         Size("limits.worker_memory_bytes", "Memory of one worker or command that starts from now on; never over its profile's.", 16 << 20, 1L << 40, static r => r.WorkerMemoryBytes, static (r, n) => r with { WorkerMemoryBytes = n })
             with { ZeroMeans = "the profile's limit" },
+        .. OfLimits(),
         Number("limits.default_timeout_ms", "Time of a task that names none, from dispatch to its end.", 1, uint.MaxValue, static r => r.DefaultTimeoutMs, static (r, n) => r with { DefaultTimeoutMs = (uint)n }) with { Unit = "ms" },
         Number("limits.max_timeout_ms", "The longest time that a task may ask for.", 1, uint.MaxValue, static r => r.MaxTimeoutMs, static (r, n) => r with { MaxTimeoutMs = (uint)n }) with { Unit = "ms" },
         Number("limits.queued_tasks", "Tasks that are queued or running.", 1, 100_000_000, static r => r.MaxQueuedTasks, static (r, n) => r with { MaxQueuedTasks = (int)n }) with { Change = KeyChange.LiveUpToStart },
@@ -116,12 +117,7 @@ public static class ConfigurationKeys
             { Minimum = 1, Maximum = uint.MaxValue / 1000, Unit = "s", SameAs = "limits.default_timeout_ms", Factor = 1000, Sample = "3600" },
         new(TaskRunner + "memory_limit_mb", KeyKind.Number, "Memory of one worker or command, in MB of 2^20 bytes.")
             { Minimum = 16, Maximum = LargestMegabytes, Unit = "MB", SameAs = "limits.worker_memory_bytes", Factor = 1 << 20, Sample = "1024" },
-        new(Allocator + "cpu_shares", KeyKind.Decimal, "Processors' worth of one task.")
-            { Fraction = (0.01, 1024), Sample = "0.5", Later = "the resource allocator's CPU shares (until then: CPU weight by class of priority)" },
-        new(Allocator + "memory_reservation_mb", KeyKind.Number, "Memory set aside for one task.")
-            { Minimum = 1, Maximum = LargestMegabytes, Unit = "MB", Sample = "512", Later = "the resource allocator's reservations" },
-        new(Allocator + "disk_quota_gb", KeyKind.Number, "Disk of one task.")
-            { Minimum = 1, Maximum = LargestMegabytes, Unit = "GB", Sample = "10", Later = "disk quotas (until then: the size of the profile's /tmp)" },
+        .. OfTheAllocator(),
         new(PluginLoader + "scan_interval_seconds", KeyKind.Number, "How often a directory of plugins is looked at.")
             { Minimum = 1, Maximum = 86_400, Unit = "s", Sample = "30", Later = "the plugin loader (until then: images, and 'wayang config reload')" },
         new(PluginLoader + "trusted_sources_only", KeyKind.Flag, "Loads signed plugins only.")

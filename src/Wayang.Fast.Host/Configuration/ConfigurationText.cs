@@ -79,7 +79,7 @@ public static class ConfigurationText
     private static bool IsOfTheSpecification(ConfigurationKey key) => key.Name.StartsWith("runtime.", StringComparison.Ordinal);
 
     private static string Meaning(ConfigurationKey key) =>
-        key.SameAs is { } name ? key.Factor == 1 ? $"`{name}`" : string.Create(CultureInfo.InvariantCulture, $"`{name}` / {key.Factor}")
+        key.SameAs is { } name ? key.Kind == KeyKind.Decimal ? $"`{name}` / 100" : key.Factor == 1 ? $"`{name}`" : string.Create(CultureInfo.InvariantCulture, $"`{name}` / {key.Factor}")
         : key.Only is { } only ? $"always so: {only.Reason}"
         : $"read and checked, not active yet; will be served by {key.Later}";
 

@@ -39,6 +39,7 @@ internal static class ValueReader
             KeyKind.Decimal => TryDecimal(key, text, out value),
             KeyKind.Flag => TryFlag(text, out value),
             KeyKind.Address => TryAddress(text, out value),
+            KeyKind.Word => TryWord(key, text, out value),
             _ => TryPath(key, text, out value),
         };
         if (!good)
@@ -61,6 +62,7 @@ internal static class ValueReader
             KeyKind.Decimal => string.Create(CultureInfo.InvariantCulture, $"a number from {key.Fraction.Least} to {key.Fraction.Most}"),
             KeyKind.Flag => key.Only?.Value ?? "true or false",
             KeyKind.Address => "ADDRESS:PORT, for example 127.0.0.1:7800",
+            KeyKind.Word => string.Join(" or ", key.Choices),
             _ => string.Create(CultureInfo.InvariantCulture, $"an absolute path of at most {key.Maximum} bytes"),
         };
     }
@@ -120,7 +122,7 @@ internal static class ValueReader
     {
         var good = double.TryParse(text.Trim(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
             && number >= key.Fraction.Least && number <= key.Fraction.Most;
-        value = new ConfigurationValue(0, number.ToString(CultureInfo.InvariantCulture));
+        value = new ConfigurationValue(good ? (long)Math.Round(number * 100) : 0, number.ToString(CultureInfo.InvariantCulture));
         return good;
     }
 
@@ -129,6 +131,13 @@ internal static class ValueReader
         var trimmed = text.Trim();
         value = new ConfigurationValue(trimmed == "true" ? 1 : 0, trimmed);
         return trimmed is "true" or "false";
+    }
+
+    private static bool TryWord(ConfigurationKey key, string text, out ConfigurationValue value)
+    {
+        var index = key.Choices.ToList().IndexOf(text.Trim());
+        value = new ConfigurationValue(index, text.Trim());
+        return index >= 0;
     }
 
     private static bool TryAddress(string text, out ConfigurationValue value)

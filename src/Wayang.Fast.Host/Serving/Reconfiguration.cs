@@ -145,6 +145,11 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Warn($"limits.worker_memory_bytes has no effect: no profile can be read in {start.PolicyDirectory}");
         }
 
+        if (options.WorkerDiskBytes > 0)
+        {
+            log.Info("limits.worker_disk_bytes: what a task writes lies in its memory (a sized tmpfs), so its /tmp is never larger than that, nor than its profile's line 'disk'");
+        }
+
         foreach (var conflict in PolicyMemory.Conflicts(options.WorkerMemoryBytes, options.ProfileMemoryBytes))
         {
             log.Info(conflict);

@@ -49,12 +49,12 @@ public sealed class ReloadTests : IDisposable
             images:
               - {name: slow, kind: c, file: slow.so, profile: standard}
               - {name: broken, kind: c, file: node.yaml}
-            runtime: {agents: {task_runner: {max_concurrent_tasks: 7}, resource_allocator: {cpu_shares: 0.5}}}
+            runtime: {agents: {task_runner: {max_concurrent_tasks: 7}, model_inference: {batch_size: 32}}}
             """);
         await using var serve = await StartAsync(("WAYANG__LIMITS__STREAM_BYTES", "5000"));
         await CheckAsync();
         var image = await ImageAsync(serve);
-        Assert.Contains("node.yaml:5:93: 'runtime.agents.resource_allocator.cpu_shares': is read and checked, but not active yet", serve.Log, StringComparison.Ordinal);
+        Assert.Contains("node.yaml:5:90: 'runtime.agents.model_inference.batch_size': is read and checked, but not active yet", serve.Log, StringComparison.Ordinal);
         Assert.Contains("warning: image 'broken'", serve.Log, StringComparison.Ordinal);
         using (var http = new HttpClient())
         {

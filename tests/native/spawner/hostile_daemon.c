@@ -145,6 +145,35 @@ static void descriptors(void) {
     check_done("descriptors: wrong numbers, directories, sockets, O_PATH, unsealed files");
 }
 
+/* Each limit at and above the ceiling of the profile, and against the others of the same message. */
+static void limits_of(const wy_msg_worker_start *good, const int fds[4]) {
+    const uint64_t gib = UINT64_C(1) << 30;
+    const struct {
+        wy_msg_worker_start asked;
+        const char *why;
+    } cases[] = {
+        {{.memory_bytes = 2 * gib + 1}, "allows"},
+        {{.tmpfs_bytes = 2 * gib + 1}, "allows"},
+        {{.tmpfs_bytes = UINT64_MAX}, "allows"},
+        {{.pids = 257}, "allows"},
+        {{.pids = UINT32_MAX}, "allows"},
+        {{.memory_bytes = 1 << 20, .tmpfs_bytes = (1 << 20) + 1}, "lies in memory"},
+        {{.memory_bytes = 1 << 20, .reserve_bytes = (1 << 20) + 1}, "reserved"},
+        {{.reserve_bytes = UINT64_MAX}, "reserved"},
+        {{.cpu_milli = 9}, "cpu_milli"},
+        {{.cpu_milli = UINT32_MAX}, "cpu_milli"},
+        {{.cpu_weight = 1001}, "weight"},
+        {{.cpu_weight = UINT32_MAX}, "weight"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        wy_msg_worker_start start = cases[i].asked;
+        start.worker_id = good->worker_id;
+        start.image_id = good->image_id;
+        driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, fds, 4);
+        CHECK(refused(cases[i].why));
+    }
+}
+
 static void order_and_ids(void) {
     wy_msg_hello hello = {.abi = WY_MSG_VERSION};
     wy_msg_image_ref foreign = {.image_id = 12345};
@@ -168,6 +197,7 @@ static void order_and_ids(void) {
     start.memory_bytes = UINT64_MAX;
     driver_send(&d, WY_MSG_COMMAND_START, &start, sizeof start, fds, 4);
     CHECK(refused("allows"));
+    limits_of(&start, fds);
     close(fds[0]);
     close(null_fd);
     /* Pids are no ids: our own, init's, the spawner's. */
@@ -197,7 +227,7 @@ static bool still_works(uint64_t worker) {
 
 /* A valid message of each type, to be spoilt. */
 static size_t sample(uint8_t *bytes, unsigned choice) {
-    static const uint32_t sizes[] = {8, 144, 8, 40, 40, 16};
+    static const uint32_t sizes[] = {8, 144, 8, 56, 56, 16};
     uint16_t type = (uint16_t)(1 + choice % 6);
     wy_msg_header header = {WY_MSG_MAGIC, WY_MSG_VERSION, type, sizeof header + sizes[type - 1], 0, choice};
     memcpy(bytes, &header, sizeof header);

@@ -100,6 +100,34 @@ static void limits(uint32_t features) {
     }
 }
 
+static void disk(void) {
+    wy_msg_worker_start small = {.memory_bytes = 64 << 20, .tmpfs_bytes = 4 << 20};
+    driver_command(&d, 24, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=8"));
+    CHECK(ends(24, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
+    driver_command(&d, 25, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=3"));
+    CHECK(ends(25, WY_EXIT_CODE, 0) && d.body.exited.flags == 0);
+    check_done("writable space is bounded, and a full one is told");
+}
+
+/* 250 ms of CPU time at a quarter of a processor take about a second; without the cap about 250 ms, or as long as others
+ * let it: so the least is checked, never the most. */
+static void cap(uint32_t features) {
+    if ((features & WY_FEATURE_CPU_CAP) == 0) {
+        printf("skip cpu cap: the host gives none\n");
+        return;
+    }
+    wy_msg_worker_start slow = {.cpu_milli = 250};
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    driver_command(&d, 26, 1, &slow, NULL, ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done"));
+    CHECK(ends(26, WY_EXIT_CODE, 0));
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    double wall = (double)(after.tv_sec - before.tv_sec) * 1e6 + (double)(after.tv_nsec - before.tv_nsec) / 1e3;
+    /* A period's share may be used up front, and one more at the end. */
+    CHECK(wall > ((double)d.body.exited.cpu_microseconds - 50000) * 3);
+    check_done("the cap of CPU time stretches a busy command");
+}
+
 static void violation(void) {
     driver_command(&d, 30, 1, NULL, NULL,
                    ARGV("/usr/bin/python3", "-c", "import ctypes; ctypes.CDLL(None).ptrace(16, 1, 0, 0)"));
@@ -236,6 +264,8 @@ int main(int argc, char **argv) {
     exits();
     signals();
     limits(features);
+    disk();
+    cap(features);
     violation();
     call_workers(WY_TEST_PLUGIN);
     zygote_dies();

@@ -1,0 +1,73 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Spawner;
+
+namespace Wayang.Fast.Execution.Limits;
+
+/// <summary>Judges at admission what a task asks for: against its profile, and against what this host can enforce.</summary>
+internal static class LimitCheck
+{
+    /// <param name="limits">What the task asks for.</param>
+    /// <param name="options">Say what becomes of a limit that the host cannot enforce.</param>
+    /// <param name="profile">The profile's name.</param>
+    /// <param name="welcome">Null: no spawner has answered yet.</param>
+    /// <returns>Null: it can be had.</returns>
+    public static OperationError? Refuse(TaskLimits limits, RuntimeOptions options, string profile, Welcome? welcome)
+    {
+        if (welcome is null || StartLimits.Find(welcome, profile)?.Most is not { } most)
+        {
+            return new OperationError(ErrorCode.Unavailable, "no spawner has told yet what its profiles allow", "limits", 50);
+        }
+
+        return Above(limits, most, options, profile)
+            ?? (options.UnenforcedLimits == UnenforcedLimits.Refuse && Unenforced(limits, welcome.Features).FirstOrDefault() is { Name: { } name } missing
+                ? new OperationError(
+                    ErrorCode.InvalidArgument,
+                    $"limits.{name} cannot be enforced on this host: {missing.Why}. Leave it out, or let the node accept it and tell so: limits.unenforced: tell",
+                    $"limits.{name}")
+                : null);
+    }
+
+    /// <summary>Which of the limits nothing on this host holds a task to, and why.</summary>
+    public static IEnumerable<(string Name, string Why)> Unenforced(TaskLimits limits, SpawnerFeatures features)
+    {
+        const string noMemory = "it gives the runtime no memory group (see: wayang doctor)";
+        foreach (var (name, _) in limits.Asked())
+        {
+            var why = name switch
+            {
+                "memory_bytes" or "reserved_bytes" when !features.HasFlag(SpawnerFeatures.MemoryGroup) => noMemory,
+                "pids" when !features.HasFlag(SpawnerFeatures.PidsGroup) => "it gives the runtime no pids group (see: wayang doctor)",
+                "cpu_weight" when !features.HasFlag(SpawnerFeatures.CpuGroup) => "it gives the runtime no cpu group (see: wayang doctor)",
+                "cpu_milli" when !features.HasFlag(SpawnerFeatures.CpuCap) => "it gives the runtime no cpu group with quotas (see: wayang doctor)",
+                _ => null,
+            };
+            if (why is not null)
+            {
+                yield return (name, why);
+            }
+        }
+    }
+
+    private static OperationError? Above(TaskLimits limits, ProfileLimits most, RuntimeOptions options, string profile)
+    {
+        var configured = options.WorkerMemoryBytes > 0 ? Math.Min(options.WorkerMemoryBytes, most.MemoryBytes) : most.MemoryBytes;
+        var memory = limits.MemoryBytes > 0 ? limits.MemoryBytes : configured;
+        return limits.MemoryBytes > most.MemoryBytes ? Over("memory_bytes", limits.MemoryBytes, most.MemoryBytes, profile)
+            : limits.Pids > most.Pids ? Over("pids", limits.Pids, most.Pids, profile)
+            : most.CpuMilli > 0 && limits.CpuMilli > most.CpuMilli ? Over("cpu_milli", limits.CpuMilli, most.CpuMilli, profile)
+            : limits.CpuWeight > most.CpuWeight ? Over("cpu_weight", limits.CpuWeight, most.CpuWeight, profile)
+            : limits.DiskBytes > 0 && most.DiskBytes == 0 ? Wrong("disk_bytes", $"has no meaning under profile {profile}: its tasks have no files")
+            : limits.DiskBytes > most.DiskBytes ? Over("disk_bytes", limits.DiskBytes, most.DiskBytes, profile)
+            : limits.DiskBytes > memory ? Wrong(
+                "disk_bytes", $"is {limits.DiskBytes}: what a task writes lies in its memory here, of which it has {memory}; ask for more with limits.memory_bytes")
+            : limits.ReservedBytes > memory ? Wrong("reserved_bytes", $"is {limits.ReservedBytes}, more than its memory of {memory}")
+            : null;
+    }
+
+    private static OperationError Over(string name, long asked, long most, string profile) =>
+        Wrong(name, $"is {asked}; profile {profile} of this node's policy allows {most}");
+
+    private static OperationError Wrong(string name, string why) => new(ErrorCode.InvalidArgument, $"limits.{name} {why}", $"limits.{name}");
+}

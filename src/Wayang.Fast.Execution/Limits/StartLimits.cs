@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Spawner;
+
+namespace Wayang.Fast.Execution.Limits;
+
+/// <summary>What a worker or command is started with, as the message to the spawner says it; 0: what its profile says.</summary>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, long ReservedBytes, int Pids, int CpuMilli, int CpuWeight)
+{
+    /// <summary>
+    /// What the task asked for, else what is configured, never above the profile: a configured limit that is too high is lowered,
+    /// as it is meant for all profiles. What the host cannot enforce is left out; admission told or refused it.
+    /// </summary>
+    /// <param name="welcome">Of the spawner that will start it.</param>
+    public static StartLimits Of(TaskLimits? asked, RuntimeOptions options, string profile, Welcome? welcome)
+    {
+        var most = Find(welcome, profile)?.Most;
+        if (most is null)
+        {
+            return new StartLimits(options.WorkerMemory(profile), 0, 0, 0, 0, 0); // not told: the spawner judges by itself
+        }
+
+        var memory = asked?.MemoryBytes > 0 ? asked.MemoryBytes : Math.Min(options.WorkerMemoryBytes, most.MemoryBytes);
+        var room = memory > 0 ? memory : most.MemoryBytes;
+        var disk = asked?.DiskBytes > 0 ? asked.DiskBytes : Math.Min(Math.Min(options.WorkerDiskBytes, most.DiskBytes), room);
+        var reserved = asked?.ReservedBytes > 0 ? asked.ReservedBytes : Math.Min(options.WorkerReservedBytes, room);
+        var weight = asked?.CpuWeight > 0 ? asked.CpuWeight : Math.Min(options.WorkerCpuWeight, most.CpuWeight);
+        var cap = welcome!.Features.HasFlag(SpawnerFeatures.CpuCap) ? asked?.CpuMilli ?? 0 : 0;
+        return new StartLimits(memory, disk, reserved, asked?.Pids ?? 0, cap, weight);
+    }
+
+    public static ProfileDescription? Find(Welcome? welcome, string profile) =>
+        welcome?.Profiles.FirstOrDefault(p => string.Equals(p.Name, profile, StringComparison.Ordinal));
+}

@@ -1,0 +1,35 @@
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Limits;
+
+namespace Wayang.Fast.Host.Configuration;
+
+/// <content>What one task may use, where it does not say so itself.</content>
+public static partial class ConfigurationKeys
+{
+    private static IEnumerable<ConfigurationKey> OfLimits() =>
+    [
+        Number("limits.worker_cpu_weight", "Share of one worker or command beside others, in per cent of what its class gives; of those that start from now on.", 1, TaskLimits.MostCpuWeight, static r => r.WorkerCpuWeight, static (r, n) => r with { WorkerCpuWeight = (int)n })
+            with { ZeroMeans = "100" },
+        Size("limits.worker_reserved_bytes", "Memory left to one worker or command while the host can take other; never over its limit.", 4_096, 1L << 40, static r => r.WorkerReservedBytes, static (r, n) => r with { WorkerReservedBytes = n })
+            with { ZeroMeans = "none" },
+        Size("limits.worker_disk_bytes", "Writable space (/tmp) of one worker or command; it lies in its memory, and is never over that or its profile's.", 4_096, 1L << 40, static r => r.WorkerDiskBytes, static (r, n) => r with { WorkerDiskBytes = n })
+            with { ZeroMeans = "the profile's usual size" },
+        new("limits.unenforced", KeyKind.Word, "What becomes of a task that asks for a limit which this host cannot enforce; 'tell' runs it and names the limit in what is known of it.")
+        {
+            Choices = WireNames.All<UnenforcedLimits>(),
+            Read = static s => WireNames.Text(s.Runtime.UnenforcedLimits),
+            Apply = static (s, v) => s with { Runtime = s.Runtime with { UnenforcedLimits = (UnenforcedLimits)v.Number } },
+        },
+    ];
+
+    private static IEnumerable<ConfigurationKey> OfTheAllocator() =>
+    [
+        new(Allocator + "cpu_shares", KeyKind.Decimal, "Share of one task beside others; 1 is what its class gives.")
+            { Fraction = (0.01, 10), Sample = "0.5", SameAs = "limits.worker_cpu_weight" },
+        new(Allocator + "memory_reservation_mb", KeyKind.Number, "Memory left to one task while the host can take other, in MB of 2^20 bytes.")
+            { Minimum = 1, Maximum = LargestMegabytes, Unit = "MB", Sample = "512", SameAs = "limits.worker_reserved_bytes", Factor = 1 << 20 },
+        new(Allocator + "disk_quota_gb", KeyKind.Number, "Writable space of one task, in GB of 2^30 bytes.")
+            { Minimum = 1, Maximum = 1_024, Unit = "GB", Sample = "10", SameAs = "limits.worker_disk_bytes", Factor = 1 << 30 },
+    ];
+}
