@@ -16,7 +16,7 @@
 
 #include "spawner/group.h"
 
-static const char *const names[] = {"memory", "pids", "cpu"};
+static const char *const names[] = {"memory", "pids", "cpu", "cpuacct"};
 
 static int write_file(int dir_fd, const char *name, const char *text) {
     int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
@@ -156,7 +156,7 @@ static int make_base(wy_cgroups *groups, int c, const char *own, const char *ins
 static void tell(wy_cgroups *groups, int c, const char *reason) {
     static const char *const costs[] = {
         "memory is limited per process only (RLIMIT_DATA)", "processes are limited per image user only (RLIMIT_NPROC)",
-        "CPU weight is by niceness only"};
+        "CPU weight is by niceness only", "CPU time is known of ended processes only"};
     size_t have = strlen(groups->note);
     snprintf(groups->note + have, sizeof groups->note - have, "%sno %s group (%s): %s", have > 0 ? "; " : "", names[c],
              reason, costs[c]);
@@ -175,7 +175,9 @@ static void weigh(const wy_cgroups *groups) {
 
 wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error) {
     memset(groups, 0, sizeof *groups);
-    groups->base_fd[0] = groups->base_fd[1] = groups->base_fd[2] = -1;
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        groups->base_fd[c] = -1;
+    }
     size_t length = strlen(parent);
     if (length == 0 || length >= sizeof groups->parent || strchr(parent, '/') != NULL || parent[0] == '.') {
         return wy_fail(error, WY_INVALID, 0, "cgroup_parent", "the policy's cgroup_parent is not one plain name");
@@ -184,7 +186,13 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char own[400];
         wy_error why = {0};
-        groups->base_fd[c] = -1;
+        if (c == WY_CONTROLLER_CPUACCT && groups->base_fd[WY_CONTROLLER_CPU] >= 0 && groups->unified[WY_CONTROLLER_CPU]) {
+            continue;
+        }
+        if (strcmp(parent, "none") == 0) {
+            tell(groups, c, "the policy wants none");
+            continue;
+        }
         if (wy_cgroup_find(names[c], own, sizeof own, &groups->unified[c], &why) != WY_OK) {
             tell(groups, c, "the host offers none");
             continue;

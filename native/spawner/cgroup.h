@@ -15,7 +15,8 @@ typedef enum wy_controller {
     WY_CONTROLLER_MEMORY = 0,
     WY_CONTROLLER_PIDS = 1,
     WY_CONTROLLER_CPU = 2,
-    WY_CONTROLLER_COUNT = 3
+    WY_CONTROLLER_CPUACCT = 3, /* version 1 only: version 2's cpu counts as well */
+    WY_CONTROLLER_COUNT = 4
 } wy_controller;
 
 typedef struct wy_limits {
@@ -31,7 +32,8 @@ typedef struct wy_group {
     uint32_t number;       /* its name is "g" and this number */
     wy_limits limits;      /* as last written */
     int join_fd[WY_CONTROLLER_COUNT]; /* cgroup.procs; -1 where another controller's join does it or there is none */
-    int peak_fd, oom_fd;
+    int peak_fd, oom_fd, usage_fd, time_fd; /* time_fd: CPU time */
+    uint64_t time_before;                   /* microseconds used before the present tenant */
     uint64_t oom_before; /* kills counted before the present tenant */
 } wy_group;
 
@@ -63,6 +65,9 @@ wy_status wy_group_attach(wy_group *group, pid_t pid, wy_error *error);
 
 /* What the tenant used. oom_kills counts the kernel's kills since the group was acquired. Both 0 without a memory group. */
 void wy_group_read(const wy_group *group, uint64_t *peak_bytes, uint64_t *oom_kills);
+
+/* What the tenant uses now: memory in bytes, CPU time in microseconds; 0 where it is not measured. */
+void wy_group_usage(const wy_group *group, uint64_t *memory_bytes, uint64_t *cpu_microseconds);
 
 /* Back into the pool, or away when it cannot be made as new. Its processes are dead and reaped. */
 void wy_group_release(wy_cgroups *groups, wy_group *group);

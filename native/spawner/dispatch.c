@@ -13,7 +13,7 @@
 static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     static const uint32_t by_controller[] = {WY_FEATURE_MEMORY_GROUP, WY_FEATURE_PIDS_GROUP, WY_FEATURE_CPU_GROUP};
     uint32_t features = (s->root ? WY_FEATURE_ROOT : 0) | (s->python_fd >= 0 ? WY_FEATURE_PYTHON : 0);
-    for (int i = 0; i < WY_CONTROLLER_COUNT; i++) {
+    for (int i = 0; i < WY_CONTROLLER_CPUACCT; i++) {
         if (s->groups.base_fd[i] >= 0) {
             features |= by_controller[i] | (s->groups.unified[i] ? WY_FEATURE_CGROUP_V2 : WY_FEATURE_CGROUP_V1);
         }
@@ -56,6 +56,23 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
                    s->policy.profile_count * sizeof profiles[0]);
 }
 
+/* From place `first` on, at most so many that nobody else waits for long. */
+static void tell_usage(wy_spawner *s, uint64_t request_id, uint32_t first) {
+    wy_worker_usage used[WY_USAGE_MOST];
+    wy_msg_usage_of answer = {0};
+    uint32_t place = first;
+    for (; place < s->policy.max_workers && answer.count < WY_USAGE_MOST; place++) {
+        const wy_worker_slot *worker = &s->workers[place];
+        if (worker->state == WY_WORKER_RUNNING && worker->group != NULL) {
+            wy_worker_usage *one = &used[answer.count++];
+            one->worker_id = worker->start.worker_id;
+            wy_group_usage(worker->group, &one->memory_bytes, &one->cpu_microseconds);
+        }
+    }
+    answer.next = place < s->policy.max_workers ? place : 0;
+    wy_send_daemon(s, WY_MSG_USAGE_OF, request_id, &answer, sizeof answer, used, answer.count * sizeof used[0]);
+}
+
 static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram) {
     uint64_t request_id = request->request_id;
     if (request->type == WY_MSG_HELLO ? s->welcomed : !s->welcomed) {
@@ -91,6 +108,9 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
     }
     case WY_MSG_WORKER_SIGNAL:
         wy_worker_signal(s, request_id, &request->body.worker_signal);
+        return;
+    case WY_MSG_USAGE:
+        tell_usage(s, request_id, request->body.usage.first);
         return;
     default: /* wy_message_parse lets nothing else through */
         return;

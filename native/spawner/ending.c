@@ -81,7 +81,10 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
     exited.cpu_microseconds = cpu_microseconds;
     exited.flags = worker->disk_full ? WY_EXIT_DISK_FULL : 0;
     if (worker->group != NULL) {
+        uint64_t memory_now, group_time;
         wy_group_read(worker->group, &exited.peak_memory_bytes, &oom_kills);
+        wy_group_usage(worker->group, &memory_now, &group_time); /* also of processes that nobody reaped for it */
+        exited.cpu_microseconds = group_time > cpu_microseconds ? group_time : cpu_microseconds;
     }
     decide(worker, image->state == WY_IMAGE_DYING, oom_kills > 0, wait_code, wait_status, &exited);
     wy_unwatch_close(s, &worker->boot_fd);

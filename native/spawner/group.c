@@ -131,7 +131,8 @@ static int open_file(const wy_cgroups *groups, int c, const wy_group *group, con
 }
 
 static void close_files(wy_group *group) {
-    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->peak_fd, &group->oom_fd};
+    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->join_fd[3],
+                          &group->peak_fd,    &group->oom_fd,     &group->usage_fd,   &group->time_fd};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
         if (*descriptors[i] >= 0) {
             close(*descriptors[i]);
@@ -152,16 +153,38 @@ static void destroy(wy_cgroups *groups, wy_group *group) {
     free(group);
 }
 
+static void open_counters(const wy_cgroups *groups, wy_group *group) {
+    if (groups->base_fd[WY_CONTROLLER_MEMORY] >= 0) {
+        const int c = WY_CONTROLLER_MEMORY;
+        bool unified = groups->unified[c];
+        group->peak_fd = open_file(groups, c, group, unified ? "memory.peak" : "memory.max_usage_in_bytes", O_RDWR);
+        group->oom_fd = open_file(groups, c, group, unified ? "memory.events" : "memory.oom_control", O_RDONLY);
+        group->usage_fd = open_file(groups, c, group, unified ? "memory.current" : "memory.usage_in_bytes", O_RDONLY);
+    }
+    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0 && groups->unified[WY_CONTROLLER_CPU]) {
+        group->time_fd = open_file(groups, WY_CONTROLLER_CPU, group, "cpu.stat", O_RDONLY);
+    } else if (groups->base_fd[WY_CONTROLLER_CPUACCT] >= 0) {
+        group->time_fd = open_file(groups, WY_CONTROLLER_CPUACCT, group, "cpuacct.usage", O_RDONLY);
+    }
+}
+
 static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
     wy_group *group = calloc(1, sizeof *group);
     if (group == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "cgroup", "not enough memory");
     }
     group->number = groups->next_number++;
-    group->join_fd[0] = group->join_fd[1] = group->join_fd[2] = group->peak_fd = group->oom_fd = -1;
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        group->join_fd[c] = -1;
+    }
+    group->peak_fd = group->oom_fd = group->usage_fd = group->time_fd = -1;
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char name[16];
-        if (groups->base_fd[c] < 0 || (c > 0 && same_base(groups, c, 0)) || (c > 1 && same_base(groups, c, 1))) {
+        bool joined = groups->base_fd[c] < 0;
+        for (int before = 0; before < c && !joined; before++) {
+            joined = same_base(groups, c, before);
+        }
+        if (joined) {
             continue;
         }
         snprintf(name, sizeof name, "g%u", group->number);
@@ -173,13 +196,7 @@ static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
             goto failed;
         }
     }
-    if (groups->base_fd[WY_CONTROLLER_MEMORY] >= 0) {
-        bool unified = groups->unified[WY_CONTROLLER_MEMORY];
-        group->peak_fd = open_file(groups, WY_CONTROLLER_MEMORY, group,
-                                   unified ? "memory.peak" : "memory.max_usage_in_bytes", O_RDWR);
-        group->oom_fd =
-            open_file(groups, WY_CONTROLLER_MEMORY, group, unified ? "memory.events" : "memory.oom_control", O_RDONLY);
-    }
+    open_counters(groups, group);
     *out = group;
     return WY_OK;
 failed:
@@ -255,12 +272,34 @@ void wy_group_read(const wy_group *group, uint64_t *peak_bytes, uint64_t *oom_ki
     *oom_kills = kills >= group->oom_before ? kills - group->oom_before : 0;
 }
 
+/* "usage_usec 123" as the first line of version 2's cpu.stat; nanoseconds alone in version 1's cpuacct.usage. */
+static uint64_t read_time(const wy_group *group) {
+    static const char key[] = "usage_usec ";
+    char text[64];
+    ssize_t length = group->time_fd >= 0 ? pread(group->time_fd, text, sizeof text - 1, 0) : -1;
+    if (length <= 0) {
+        return 0;
+    }
+    text[length] = 0;
+    return strncmp(text, key, sizeof key - 1) == 0 ? strtoull(text + sizeof key - 1, NULL, 10) : strtoull(text, NULL, 10) / 1000;
+}
+
+void wy_group_usage(const wy_group *group, uint64_t *memory_bytes, uint64_t *cpu_microseconds) {
+    char text[32];
+    ssize_t length = group->usage_fd >= 0 ? pread(group->usage_fd, text, sizeof text - 1, 0) : -1;
+    text[length > 0 ? length : 0] = 0;
+    *memory_bytes = strtoull(text, NULL, 10);
+    uint64_t now = read_time(group);
+    *cpu_microseconds = now >= group->time_before ? now - group->time_before : 0;
+}
+
 void wy_group_release(wy_cgroups *groups, wy_group *group) {
     /* As new: the peak starts again. Version 1 resets it on any write; version 2 since Linux 6.12, per open file. */
     if (group->peak_fd >= 0 && pwrite(group->peak_fd, "0", 1, 0) < 0) {
         destroy(groups, group);
         return;
     }
+    group->time_before = read_time(group); /* here, where nobody waits, not when it is taken */
     group->next = groups->free;
     groups->free = group;
 }

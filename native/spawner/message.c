@@ -21,6 +21,7 @@ static const shape shapes[] = {
     {WY_MSG_WORKER_START, 3, 3, sizeof(wy_msg_worker_start), "WORKER_START"},
     {WY_MSG_COMMAND_START, 4, 4, sizeof(wy_msg_worker_start), "COMMAND_START"},
     {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL"},
+    {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE"},
 };
 
 static const shape *find_shape(uint16_t type) {
@@ -135,6 +136,8 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
     case WY_MSG_WORKER_SIGNAL:
         out->id = out->body.worker_signal.worker_id;
         return check_signal(&out->body.worker_signal, error);
+    case WY_MSG_USAGE:
+        return out->body.usage.reserved == 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "USAGE", "a reserved field is not 0");
     default:
         return wy_fail(error, WY_INVALID, 0, "header", "type %u is unknown", (unsigned)out->type);
     }

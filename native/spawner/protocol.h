@@ -29,6 +29,7 @@ typedef enum wy_msg_type {
     WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group */
+    WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     /* spawner -> daemon */
     WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
     WY_MSG_IMAGE_READY = 33,    /* wy_msg_image_ready + tail: function names, each NUL-terminated, in order */
@@ -37,6 +38,7 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
     WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
     WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
+    WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
 } wy_msg_type;
 
@@ -131,6 +133,26 @@ typedef struct wy_msg_worker_signal {
     int32_t signal;
     uint32_t reserved;
 } wy_msg_worker_signal;
+
+/* Many workers are told in several answers, so that none takes long: the first place to look at, and the next one (0: all
+ * were looked at). */
+#define WY_USAGE_MOST 64u
+
+typedef struct wy_msg_usage {
+    uint32_t first;
+    uint32_t reserved;
+} wy_msg_usage;
+
+typedef struct wy_msg_usage_of {
+    uint32_t next;
+    uint32_t count; /* at most WY_USAGE_MOST */
+} wy_msg_usage_of;
+
+typedef struct wy_worker_usage {
+    uint64_t worker_id;
+    uint64_t memory_bytes;     /* of its group now; 0 without one */
+    uint64_t cpu_microseconds; /* of its group since it started; 0 where not measured */
+} wy_worker_usage;
 
 typedef struct wy_msg_worker_started {
     uint64_t worker_id;

@@ -19,7 +19,7 @@ internal static class Composition
         new DispatchSuite(static (context, mode) => new InProcessTarget(context, mode)),
         new SchedulerPairSuite(SchedulerSuite.Run),
         new RpcPathSuite(static context => new InProcessRpcTarget(context)),
-        new SpawnSuite(static context => new RuntimeSpawnTarget(context)),
+        new SpawnSuite(static context => new RuntimeSpawnTarget(context), static context => new RuntimeSpawnTarget(context, groups: false)),
         new SoakSuite(),
     ];
 }

@@ -15,6 +15,10 @@ internal static class MonitorDecoders
             ? new WorkerInfo(
                 fields.Number("worker"), (int)fields.Number("pid"), fields.Text("image"), fields.Text("profile"), Reuse(fields), fields.Text("state"),
                 (int)fields.Number("in_flight"), fields.Number("calls"), Milliseconds(fields, "age_ms"), Milliseconds(fields, "idle_ms"))
+            {
+                MemoryBytes = fields.Number("memory_bytes"),
+                CpuMicroseconds = fields.Number("cpu_us"),
+            }
             : null);
 
     public static IReadOnlyList<PoolInfo>? Pools(ref MessagePackReader reader) => List(ref reader, static (ref item) =>

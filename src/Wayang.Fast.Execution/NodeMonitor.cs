@@ -112,7 +112,11 @@ internal sealed class NodeMonitor(
         var idle = worker.Phase == WorkerPhase.Serving && worker.IsIdle;
         return new WorkerStatus(
             (long)worker.Id, worker.ProcessId, key.Image, key.Profile, key.Reuse, StateOf(worker), Math.Max(0, worker.Concurrency - worker.FreeCount),
-            worker.NextOrder, Stopwatch.GetElapsedTime(worker.StartRequested, now), idle ? Stopwatch.GetElapsedTime(worker.IdleSince, now) : TimeSpan.Zero);
+            worker.NextOrder, Stopwatch.GetElapsedTime(worker.StartRequested, now), idle ? Stopwatch.GetElapsedTime(worker.IdleSince, now) : TimeSpan.Zero)
+        {
+            MemoryBytes = worker.MemoryBytes,
+            CpuMicroseconds = worker.CpuMicroseconds,
+        };
     }
 
     private PoolStatus Describe(WorkerPool pool, Dictionary<string, int>? states)

@@ -6,6 +6,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 
@@ -15,6 +16,9 @@ namespace Wayang.Fast.Execution;
 internal sealed class NodeReport(
     LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents)
 {
+    /// <summary>How writable space is bounded: there is one way so far.</summary>
+    private const string DiskLimit = "DiskTmpfs";
+
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
     /// <summary>Of the spawner that answered last; empty before the first did.</summary>
@@ -41,7 +45,7 @@ internal sealed class NodeReport(
             _started,
             features.HasFlag(SpawnerFeatures.Root),
             mode,
-            [.. Enum.GetValues<SpawnerFeatures>().Where(f => f != SpawnerFeatures.None && features.HasFlag(f)).Select(f => f.ToString())],
+            [.. Enum.GetValues<SpawnerFeatures>().Where(f => f != SpawnerFeatures.None && features.HasFlag(f)).Select(f => f.ToString()), .. welcome is null ? (string[])[] : [DiskLimit]],
             welcome?.Note ?? string.Empty,
             new Dictionary<string, long>(StringComparer.Ordinal)
             {
@@ -129,6 +133,13 @@ internal sealed class NodeReport(
         }
 
         values["workers_live"] = live;
+        values["commands_memory_bytes"] = supervisor.CommandsMemoryBytes;
+        values["workers_memory_bytes"] = supervisor.Workers.All().Sum(static w => w.MemoryBytes);
+        foreach (var pressure in NodePressure.Read())
+        {
+            values[$"pressure_{pressure.Resource}_{pressure.Kind}_permille"] = (long)Math.Round(pressure.Share * 1000);
+        }
+
         AddClasses(values);
         values["worker_start_failures"] = shard.StartFailures;
         values["zygotes_lost"] = supervisor.ZygotesLost;

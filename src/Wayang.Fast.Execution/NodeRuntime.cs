@@ -19,6 +19,13 @@ namespace Wayang.Fast.Execution;
 /// </summary>
 public sealed class NodeRuntime : IDisposable
 {
+    // Beside what retention may keep: inputs that wait and outputs under way. More than that is the collector's.
+    private const long SlabBytesUnderWay = 64L << 20;
+
+    // Beside what retention may keep: tasks that wait or run. Who remembers millions gets the others as they are needed.
+    private const int RecordsUnderWay = 4096;
+    private const int MostPrepared = 200_000;
+
     private readonly CompletionThread _completion;
     private readonly Supervisor _supervisor;
     private readonly ImageCatalog _images;
@@ -26,6 +33,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly Watchdog _watchdog;
     private readonly LiveOptions _options;
     private readonly TenantDirectory _tenants;
+    private readonly TaskTable _table;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
     private readonly Shard _shard;
@@ -39,7 +47,8 @@ public sealed class NodeRuntime : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
-        var table = new TaskTable(new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)), time);
+        var table = _table = new TaskTable(
+            new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)) { MaxSlabBytes = options.RetainBytes + SlabBytesUnderWay }, time);
         _options = new LiveOptions(options);
         _tenants = new TenantDirectory(_options);
         _tenants.Apply();
@@ -84,6 +93,12 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>The spawner answered: tasks can be run.</summary>
     public bool IsReady => _supervisor.IsReady;
+
+    /// <summary>
+    /// For a node that lives long, before its first task: makes the records that retention will come to hold, so that the collector meets none
+    /// of them young while tasks run. Under a kilobyte each.
+    /// </summary>
+    public void Prepare() => _table.Prepare(Math.Min(_options.Current.RetainTasks, MostPrepared) + RecordsUnderWay);
 
     public void Start()
     {

@@ -6,6 +6,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -26,6 +27,31 @@ internal sealed class RuntimeMetrics(
         WriteRings(exposition);
         WriteWatchdog(exposition);
         WriteTenants(exposition);
+        WriteUsage(exposition);
+    }
+
+    /// <summary>What tasks use, and what the whole host lacks.</summary>
+    private void WriteUsage(Exposition to)
+    {
+        to.Gauge("wayang_workers_memory_bytes", "Memory of call workers by pool, as the supervisor saw it last; where there is a memory group.");
+        foreach (var pool in supervisor.Workers.All().GroupBy(static w => w.Pool))
+        {
+            to.Sample(pool.Sum(static w => w.MemoryBytes), "image", Short(pool.Key.Key.Image), "profile", pool.Key.Key.Profile, "pool", Number(pool.Key.Id));
+        }
+
+        to.Gauge("wayang_commands_memory_bytes", "Memory of running commands, as the supervisor saw it last; where there is a memory group.", supervisor.CommandsMemoryBytes);
+        var pressures = NodePressure.Read();
+        to.Gauge("wayang_node_pressure_ratio", "Share of the last ten seconds in which tasks of the host waited for a resource (PSI): some of them, or all.");
+        foreach (var pressure in pressures)
+        {
+            to.Sample(pressure.Share, "resource", pressure.Resource, "kind", pressure.Kind);
+        }
+
+        to.Counter("wayang_node_pressure_seconds_total", "Time in which tasks of the host waited for a resource (PSI), since it was started.");
+        foreach (var pressure in pressures)
+        {
+            to.Sample(pressure.Total.TotalSeconds, "resource", pressure.Resource, "kind", pressure.Kind);
+        }
     }
 
     private void WriteTasks(Exposition to)

@@ -80,4 +80,40 @@ public class AllocationTests
             }
         }
     }
+
+    /// <summary>Of a prepared table not even the first task of a record makes anything that the collector would have to keep.</summary>
+    [Fact]
+    [Trait("Promise", "PS1")]
+    public void PreparedRecordsNeedNothingMore()
+    {
+        const int tasks = 500;
+        var table = new TaskTable(new TaskTableOptions(2000, 1), TimeProvider.System);
+        var lifecycle = new TaskLifecycle(table, new RetentionOptions(100, TimeSpan.FromMinutes(1), 1 << 20), TimeProvider.System);
+        var observer = new Silent();
+        table.Prepare(tasks + 200);
+        Run(200); // the code itself, and slabs
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Run(tasks);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(200 + tasks, observer.Ends);
+
+        void Run(int count)
+        {
+            Span<byte> large = stackalloc byte[1000];
+            for (var i = 0; i < count; i++)
+            {
+                Assert.True(table.TryRent(out var record));
+                record.Input.Set(large);
+                lifecycle.Admit(record, observer, i);
+                lifecycle.TryStart(record);
+                lifecycle.Run(record);
+                record.Output.Set(large);
+                record.Stdout.AppendBounded(large, 10_000);
+                record.Stderr.AppendBounded("said"u8, 10_000);
+                record.SetProgress("2half"u8); // 50 %
+                lifecycle.End(record, TaskState.Succeeded, new TaskCause(CauseType.Exit));
+                lifecycle.EndBatch();
+            }
+        }
+    }
 }

@@ -34,6 +34,20 @@ public sealed class LimitTests
         Assert.Equal((ErrorCode.InvalidArgument, field), (error!.Code, error.Field));
     }
 
+    [Fact]
+    public void What_is_configured_bounds_what_tasks_may_ask_for()
+    {
+        var options = new RuntimeOptions { WorkerMemoryBytes = 1 << 28, WorkerDiskBytes = 1 << 20 };
+        foreach (var (limits, key) in new[] { (new TaskLimits { MemoryBytes = (1 << 28) + 1 }, "memory_bytes"), (new TaskLimits { DiskBytes = (1 << 20) + 1 }, "disk_bytes") })
+        {
+            var error = LimitCheck.Refuse(limits, options, "p", Told(Everything));
+            Assert.Equal((ErrorCode.InvalidArgument, $"limits.{key}"), (error!.Code, error.Field));
+            Assert.Contains($"limits.worker_{key}", error.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Null(LimitCheck.Refuse(new TaskLimits { MemoryBytes = 1 << 28, DiskBytes = 1 << 20 }, options, "p", Told(Everything)));
+    }
+
     [Theory]
     [InlineData(SpawnerFeatures.MemoryGroup, "memory_bytes")]
     [InlineData(SpawnerFeatures.PidsGroup, "pids")]

@@ -29,6 +29,9 @@ public sealed partial class ProtocolTests
     [InlineData("wy_msg_image_ref", ProtocolLayout.ImageRefBytes)]
     [InlineData("wy_msg_image_ready", ProtocolLayout.ImageReadyBytes)]
     [InlineData("wy_msg_worker_signal", ProtocolLayout.WorkerSignalBytes)]
+    [InlineData("wy_msg_usage", ProtocolLayout.UsageBytes)]
+    [InlineData("wy_msg_usage_of", ProtocolLayout.UsageOfBytes)]
+    [InlineData("wy_worker_usage", ProtocolLayout.WorkerUsageBytes)]
     [InlineData("wy_msg_worker_started", ProtocolLayout.WorkerStartedBytes)]
     public void Sizes_without_an_assertion_follow_from_the_fields(string type, int bytes)
     {
@@ -50,6 +53,7 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FEATURE_CGROUP_V2", (long)SpawnerFeatures.CgroupV2)]
     [InlineData("WY_FEATURE_CPU_GROUP", (long)SpawnerFeatures.CpuGroup)]
     [InlineData("WY_FEATURE_CPU_CAP", (long)SpawnerFeatures.CpuCap)]
+    [InlineData("WY_USAGE_MOST", ProtocolLayout.UsageMost)]
     [InlineData("WY_EXIT_DISK_FULL", ProtocolLayout.ExitDiskFull)]
     [InlineData("WY_PROFILE_FILES", (long)SpawnerProfileTraits.Files)]
     [InlineData("WY_PROFILE_OWN_ROOT", (long)SpawnerProfileTraits.OwnRoot)]

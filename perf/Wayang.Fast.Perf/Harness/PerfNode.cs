@@ -18,12 +18,13 @@ internal sealed class PerfNode : IDisposable
     /// <param name="context">Where the installation is.</param>
     /// <param name="options">Bounds of the runtime.</param>
     /// <param name="pinned">Bind the spawner and the workers to the far processor.</param>
-    public PerfNode(SuiteContext context, RuntimeOptions options, bool pinned)
+    /// <param name="stage">The folder of the native programs, where it is not the build's own.</param>
+    public PerfNode(SuiteContext context, RuntimeOptions options, bool pinned, string? stage = null)
     {
         Runtime = new NodeRuntime(options, new Told(), static defect => Environment.FailFast("the runtime met a defect", defect));
         Runtime.Start();
         string[] launcher = pinned ? ["taskset", "-c", context.FarCpu.ToString(System.Globalization.CultureInfo.InvariantCulture)] : [];
-        var stage = Path.Combine(context.Root, "out", "native", "release", "stage");
+        stage ??= Path.Combine(context.Root, "out", "native", "release", "stage");
         var instance = $"perf-{Environment.ProcessId}-{Interlocked.Increment(ref _instances)}";
         _spawner = EmbeddedSpawner.Start(Runtime, stage, instance, launcher);
         var plugin = File.ReadAllBytes(Path.Combine(context.References, "perf_plugin.so"));

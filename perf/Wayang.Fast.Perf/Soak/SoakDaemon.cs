@@ -21,16 +21,24 @@ internal sealed class SoakDaemon : IDisposable
         var native = Path.Combine(install, "native");
         var start = new ProcessStartInfo(Path.Combine(native, "wayang-keeper"), [
             "--instance", Instance, "--runtime-dir", Directory, "--native", native, "--",
-            Path.Combine(install, "bin", "wayang"), "serve", "--daemon", "--private", "--starter-uid", "0"]) { UseShellExecute = false };
+            Path.Combine(install, "bin", "wayang"), "serve", "--daemon", "--starter-uid", "0"]) { UseShellExecute = false, RedirectStandardError = true };
+
+        // A node that stays, not the private one of a caller; without its port, which another may have.
+        start.Environment["WAYANG__HTTP_PORT"] = "0";
+        start.Environment["WAYANG_LOG_COLLECTIONS"] = "1";
 
         // What is remembered must reach its bound early, or memory grows by right.
         start.Environment["WAYANG__RETENTION__TASKS"] = "10000";
 
         // 16 MiB (hexadecimal): the path allocates so little that the collector's own budget would hardly be reached in a run;
-        // with a small one collections, and their pauses, happen while the tasks run.
-        start.Environment["DOTNET_GCgen0size"] = "1000000";
+        // with a small one collections, and their pauses, happen while the tasks run. Who sets it looks for more of them.
+        start.Environment.TryAdd("DOTNET_GCgen0size", "1000000");
         _keeper = Process.Start(start) ?? throw new PerfException("the keeper did not start");
+        _keeper.ErrorDataReceived += (_, line) => Collections.Read(line.Data);
+        _keeper.BeginErrorReadLine();
     }
+
+    public SoakCollections Collections { get; } = new(Console.Error);
 
     public string Instance { get; }
 

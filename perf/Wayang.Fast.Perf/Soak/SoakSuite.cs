@@ -50,6 +50,7 @@ internal sealed class SoakSuite : Suite
         Console.Out.WriteLine($"killed: {killer.Summary()}");
         var growth = sampler.Judge(Console.Out, out var growthMiB);
         Explain(load, killer, incidents, start, wall);
+        daemon.Collections.Tell(Console.Out);
         Require(load, tasks, ends, growth);
         var p50 = load.Waits.Quantile(0.5);
         var p999 = load.Waits.Quantile(0.999);
@@ -61,6 +62,8 @@ internal sealed class SoakSuite : Suite
             Measurement.ValueOnly("soak.kills", "processes", Better.Higher, killer.Kills.Count, 1),
             Measurement.ValueOnly("soak.rss.growth", "MiB", Better.Lower, growthMiB, 1),
             Measurement.ValueOnly("soak.gc.pauses", "over 1 ms", Better.Lower, stats.GetValueOrDefault("incidents_gc_pause"), 1),
+            Measurement.ValueOnly("soak.gc.pause.worst", "ms", Better.Lower, daemon.Collections.WorstPauseMs, 1),
+            Measurement.ValueOnly("soak.gc.promoted.worst", "bytes", Better.Lower, daemon.Collections.MostPromoted, 1),
         ];
     }
 

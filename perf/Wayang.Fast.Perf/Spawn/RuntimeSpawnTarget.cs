@@ -11,14 +11,18 @@ internal sealed class RuntimeSpawnTarget : SpawnTarget
 {
     private static readonly CommandLine True = new(["/bin/true"], [], null);
 
+    private readonly BareStage? _bare;
     private readonly PerfNode _node;
     private readonly CallTarget _call;
     private readonly CallTarget _command;
     private readonly CallTarget? _python;
 
-    public RuntimeSpawnTarget(SuiteContext context)
+    /// <param name="context">Where the installation is.</param>
+    /// <param name="groups">False: a spawner that uses no control groups, so that nothing limits its workers together.</param>
+    public RuntimeSpawnTarget(SuiteContext context, bool groups = true)
     {
-        _node = new PerfNode(context, new RuntimeOptions { SpareWorkers = 0 }, pinned: false);
+        _bare = groups ? null : new BareStage(context);
+        _node = new PerfNode(context, new RuntimeOptions { SpareWorkers = 0 }, pinned: false, _bare?.Folder);
         _call = _node.Resolve("nothing", WorkerReuse.Never);
         _command = _node.ResolveCommand();
         if (PerfNode.HasPython(context))
@@ -29,6 +33,8 @@ internal sealed class RuntimeSpawnTarget : SpawnTarget
         MeasureWorker();
         MeasureExec();
     }
+
+    public override bool HasGroups => _node.Runtime.Tasks.DescribeNode().CgroupMode is "v1" or "v2" or "hybrid";
 
     public override double MeasureWorker() => Measure(_call, null);
 
@@ -41,6 +47,7 @@ internal sealed class RuntimeSpawnTarget : SpawnTarget
         if (disposing)
         {
             _node.Dispose();
+            _bare?.Dispose();
         }
     }
 

@@ -6,6 +6,9 @@ namespace Wayang.Fast.Perf.Spawn;
 /// <summary>The value side: a runtime with no warm worker to spare.</summary>
 public abstract class SpawnTarget : IDisposable
 {
+    /// <summary>Its workers are in control groups.</summary>
+    public abstract bool HasGroups { get; }
+
     /// <summary>Microseconds from asking for a worker until its first task ended: fork, whole sandbox, call.</summary>
     public abstract double MeasureWorker();
 
@@ -27,7 +30,8 @@ public abstract class SpawnTarget : IDisposable
 
 /// <summary>A fresh sandbox against bubblewrap and against the least that a C program needs for the same.</summary>
 /// <param name="open">Starts a runtime; null measures the limits alone.</param>
-public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open) : Suite
+/// <param name="openBare">Starts one that puts nothing into control groups.</param>
+public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open, Func<SuiteContext, SpawnTarget> openBare) : Suite
 {
     private const int NanosecondsPerMicrosecond = 1000;
 
@@ -56,6 +60,7 @@ public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open) : Suite
         [
             Measurement.Of("spawn.worker", "us", Better.Lower, worker),
             Measurement.Of("exec.true", "us", Better.Lower, command),
+            .. MeasureGroups(context, target, samples),
         ];
         if (target.MeasurePython() is null)
         {
@@ -68,6 +73,26 @@ public sealed class SpawnSuite(Func<SuiteContext, SpawnTarget>? open) : Suite
         var python = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, () => target.MeasurePython()!.Value), interpreter);
         results.Add(Measurement.Of("python.fresh", "us", Better.Lower, python));
         return results;
+    }
+
+    /// <summary>The same start with control groups and without.</summary>
+    private IEnumerable<Measurement> MeasureGroups(SuiteContext context, SpawnTarget target, int samples)
+    {
+        if (!target.HasGroups)
+        {
+            context.Tell("no control groups on this host: what they cost cannot be measured");
+            return [];
+        }
+
+        context.Tell("a fresh worker's first task with control groups, beside one without");
+        using var bare = openBare(context);
+        if (bare.HasGroups)
+        {
+            throw new PerfException("the spawner without groups has some");
+        }
+
+        var cost = Rounds.Interleave(context.Rounds, Quantity.Time, () => Median(samples, target.MeasureWorker), () => Median(samples, bare.MeasureWorker));
+        return [Measurement.Of("limits.overhead", "us", Better.Lower, cost)];
     }
 
     /// <summary>Neither side is pinned: both are several processes that the kernel may spread.</summary>

@@ -5,7 +5,14 @@ namespace Wayang.Fast.Contracts.Operations;
 /// <summary>What <c>worker.list</c> answers for each.</summary>
 /// <param name="State">starting, idle, busy or leaving.</param>
 public sealed record WorkerInfo(
-    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle);
+    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle)
+{
+    /// <summary>What its group used when it was looked at last; 0: not measured.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>Processor time since it started, in microseconds; 0: not measured.</summary>
+    public long CpuMicroseconds { get; init; }
+}
 
 /// <summary>What <c>pool.list</c> answers for each.</summary>
 /// <param name="Kind">call or command.</param>

@@ -150,7 +150,7 @@ public static class OperationTable
             new("queue_us", "integer", "Microseconds from submission to dispatch."),
             new("start_us", "integer", "Microseconds from dispatch to running."),
             new("run_us", "integer", "Microseconds from running to the end."),
-            new("peak_memory_bytes", "integer", "0 where not measured."),
+            new("peak_memory_bytes", "integer", "0 where not measured; of a running command, what it was seen to use so far."),
             new("cpu_us", "integer", "0 where not measured."),
             new("output_bytes", "integer", "Bytes kept of the output."),
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
@@ -238,7 +238,7 @@ public static class OperationTable
             Scopes = Seeing,
         },
         new(OperationKind.WorkerList, "worker.list", "Call workers, the busy ones first.", [s_limit],
-            [new("workers", "list of map", "{worker, pid, image, profile, reuse, state: starting | idle | busy | leaving, in_flight, calls, age_ms, idle_ms}.")])
+            [new("workers", "list of map", "{worker, pid, image, profile, reuse, state: starting | idle | busy | leaving, in_flight, calls, age_ms, idle_ms, memory_bytes, cpu_us}; the last two as the supervisor saw them last, 0 where not measured.")])
         {
             Scopes = OperationScopes.Read,
         },

@@ -1,26 +1,28 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
+using Wayang.Fast.Core.Memory;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
 /// <summary>
-/// Bytes of one stream of a task: up to 48 stand in the object itself (what a channel's slot carries inline), more in an
-/// array of the shared pool, which <see cref="Clear"/> gives back. One writer at a time; any thread may read by
+/// Bytes of one stream of a task: up to 48 stand in the object itself (what a channel's slot carries inline), more in a
+/// block of <paramref name="slabs"/>, which <see cref="Clear"/> gives back. One writer at a time; any thread may read by
 /// <see cref="TryCopy"/> meanwhile, because every change of the place or loss of the bytes is announced by a version.
 /// <see cref="Span"/> is for the writer, or for readers that hold the record while nobody writes.
 /// </summary>
-public sealed class PayloadBuffer
+public sealed class PayloadBuffer(PayloadSlabs slabs)
 {
-    /// <summary>Bytes that need no array.</summary>
+    /// <summary>Bytes that need no block.</summary>
     public const int InlineBytes = 48;
 
     private InlineStore _inline;
-    private byte[]? _array;
 
-    // SYNC POINT: published after the bytes and the array that it counts; read first by TryCopy.
+    // SYNC POINT: the block's place, all of it in one number; 0 = the bytes stand inline. Changed only behind a new version.
+    private uint _place;
+
+    // SYNC POINT: published after the bytes and the place that it counts; read first by TryCopy.
     private int _length;
 
-    // SYNC POINT: incremented before bytes are taken away or an array goes back to the pool; TryCopy compares it before and after.
+    // SYNC POINT: incremented before bytes are taken away or a block goes back to the slabs; TryCopy compares it before and after.
     private int _version;
 
     [InlineArray(InlineBytes)]
@@ -34,10 +36,10 @@ public sealed class PayloadBuffer
     /// <summary>Bytes that a bounded append cut since the last <see cref="Clear"/>.</summary>
     public long Dropped { get; private set; }
 
-    public int Capacity => _array?.Length ?? InlineBytes;
+    public int Capacity => _place == 0 ? InlineBytes : slabs.Block(_place).Length;
 
-    /// <summary>Bytes of pooled memory held; what retention counts.</summary>
-    public int PooledBytes => _array?.Length ?? 0;
+    /// <summary>Bytes of blocks held; what retention counts.</summary>
+    public int PooledBytes => _place == 0 ? 0 : slabs.Block(_place).Length;
 
     public ReadOnlySpan<byte> Span => Room()[.._length];
 
@@ -92,20 +94,21 @@ public sealed class PayloadBuffer
         }
     }
 
-    /// <summary>Forgets the content and gives a pooled array back.</summary>
+    /// <summary>Forgets the content and gives its block back.</summary>
     public void Clear()
     {
-        if (_length == 0 && _array is null && Dropped == 0)
+        if (_length == 0 && _place == 0 && Dropped == 0)
         {
             return;
         }
 
         Truncate();
         Dropped = 0;
-        if (_array is { } array)
+        if (_place is not 0 and var place)
         {
-            _array = null;
-            ArrayPool<byte>.Shared.Return(array);
+            Announce(); // an empty one may have a block, too
+            Volatile.Write(ref _place, 0);
+            slabs.Return(place);
         }
     }
 
@@ -122,7 +125,7 @@ public sealed class PayloadBuffer
         var room = Room();
         if (total > room.Length)
         {
-            return false; // the length of another version
+            return false; // the length of another version, or a block that is no more
         }
 
         if (offset >= 0 && offset < total)
@@ -135,7 +138,7 @@ public sealed class PayloadBuffer
         return Volatile.Read(ref _version) == version;
     }
 
-    private Span<byte> Room() => _array is { } array ? array.AsSpan() : _inline;
+    private Span<byte> Room() => Volatile.Read(ref _place) is not 0 and var place ? slabs.Block(place) : _inline;
 
     private void Truncate()
     {
@@ -151,14 +154,14 @@ public sealed class PayloadBuffer
     private void Grow(int total)
     {
         var wanted = Math.Max(total, Math.Min(Array.MaxLength, Capacity * 2L));
-        var bigger = ArrayPool<byte>.Shared.Rent((int)wanted);
-        Room()[.._length].CopyTo(bigger);
+        var bigger = slabs.Rent((int)wanted);
+        Room()[.._length].CopyTo(slabs.Block(bigger));
         Announce();
-        var old = _array;
-        _array = bigger;
-        if (old is not null)
+        var old = _place;
+        Volatile.Write(ref _place, bigger);
+        if (old != 0)
         {
-            ArrayPool<byte>.Shared.Return(old);
+            slabs.Return(old);
         }
     }
 

@@ -1,39 +1,43 @@
 using System.Text;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Memory;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
 /// <summary>
 /// The last progress that a task told. One writer (the completion thread) that never waits and allocates nothing; any number
-/// of readers, who see one report, whole. Full and empty do not exist: each report replaces the one before.
+/// of readers, who see one report, whole. Full and empty do not exist: each report replaces the one before. Its bytes stand in a
+/// block of <paramref name="slabs"/>, which <see cref="Clear"/> gives back.
 /// </summary>
-public sealed class ProgressCell
+public sealed class ProgressCell(PayloadSlabs slabs)
 {
     /// <summary>One byte of percent (above 100: not told), then UTF-8.</summary>
     public const int MaxBytes = 201;
 
-    private readonly byte[] _report = new byte[MaxBytes];
+    // SYNC POINT: changed only while the version is odd.
+    private uint _place;
     private int _length;
 
     // SYNC POINT: odd while the writer is at work; a reader compares it before and after its copy.
     private int _version;
 
+    /// <summary>Bytes of the block that it holds; what retention counts.</summary>
+    public int PooledBytes => _place == 0 ? 0 : slabs.Block(_place).Length;
+
     /// <param name="report">At least one byte; what is over <see cref="MaxBytes"/> is cut.</param>
     public void Set(ReadOnlySpan<byte> report)
     {
         var length = Math.Min(report.Length, MaxBytes);
-        Volatile.Write(ref _version, _version + 1);
-        Volatile.WriteBarrier(); // the version is seen to be odd before any byte changes
-        report[..length].CopyTo(_report);
-        _length = length;
-        Volatile.Write(ref _version, _version + 1);
+        var place = _place != 0 ? _place : slabs.Rent(MaxBytes);
+        Change(place, length, report[..length]);
     }
 
     public void Clear()
     {
-        if (_length != 0)
+        if (_place is not 0 and var place)
         {
-            Set([]);
+            Change(0, 0, []);
+            slabs.Return(place);
         }
     }
 
@@ -45,7 +49,9 @@ public sealed class ProgressCell
         {
             var version = Volatile.Read(ref _version);
             var length = _length;
-            _report.CopyTo(copy);
+            var place = _place;
+            var report = place == 0 ? [] : slabs.Block(place);
+            report[..Math.Min(report.Length, MaxBytes)].CopyTo(copy);
             Volatile.ReadBarrier();
             if ((version & 1) == 0 && Volatile.Read(ref _version) == version)
             {
@@ -54,5 +60,19 @@ public sealed class ProgressCell
 
             Thread.SpinWait(1);
         }
+    }
+
+    private void Change(uint place, int length, ReadOnlySpan<byte> report)
+    {
+        Volatile.Write(ref _version, _version + 1);
+        Volatile.WriteBarrier(); // the version is seen to be odd before any byte changes
+        _place = place;
+        _length = length;
+        if (length > 0)
+        {
+            report.CopyTo(slabs.Block(place));
+        }
+
+        Volatile.Write(ref _version, _version + 1);
     }
 }

@@ -6,7 +6,7 @@ namespace Wayang.Fast.Core.Lifecycle;
 /// <summary>How long ended tasks can be asked for. What is over any bound is forgotten, the oldest first.</summary>
 /// <param name="Count">Ended tasks kept at most.</param>
 /// <param name="Time">How long each is kept at most.</param>
-/// <param name="MaxBytes">Pooled memory (inputs and outputs over 48 bytes) that they hold together at most.</param>
+/// <param name="MaxBytes">Blocks (inputs, outputs and streams over 48 bytes, progress) that they hold together at most.</param>
 public sealed record RetentionOptions(int Count, TimeSpan Time, long MaxBytes)
 {
     public static RetentionOptions Default { get; } = new(100_000, TimeSpan.FromMinutes(10), 256L << 20);

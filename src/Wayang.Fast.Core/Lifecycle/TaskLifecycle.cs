@@ -340,7 +340,12 @@ public sealed partial class TaskLifecycle
     {
         if (RecordWord.State(before) is TaskState.Running or TaskState.Queued && (before & RecordWord.PinMask) == 0)
         {
-            record.Input.Clear(); // else somebody may be reading it: it goes with the record
+            // Else somebody may be reading them: they go with the record.
+            record.Input.Clear();
+            if (record.Command is not null)
+            {
+                record.Command = null;
+            }
         }
 
         _lastEnded = now;

@@ -28,6 +28,8 @@ public sealed class TaskRecord : ITaskView
     {
         _table = table;
         Slot = slot;
+        Input = new PayloadBuffer(table.Slabs);
+        Output = new PayloadBuffer(table.Slabs);
         Word = RecordWord.FirstGeneration;
     }
 
@@ -59,15 +61,15 @@ public sealed class TaskRecord : ITaskView
     public TaskTerms? Terms { get; set; }
     public CallTarget? Target { get; set; }
 
-    public PayloadBuffer Input { get; } = new();
-    public PayloadBuffer Output { get; } = new();
+    public PayloadBuffer Input { get; }
+    public PayloadBuffer Output { get; }
 
-    /// <summary>Made at the first use, by the stream's one writer, and kept for the record's later tasks.</summary>
-    public PayloadBuffer Stdout => _stdout ?? Create(ref _stdout);
-    public PayloadBuffer Stderr => _stderr ?? Create(ref _stderr);
+    /// <summary>Made at the first use, by the stream's one writer, or by <see cref="Complete"/>, and kept for the record's later tasks.</summary>
+    public PayloadBuffer Stdout => _stdout ?? CreateStream(ref _stdout);
+    public PayloadBuffer Stderr => _stderr ?? CreateStream(ref _stderr);
 
     /// <summary>What a call told its log: one JSON object a line.</summary>
-    public PayloadBuffer Log => _log ?? Create(ref _log);
+    public PayloadBuffer Log => _log ?? CreateStream(ref _log);
 
     /// <summary>How far the task said it is; null: it said nothing.</summary>
     public TaskProgress? Progress => Volatile.Read(ref _progress)?.Read();
@@ -77,7 +79,7 @@ public sealed class TaskRecord : ITaskView
     {
         if (_progress is null)
         {
-            Volatile.Write(ref _progress, new ProgressCell());
+            Volatile.Write(ref _progress, new ProgressCell(_table.Slabs));
         }
 
         _progress.Set(report);
@@ -130,9 +132,19 @@ public sealed class TaskRecord : ITaskView
     // SYNC POINT: written under the lifecycle's lock of this slot; a stream's writer looks at it after its bytes, behind a full fence.
     internal StreamWatch? Watches;
 
-    /// <summary>Bytes of pooled memory, for the bound of retention.</summary>
+    /// <summary>Bytes of blocks that it holds, for the bound of retention.</summary>
     internal long PooledBytes =>
-        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0);
+        Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
+        + (_progress?.PooledBytes ?? 0);
+
+    /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
+    internal void Complete()
+    {
+        _ = Stdout;
+        _ = Stderr;
+        _ = Log;
+        _progress ??= new ProgressCell(_table.Slabs);
+    }
 
     internal void SetCause(in TaskCause cause)
     {
@@ -182,9 +194,9 @@ public sealed class TaskRecord : ITaskView
         CpuMicroseconds = 0;
     }
 
-    private static PayloadBuffer Create(ref PayloadBuffer? field)
+    private PayloadBuffer CreateStream(ref PayloadBuffer? field)
     {
-        var buffer = new PayloadBuffer();
+        var buffer = new PayloadBuffer(_table.Slabs);
         return Interlocked.CompareExchange(ref field, buffer, null) ?? buffer;
     }
 

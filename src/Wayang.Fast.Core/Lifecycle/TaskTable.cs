@@ -1,15 +1,21 @@
 using System.Diagnostics.CodeAnalysis;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Memory;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
 /// <param name="MaxTasks">Records in all: queued, running and ended ones that are kept. Memory is taken in chunks as it is needed.</param>
 /// <param name="BootTag">24 bits that tell this start of the node from others; part of every id.</param>
-public sealed record TaskTableOptions(int MaxTasks, uint BootTag);
+public sealed record TaskTableOptions(int MaxTasks, uint BootTag)
+{
+    /// <summary>Slabs for what tasks bring and leave, at most; what is over it is the collector's.</summary>
+    public long MaxSlabBytes { get; init; } = 320L << 20;
+}
 
 /// <summary>
 /// The node's task records by slot. Rent and return: any thread, lock-free (a stack of free slots, whose head carries a
-/// tag of 32 bits against a slot that left and came back between a look and the exchange). Records are made when first needed.
+/// tag of 32 bits against a slot that left and came back between a look and the exchange). Records are made when first needed, or
+/// before, by <see cref="Prepare"/>.
 /// </summary>
 public sealed class TaskTable
 {
@@ -37,6 +43,7 @@ public sealed class TaskTable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxTasks, nameof(options));
         _max = options.MaxTasks;
         BootTag = options.BootTag & 0xFFFFFF;
+        Slabs = new PayloadSlabs(options.MaxSlabBytes, time);
         MicrosecondsPerTick = 1e6 / time.TimestampFrequency;
         _chunks = new TaskRecord[(options.MaxTasks + ChunkSize - 1) / ChunkSize][];
         _next = new int[options.MaxTasks];
@@ -47,10 +54,29 @@ public sealed class TaskTable
 
     public uint BootTag { get; }
 
+    /// <summary>Memory of the records' payloads.</summary>
+    public PayloadSlabs Slabs { get; }
+
     internal double MicrosecondsPerTick { get; }
 
     /// <summary>The record of a slot that was rented at least once: what inbox and scheduler hand out.</summary>
     public TaskRecord this[int slot] => Volatile.Read(ref _chunks[slot >> ChunkBits])![slot & ChunkMask];
+
+    /// <summary>
+    /// Makes the first <paramref name="count"/> records with all that a task may need of them, so that none is made, survives and is
+    /// moved by the collector while tasks run. Before the first rent.
+    /// </summary>
+    public void Prepare(int count)
+    {
+        for (var first = 0; first < Math.Min(count, _max); first += ChunkSize)
+        {
+            var chunk = _chunks[first >> ChunkBits] ??= NewChunk(first);
+            foreach (var record in chunk)
+            {
+                record.Complete();
+            }
+        }
+    }
 
     /// <summary>Takes a record for a new task; false when all are in use.</summary>
     public bool TryRent([NotNullWhen(true)] out TaskRecord? record)

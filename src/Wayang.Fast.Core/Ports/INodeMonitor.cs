@@ -31,7 +31,14 @@ public interface INodeMonitor
 /// <param name="Age">Since its start was asked for.</param>
 /// <param name="Idle">Since when it has had nothing to do; zero while it has.</param>
 public sealed record WorkerStatus(
-    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle);
+    long Worker, int ProcessId, string Image, string Profile, WorkerReuse Reuse, string State, int InFlight, long Calls, TimeSpan Age, TimeSpan Idle)
+{
+    /// <summary>What its group used when it was looked at last; 0: not measured.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>Processor time since it started, in microseconds; 0: not measured.</summary>
+    public long CpuMicroseconds { get; init; }
+}
 
 /// <summary>What a tenant may have and what it has used since the start.</summary>
 /// <param name="Running">Tasks that have a slot.</param>

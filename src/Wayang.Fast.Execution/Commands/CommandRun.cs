@@ -37,6 +37,9 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
 
     public int ProcessId { get; set; }
 
+    /// <summary>Memory that it used when it was looked at last.</summary>
+    public long MemoryBytes { get; set; }
+
     /// <summary>Timestamp at which it is stopped.</summary>
     public required long Deadline { get; set; }
 

@@ -52,22 +52,27 @@ internal static class LimitCheck
 
     private static OperationError? Above(TaskLimits limits, ProfileLimits most, RuntimeOptions options, string profile)
     {
-        var configured = options.WorkerMemoryBytes > 0 ? Math.Min(options.WorkerMemoryBytes, most.MemoryBytes) : most.MemoryBytes;
-        var memory = limits.MemoryBytes > 0 ? limits.MemoryBytes : configured;
-        return limits.MemoryBytes > most.MemoryBytes ? Over("memory_bytes", limits.MemoryBytes, most.MemoryBytes, profile)
-            : limits.Pids > most.Pids ? Over("pids", limits.Pids, most.Pids, profile)
-            : most.CpuMilli > 0 && limits.CpuMilli > most.CpuMilli ? Over("cpu_milli", limits.CpuMilli, most.CpuMilli, profile)
-            : limits.CpuWeight > most.CpuWeight ? Over("cpu_weight", limits.CpuWeight, most.CpuWeight, profile)
-            : limits.DiskBytes > 0 && most.DiskBytes == 0 ? Wrong("disk_bytes", $"has no meaning under profile {profile}: its tasks have no files")
-            : limits.DiskBytes > most.DiskBytes ? Over("disk_bytes", limits.DiskBytes, most.DiskBytes, profile)
-            : limits.DiskBytes > memory ? Wrong(
-                "disk_bytes", $"is {limits.DiskBytes}: what a task writes lies in its memory here, of which it has {memory}; ask for more with limits.memory_bytes")
-            : limits.ReservedBytes > memory ? Wrong("reserved_bytes", $"is {limits.ReservedBytes}, more than its memory of {memory}")
-            : null;
+        var memory = limits.MemoryBytes > 0 ? limits.MemoryBytes : Lower(options.WorkerMemoryBytes, most.MemoryBytes);
+        return Over("memory_bytes", limits.MemoryBytes, most.MemoryBytes, profile)
+            ?? OverConfigured("memory_bytes", limits.MemoryBytes, options.WorkerMemoryBytes)
+            ?? Over("pids", limits.Pids, most.Pids, profile)
+            ?? (most.CpuMilli > 0 ? Over("cpu_milli", limits.CpuMilli, most.CpuMilli, profile) : null)
+            ?? Over("cpu_weight", limits.CpuWeight, most.CpuWeight, profile)
+            ?? (limits.DiskBytes > 0 && most.DiskBytes == 0 ? Wrong("disk_bytes", $"has no meaning under profile {profile}: its tasks have no files") : null)
+            ?? Over("disk_bytes", limits.DiskBytes, most.DiskBytes, profile)
+            ?? OverConfigured("disk_bytes", limits.DiskBytes, options.WorkerDiskBytes)
+            ?? (limits.DiskBytes > memory ? Wrong(
+                "disk_bytes", $"is {limits.DiskBytes}: what a task writes lies in its memory here, of which it has {memory}; ask for more with limits.memory_bytes") : null)
+            ?? (limits.ReservedBytes > memory ? Wrong("reserved_bytes", $"is {limits.ReservedBytes}, more than its memory of {memory}") : null);
     }
 
-    private static OperationError Over(string name, long asked, long most, string profile) =>
-        Wrong(name, $"is {asked}; profile {profile} of this node's policy allows {most}");
+    private static long Lower(long configured, long most) => configured > 0 ? Math.Min(configured, most) : most;
+
+    private static OperationError? Over(string name, long asked, long most, string profile) =>
+        asked > most ? Wrong(name, $"is {asked}; profile {profile} of this node's policy allows {most}") : null;
+
+    private static OperationError? OverConfigured(string name, long asked, long most) =>
+        most > 0 && asked > most ? Wrong(name, $"is {asked}; this node's configuration (limits.worker_{name}) allows {most}") : null;
 
     private static OperationError Wrong(string name, string why) => new(ErrorCode.InvalidArgument, $"limits.{name} {why}", $"limits.{name}");
 }

@@ -15,6 +15,7 @@ internal enum MessageType : ushort
     WorkerStart = 4,
     CommandStart = 5,
     WorkerSignal = 6,
+    Usage = 7,
     Welcome = 32,
     ImageReady = 33,
     ImageGone = 34,
@@ -22,6 +23,7 @@ internal enum MessageType : ushort
     WorkerExited = 36,
     Refused = 37,
     Log = 38,
+    UsageOf = 39,
 }
 
 /// <summary>What the spawner loads.</summary>
@@ -96,6 +98,10 @@ internal static class ProtocolLayout
     public const int ImageReadyBytes = 16;
     public const int WorkerStartBytes = 56;
     public const int WorkerSignalBytes = 16;
+    public const int UsageBytes = 8;
+    public const int UsageOfBytes = 8;
+    public const int WorkerUsageBytes = 24;
+    public const int UsageMost = 64;
     public const int WorkerStartedBytes = 16;
     public const int WorkerExitedBytes = 168;
     public const int FailureBytes = 528;
@@ -158,6 +164,12 @@ internal static class MessageWriter
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteInt32LittleEndian(body[8..], signal);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;
+    }
+
+    public static int Usage(Span<byte> buffer, uint first)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(Begin(buffer, MessageType.Usage, ProtocolLayout.UsageBytes, 0, 0), first);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.UsageBytes;
     }
 
     private static Span<byte> Begin(Span<byte> buffer, MessageType type, int bodyBytes, int descriptors, ulong request)
@@ -345,6 +357,30 @@ internal static class MessageReader
             DiskFull = (BinaryPrimitives.ReadUInt32LittleEndian(body[32..]) & ProtocolLayout.ExitDiskFull) != 0,
         };
         return exit.Kind is >= ExitKind.Code and <= ExitKind.Lost;
+    }
+
+    public static bool TryReadUsageHeader(ReadOnlySpan<byte> body, out uint next, out int count)
+    {
+        next = 0;
+        count = (body.Length - ProtocolLayout.UsageOfBytes) / ProtocolLayout.WorkerUsageBytes;
+        if (body.Length < ProtocolLayout.UsageOfBytes || count > ProtocolLayout.UsageMost
+            || body.Length != ProtocolLayout.UsageOfBytes + (count * ProtocolLayout.WorkerUsageBytes)
+            || BinaryPrimitives.ReadUInt32LittleEndian(body[4..]) != count)
+        {
+            return false;
+        }
+
+        next = BinaryPrimitives.ReadUInt32LittleEndian(body);
+        return true;
+    }
+
+    /// <summary>One of those that <see cref="TryReadUsageHeader"/> counted.</summary>
+    public static (ulong Worker, long MemoryBytes, long CpuMicroseconds) ReadUsage(ReadOnlySpan<byte> body, int index)
+    {
+        var one = body.Slice(ProtocolLayout.UsageOfBytes + (index * ProtocolLayout.WorkerUsageBytes), ProtocolLayout.WorkerUsageBytes);
+        return (
+            BinaryPrimitives.ReadUInt64LittleEndian(one), Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(one[8..])),
+            Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(one[16..])));
     }
 
     /// <param name="withDetail">Whether text may follow it: IMAGE_GONE.</param>

@@ -104,6 +104,8 @@ internal sealed class SpawnerLink : IDisposable
     public bool SendCommandStart(ulong worker, ulong image, uint niceClass, in StartLimits limits, ReadOnlySpan<int> files) =>
         Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length, limits), files);
 
+    public void SendUsage(uint first) => Send(MessageWriter.Usage(_buffer, first), []);
+
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 
     /// <summary>Tries again what the socket did not take.</summary>

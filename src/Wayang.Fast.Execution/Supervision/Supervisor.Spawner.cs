@@ -94,6 +94,8 @@ internal sealed partial class Supervisor
                 return MessageReader.TryReadWorkerStarted(body, out var worker, out var pid) && OnWorkerStarted(worker, pid);
             case MessageType.WorkerExited:
                 return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
+            case MessageType.UsageOf:
+                return _usage.OnAnswer(body);
             case MessageType.ImageGone:
             case MessageType.Refused:
             case MessageType.Log:

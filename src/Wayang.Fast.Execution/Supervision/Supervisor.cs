@@ -35,6 +35,7 @@ internal sealed partial class Supervisor : IDisposable
     private readonly WorkerLauncher _launcher;
     private readonly CommandRunner _commands;
     private readonly WorkerHeartbeats _heartbeats;
+    private readonly UsageSampler _usage;
     private readonly IncidentLog _incidents;
     private readonly Lock _retiring = new();
     private readonly long[] _exits = new long[Enum.GetValues<ExitKind>().Length + 1];
@@ -65,6 +66,7 @@ internal sealed partial class Supervisor : IDisposable
         _images = new ImageKeeper(_link, shard, incidents, log);
         _launcher = new WorkerLauncher(_link, completion, workers, options);
         _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
+        _usage = new UsageSampler(_link, workers, _commands);
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
         _thread = new Thread(Run) { Name = "wayang-supervisor", IsBackground = true };
     }
@@ -76,6 +78,8 @@ internal sealed partial class Supervisor : IDisposable
     public bool IsReady => _link.IsReady;
 
     public int RunningCommands => _commands.Running;
+
+    public long CommandsMemoryBytes => _usage.CommandsMemoryBytes;
 
     public long WorkersStarted => _launcher.Started;
 
@@ -403,6 +407,7 @@ internal sealed partial class Supervisor : IDisposable
             _shard.Post(new ShardEvent(ShardEventKind.Trim));
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
+            _usage.Tick();
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

@@ -69,6 +69,10 @@ internal sealed class CallWorker : IDisposable
 
     public InFlightEntry[] Entries { get; }
 
+    /// <summary>What its group used when it was looked at last; 0: not measured. Written by the supervisor, read by any thread.</summary>
+    public long MemoryBytes { get; set; }
+    public long CpuMicroseconds { get; set; }
+
     // --- dispatch owner ---
     public RequestWriter Writer { get; }
 

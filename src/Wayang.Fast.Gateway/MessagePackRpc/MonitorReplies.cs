@@ -68,7 +68,7 @@ internal static class MonitorReplies
         writer.WriteArrayHeader(workers.Count);
         foreach (var worker in workers)
         {
-            writer.WriteMapHeader(10);
+            writer.WriteMapHeader(12);
             ReplyEncoder.Number(ref writer, "worker"u8, worker.Worker);
             ReplyEncoder.Number(ref writer, "pid"u8, worker.ProcessId);
             Text(ref writer, "image"u8, worker.Image);
@@ -79,6 +79,8 @@ internal static class MonitorReplies
             ReplyEncoder.Number(ref writer, "calls"u8, worker.Calls);
             ReplyEncoder.Number(ref writer, "age_ms"u8, (long)worker.Age.TotalMilliseconds);
             ReplyEncoder.Number(ref writer, "idle_ms"u8, (long)worker.Idle.TotalMilliseconds);
+            ReplyEncoder.Number(ref writer, "memory_bytes"u8, worker.MemoryBytes);
+            ReplyEncoder.Number(ref writer, "cpu_us"u8, worker.CpuMicroseconds);
         }
     }
 

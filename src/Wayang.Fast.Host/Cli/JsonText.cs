@@ -185,6 +185,8 @@ internal static class JsonText
             writer.WriteNumber("calls", worker.Calls);
             writer.WriteNumber("age_ms", (long)worker.Age.TotalMilliseconds);
             writer.WriteNumber("idle_ms", (long)worker.Idle.TotalMilliseconds);
+            writer.WriteNumber("memory_bytes", worker.MemoryBytes);
+            writer.WriteNumber("cpu_us", worker.CpuMicroseconds);
             writer.WriteEndObject();
         }
 

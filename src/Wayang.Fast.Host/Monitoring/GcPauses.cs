@@ -1,4 +1,5 @@
 using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Execution.Supervision;
 
 namespace Wayang.Fast.Host.Monitoring;
 
@@ -7,16 +8,23 @@ namespace Wayang.Fast.Host.Monitoring;
 /// successor. That costs a small object a collection and nothing in between, unlike a listener of runtime events. Pauses go into
 /// a histogram per generation; one that stopped all threads for over <see cref="Long"/> is also told as an incident.
 /// </summary>
-internal sealed class GcPauses(IncidentLog incidents) : IMetricSource
+/// <param name="log">Told each collection that was seen; null: none.</param>
+internal sealed class GcPauses(IncidentLog incidents, ISupervisorLog? log = null) : IMetricSource
 {
     /// <summary>What the dispatch path must not meet.</summary>
     public static readonly TimeSpan Long = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>Set to 1, each collection is a line of the daemon's log: for whoever looks for what survives.</summary>
+    private const string LogVariable = "WAYANG_LOG_COLLECTIONS";
+
     private const int Generations = 3;
+    private readonly long[] _promoted = new long[Generations];
     private readonly LatencyHistogram[] _pauses = [.. Enumerable.Range(0, Generations).Select(static _ => LatencyHistogram.Coarse())];
     private readonly Lock _gate = new();
     private long _seen = GC.CollectionCount(0);
     private long _unseen;
+
+    public static bool IsLogged => Environment.GetEnvironmentVariable(LogVariable) == "1";
 
     public void Start() => _ = new Sentinel(this);
 
@@ -34,6 +42,12 @@ internal sealed class GcPauses(IncidentLog incidents) : IMetricSource
         for (var generation = 0; generation < Generations; generation++)
         {
             exposition.Sample(GC.CollectionCount(generation), "generation", generation.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+
+        exposition.Counter("wayang_gc_promoted_bytes_total", "Managed memory that survived garbage collections, by generation: what their pauses are spent on.");
+        for (var generation = 0; generation < Generations; generation++)
+        {
+            exposition.Sample(Volatile.Read(ref _promoted[generation]), "generation", generation.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
         var memory = GC.GetGCMemoryInfo(GCKind.Any);
@@ -55,22 +69,35 @@ internal sealed class GcPauses(IncidentLog incidents) : IMetricSource
 
             _unseen += last.Index - _seen - 1;
             _seen = last.Index;
-            foreach (var pause in last.PauseDurations)
-            {
-                if (pause == TimeSpan.Zero)
-                {
-                    continue;
-                }
+            Tell(last);
+        }
+    }
 
-                _pauses[Math.Min(last.Generation, Generations - 1)].Record((long)pause.TotalMicroseconds);
-                if (pause > Long)
-                {
-                    var how = last.Concurrent ? "concurrent" : last.Compacted ? "blocking, compacting" : "blocking";
-                    incidents.Add(
-                        IncidentKind.GcPause, string.Empty,
-                        FormattableString.Invariant($"generation {last.Generation}, {how}: all threads stood still for {pause.TotalMilliseconds:F2} ms"), pause);
-                }
+    private void Tell(in GCMemoryInfo last)
+    {
+        var generation = Math.Min(last.Generation, Generations - 1);
+        var how = last.Concurrent ? "concurrent" : last.Compacted ? "blocking, compacting" : "blocking";
+        Volatile.Write(ref _promoted[generation], _promoted[generation] + last.PromotedBytes);
+        foreach (var pause in last.PauseDurations)
+        {
+            if (pause == TimeSpan.Zero)
+            {
+                continue;
             }
+
+            _pauses[generation].Record((long)pause.TotalMicroseconds);
+            if (pause > Long)
+            {
+                incidents.Add(
+                    IncidentKind.GcPause, string.Empty,
+                    FormattableString.Invariant($"generation {last.Generation}, {how}: all threads stood still for {pause.TotalMilliseconds:F2} ms, {last.PromotedBytes} bytes survived"), pause);
+            }
+        }
+
+        if (log is not null)
+        {
+            var pauses = string.Join(" + ", last.PauseDurations.ToArray().Where(static p => p > TimeSpan.Zero).Select(static p => FormattableString.Invariant($"{p.TotalMilliseconds:F2}")));
+            log.Info(FormattableString.Invariant($"collection {last.Index}: generation {last.Generation}, {how}, paused {pauses} ms, promoted {last.PromotedBytes} bytes of {last.HeapSizeBytes}"));
         }
     }
 

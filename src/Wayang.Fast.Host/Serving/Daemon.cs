@@ -42,12 +42,19 @@ internal static class Daemon
             end.TrySetResult(ExitDefect);
         });
         GcSettings.Apply();
-        var pauses = new GcPauses(runtime.Incidents);
-        pauses.Start();
         runtime.Start();
         var configuration = new Reconfiguration(options, runtime, log);
         using var keeper = new KeeperLink(control, runtime.AttachSpawner, configuration.Receive, _ => end.TrySetResult(0));
         keeper.Start();
+        if (!options.IsPrivate)
+        {
+            // Who stays pays once, beside the spawner's start and before anybody waits; a runtime of one caller is to be small and there at once.
+            runtime.Prepare();
+            GcSettings.Settle();
+        }
+
+        var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
+        pauses.Start();
         return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
 

@@ -52,6 +52,9 @@ internal static class TopView
             $"workers   {now.Value("workers_live"):#,0} live, {now.Value("workers_started"):#,0} started, {now.Value("worker_start_failures"):#,0} starts failed, {now.Value("commands_running"):#,0} commands running");
         yield return string.Create(
             CultureInfo.InvariantCulture,
+            $"memory    {now.Value("workers_memory_bytes") / 1048576.0:F1} MiB of workers, {now.Value("commands_memory_bytes") / 1048576.0:F1} MiB of commands; the host waited of the last 10 s for cpu {now.Value("pressure_cpu_some_permille") / 10.0:F1} %, memory {now.Value("pressure_memory_some_permille") / 10.0:F1} %, io {now.Value("pressure_io_some_permille") / 10.0:F1} %");
+        yield return string.Create(
+            CultureInfo.InvariantCulture,
             $"daemon    {now.Value("managed_bytes") / 1048576.0:F1} MiB managed, gc pauses {now.Value("gc_pause_total_us") / 1000.0:F1} ms in all; healed {now.Value("incidents_heal")}, stalls {now.Value("incidents_thread_stalled")}, workers given up {now.Value("incidents_worker_unresponsive")}, spawners lost {now.Value("spawners_lost")}");
         if (now.Incidents.Count > 0 && now.At - now.Incidents[0].At < TimeSpan.FromMinutes(5))
         {

@@ -1,4 +1,5 @@
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Memory;
 
 namespace Wayang.Fast.Core.Tests.Lifecycle;
 
@@ -7,7 +8,7 @@ public class PayloadBufferTests
     [Fact]
     public void SmallContentNeedsNoArrayAndLargeContentSurvivesGrowth()
     {
-        var buffer = new PayloadBuffer();
+        var buffer = new PayloadBuffer(new PayloadSlabs(8 << 20));
         var expected = new List<byte>();
         for (var i = 0; i < 1000; i++)
         {
@@ -27,7 +28,7 @@ public class PayloadBufferTests
     [Fact]
     public void BoundedAppendKeepsTheStartAndCountsTheRest()
     {
-        var buffer = new PayloadBuffer();
+        var buffer = new PayloadBuffer(new PayloadSlabs(8 << 20));
         Assert.Equal(8, buffer.AppendBounded("12345678"u8, 10));
         Assert.Equal(2, buffer.AppendBounded("abcdef"u8, 10));
         Assert.Equal(0, buffer.AppendBounded("xyz"u8, 10));
@@ -41,7 +42,7 @@ public class PayloadBufferTests
     public void CopiesOfAnotherThreadAreNeverTorn()
     {
         // The writer appends a counting pattern, grows, clears, begins again; a copy that is accepted must be that pattern.
-        var buffer = new PayloadBuffer();
+        var buffer = new PayloadBuffer(new PayloadSlabs(8 << 20));
         var writing = true;
         var writer = new Thread(() =>
         {

@@ -100,6 +100,39 @@ static void limits(uint32_t features) {
     }
 }
 
+/* Asks until the worker's figures are over what is wanted; each answer stands alone. */
+static void usage(uint32_t features) {
+    wy_msg_usage ask = {0}, wrong = {.reserved = 1}, beyond = {.first = UINT32_MAX};
+    wy_msg_usage_of answer = {0};
+    wy_worker_usage used = {0};
+    char byte;
+    int out;
+    if ((features & WY_FEATURE_MEMORY_GROUP) == 0) {
+        printf("skip usage: no memory group\n");
+        return;
+    }
+    driver_command(&d, 27, 1, NULL, &out, ARGV("/bin/sh", "-c", "x=$(head -c 20000000 /dev/zero | tr '\\0' a); echo x; sleep 1000"));
+    CHECK(starts(27) && read(out, &byte, 1) == 1);
+    close(out);
+    driver_send(&d, WY_MSG_USAGE, &ask, sizeof ask, NULL, 0);
+    CHECK(driver_expect(&d, WY_MSG_USAGE_OF) && d.length == sizeof answer + sizeof used);
+    memcpy(&answer, d.body.bytes, sizeof answer);
+    memcpy(&used, d.body.bytes + sizeof answer, sizeof used);
+    CHECK(answer.count == 1 && answer.next == 0 && used.worker_id == 27);
+    CHECK(used.memory_bytes > 20000000 && used.cpu_microseconds > 0);
+    driver_send(&d, WY_MSG_USAGE, &wrong, sizeof wrong, NULL, 0);
+    CHECK(driver_expect(&d, WY_MSG_REFUSED));
+    driver_send(&d, WY_MSG_USAGE, &beyond, sizeof beyond, NULL, 0);
+    CHECK(driver_expect(&d, WY_MSG_USAGE_OF) && d.length == sizeof answer);
+    driver_signal(&d, 27, SIGKILL);
+    CHECK(ends(27, WY_EXIT_KILLED, SIGKILL));
+    CHECK(d.body.exited.cpu_microseconds >= used.cpu_microseconds);
+    /* The same group, used again, begins at nothing. */
+    driver_command(&d, 28, 1, NULL, NULL, ARGV("/bin/true"));
+    CHECK(ends(28, WY_EXIT_CODE, 0) && d.body.exited.cpu_microseconds < used.cpu_microseconds);
+    check_done("what a running worker uses is told, and what its group's last tenant used is not");
+}
+
 static void disk(void) {
     wy_msg_worker_start small = {.memory_bytes = 64 << 20, .tmpfs_bytes = 4 << 20};
     driver_command(&d, 24, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=8"));
@@ -264,6 +297,7 @@ int main(int argc, char **argv) {
     exits();
     signals();
     limits(features);
+    usage(features);
     disk();
     cap(features);
     violation();

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Wayang.Fast.Perf.Soak;
+
+/// <summary>A garbage collection of the daemon, as its log tells it.</summary>
+internal sealed record Collection(long Index, int Generation, string How, double LongestPauseMs, long PromotedBytes, string Line);
+
+/// <summary>Reads the daemon's log: keeps what it says of collections, passes the rest on. Lines may come on any thread.</summary>
+internal sealed partial class SoakCollections(TextWriter rest)
+{
+    private const int Shown = 60;
+
+    private readonly Lock _gate = new();
+    private readonly List<Collection> _seen = [];
+
+    public double WorstPauseMs => Seen().Select(static c => c.LongestPauseMs).DefaultIfEmpty().Max();
+
+    public long MostPromoted => Seen().Select(static c => c.PromotedBytes).DefaultIfEmpty().Max();
+
+    public void Read(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        if (Pattern().Match(line) is not { Success: true } match)
+        {
+            rest.WriteLine(line);
+            return;
+        }
+
+        var longest = match.Groups["pauses"].Value.Split(" + ", StringSplitOptions.RemoveEmptyEntries)
+            .Select(static p => double.Parse(p, CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();
+        var collection = new Collection(
+            Number(match, "index"), (int)Number(match, "generation"), match.Groups["how"].Value, longest, Number(match, "promoted"), match.Groups["said"].Value);
+        lock (_gate)
+        {
+            _seen.Add(collection);
+        }
+    }
+
+    /// <summary>Each one; of very many those with the longest pauses.</summary>
+    public void Tell(TextWriter to)
+    {
+        var seen = Seen();
+        var shown = seen.OrderByDescending(static c => c.LongestPauseMs).Take(Shown).OrderBy(static c => c.Index).ToList();
+        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"garbage collections: {seen.Count}{(shown.Count < seen.Count ? $", the {Shown} longest:" : string.Empty)}"));
+        shown.ForEach(collection => to.WriteLine($"  {collection.Line}"));
+        foreach (var generation in seen.GroupBy(static c => c.Generation).OrderBy(static g => g.Key))
+        {
+            to.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  generation {generation.Key}: {generation.Count()}, longest pause {generation.Max(static c => c.LongestPauseMs):F2} ms, most promoted {generation.Max(static c => c.PromotedBytes):#,0} bytes"));
+        }
+    }
+
+    private static long Number(Match match, string group) => long.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture);
+
+    private List<Collection> Seen()
+    {
+        lock (_gate)
+        {
+            return [.. _seen];
+        }
+    }
+
+    [GeneratedRegex(
+        @"(?<said>collection (?<index>\d+): generation (?<generation>\d), (?<how>[a-z, ]+), paused (?<pauses>[\d. +]*) ms, promoted (?<promoted>\d+) bytes.*)$",
+        RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Pattern();
+}

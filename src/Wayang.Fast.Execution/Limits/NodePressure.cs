@@ -1,0 +1,49 @@
+using System.Globalization;
+
+namespace Wayang.Fast.Execution.Limits;
+
+/// <summary>How long tasks of the host stood still for want of a resource, as the kernel tells it (PSI).</summary>
+/// <param name="Resource">cpu, memory or io.</param>
+/// <param name="Kind">some: at least one task; full: all at once.</param>
+/// <param name="Share">Of the last ten seconds: 0 to 1.</param>
+/// <param name="Total">Since the host was started.</param>
+internal sealed record NodePressure(string Resource, string Kind, double Share, TimeSpan Total)
+{
+    private static readonly string[] Resources = ["cpu", "memory", "io"];
+
+    /// <summary>Empty where the kernel has none, or was told to keep it off. Reads three small files.</summary>
+    /// <param name="folder">Where they lie.</param>
+    public static IReadOnlyList<NodePressure> Read(string folder = "/proc/pressure")
+    {
+        var found = new List<NodePressure>();
+        foreach (var resource in Resources)
+        {
+            try
+            {
+                found.AddRange(File.ReadLines(Path.Combine(folder, resource)).Select(line => Parse(resource, line)).OfType<NodePressure>());
+            }
+            catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+            {
+                // This kernel does not count it.
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>"some avg10=0.12 avg60=0.05 avg300=0.01 total=12345"</summary>
+    private static NodePressure? Parse(string resource, string line)
+    {
+        var words = line.Split(' ');
+        return words is [var kind, _, _, _, _]
+            && Number(words, "avg10=") is { } percent && Number(words, "total=") is { } microseconds
+                ? new NodePressure(resource, kind, percent / 100, TimeSpan.FromMicroseconds(microseconds))
+                : null;
+    }
+
+    private static double? Number(string[] words, string key) =>
+        Array.Find(words, w => w.StartsWith(key, StringComparison.Ordinal)) is { } word
+        && double.TryParse(word.AsSpan(key.Length), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : null;
+}

@@ -1,0 +1,126 @@
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Memory;
+
+namespace Wayang.Fast.Core.Tests.Memory;
+
+public class PayloadSlabsSoakTests
+{
+    private const int Threads = 4;
+    private const int Rounds = 30_000;
+    private static readonly int[] s_sizes = [100, 129, 1_000, 20_000, 300_000];
+
+    /// <summary>Threads rent, sign, look and return, with a bound so low that blocks are loose and slabs are given back meanwhile.</summary>
+    [Fact]
+    public void No_block_belongs_to_two_at_once()
+    {
+        var slabs = new PayloadSlabs(3 << 20);
+        var working = Threads;
+        var faults = 0;
+        var threads = Enumerable.Range(1, Threads).Select(number => new Thread(() =>
+        {
+            var random = new Random(number);
+            var held = new List<uint>();
+            for (var round = 0; round < Rounds; round++)
+            {
+                if (held.Count < 40 && random.Next(2) == 0)
+                {
+                    held.Add(slabs.Rent(s_sizes[random.Next(100) < 95 ? random.Next(3) : random.Next(5)]));
+                    Sign(slabs.Block(held[^1]), number, held[^1]);
+                }
+                else if (held.Count > 0)
+                {
+                    var at = random.Next(held.Count);
+                    if (!IsSigned(slabs.Block(held[at]), number, held[at]))
+                    {
+                        Interlocked.Increment(ref faults);
+                    }
+
+                    slabs.Return(held[at]);
+                    held.RemoveAt(at);
+                }
+            }
+
+            held.ForEach(slabs.Return);
+            Interlocked.Decrement(ref working);
+        })).ToList();
+        threads.ForEach(static t => t.Start());
+        while (Volatile.Read(ref working) > 0)
+        {
+            slabs.Trim();
+        }
+
+        threads.ForEach(static t => t.Join());
+        Assert.Equal(0, faults);
+        slabs.Trim();
+        Assert.Equal(0, slabs.Bytes);
+    }
+
+    /// <summary>
+    /// Two writers exchange blocks of the same slabs, slabs come and go; a copy that a reader's version lets pass must be its own writer's, whole.
+    /// </summary>
+    [Fact]
+    public void A_copy_never_shows_bytes_of_another_task()
+    {
+        var slabs = new PayloadSlabs(1 << 20);
+        PayloadBuffer[] buffers = [new(slabs), new(slabs)];
+        var progress = new ProgressCell(slabs);
+        var working = 2;
+        var writers = Enumerable.Range(0, 2).Select(number => new Thread(() =>
+        {
+            var random = new Random(number);
+            var part = new byte[700];
+            part.AsSpan().Fill((byte)(number + 1));
+            for (var round = 0; round < Rounds; round++)
+            {
+                for (var i = random.Next(6); i > 0; i--)
+                {
+                    buffers[number].Append(part.AsSpan(0, random.Next(part.Length)));
+                }
+
+                buffers[number].Clear();
+                if (number == 0)
+                {
+                    progress.Set([50, .. "abcdefgh"u8]);
+                    progress.Clear();
+                }
+            }
+
+            Interlocked.Decrement(ref working);
+        })).ToList();
+        writers.ForEach(static w => w.Start());
+        var copy = new byte[8_000];
+        var accepted = 0;
+        while (Volatile.Read(ref working) > 0)
+        {
+            for (var number = 0; number < 2; number++)
+            {
+                if (buffers[number].TryCopy(0, copy, out var count, out _, out _) && count > 0)
+                {
+                    accepted++;
+                    Assert.Equal(-1, copy.AsSpan(0, count).IndexOfAnyExcept((byte)(number + 1)));
+                }
+            }
+
+            Assert.True(progress.Read() is null or { Percent: 50, Text: "abcdefgh" });
+            if (accepted % 64 == 0)
+            {
+                slabs.Trim();
+            }
+        }
+
+        writers.ForEach(static w => w.Join());
+        Assert.True(accepted > 0);
+        Assert.All(buffers, static b => Assert.Equal(0, b.PooledBytes));
+        slabs.Trim();
+        Assert.Equal(0, slabs.Bytes);
+    }
+
+    private static void Sign(Span<byte> block, int number, uint place)
+    {
+        block.Fill((byte)number);
+        BitConverter.TryWriteBytes(block, place);
+    }
+
+    private static bool IsSigned(Span<byte> block, int number, uint place) =>
+        BitConverter.ToUInt32(block) == place && block[4..].IndexOfAnyExcept((byte)number) < 0;
+}

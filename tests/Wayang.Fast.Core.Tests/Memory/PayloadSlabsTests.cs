@@ -1,0 +1,110 @@
+using Wayang.Fast.Core.Memory;
+
+namespace Wayang.Fast.Core.Tests.Memory;
+
+public class PayloadSlabsTests
+{
+    [Theory]
+    [InlineData(1, 128)]
+    [InlineData(128, 128)]
+    [InlineData(129, 256)]
+    [InlineData(200_000, 262_144)]
+    [InlineData(PayloadSlabs.LargestBlock, PayloadSlabs.LargestBlock)]
+    [InlineData(PayloadSlabs.LargestBlock + 1, PayloadSlabs.LargestBlock + 1)]
+    public void A_block_has_the_next_size(int wanted, int block)
+    {
+        var slabs = new PayloadSlabs(8 << 20);
+        var place = slabs.Rent(wanted);
+        Assert.NotEqual(0u, place);
+        Assert.Equal(block, slabs.Block(place).Length);
+        slabs.Return(place);
+    }
+
+    [Fact]
+    public void Blocks_do_not_overlap_and_come_back()
+    {
+        var slabs = new PayloadSlabs(64 << 20);
+        int[] sizes = [100, 300, 5_000, 200_000, 2_000_000];
+        var places = Enumerable.Range(0, 5_000).Select(i => slabs.Rent(sizes[i % (i < 100 ? 5 : 3)])).ToList();
+        Assert.Equal(places.Count, places.Distinct().Count());
+        for (var i = 0; i < places.Count; i++)
+        {
+            slabs.Block(places[i]).Fill((byte)i);
+        }
+
+        for (var i = 0; i < places.Count; i++)
+        {
+            Assert.Equal(-1, slabs.Block(places[i]).IndexOfAnyExcept((byte)i));
+        }
+
+        var held = slabs.Bytes;
+        places.ForEach(slabs.Return);
+        var again = Enumerable.Range(0, 5_000).Select(i => slabs.Rent(sizes[i % (i < 100 ? 5 : 3)])).ToList();
+        Assert.Equal(held, slabs.Bytes);
+        Assert.Equal(again.Count, again.Distinct().Count());
+    }
+
+    [Fact]
+    public void Renting_again_allocates_nothing()
+    {
+        var slabs = new PayloadSlabs(8 << 20);
+        Round();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++)
+        {
+            Round();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Round()
+        {
+            Span<uint> places = stackalloc uint[64];
+            for (var i = 0; i < places.Length; i++)
+            {
+                places[i] = slabs.Rent(50 + (i * 100));
+            }
+
+            foreach (var place in places)
+            {
+                slabs.Return(place);
+            }
+        }
+    }
+
+    [Fact]
+    public void Over_the_bound_blocks_are_loose_and_what_is_unused_serves_another_size()
+    {
+        var slabs = new PayloadSlabs(1 << 20);
+        var large = Enumerable.Range(0, 6).Select(_ => slabs.Rent(256 << 10)).ToList();
+        Assert.Equal(1 << 20, slabs.Bytes);
+        Assert.All(large, place => Assert.Equal(256 << 10, slabs.Block(place).Length));
+        var loose = slabs.Rent(100);
+        Assert.Equal(100, slabs.Block(loose).Length); // an array of its own, of that very size
+        Assert.Equal(1 << 20, slabs.Bytes);
+
+        large.ForEach(slabs.Return);
+        slabs.Trim();
+        Assert.Equal(0, slabs.Bytes);
+        Assert.Equal(0, slabs.Block(large[0]).Length); // a late reader finds nothing, and no fault
+        var small = slabs.Rent(100);
+        Assert.Equal(PayloadSlabs.SmallestBlock, slabs.Block(small).Length);
+        Assert.Equal(256 << 10, slabs.Bytes);
+    }
+
+    [Fact]
+    public void A_slab_with_a_used_block_is_kept()
+    {
+        var slabs = new PayloadSlabs(4 << 20);
+        var places = Enumerable.Range(0, 3000).Select(_ => slabs.Rent(100)).ToList();
+        var kept = places[1500];
+        slabs.Block(kept).Fill(7);
+        places.Where(p => p != kept).ToList().ForEach(slabs.Return);
+        slabs.Trim();
+        Assert.Equal(256 << 10, slabs.Bytes);
+        var again = Enumerable.Range(0, 3000).Select(_ => slabs.Rent(100)).ToList();
+        Assert.DoesNotContain(kept, again);
+        Assert.Equal(again.Count, again.Distinct().Count());
+        Assert.Equal(-1, slabs.Block(kept).IndexOfAnyExcept((byte)7));
+    }
+}
