@@ -106,6 +106,12 @@ static int may_forward(int number) {
     return 0;
 }
 
+/* Stops the command, or lets it go on: all processes of the namespace, orphans and other sessions too. The kernel signals all that
+ * there are under one lock, so none is forked past it; it leaves us out. */
+static int may_send_to_all(int number) {
+    return number == SIGSTOP || number == SIGCONT;
+}
+
 /* Returns -1 when the spawner is gone: nobody is left to tell. */
 static int forward(pid_t command) {
     wy_boot message;
@@ -116,7 +122,9 @@ static int forward(pid_t command) {
     if (got == 0) {
         return -1;
     }
-    if (got == (ssize_t)sizeof message && message.type == WY_BOOT_SIGNAL && may_forward(message.value)) {
+    if (got == (ssize_t)sizeof message && message.type == WY_BOOT_SIGNAL && may_send_to_all(message.value)) {
+        (void)kill(-1, message.value);
+    } else if (got == (ssize_t)sizeof message && message.type == WY_BOOT_SIGNAL && may_forward(message.value)) {
         /* The group appears with the command's setsid: until then the process itself is meant. */
         if (kill(-command, message.value) != 0) {
             (void)kill(command, message.value);

@@ -110,6 +110,8 @@ static wy_status check_signal(const wy_msg_worker_signal *m, wy_error *error) {
     case SIGHUP:
     case SIGUSR1:
     case SIGUSR2:
+    case SIGSTOP:
+    case SIGCONT:
         return WY_OK;
     default:
         return wy_fail(error, WY_DENIED, 0, "WORKER_SIGNAL", "signal %d is not one that may be sent", m->signal);

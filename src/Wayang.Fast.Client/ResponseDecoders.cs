@@ -39,6 +39,7 @@ internal static class ResponseDecoders
             fields.Number("stdout_dropped"), fields.Number("stderr_dropped"), fields.Number("queue_us"), fields.Number("start_us"),
             fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
         {
+            Life = LifeDecoders.Facts(fields),
             Log = fields.Bytes("log"),
             LogDropped = fields.Number("log_dropped"),
         };
@@ -98,6 +99,7 @@ internal static class ResponseDecoders
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,
+            Life = LifeDecoders.Facts(fields),
         };
     }
 
@@ -144,7 +146,7 @@ internal static class ResponseDecoders
 
     public static IReadOnlyDictionary<string, long>? Statistics(ref MessagePackReader reader) => Fields.Read(ref reader)?.Map("values")?.Numbers();
 
-    private static TaskCause Cause(Fields? fields)
+    public static TaskCause Cause(Fields? fields)
     {
         if (fields is null || !WireNames.TryParse<CauseType>(fields.Text("type"), out var type))
         {
@@ -161,7 +163,7 @@ internal static class ResponseDecoders
         return new(type, (int)value, fields.OptionalText(type == CauseType.SandboxViolation ? "what" : "detail"), fields.OptionalText("traceback"));
     }
 
-    private static DateTimeOffset? Time(string text) =>
+    public static DateTimeOffset? Time(string text) =>
         DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 }
 
@@ -219,6 +221,8 @@ internal sealed class Fields
 
     public IReadOnlyList<string> Texts(string name) => _values.GetValueOrDefault(name) as List<string> ?? [];
 
+    public IReadOnlyList<Fields> Items(string name) => _values.GetValueOrDefault(name) as List<Fields> ?? [];
+
     public Dictionary<string, long> Numbers() =>
         _values.Where(static pair => pair.Value is long).ToDictionary(static pair => pair.Key, static pair => (long)pair.Value, StringComparer.Ordinal);
 
@@ -247,13 +251,36 @@ internal sealed class Fields
                 value = Read(ref reader);
                 break;
             case MessagePackType.Array:
-                value = ReadTexts(ref reader);
+                value = (object?)ReadTexts(ref reader) ?? ReadItems(ref reader);
                 break;
             default:
                 break;
         }
 
         return value is not null;
+    }
+
+    private static List<Fields>? ReadItems(ref MessagePackReader reader)
+    {
+        var ahead = reader;
+        if (!ahead.TryReadArrayHeader(out var count))
+        {
+            return null;
+        }
+
+        var items = new List<Fields>();
+        for (var i = 0; i < count; i++)
+        {
+            if (Read(ref ahead) is not { } item)
+            {
+                return null;
+            }
+
+            items.Add(item);
+        }
+
+        reader = ahead;
+        return items;
     }
 
     private static List<string>? ReadTexts(ref MessagePackReader reader)

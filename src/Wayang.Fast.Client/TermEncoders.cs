@@ -8,7 +8,7 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec) => spec.Limits is not null ? 1 : 0;
+    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -16,6 +16,8 @@ internal static class TermEncoders
         {
             WriteLimits(ref writer, limits);
         }
+
+        LifeEncoders.Write(ref writer, spec);
     }
 
     private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)

@@ -6,6 +6,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
@@ -14,7 +15,7 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>What the node tells about itself: <c>node.info</c> and <c>node.stats</c>. Cold; thread-safe.</summary>
 internal sealed class NodeReport(
-    LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents)
+    LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents, LifeService life)
 {
     /// <summary>How writable space is bounded: there is one way so far.</summary>
     private const string DiskLimit = "DiskTmpfs";
@@ -102,6 +103,14 @@ internal sealed class NodeReport(
             ["slots_in_use"] = shard.Outstanding,
             ["configuration_reloads"] = settings.Changes,
             ["tasks_dispatched"] = shard.Dispatched,
+            ["retries"] = lifecycle.Retries,
+            ["tasks_awaiting_retry"] = lifecycle.AwaitingRetry,
+            ["life_timers"] = life.Timers.Count,
+            ["groups"] = life.Groups.Count,
+            ["idempotency_keys"] = life.Keys.Count,
+            ["idempotency_repeats"] = life.Keys.Repeats,
+            ["idempotency_conflicts"] = life.Keys.Conflicts,
+            ["queue_places_left"] = lifecycle.Moves,
             ["tasks_retained"] = lifecycle.Retained,
             ["retained_bytes"] = lifecycle.RetainedBytes,
             ["workers_started"] = supervisor.WorkersStarted,

@@ -7,6 +7,7 @@ using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -54,21 +55,32 @@ public sealed class NodeRuntime : IDisposable
         _tenants.Apply();
         _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
         _admission = new AdmissionGate(AdmissionOf(options));
-        var scheduler = new Scheduler(SchedulingOf(options, maxTasks), time, RandomNumberGenerator.GetInt32(int.MaxValue));
+        var scheduler = new Scheduler(SchedulingOf(options, maxTasks + TaskLifecycle.MaxMoves), time, RandomNumberGenerator.GetInt32(int.MaxValue));
         _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
-        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, onDefect);
+        var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
+        var life = new LifeExecutor(_shard, table, _lifecycle, groups);
+        _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, life, onDefect);
         Incidents = new IncidentLog(time);
         _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
+        var timers = new LifeTimers(table) { Supervisor = _supervisor };
+        _supervisor.Timers = timers;
+        _lifecycle.AttemptTimer = timers;
+        _lifecycle.Admission = _admission;
+        _lifecycle.LifeEnded = life.OnEnded;
+        (life.Supervisor, life.Completion) = (_supervisor, _completion);
+        var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);
+        var lives = new LifeService(_options, table, _lifecycle, _completion, timers, groups, keys);
+        Life = lives;
         _images = new ImageCatalog(_supervisor, options);
-        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents);
-        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report);
+        var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
+        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives);
         var pools = () => _service.Pools;
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools);
-        Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools);
+        Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0 || options.Tenants.Count > 0)
         {
@@ -80,6 +92,9 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>The tenant that the configuration gives a user of the unix socket; null: none. Any thread.</summary>
     public int? TenantOfUser(uint user) => _tenants.OfUser(user);
+
+    /// <summary>Pauses, updates, groups.</summary>
+    public ITaskLife Life { get; }
 
     public INodeMonitor Monitor { get; }
 

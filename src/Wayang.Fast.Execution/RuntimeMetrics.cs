@@ -6,6 +6,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
@@ -16,7 +17,7 @@ namespace Wayang.Fast.Execution;
 /// <summary>What the runtime tells at <c>/metrics</c>. Reads counters that their owners write anyway; cold.</summary>
 internal sealed class RuntimeMetrics(
     TenantDirectory tenants, TaskLifecycle lifecycle, AdmissionGate admission, TaskService service, Shard shard, CompletionThread completion, Supervisor supervisor,
-    IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools) : IMetricSource
+    IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools, LifeService life) : IMetricSource
 {
     public void WriteMetrics(Exposition exposition)
     {
@@ -72,6 +73,12 @@ internal sealed class RuntimeMetrics(
         }
 
         to.Counter("wayang_tasks_dispatched_total", "Tasks that were dispatched.", shard.Dispatched);
+        to.Counter("wayang_task_retries_total", "Attempts after the first that tasks were granted.", lifecycle.Retries);
+        to.Gauge("wayang_tasks_awaiting_retry", "Tasks that wait for their next attempt.", lifecycle.AwaitingRetry);
+        to.Gauge("wayang_groups", "Groups that are remembered.", life.Groups.Count);
+        to.Gauge("wayang_idempotency_keys", "Idempotency keys that are remembered.", life.Keys.Count);
+        to.Counter("wayang_idempotency_repeats_total", "Submissions that were answered with an earlier one's task.", life.Keys.Repeats);
+        to.Counter("wayang_idempotency_conflicts_total", "Submissions that used a key again for another task, and were refused.", life.Keys.Conflicts);
         to.Gauge("wayang_tasks_retained", "Ended tasks that are remembered.", lifecycle.Retained);
         to.Gauge("wayang_tasks_retained_bytes", "Memory that remembered tasks hold with their outputs.", lifecycle.RetainedBytes);
         to.Gauge("wayang_commands_running", "Commands that were started and are not over.", supervisor.RunningCommands);

@@ -103,6 +103,21 @@ public sealed record RuntimeOptions
 
     public TimeSpan UrgentAgeing { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long an idempotency key is remembered after its submission.</summary>
+    public int IdempotencyMinutes { get; init; } = 60;
+
+    /// <summary>Idempotency keys that are remembered at most; more are refused.</summary>
+    public int MaxIdempotencyKeys { get; init; } = 100_000;
+
+    /// <summary>Groups at most; those without tasks make room.</summary>
+    public int MaxGroups { get; init; } = 10_000;
+
+    /// <summary>Children of one task that have not ended, at most.</summary>
+    public int MaxChildren { get; init; } = 10_000;
+
+    /// <summary>Tasks above a task, at most.</summary>
+    public int MaxFamilyDepth { get; init; } = 16;
+
     /// <summary>What a worker under <paramref name="profile"/> is started with; 0: the profile's own limit, also where that is not known.</summary>
     public long WorkerMemory(string profile) =>
         WorkerMemoryBytes > 0 && ProfileMemoryBytes.TryGetValue(profile, out var most) ? Math.Min(WorkerMemoryBytes, most) : 0;

@@ -12,6 +12,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Isolation;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -26,7 +27,8 @@ internal sealed partial class TaskService(
     Shard shard,
     CompletionThread completion,
     ImageCatalog images,
-    NodeReport report) : ITaskService
+    NodeReport report,
+    LifeService life) : ITaskService
 {
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
@@ -100,8 +102,28 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Internal, "a target of another runtime");
         }
 
+        if (submission.Terms is { } terms)
+        {
+            return SubmitWithTerms(submission, target, terms, observer, token, out id);
+        }
+
         // An observer on the completion thread: what it submits leaves at the end of its turn, and costs no interlocked operations before.
         var deferring = shard.IsDeferring;
+        if (Rent(submission, target, deferring, out var record) is { } refusal)
+        {
+            return refusal;
+        }
+
+        var slot = record!.Slot;
+        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
+        return null;
+    }
+
+    /// <summary>Admission, and a record that is filled but no task yet.</summary>
+    private OperationError? Rent(in TaskSubmission submission, PoolTarget target, bool deferring, out TaskRecord? record)
+    {
+        record = null;
         var quota = target.Pool.Tenant.Gate;
         if (Refuse(submission, target) is { } refusal || (quota is not null && (refusal = Admit(quota, target, submission.Data.Length)) is not null))
         {
@@ -114,14 +136,7 @@ internal sealed partial class TaskService(
             return full;
         }
 
-        if (submission.Terms?.Limits is { } limits && ApplyLimits(limits, ref target) is { } unfit)
-        {
-            admission.Release(submission.Data.Length);
-            quota?.Release(submission.Data.Length);
-            return unfit;
-        }
-
-        if (!(deferring ? table.TryRentOwn(out var record) : table.TryRent(out record)))
+        if (!(deferring ? table.TryRentOwn(out record) : table.TryRent(out record)))
         {
             admission.Release(submission.Data.Length);
             quota?.Release(submission.Data.Length);
@@ -137,11 +152,6 @@ internal sealed partial class TaskService(
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
         record.Command = submission.Command;
-        if (submission.Terms is { } terms)
-        {
-            record.Terms = terms; // null since the record's last reset
-        }
-
         if (quota is not null)
         {
             record.Quota = quota; // null since the record's last reset
@@ -149,9 +159,6 @@ internal sealed partial class TaskService(
 
         record.AdmittedBytes = submission.Data.Length;
         record.Input.Set(submission.Data);
-        var slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
         return null;
     }
 
@@ -250,7 +257,7 @@ internal sealed partial class TaskService(
         name = pool?.FunctionName ?? string.Empty;
     }
 
-    private static OperationError Unknown(TaskId id) =>
+    internal static OperationError Unknown(TaskId id) =>
         new(ErrorCode.NotFound, $"no task {id}: never seen, of an earlier start of the node, or forgotten (see retention)", "task");
 
     private bool IsVisible(TaskId id, int tenant) => table.Find(id) is { } record && record.Tenant == tenant;
@@ -270,7 +277,7 @@ internal sealed partial class TaskService(
 
         if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
         {
-            return new OperationError(ErrorCode.InvalidArgument, $"timeout_ms is {submission.TimeoutMs}; the bound is {options.Current.MaxTimeoutMs}", "timeout_ms");
+            return RefuseTimeout(submission.TimeoutMs, options.Current.MaxTimeoutMs);
         }
 
         if (target.Pool.IsCommand)

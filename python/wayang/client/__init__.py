@@ -22,6 +22,7 @@ from .aio import AsyncClient
 from .endpoint import Endpoint
 from .errors import (
     CallTimeout,
+    Conflict,
     ImageFailed,
     InternalError,
     InvalidArgument,
@@ -45,6 +46,7 @@ __all__ = [
     "AsyncClient",
     "CallTimeout",
     "Client",
+    "Conflict",
     "Endpoint",
     "ImageFailed",
     "InternalError",

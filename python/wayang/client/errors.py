@@ -94,6 +94,12 @@ class WaitTimeout(WayangError):
     code = "wait_timeout"
 
 
+class Conflict(WayangError):
+    """It contradicts what is there: a key that stands for another task, a change of a task that was started."""
+
+    code = "conflict"
+
+
 class InternalError(WayangError):
     """A defect of the node, or an answer that this client does not understand."""
 
@@ -120,7 +126,7 @@ _CLASSES = {
     cls.code: cls
     for cls in (
         InvalidArgument, NotFound, UnknownOperation, PermissionDenied, Unauthenticated, ResourceExhausted, TooLarge, ImageFailed,
-        Unsupported, Unavailable, NodeLost, WaitTimeout, InternalError,
+        Unsupported, Unavailable, NodeLost, WaitTimeout, Conflict, InternalError,
     )
 }
 

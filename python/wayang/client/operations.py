@@ -46,6 +46,35 @@ class Operations:
         """Asks a task to stop; returns when the node has taken note, not when it ended."""
         return self._call("task.cancel", {"task": task_id}, lambda answer: None, timeout)
 
+    def pause(self, task_id, *, timeout=None):
+        """Holds a queued task, or stops the processes of a running command; ``Unsupported`` for a call that runs."""
+        return self._call("task.pause", {"task": task_id}, lambda answer: None, timeout)
+
+    def resume(self, task_id, *, timeout=None):
+        """Lets a paused task go on."""
+        return self._call("task.resume", {"task": task_id}, lambda answer: None, timeout)
+
+    def update(self, task_id, *, class_=None, priority=None, task_timeout=None, timeout=None):
+        """Changes what a queued task waits as; ``Conflict`` when it was started already."""
+        changes = {"class": class_, "priority": priority, "timeout_ms": milliseconds(task_timeout)}
+        params = {"task": task_id, **{key: value for key, value in changes.items() if value is not None}}
+        return self._call("task.update", params, lambda answer: None, timeout)
+
+    def group(self, name, *, timeout=None):
+        """How many tasks of a group are in each state: state to number."""
+        return self._call("group.get", {"group": name}, lambda answer: answer["states"], timeout)
+
+    def cancel_group(self, name, *, timeout=None):
+        """Asks all tasks of a group that have not ended to stop; how many they are."""
+        return self._call("group.cancel", {"group": name}, lambda answer: answer["asked"], timeout)
+
+    def wait_group(self, name, *, wait_timeout=None, timeout=None):
+        """The states of a group once all its tasks ended; ``WaitTimeout`` when that takes longer than ``wait_timeout`` seconds."""
+        params = {"group": name}
+        if wait_timeout is not None:
+            params["timeout_ms"] = milliseconds(wait_timeout)
+        return self._call("group.wait", params, lambda answer: answer["states"], timeout)
+
     def output(self, task_id, stream="output", *, offset=0, max_bytes=_MAX_PIECE, timeout=None):
         """A piece of output, stdout or stderr, also while the task runs: {data, offset, total_bytes, dropped_bytes, ended}."""
         params = {"task": task_id, "stream": stream, "offset": offset, "max_bytes": max_bytes}

@@ -26,7 +26,9 @@ class Task:
         """A command with its arguments.
 
         Options: ``profile`` (isolation), ``class_`` (idle, batch, normal, urgent), ``priority`` (a level inside the class),
-        ``timeout`` (seconds from dispatch to the end), ``reuse`` ("never": a fresh worker).
+        ``timeout`` (seconds from dispatch to the end), ``reuse`` ("never": a fresh worker);
+        ``retry`` ({"max_attempts": 3, ...}), ``deadline`` (seconds from now), ``group``,
+        ``parent`` (a task's id), ``detached`` (only the parent's cancel ends it), ``key`` (idempotency).
         """
         params = {"kind": "exec", "argv": list(argv)}
         if env is not None:
@@ -38,12 +40,20 @@ class Task:
         return Task(_with_options(params, **options))
 
 
-def _with_options(params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None):
+def _with_options(params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None, **life):
     given = {
+        **_life(**life),
         "profile": profile, "class": class_, "priority": priority, "timeout_ms": milliseconds(timeout), "reuse": reuse,
     }
     params.update((key, value) for key, value in given.items() if value is not None)
     return params
+
+
+def _life(*, retry=None, deadline=None, group=None, parent=None, detached=False, key=None):
+    return {
+        "retry": retry, "deadline_ms": milliseconds(deadline), "group": group, "parent": parent,
+        "detached": "yes" if detached else None, "idempotency_key": key,
+    }
 
 
 def milliseconds(seconds):

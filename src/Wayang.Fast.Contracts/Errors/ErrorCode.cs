@@ -43,6 +43,9 @@ public enum ErrorCode : byte
 
     /// <summary>The connection has no session: <c>session.open</c> with a valid token comes first.</summary>
     Unauthenticated = 13,
+
+    /// <summary>It contradicts what is there: a key that stands for something else, a change of a task that was started.</summary>
+    Conflict = 14,
 }
 
 /// <summary>A refusal: which code, in words, and which parameter.</summary>

@@ -89,6 +89,12 @@ public enum OperationKind : byte
     WorkerList,
     PoolList,
     NodeIncidents,
+    TaskPause,
+    TaskResume,
+    TaskUpdate,
+    GroupGet,
+    GroupCancel,
+    GroupWait,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

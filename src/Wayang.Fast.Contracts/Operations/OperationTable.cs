@@ -22,7 +22,14 @@ public static class TaskField
     /// <summary>From here on: the terms (<c>TaskTerms</c>), which few tasks have.</summary>
     public const int FirstTerm = 13;
     public const int Limits = 13;
-    public const int Count = 14;
+    public const int Retry = 14;
+    public const int Deadline = 15;
+    public const int DeadlineMs = 16;
+    public const int Parent = 17;
+    public const int Detached = 18;
+    public const int Group = 19;
+    public const int IdempotencyKey = 20;
+    public const int Count = 21;
 }
 
 /// <summary>
@@ -80,6 +87,7 @@ public static class OperationTable
             Choices = WireNames.All<WorkerReuse>(),
         },
         LimitFields.Field,
+        .. LifeFields.OfTasks,
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -103,6 +111,7 @@ public static class OperationTable
         new("run_us", "integer", "Microseconds from running to the end."),
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+        .. LifeFields.Told,
     ];
 
     private static readonly ResponseField[] s_image =
@@ -158,6 +167,7 @@ public static class OperationTable
             new("log_bytes", "integer", "Bytes kept of the log."),
             new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
+            .. LifeFields.Told,
         ])
         {
             Scopes = Seeing,
@@ -182,6 +192,7 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
+        .. LifeFields.Operations,
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },

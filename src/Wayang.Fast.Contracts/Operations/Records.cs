@@ -4,7 +4,7 @@ using Wayang.Fast.Contracts.Tasks;
 namespace Wayang.Fast.Contracts.Operations;
 
 /// <summary>What <c>task.run</c>, <c>task.submit</c> and <c>task.submit_many</c> take.</summary>
-public sealed record TaskSpec
+public sealed partial record TaskSpec
 {
     public required TaskKind Kind { get; init; }
 
@@ -61,6 +61,9 @@ public sealed record TaskResult(
     ulong PeakMemoryBytes,
     ulong CpuMicroseconds)
 {
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
+
     /// <summary>What a call told its log: one JSON object a line.</summary>
     public ReadOnlyMemory<byte> Log { get; init; }
 
@@ -103,6 +106,9 @@ public sealed record TaskInfo(
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
 }
 
 /// <summary>The streams of <c>task.output</c>.</summary>

@@ -9,8 +9,9 @@ namespace Wayang.Fast.Core.Lifecycle;
 /// <code>
 ///              Admit            TryStart             Run
 ///   (rented) ────────> queued ───────────> starting ─────> running
-///                        │ End                │ End           │ End
-///                        └────────────────────┴───────────────┴──────> succeeded | failed | cancelled | timed_out | rejected
+///                        ^ │ End              │ End           │ End
+///      another attempt   └─┼──────────────────┴───────────────┤
+///                          └──────────────────────────────────┴──────> succeeded | failed | cancelled | timed_out | rejected
 /// </code>
 /// <para>
 /// Threads. <see cref="Admit(TaskRecord, ITaskObserver?, long)"/>: the submitter. <see cref="TryStart(TaskRecord)"/>: the dispatch owner. <see cref="Run(TaskRecord)"/>: whoever started
@@ -98,12 +99,23 @@ public sealed partial class TaskLifecycle
 
     /// <param name="now">A timestamp shared by a batch.</param>
     /// <param name="running">Straight to running: only for the completion thread, beside which nothing ends a task while it hands over the input.</param>
-    public bool TryStart(TaskRecord record, long now, bool running = false)
+    /// <param name="level">The level that the entry was taken from; tells the places that a moved task left from the one it has.</param>
+    public bool TryStart(TaskRecord record, long now, bool running = false, byte level = 0)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = Volatile.Read(ref record.Word);
         while (true)
         {
+            if ((word & RecordWord.EntryMarks) != RecordWord.Entry && IsStale(record, word, level, out var without))
+            {
+                if (TryConsume(record, ref word, without))
+                {
+                    return false;
+                }
+
+                continue;
+            }
+
             if ((word & RecordWord.Entry) == 0 || RecordWord.State(word) is not (TaskState.Queued or >= TaskState.Succeeded))
             {
                 throw Defect(record, word, "start");
@@ -141,6 +153,16 @@ public sealed partial class TaskLifecycle
         var word = Volatile.Read(ref record.Word);
         while (true)
         {
+            if ((word & RecordWord.EntryMarks) != RecordWord.Entry && IsStale(record, word, level: 0, out var without))
+            {
+                if (TryConsume(record, ref word, without))
+                {
+                    return false;
+                }
+
+                continue;
+            }
+
             if ((word & RecordWord.Entry) == 0)
             {
                 throw Defect(record, word, "drop");
@@ -169,9 +191,9 @@ public sealed partial class TaskLifecycle
         var word = Volatile.Read(ref record.Word);
         while (true)
         {
-            if (RecordWord.HasEnded(word))
+            if (RecordWord.HasEnded(word) || (RecordWord.State(word) == TaskState.Queued && record.Life is not null))
             {
-                return; // lost or cancelled between its start and now
+                return; // lost or cancelled between its start and now, or its next attempt waits already
             }
 
             if (RecordWord.State(word) != TaskState.Starting)
@@ -191,7 +213,7 @@ public sealed partial class TaskLifecycle
     }
 
     /// <summary>
-    /// Ends a task: publishes state and cause, tells its observer and waiters on this thread, keeps it for as long as retention
+    /// Ends an attempt, and with it the task unless its terms want another attempt: publishes state and cause, tells its observer and waiters on this thread, keeps it for as long as retention
     /// says. Completion thread only. Output must be complete before.
     /// </summary>
     /// <returns>False when it had ended: nothing was done.</returns>
@@ -221,9 +243,21 @@ public sealed partial class TaskLifecycle
             throw Defect(record, word, "end");
         }
 
+        var life = record.Life;
+        if (life is not null && TryAgain(record, life, word, state, cause, now))
+        {
+            return true;
+        }
+
         record.SetCause(cause);
         record.Ended = now;
-        Finish(record, Publish(record, word, state), state, cause, now);
+        word = Publish(record, word, state);
+        Finish(record, word, state, cause, now);
+        if (life is not null)
+        {
+            EndLife(record, life, word);
+        }
+
         return true;
     }
 
@@ -245,6 +279,11 @@ public sealed partial class TaskLifecycle
             if (seen == word)
             {
                 Finish(record, word, state, cause, now);
+                if (record.Life is { } life)
+                {
+                    EndLife(record, life, word);
+                }
+
                 ForgetExcess(now);
                 return true;
             }

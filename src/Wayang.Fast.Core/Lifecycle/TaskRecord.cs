@@ -17,6 +17,7 @@ public sealed class TaskRecord : ITaskView
     private PayloadBuffer? _stderr;
     private PayloadBuffer? _log;
     private ProgressCell? _progress;
+    private TaskLife? _life;
     private TaskCause _cause;
     private volatile bool _cancelRequested;
 
@@ -59,6 +60,13 @@ public sealed class TaskRecord : ITaskView
 
     /// <summary>What it asked for; null: nothing.</summary>
     public TaskTerms? Terms { get; set; }
+
+    /// <summary>Its attempts, family, group and pauses; null for the many tasks that have none of these. Made once, never taken away before the record's reset.</summary>
+    public TaskLife? Life => Volatile.Read(ref _life);
+
+    /// <summary>Makes the life of a task that had none. Any thread that holds the record.</summary>
+    public TaskLife NeedLife() => Life ?? (Interlocked.CompareExchange(ref _life, new TaskLife(), null) ?? _life);
+
     public CallTarget? Target { get; set; }
 
     public PayloadBuffer Input { get; }
@@ -112,6 +120,8 @@ public sealed class TaskRecord : ITaskView
     ReadOnlySpan<byte> ITaskView.Stderr => _stderr is { } buffer ? buffer.Span : default;
     ReadOnlySpan<byte> ITaskView.Log => _log is { } buffer ? buffer.Span : default;
 
+    TaskLifeFacts? ITaskView.Life => Life?.Facts();
+
     public long StdoutDropped => _stdout?.Dropped ?? 0;
     public long StderrDropped => _stderr?.Dropped ?? 0;
     public long LogDropped => _log?.Dropped ?? 0;
@@ -128,6 +138,15 @@ public sealed class TaskRecord : ITaskView
 
     /// <summary>Guarded by the lifecycle's lock of this slot.</summary>
     internal Waiter? Waiters { get; set; }
+
+    /// <summary>What the attempt that ended left: the next one begins with nothing but the log, which goes on. Completion thread only, while no attempt runs.</summary>
+    internal void ForgetAttempt()
+    {
+        Output.Clear();
+        _stdout?.Clear();
+        _stderr?.Clear();
+        _progress?.Clear();
+    }
 
     // SYNC POINT: written under the lifecycle's lock of this slot; a stream's writer looks at it after its bytes, behind a full fence.
     internal StreamWatch? Watches;
@@ -179,6 +198,7 @@ public sealed class TaskRecord : ITaskView
         Command = null;
         Terms = null;
         Quota = null;
+        _life = null;
         Target = null;
         Observer = null;
         Waiters = null;
@@ -221,6 +241,8 @@ internal sealed class Waiter(ITaskObserver observer, long token)
 /// bit  10    HasWaiters: the end must look at the list of waiters
 /// bit  11    Withdrawn: the submission's observer is not to be told
 /// bits 12-23 pins: readers that keep the record from being recycled
+/// bit  24    Held: it waits outside the scheduler (for its next attempt, or paused); an entry that comes up does not start it
+/// bits 25-31 stale entries: places in the scheduler that the task left, each consumed when it comes up
 /// bits 32-63 generation (its lower 24 bits stand in the id)
 /// </code>
 /// </summary>
@@ -233,7 +255,13 @@ internal static class RecordWord
     public const ulong Withdrawn = 1UL << 11;
     public const ulong OnePin = 1UL << 12;
     public const ulong PinMask = 0xFFFUL << 12;
-    public const ulong Holds = Entry | PinMask;
+    public const ulong Held = 1UL << 24;
+    public const ulong OneStale = 1UL << 25;
+    public const ulong StaleMask = 0x7FUL << 25;
+    public const ulong Holds = Entry | PinMask | StaleMask;
+
+    /// <summary>What differs from <see cref="Entry"/> alone when an entry that comes up is not simply a task's turn.</summary>
+    public const ulong EntryMarks = Entry | Held | StaleMask;
     public const ulong FirstGeneration = 1UL << 32;
 
     public static TaskState State(ulong word) => (TaskState)(byte)word;

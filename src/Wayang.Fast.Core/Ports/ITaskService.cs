@@ -108,6 +108,9 @@ public interface ITaskView
     long RunMicroseconds { get; }
     ulong PeakMemoryBytes { get; }
     ulong CpuMicroseconds { get; }
+
+    /// <summary>Its attempts and the like; null for tasks without.</summary>
+    TaskLifeFacts? Life => null;
 }
 
 /// <summary>Names to resolve. Empty spans mean "not given".</summary>
@@ -202,6 +205,10 @@ public sealed record TaskSnapshot(
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
+
+    /// <summary>Its attempts, group, parent and the like; null for tasks without.</summary>
+    public TaskLifeFacts? Life { get; init; }
+
     public int LogBytes { get; init; }
 }
 

@@ -49,6 +49,9 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     /// <summary>What we asked for; wins over how the process happened to end.</summary>
     public (TaskState State, TaskCause Cause)? PendingEnd { get; set; }
 
+    /// <summary>What was left of its time when its processes were stopped; null: they run.</summary>
+    public long? PausedWith { get; set; }
+
     public WorkerExit? Exit { get; set; }
 
     /// <summary>Bytes of standard input already written.</summary>

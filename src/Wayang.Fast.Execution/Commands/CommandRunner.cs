@@ -13,7 +13,7 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Execution.Commands;
 
 /// <summary>Starts commands, moves their standard streams, and ends them. Supervisor thread only.</summary>
-internal sealed class CommandRunner(
+internal sealed partial class CommandRunner(
     Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options)
 {
     private const int Sigterm = 15;
@@ -213,6 +213,10 @@ internal sealed class CommandRunner(
         run.Deadline = long.MaxValue;
         run.KillAt = Stopwatch.GetTimestamp() + (long)(CommandExecutor.CancelGrace.TotalSeconds * Stopwatch.Frequency);
         link.SendSignal(run.Id, Sigterm);
+        if (run.PausedWith is not null)
+        {
+            link.SendSignal(run.Id, Sigcont); // a stopped process takes no other signal than the kill
+        }
     }
 
     private void Expire(CommandRun run, long now)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 
@@ -11,7 +12,7 @@ namespace Wayang.Fast.Execution.Completions;
 /// The completion thread's rare work: lost workers, cancels, timeouts, tasks that never ran. It decides the cause of each
 /// end; the record's pending end (what we asked for) wins over how the process happened to die of it.
 /// </summary>
-internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, CompletionReceiver receiver)
+internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, CompletionReceiver receiver, LifeExecutor life)
 {
     /// <summary>Time that a call or command gets between the request to stop and the kill.</summary>
     public static readonly TimeSpan CancelGrace = TimeSpan.FromSeconds(1);
@@ -45,7 +46,16 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 lifecycle.End(command.Record, command.State, command.Cause);
                 break;
             case CompletionCommandKind.Cancel:
-                Cancel(command.Id);
+                Stop(command.Id, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+                break;
+            case CompletionCommandKind.Stop:
+                Stop(command.Id, command.State, command.Cause);
+                break;
+            case CompletionCommandKind.Life:
+                life.Execute(command.Life!);
+                break;
+            case CompletionCommandKind.Requeue:
+                life.Requeue(command.Id);
                 break;
             case CompletionCommandKind.CallExpired:
                 Expire(command.Worker!, command.Ticket);
@@ -96,7 +106,8 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         }
     }
 
-    private void Cancel(TaskId id)
+    /// <summary>Asks a task to end; what was asked first counts.</summary>
+    private void Stop(TaskId id, TaskState state, TaskCause cause)
     {
         var record = table.Find(id);
         if (record is null || record.State >= TaskState.Succeeded)
@@ -104,8 +115,13 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             return;
         }
 
+        if (record.Life is { } asked)
+        {
+            (state, cause) = asked.Ask(state, cause);
+        }
+
         record.CancelRequested = true;
-        if (lifecycle.TryEndQueued(record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled)))
+        if (lifecycle.TryEndQueued(record, state, cause))
         {
             return;
         }
@@ -113,7 +129,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         // Dispatched meanwhile (or before): ask, then force.
         if (record.Kind == TaskKind.Exec)
         {
-            Supervisor.StopCommand(id, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            Supervisor.StopCommand(id, state, cause);
             return;
         }
 
@@ -125,7 +141,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             return;
         }
 
-        worker.PendingEnds[record.InFlightIndex] ??= (TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+        worker.PendingEnds[record.InFlightIndex] ??= (state, cause);
         var deadline = Stopwatch.GetTimestamp() + (long)(CancelGrace.TotalSeconds * Stopwatch.Frequency);
         ref var entry = ref worker.Entries[record.InFlightIndex];
         if (deadline < entry.Deadline)

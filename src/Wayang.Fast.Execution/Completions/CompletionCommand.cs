@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
@@ -28,6 +29,15 @@ internal enum CompletionCommandKind : byte
     /// <summary><c>Worker</c> does nothing though it has calls: <c>Reason</c>.</summary>
     Unresponsive,
 
+    /// <summary>The pause before the next attempt of the task <c>Id</c> is over.</summary>
+    Requeue,
+
+    /// <summary>The task <c>Id</c> is to end as <c>State</c> and <c>Cause</c>: its deadline passed, or its parent or group ends it.</summary>
+    Stop,
+
+    /// <summary>Somebody asks something of a task's life: <c>Life</c>.</summary>
+    Life,
+
     /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
     Sweep,
 
@@ -45,4 +55,5 @@ internal readonly record struct CompletionCommand(
     uint Ticket = 0,
     TaskState State = TaskState.None,
     TaskCause Cause = default,
-    string? Reason = null);
+    string? Reason = null,
+    LifeRequest? Life = null);

@@ -220,7 +220,8 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
             if (record.CancelRequested)
             {
-                EndCall(worker, index, record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled), workerServes: true);
+                var (state, cause) = AskedOf(record);
+                EndCall(worker, index, record, state, cause, workerServes: true);
                 return;
             }
 
@@ -232,12 +233,15 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         record.Output.Clear();
         if (record.CancelRequested)
         {
-            EndCall(worker, index, record, TaskState.Cancelled, new TaskCause(CauseType.Cancelled, 0, detail, traceback), workerServes: true);
+            var (state, cause) = AskedOf(record);
+            EndCall(worker, index, record, state, cause with { Detail = cause.Detail ?? detail, Traceback = traceback }, workerServes: true);
             return;
         }
 
         EndCall(worker, index, record, TaskState.Failed, new TaskCause(CauseType.Exception, 0, detail, traceback), workerServes: true);
     }
+
+    private static AskedEnd AskedOf(TaskRecord record) => record.Life?.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
 
     private string? ApplyLog(TaskRecord record, ReadOnlySpan<byte> payload)
     {

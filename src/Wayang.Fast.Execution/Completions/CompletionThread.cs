@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -53,7 +54,7 @@ internal sealed class CompletionThread : IDisposable
     private volatile bool _stopping;
 
     public CompletionThread(
-        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, Action<Exception> onDefect)
+        Shard shard, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, LiveOptions options, LifeExecutor life, Action<Exception> onDefect)
     {
         _shard = shard;
         _clock = shard.Clock;
@@ -62,7 +63,7 @@ internal sealed class CompletionThread : IDisposable
         _workers = workers;
         _onDefect = onDefect;
         _receiver = new CompletionReceiver(shard, table, lifecycle, options);
-        _executor = new CommandExecutor(shard, table, lifecycle, _receiver);
+        _executor = new CommandExecutor(shard, table, lifecycle, _receiver, life);
         _spinTicks = (long)(options.Current.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
         _cpu = options.Current.CompletionCpu;
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);

@@ -52,6 +52,9 @@ internal sealed partial class Shard
                 _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
                 Finish(item.Pool, item.Level, item.Ticks);
                 break;
+            case ShardEventKind.Requeue:
+                Requeue((int)item.Ticket);
+                break;
             case ShardEventKind.PoolOpened:
                 OpenPool(item.Pool!);
                 break;
@@ -68,6 +71,13 @@ internal sealed partial class Shard
                 Trim();
                 break;
         }
+    }
+
+    /// <summary>Gives an admitted task another place in the scheduler, which the lifecycle has counted as queued.</summary>
+    private void Requeue(int slot)
+    {
+        var record = _table[slot];
+        Enqueue(new InboxItem(slot, record.Pool, record.Level, record.Tenant));
     }
 
     private void OpenPool(WorkerPool pool)
@@ -131,6 +141,7 @@ internal sealed partial class Shard
         var record = _table[slot];
         _admission.Release(record.AdmittedBytes);
         record.Quota?.Release(record.AdmittedBytes);
+        record.Quota = null;
         if (_lifecycle.TryStart(record))
         {
             Completion.PostFailed(record, why);

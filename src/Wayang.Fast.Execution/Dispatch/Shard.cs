@@ -259,9 +259,14 @@ internal sealed partial class Shard
         var pool = _byScheduler[item.Pool]!;
         _dispatchedTasks++;
         _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
-        record.Quota?.Release(record.AdmittedBytes);
+        if (record.Quota is { } quota)
+        {
+            quota.Release(record.AdmittedBytes);
+            record.Quota = null; // once, however often it is tried
+        }
+
         var direct = _completing && !pool.IsCommand;
-        if (!_lifecycle.TryStart(record, _now, direct))
+        if (!_lifecycle.TryStart(record, _now, direct, item.Level))
         {
             _scheduler.AddSlots(item.Pool, 1);
             _scheduler.Finish(item.Pool, item.Level, -1);
@@ -306,7 +311,7 @@ internal sealed partial class Shard
         record.Worker = (int)(worker.Id & 0xFFFF);
         if (pool.TellsFacts)
         {
-            worker.Writer.SetFacts(index, ticket, record.Id.Value, attempt: 1, deadline * (1_000_000_000 / Stopwatch.Frequency));
+            worker.Writer.SetFacts(index, ticket, record.Id.Value, (uint)(record.Life?.Attempt ?? 1), deadline * (1_000_000_000 / Stopwatch.Frequency));
         }
 
         Write(worker, record, ticket);

@@ -28,6 +28,9 @@ internal enum ShardEventKind : byte
     /// <summary>A command ended: its pool has a slot again.</summary>
     CommandEnded,
 
+    /// <summary>A task that was admitted before waits again: <c>Ticket</c> is its slot.</summary>
+    Requeue,
+
     /// <summary>A pool was made: add its slots (commands).</summary>
     PoolOpened,
 

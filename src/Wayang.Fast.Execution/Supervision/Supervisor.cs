@@ -7,6 +7,7 @@ using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -72,6 +73,9 @@ internal sealed partial class Supervisor : IDisposable
     }
 
     public WorkerTable Workers { get; }
+
+    /// <summary>Set once by the composition.</summary>
+    public LifeTimers Timers { get; set; } = null!;
 
     public Welcome? Welcome => _link.Welcome;
 
@@ -310,6 +314,9 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.RetryCancel:
                 _retries.Add(request);
                 break;
+            case SupervisorRequestKind.PauseCommand:
+                ChangePause(request.Life!);
+                break;
             case SupervisorRequestKind.Kill:
                 _link.SendSignal(request.Worker, 9);
                 break;
@@ -370,7 +377,8 @@ internal sealed partial class Supervisor : IDisposable
         }
         else if (record.CancelRequested)
         {
-            EndUnstarted(request, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            var asked = record.Life?.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+            EndUnstarted(request, asked.State, asked.Cause);
         }
         else if (Stopwatch.GetTimestamp() >= request.Deadline)
         {
@@ -418,7 +426,7 @@ internal sealed partial class Supervisor : IDisposable
 
         // SYNC POINT: reset first; a deadline that is set during the scan lowers it again.
         Interlocked.Exchange(ref _nextDeadline, long.MaxValue);
-        WatchDeadline(Math.Min(_commands.Sweep(now), SweepCalls(now)));
+        WatchDeadline(Math.Min(Timers.Sweep(now, _completion), Math.Min(_commands.Sweep(now), SweepCalls(now))));
     }
 
     /// <summary>Finds calls over their time, and workers that never became ready; returns the earliest next deadline.</summary>

@@ -1,6 +1,7 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Supervision;
@@ -14,6 +15,9 @@ internal enum SupervisorRequestKind : byte
     Kill,
     DisposeWorker,
     OpenImage,
+
+    /// <summary>Stop the processes of a command, or let them go on: <c>Life</c>.</summary>
+    PauseCommand,
 }
 
 /// <summary>Something that another thread asks of the supervisor.</summary>
@@ -28,4 +32,5 @@ internal readonly record struct SupervisorRequest(
     ulong Worker = 0,
     CallWorker? CallWorker = null,
     Image? Image = null,
-    long Deadline = 0);
+    long Deadline = 0,
+    LifeRequest? Life = null);

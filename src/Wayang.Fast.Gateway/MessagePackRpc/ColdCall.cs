@@ -71,7 +71,9 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         OperationError? refusal;
         try
         {
-            refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply) : Perform(reply);
+            refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply)
+                : LifeCalls.Handles(_kind) ? await PerformLifeAsync(reply)
+                : Perform(reply);
         }
 #pragma warning disable CA1031 // The last line of defence: a defect answers this request, it does not end the daemon.
         catch (Exception failure)
@@ -98,6 +100,21 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         {
             _connection.Complete(reply);
         }
+    }
+
+    private async Task<OperationError?> PerformLifeAsync(PooledBuffer reply)
+    {
+        var (write, refusal) = await LifeCalls.PerformAsync(
+            _kind, _server.Options.Life, _connection.Tenant, _frame.AsMemory(0, _length), _slots, _server.Stopping);
+        if (write is not null)
+        {
+            var writer = new MessagePackWriter(reply);
+            ReplyEncoder.Begin(ref writer, _messageId);
+            write(ref writer);
+            writer.Commit();
+        }
+
+        return refusal;
     }
 
     private OperationError? Perform(PooledBuffer reply)

@@ -66,8 +66,10 @@ internal static class ReplyEncoder
         var withLog = !task.Log.IsEmpty;
         var peak = task.PeakMemoryBytes;
         var cpu = task.CpuMicroseconds;
+        var life = task.Life;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
-            + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0));
+            + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0)
+            + LifeReplies.Count(life));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -106,13 +108,15 @@ internal static class ReplyEncoder
         Number(ref writer, "run_us"u8, task.RunMicroseconds);
         OptionalNumber(ref writer, "peak_memory_bytes"u8, peak);
         OptionalNumber(ref writer, "cpu_us"u8, cpu);
+        LifeReplies.Write(ref writer, life);
     }
 
     public static void Snapshot(ref MessagePackWriter writer, TaskSnapshot task)
     {
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
-        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null) + Count(task.Limits is not null));
+        writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null)
+            + Count(task.Limits is not null) + LifeReplies.Count(task.Life));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -162,6 +166,8 @@ internal static class ReplyEncoder
 
             Text(ref writer, "text"u8, progress.Text);
         }
+
+        LifeReplies.Write(ref writer, task.Life);
     }
 
     private static void Limits(ref MessagePackWriter writer, TaskLimits limits, IReadOnlyList<string> notEnforced)
@@ -252,7 +258,7 @@ internal static class ReplyEncoder
         id.Format(writer.Reserve(TaskId.TextLength));
     }
 
-    private static void Cause(ref MessagePackWriter writer, in TaskCause cause)
+    public static void Cause(ref MessagePackWriter writer, in TaskCause cause)
     {
         var detail = cause.Detail;
         var numberKey = cause.Type switch
@@ -281,7 +287,7 @@ internal static class ReplyEncoder
         }
     }
 
-    private static void Text(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string value)
+    public static void Text(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string value)
     {
         writer.WriteString(key);
         writer.WriteString(value);
@@ -306,7 +312,7 @@ internal static class ReplyEncoder
         }
     }
 
-    private static string Time(DateTimeOffset time) =>
+    public static string Time(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
     private static int Count(bool present) => present ? 1 : 0;

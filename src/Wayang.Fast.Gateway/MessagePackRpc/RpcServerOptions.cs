@@ -24,6 +24,9 @@ public sealed record RpcServerOptions
     /// <summary>Answers what operators ask (task.list, worker.list, pool.list, node.incidents); null: they are refused.</summary>
     public INodeMonitor? Monitor { get; init; }
 
+    /// <summary>Pauses and changes tasks, and knows their groups; null: those operations are refused.</summary>
+    public ITaskLife? Life { get; init; }
+
     /// <summary>Threads of cold operations at most.</summary>
     public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
 

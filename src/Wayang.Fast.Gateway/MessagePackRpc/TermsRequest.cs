@@ -18,17 +18,18 @@ internal static class TermsRequest
             }
         }
 
-        return null;
+        return slots[TaskField.IdempotencyKey].Present || terms is { Detached: true, Parent: null } ? LifeTerms.Complete(frame, slots, ref terms) : null;
     }
 
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
-        _ = slot;
         after = before;
         return field switch
         {
             TaskField.Limits => LimitsRequest.Bind(value, before, out after),
+            TaskField.Retry => LifeTerms.Retry(value, before, out after),
+            >= TaskField.Deadline and <= TaskField.Group => LifeTerms.Bind(field, value, slot, before, out after),
             _ => null,
         };
     }

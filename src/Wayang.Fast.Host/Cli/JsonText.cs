@@ -60,6 +60,7 @@ internal static class JsonText
         writer.WriteNumber("run_us", result.RunMicroseconds);
         writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
         writer.WriteNumber("cpu_us", result.CpuMicroseconds);
+        LifeText.Write(writer, result.Life);
     }
 
     public static void WriteInfo(Utf8JsonWriter writer, TaskInfo info)
@@ -110,6 +111,8 @@ internal static class JsonText
             writer.WriteString("text", progress.Text);
             writer.WriteEndObject();
         }
+
+        LifeText.Write(writer, info.Life);
     }
 
     public static void WriteImage(Utf8JsonWriter writer, ImageInfo image)
@@ -210,7 +213,7 @@ internal static class JsonText
         writer.WriteEndArray();
     }
 
-    private static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
+    public static void WriteCause(Utf8JsonWriter writer, TaskCause cause)
     {
         if (cause.Type == CauseType.None)
         {

@@ -57,7 +57,7 @@ internal static class StatusCommand
         var what = info.Kind == TaskKind.Call ? $"{info.Image}:{info.Function}" : "command";
         Line("task", info.Id.ToString());
         Line("what", what);
-        Line("state", WireNames.Text(info.State));
+        Line("state", LifeText.State(info));
         if (info.Cause.Type != CauseType.None)
         {
             Line("cause", ResultPrinter.Describe(info.Cause));
@@ -77,6 +77,11 @@ internal static class StatusCommand
         }
 
         Line("priority", string.Create(CultureInfo.InvariantCulture, $"{info.Priority} ({WireNames.Text(info.Class)})"));
+        foreach (var (name, value) in LifeText.Lines(info.Life))
+        {
+            Line(name, value);
+        }
+
         Line("submitted", info.Submitted.ToString("O", CultureInfo.InvariantCulture));
         Line("queued", Microseconds(info.QueueMicroseconds));
         Line("started in", Microseconds(info.StartMicroseconds));

@@ -17,7 +17,7 @@ internal static class TaskBuilder
         var spec = arguments.Target is { } target
             ? await BuildCallAsync(arguments, target, client, cancellation)
             : await BuildCommandAsync(arguments, cancellation);
-        return spec with
+        spec = spec with
         {
             Profile = arguments.Profile,
             Class = arguments.Class,
@@ -26,6 +26,7 @@ internal static class TaskBuilder
             Limits = arguments.Limits,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
+        return arguments.Life?.Apply(spec) ?? spec;
     }
 
     /// <summary>Hands a task in; where the node is not ready for it yet (its image is being loaded under another profile), as often as it says.</summary>

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -26,6 +25,8 @@ internal sealed record TaskArguments(
     public IReadOnlyList<string> Preload { get; init; } = [];
 
     public WorkerReuse Reuse { get; init; }
+
+    public LifeArguments? Life { get; init; }
 
     public TaskLimits? Limits { get; init; }
 }
@@ -77,6 +78,8 @@ internal sealed class TaskOptions
         HelpName = "HOW",
     };
 
+    private readonly LifeOptions life = new();
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -86,6 +89,7 @@ internal sealed class TaskOptions
         command.Options.Add(priority);
         command.Options.Add(timeout);
         command.Options.Add(reuse);
+        life.AddTo(command);
         command.Options.Add(ImageFile.Preload);
         LimitOptions.AddTo(command);
     }
@@ -137,6 +141,7 @@ internal sealed class TaskOptions
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
             Reuse = ReadReuse(result.GetValue(reuse)),
+            Life = life.Read(result),
             Limits = LimitOptions.Read(result),
         };
     }
@@ -192,7 +197,7 @@ internal sealed class TaskOptions
         : WireNames.TryParse<WorkerReuse>(text, out var reuse) ? reuse
         : throw Usage($"--reuse '{text}': there is no such way", "There are: tenant (a warm worker may serve it), never (a fresh process).");
 
-    private static TaskClass? ReadClass(string? text)
+    internal static TaskClass? ReadClass(string? text)
     {
         if (text is null)
         {
@@ -209,29 +214,7 @@ internal sealed class TaskOptions
         return (TaskClass)index;
     }
 
-    internal static uint? ReadTimeout(string? text)
-    {
-        if (text is null)
-        {
-            return null;
-        }
-
-        var (digits, unit) = text switch
-        {
-            _ when text.EndsWith("ms", StringComparison.Ordinal) => (text[..^2], 1.0),
-            _ when text.EndsWith('s') => (text[..^1], 1_000.0),
-            _ when text.EndsWith('m') => (text[..^1], 60_000.0),
-            _ when text.EndsWith('h') => (text[..^1], 3_600_000.0),
-            _ => (text, 1_000.0),
-        };
-        if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
-            || number * unit is < 1 or > uint.MaxValue)
-        {
-            throw Usage($"--timeout '{text}' is no time", "Write a positive number with ms, s, m or h: --timeout 1500ms, --timeout 2m.");
-        }
-
-        return (uint)(number * unit);
-    }
+    internal static uint? ReadTimeout(string? text) => (uint?)DurationText.Read("--timeout", text)?.TotalMilliseconds;
 
     private static CommandException Usage(string message, string remedy) => new(message, remedy, ExitCodes.Usage);
 }

@@ -10,6 +10,17 @@ internal static class Signals
 
     public static void Terminate(int pid) => Send("TERM", pid);
 
+    /// <summary>For processes of which some may just have ended by themselves.</summary>
+    public static void KillIfThere(params IEnumerable<int> pids)
+    {
+        var numbers = string.Join(' ', pids.Select(static p => p.ToString(CultureInfo.InvariantCulture)));
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh")
+        {
+            ArgumentList = { "-c", $"kill -KILL {numbers} 2>/dev/null || :" },
+        })!;
+        shell.WaitForExit();
+    }
+
     /// <summary>One call for all: nobody in between can start the dead ones again.</summary>
     public static void Send(string signal, params IEnumerable<int> pids)
     {

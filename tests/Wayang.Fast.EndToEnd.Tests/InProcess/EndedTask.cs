@@ -10,6 +10,8 @@ internal sealed record EndedTask(
     TaskId Id, TaskState State, TaskCause Cause, byte[] Output, byte[] Stdout, byte[] Stderr, long StdoutDropped, long StderrDropped,
     ulong PeakMemoryBytes, ulong CpuMicroseconds)
 {
+    public TaskLifeFacts? Life { get; init; }
+
     public string Log { get; init; } = "";
 
     public long LogDropped { get; init; }
@@ -41,6 +43,7 @@ internal sealed class EndWaiter : ITaskObserver
             task.Id, task.State, task.Cause, task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.StdoutDropped, task.StderrDropped,
             task.PeakMemoryBytes, task.CpuMicroseconds)
         {
+            Life = task.Life,
             Log = Encoding.UTF8.GetString(task.Log),
             LogDropped = task.LogDropped,
         });

@@ -39,6 +39,10 @@ internal sealed class LiveNode : IDisposable
 
     public ITaskService Tasks => _runtime.Tasks;
 
+    public ITaskLife Life => _runtime.Life;
+
+    public INodeMonitor Monitor => _runtime.Monitor;
+
     public int SpawnerPid => _spawner.ProcessId;
 
     public Exception? Defect => _defect;

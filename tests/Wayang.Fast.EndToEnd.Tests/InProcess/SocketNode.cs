@@ -22,6 +22,8 @@ internal sealed class SocketNode : IAsyncDisposable
             {
                 SocketPath = SocketPath,
                 Authorize = static _ => 0,
+                Life = Node.Life,
+                Monitor = Node.Monitor,
                 Tcp = new RpcTcpOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0), Tokens = new TokenStore([token]) },
             },
             Node.Tasks);

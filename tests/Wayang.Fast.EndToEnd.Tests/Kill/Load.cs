@@ -26,13 +26,13 @@ internal sealed class Load
     public static async Task<string> PutImageAsync(WayangClient client) =>
         (await client.PutImageAsync("c", await File.ReadAllBytesAsync(Fixture.Installation.SlowPlugin))).Image;
 
-    public static async Task<Load> SubmitAsync(WayangClient client, string image)
+    public static async Task<Load> SubmitAsync(WayangClient client, string image, RetrySpec? retry = null)
     {
         var load = new Load();
         foreach (var batch in Enumerable.Range(0, Tasks).Chunk(Batch))
         {
             var specs = batch.Select(n => (Spec: Spec(image, n, out var answer), Answer: answer)).ToList();
-            var outcomes = await client.SubmitManyAsync([.. specs.Select(static s => s.Spec)]);
+            var outcomes = await client.SubmitManyAsync([.. specs.Select(s => s.Spec with { Retry = retry })]);
             Assert.All(outcomes, static o => Assert.Null(o.Error));
             load._tasks.AddRange(outcomes.Zip(specs, static (o, s) => (o.Id, s.Answer)));
         }

@@ -83,6 +83,18 @@ def check_sync(endpoint, token, where):
         assert client.node_info()["version"] and client.node_stats()["tasks_succeeded"] > 0
         ok(f"{where} operations")
 
+        key = f"{where} key"
+        failed = client.run(wayang.Task.command("/bin/false", retry={"max_attempts": 2, "backoff_ms": 1}, group=where, key=key))
+        assert (failed.state, client.get(failed.task)["attempt"], client.group(where)["failed"]) == ("failed", 2, 1)
+        assert refused(wayang.Conflict, client.run, wayang.Task.command("/bin/true", key=key)).field == "idempotency_key"
+        sleeper = client.submit(wayang.Task.command("/bin/sleep", "60", deadline=50, group=where))
+        child = client.submit(wayang.Task.command("/bin/sleep", "60", parent=sleeper))
+        refused(wayang.WaitTimeout, client.wait_group, where, wait_timeout=0.01)
+        assert client.cancel_group(where) == 1 and client.wait_group(where)["cancelled"] == 1
+        assert client.wait(child).state == "cancelled"
+        refused(wayang.InvalidArgument, client.pause, child)
+        ok(f"{where} lives")
+
         error = refused(wayang.InvalidArgument, client.request, "task.run", {"kind": "call", "funktion": "x"})
         assert error.field == "funktion" and "'function'" in error.message and error.retry_after_ms is None
         refused(wayang.UnknownOperation, client.request, "task.fly")

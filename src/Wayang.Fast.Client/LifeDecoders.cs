@@ -1,0 +1,59 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Client;
+
+/// <summary>Reads what is told of a task's life.</summary>
+internal static class LifeDecoders
+{
+    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent"];
+
+    /// <summary>Null when nothing of it is told.</summary>
+    public static TaskLifeFacts? Facts(Fields fields)
+    {
+        if (!s_keys.Exists(fields.Has))
+        {
+            return null;
+        }
+
+        return new TaskLifeFacts
+        {
+            Attempt = fields.Has("attempt") ? (int)fields.Number("attempt") : 1,
+            MaxAttempts = fields.Has("max_attempts") ? (int)fields.Number("max_attempts") : 1,
+            Attempts = [.. fields.Items("attempts").Select(Attempt)],
+            RetryAt = ResponseDecoders.Time(fields.Text("retry_at")),
+            Paused = fields.Flag("paused"),
+            Deadline = ResponseDecoders.Time(fields.Text("deadline")),
+            Group = fields.OptionalText("group"),
+            Parent = TaskId.TryParse(fields.Text("parent"), out var parent) ? parent : null,
+        };
+    }
+
+    public static GroupInfo? Group(ref MessagePackReader reader)
+    {
+        if (Fields.Read(ref reader) is not { } fields)
+        {
+            return null;
+        }
+
+        var states = new SortedDictionary<TaskState, long>();
+        foreach (var (name, count) in fields.Map("states")?.Numbers() ?? [])
+        {
+            if (WireNames.TryParse<TaskState>(name, out var state))
+            {
+                states[state] = count;
+            }
+        }
+
+        return new(fields.Text("group"), states);
+    }
+
+    public static Boxed<int>? Asked(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new((int)fields.Number("asked")) : null;
+
+    private static TaskAttempt Attempt(Fields fields)
+    {
+        _ = WireNames.TryParse<TaskState>(fields.Text("state"), out var state);
+        return new((int)fields.Number("attempt"), state, ResponseDecoders.Cause(fields.Map("cause")), fields.Number("run_us"));
+    }
+}

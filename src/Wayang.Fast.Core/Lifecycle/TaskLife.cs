@@ -1,0 +1,122 @@
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <summary>An end that somebody asked for, and why.</summary>
+public sealed record AskedEnd(TaskState State, TaskCause Cause);
+
+/// <summary>
+/// What few tasks have beside their record: attempts, a deadline, a family, a group, a pause. Written by the completion thread, which
+/// decides about all of it (a running command's pause: by the supervisor); read by any thread, as values that are replaced whole.
+/// </summary>
+public sealed class TaskLife
+{
+    /// <summary>Earlier attempts that are remembered; of more, the last.</summary>
+    public const int MaxRemembered = 16;
+
+    private TaskAttempt[] _earlier = [];
+    private AskedEnd? _asked;
+    private int _attempt = 1;
+    private long _retryAtUnixMs;
+    private int _childCount;
+    private volatile bool _paused;
+
+    /// <summary>Null: none of it was asked for at submission.</summary>
+    public TaskTerms? Terms { get; internal set; }
+
+    public TaskGroup? Group { get; set; }
+
+    /// <summary>Tasks between it and a task without a parent.</summary>
+    public int Depth { get; set; }
+
+    /// <summary>Children that have not ended. Completion thread only.</summary>
+    public HashSet<TaskId> Children { get; } = [];
+
+    /// <summary>The attempt that runs, ran last, or comes next: 1 for the first.</summary>
+    public int Attempt => Volatile.Read(ref _attempt);
+
+    /// <summary>The next attempt is waited for.</summary>
+    public bool AwaitsRetry => Volatile.Read(ref _retryAtUnixMs) != 0;
+
+    /// <summary>What it was asked to end as, first; null: nothing.</summary>
+    public AskedEnd? Asked => Volatile.Read(ref _asked);
+
+    public bool Paused
+    {
+        get => _paused;
+        set => _paused = value;
+    }
+
+    /// <summary>The first who asks says how the task ends. Completion thread only.</summary>
+    /// <returns>What was asked first.</returns>
+    public AskedEnd Ask(TaskState state, in TaskCause cause)
+    {
+        if (_asked is null)
+        {
+            Volatile.Write(ref _asked, new AskedEnd(state, cause));
+        }
+
+        return _asked!;
+    }
+
+    /// <summary>Counts a child before it is admitted. Any thread that holds the record.</summary>
+    /// <returns>False: it has <paramref name="most"/> already.</returns>
+    public bool TryCountChild(int most)
+    {
+        if (Interlocked.Increment(ref _childCount) <= most)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _childCount);
+        return false;
+    }
+
+    public void UncountChild() => Interlocked.Decrement(ref _childCount);
+
+    /// <summary>A copy for those who ask.</summary>
+    public TaskLifeFacts Facts()
+    {
+        var at = Volatile.Read(ref _retryAtUnixMs);
+        return new TaskLifeFacts
+        {
+            Attempt = Attempt,
+            MaxAttempts = Terms?.Retry?.MaxAttempts ?? 1,
+            Attempts = Volatile.Read(ref _earlier),
+            RetryAt = at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at),
+            Paused = Paused,
+            Deadline = Terms?.Deadline,
+            Group = Terms?.Group,
+            Parent = Terms?.Parent,
+        };
+    }
+
+    /// <summary>The pause before another attempt; null when the task ends with this one.</summary>
+    /// <param name="state">What the attempt ended as.</param>
+    /// <param name="cause">Why.</param>
+    /// <param name="nowUnixMs">An attempt that would begin after the deadline is none.</param>
+    internal TimeSpan? PauseAfter(TaskState state, in TaskCause cause, long nowUnixMs)
+    {
+        if (Terms?.Retry is not { } retry || state is not (TaskState.Failed or TaskState.TimedOut) || _asked is not null
+            || _attempt >= retry.MaxAttempts || (retry.On & RetryTerms.Bit(cause.Type)) == 0)
+        {
+            return null;
+        }
+
+#pragma warning disable CA5394 // Not a secret.
+        var pause = retry.PauseAfter(_attempt, Random.Shared.NextDouble());
+#pragma warning restore CA5394
+        return Terms.Deadline is { } deadline && nowUnixMs + pause.TotalMilliseconds >= deadline.ToUnixTimeMilliseconds() ? null : pause;
+    }
+
+    internal void EndAttempt(TaskAttempt ended, long retryAtUnixMs)
+    {
+        TaskAttempt[] kept = [.. _earlier.Skip(Math.Max(0, _earlier.Length + 1 - MaxRemembered)), ended];
+        Volatile.Write(ref _earlier, kept);
+        Volatile.Write(ref _attempt, _attempt + 1);
+        Volatile.Write(ref _retryAtUnixMs, Math.Max(1, retryAtUnixMs));
+    }
+
+    internal void EndWait() => Volatile.Write(ref _retryAtUnixMs, 0);
+}

@@ -1,0 +1,37 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Execution.Life;
+
+internal enum LifeRequestKind : byte
+{
+    /// <summary>Hold the task, or stop its processes.</summary>
+    Pause,
+
+    /// <summary>Let it go on.</summary>
+    Resume,
+
+    /// <summary>Let it wait as <see cref="LifeRequest.Update"/> says.</summary>
+    Update,
+
+    /// <summary>It was admitted with a parent: that one learns of it.</summary>
+    Adopt,
+}
+
+/// <summary>Something that the completion thread does with a task's life, and answers. Made by any thread.</summary>
+internal sealed class LifeRequest(LifeRequestKind kind, TaskId id)
+{
+    private readonly TaskCompletionSource<OperationError?> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public LifeRequestKind Kind { get; } = kind;
+
+    public TaskId Id { get; } = id;
+
+    public TaskUpdate? Update { get; init; }
+
+    public Task<OperationError?> Answer => _answer.Task;
+
+    /// <summary>Any thread; the first answer counts.</summary>
+    public void Reply(OperationError? refusal) => _answer.TrySetResult(refusal);
+}

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution;
+
+/// <content>Submissions with terms: few, so what they need stands apart from the way of the many.</content>
+internal sealed partial class TaskService
+{
+    internal static OperationError? RefuseLevel(byte level) => level >= FirstSystemLevel
+        ? new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class")
+        : null;
+
+    internal static OperationError RefuseTimeout(uint timeoutMs, uint bound) =>
+        new(ErrorCode.InvalidArgument, $"timeout_ms is {timeoutMs}; the bound is {bound}", "timeout_ms");
+
+    private OperationError? SubmitWithTerms(
+        in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id)
+    {
+        id = default;
+        if (Refuse(submission, target) is { } wrong || (terms.Limits is { } limits && (wrong = ApplyLimits(limits, ref target)) is not null))
+        {
+            return wrong;
+        }
+
+        if (terms.Idempotency is { } key)
+        {
+            return SubmitOnce(submission, target, terms, key, observer, token, out id);
+        }
+
+        if (AdmitWithTerms(submission, target, terms, observer, token, out id, out var slot) is { } refusal)
+        {
+            return refusal;
+        }
+
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
+        return null;
+    }
+
+    /// <summary>The same for a key: a task of its own the first time; later ones get that task, and are told its end.</summary>
+    private OperationError? SubmitOnce(
+        in TaskSubmission submission, PoolTarget target, TaskTerms terms, IdempotencyTerms key, ITaskObserver? observer, long token, out TaskId id)
+    {
+        var slot = -1;
+        OperationError? refusal;
+        bool repeated;
+        using (life.Keys.Enter())
+        {
+            refusal = life.Keys.Find(target.Tenant, key, out id, out repeated);
+            if (refusal is null && !repeated)
+            {
+                refusal = AdmitWithTerms(submission, target, terms, observer, token, out id, out slot);
+                if (refusal is null)
+                {
+                    life.Keys.Add(target.Tenant, key, id);
+                }
+            }
+        }
+
+        if (refusal is not null)
+        {
+            return refusal;
+        }
+
+        if (repeated)
+        {
+            return observer is null ? null : Wait(id, target.Tenant, observer, token);
+        }
+
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
+        return null;
+    }
+
+    /// <summary>Makes the task; the caller puts its slot up for dispatch.</summary>
+    private OperationError? AdmitWithTerms(
+        in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id, out int slot)
+    {
+        (id, slot) = (default, -1);
+        var promise = default(LifePromise);
+        if (terms.HasLife && life.Prepare(terms, target.Tenant, out promise) is { } refusal)
+        {
+            return refusal;
+        }
+
+        // Counted at once, not in the turn's batch: terms cost more than that anyway.
+        if (Rent(submission, target, deferring: false, out var record) is { } full)
+        {
+            if (terms.HasLife)
+            {
+                life.Withdraw(terms, promise);
+            }
+
+            return full;
+        }
+
+        record!.Terms = terms;
+        TaskLifecycle.Begin(record, terms);
+        LifeService.Fill(record, promise);
+        slot = record.Slot;
+        id = lifecycle.Admit(record, observer, token, Stopwatch.GetTimestamp());
+        if (terms.HasLife)
+        {
+            life.Begin(id, terms, promise);
+        }
+
+        return null;
+    }
+}

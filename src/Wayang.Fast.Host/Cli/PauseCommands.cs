@@ -1,0 +1,69 @@
+using System.CommandLine;
+
+using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Host.Cli;
+
+/// <summary><c>wayang pause</c>, <c>resume</c>, <c>update</c>: what is done with a task between submission and end.</summary>
+internal static class PauseCommands
+{
+    private static readonly Option<string?> TaskClassOption = new("--class") { Description = "Range of priorities: idle, batch, normal or urgent.", HelpName = "CLASS" };
+
+    private static readonly Option<int?> Priority = new("--priority") { Description = "Level inside the class.", HelpName = "LEVEL" };
+
+    private static readonly Option<string?> Timeout = new("--timeout") { Description = "Longest run: a number with ms, s, m or h.", HelpName = "TIME" };
+
+    public static Command Pause() => Build(
+        "pause", "Holds a queued task, or stops all processes of a running command. Its timeout stands still meanwhile, a deadline does not.",
+        "wayang pause 01JD8Z0000ABCDEFGHJKMNPQRS",
+        static (client, id, _, cancellation) => client.PauseAsync(id, cancellation));
+
+    public static Command Resume() => Build(
+        "resume", "Lets a paused task go on.", "wayang resume 01JD8Z0000ABCDEFGHJKMNPQRS",
+        static (client, id, _, cancellation) => client.ResumeAsync(id, cancellation));
+
+    public static Command Update()
+    {
+        var command = Build(
+            "update", "Changes what a queued task waits as; a task that was started cannot be changed.",
+            "wayang update 01JD8Z0000ABCDEFGHJKMNPQRS --class urgent",
+            static (client, id, result, cancellation) =>
+            {
+                var taskClass = TaskOptions.ReadClass(result.GetValue(TaskClassOption));
+                var priority = result.GetValue(Priority);
+                var timeout = DurationText.Read("--timeout", result.GetValue(Timeout));
+                return taskClass is null && priority is null && timeout is null
+                    ? throw new CommandException("nothing to change", "Give --class, --priority or --timeout.", ExitCodes.Usage)
+                    : client.UpdateAsync(id, taskClass, priority, timeout, cancellation);
+            });
+        command.Options.Add(TaskClassOption);
+        command.Options.Add(Priority);
+        command.Options.Add(Timeout);
+        return command;
+    }
+
+    private static Command Build(string name, string description, string example, Func<WayangClient, TaskId, ParseResult, CancellationToken, Task> act)
+    {
+        var task = TaskArgument.Build(required: true);
+        var command = new Command(name, description) { task };
+        DetailedHelp.Describe(command, $"Example:{Environment.NewLine}  {example}");
+        command.SetAction(async (result, cancellation) =>
+        {
+            var id = TaskArgument.Parse(result.GetValue(task));
+            var session = await RuntimeSession.ConnectAsync(result.GetValue(ClientOptions.Socket), cancellation);
+            await using (session)
+            {
+                await act(session.Client, id, result, cancellation);
+                if (result.GetValue(ClientOptions.Json))
+                {
+                    var info = await session.Client.GetAsync(id, cancellation);
+                    JsonText.Print(writer => JsonText.WriteInfo(writer, info));
+                }
+            }
+
+            return ExitCodes.Success;
+        });
+        return command;
+    }
+}
