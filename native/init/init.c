@@ -133,7 +133,25 @@ static int forward(pid_t command) {
     return 0;
 }
 
-_Noreturn void wy_init_run(const wy_arguments *arguments) {
+/* Ends every other process of the namespace, so that nobody can change a file while it is read. */
+static int stand_alone(void) {
+    if (kill(-1, SIGKILL) != 0 && errno != ESRCH) {
+        return -1;
+    }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+    }
+    return 0;
+}
+
+_Noreturn void wy_init_run(const wy_arguments *arguments, const wy_stage *stage) {
+    const char *what = arguments->cwd;
+    int cwd = stage != NULL ? wy_inputs_write(stage, arguments->cwd, &what) : -1;
+    if (stage != NULL && cwd < 0) {
+        give_up("write the input", what, errno, 126);
+    }
+    if (stage != NULL) {
+        (void)close(stage->fd); /* nothing below may find it, whatever it finds of us */
+    }
     pid_t command = fork();
     if (command == 0) {
         run_command(arguments);
@@ -150,6 +168,9 @@ _Noreturn void wy_init_run(const wy_arguments *arguments) {
         }
         if (reap(command, &status)) {
             tell_end(status);
+            if (stage != NULL && (stage->header.flags & WY_STAGE_COLLECT) != 0 && stand_alone() == 0) {
+                wy_artifacts_send(stage, cwd);
+            }
             _exit(0);
         }
         if (sources[1].revents != 0 && forward(command) != 0) {

@@ -145,6 +145,11 @@ static void cpu(const wy_probe_context *context, wy_answer *answer) {
     try_limit("cpu", "cpu.shares", "cpu.weight", "100", answer);
 }
 
+static void cpu_cap(const wy_probe_context *context, wy_answer *answer) {
+    (void)context;
+    try_limit("cpu", "cpu.cfs_quota_us", "cpu.max", "50000", answer);
+}
+
 /* No limit is written: it would need a device's number. */
 static void io(const wy_probe_context *context, wy_answer *answer) {
     (void)context;
@@ -250,6 +255,6 @@ static void version(const wy_probe_context *context, wy_answer *answer) {
 
 const wy_check wy_group_checks[] = {
     {"groups.version", version, 0}, {"groups.memory", memory, 0}, {"groups.pids", pids, 0},
-    {"groups.cpu", cpu, 0},         {"groups.io", io, 0},         {"groups.freezer", freezer, 0},
+    {"groups.cpu", cpu, 0},         {"groups.cpu_cap", cpu_cap, 0}, {"groups.io", io, 0},         {"groups.freezer", freezer, 0},
     {"groups.kill", kill_all, 0},   {"groups.pressure", pressure, 0}, {NULL, NULL, 0},
 };

@@ -10,15 +10,16 @@
 
 static const char usage[] =
     "usage: wayang-probe [--only PREFIX] [--state DIR] [--native DIR --runtime-dir DIR]\n"
-    "       wayang-probe --policy DIR\n"
+    "       wayang-probe --policy DIR | --tree DIR\n"
     "Tries what this host gives, or reads an isolation policy as the spawner does. Prints NAME TAB yes|no|unknown TAB VALUE.\n"
     "  --only PREFIX  checks whose name begins so (default: all)\n"
     "  --state DIR    judge the disk of this directory (default: /var/tmp)\n"
     "  --native DIR, --runtime-dir DIR  judge this installation and this place of a runtime, too\n"
-    "  --policy DIR   load the policy: its values and profiles, or what is wrong with it\n";
+    "  --policy DIR   load the policy: its values and profiles, or what is wrong with it\n"
+    "  --tree DIR     a profile's own root: setuid files, devices, what everybody may write\n";
 
 typedef struct probe_request {
-    const char *only, *policy;
+    const char *only, *policy, *tree;
     wy_probe_context context;
 } probe_request;
 
@@ -26,7 +27,8 @@ static int parse(int argc, char **argv, probe_request *out) {
     static const struct option names[] = {{"only", required_argument, NULL, 'o'},  {"state", required_argument, NULL, 's'},
                                           {"policy", required_argument, NULL, 'p'}, {"nothing", no_argument, NULL, 'n'},
                                           {"help", no_argument, NULL, 'h'},         {"native", required_argument, NULL, 'N'},
-                                          {"runtime-dir", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
+                                          {"runtime-dir", required_argument, NULL, 'r'},
+                                          {"tree", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (option) {
@@ -44,6 +46,9 @@ static int parse(int argc, char **argv, probe_request *out) {
             break;
         case 'p':
             out->policy = optarg;
+            break;
+        case 't':
+            out->tree = optarg;
             break;
         case 'n': /* executed by a check of ours */
             exit(0);
@@ -104,6 +109,9 @@ int main(int argc, char **argv) {
     }
     if (request.policy != NULL) {
         return load_policy(request.policy);
+    }
+    if (request.tree != NULL) {
+        return wy_probe_tree(request.tree);
     }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         run_list(lists[i], &request);

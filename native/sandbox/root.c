@@ -164,9 +164,10 @@ static int write_file(int root, const char *path, const char *text) {
 /* Names for the only uid, so that programs which ask who they are get an answer that tells nothing of the host. */
 static wy_status write_names(int root, wy_error *error) {
     if ((mkdirat(root, "etc", 0755) != 0 && errno != EEXIST) ||
+        (mkdirat(root, "run", 0755) != 0 && errno != EEXIST) || (mkdirat(root, "run/secrets", 0700) != 0 && errno != EEXIST) ||
         write_file(root, "etc/passwd", "wayang:x:1000:1000::/tmp:/bin/sh\n") != 0 ||
         write_file(root, "etc/group", "wayang:x:1000:\n") != 0) {
-        return root_fail(error, "cannot write", "/etc");
+        return root_fail(error, "cannot write", "/etc or /run");
     }
     return link_devices(root, "dev", error);
 }

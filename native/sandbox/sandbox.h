@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "sandbox/profile.h"
+#include "sandbox/stage.h"
 
 /* The uid and gid inside every image's user namespace; the host sees the image's own uid. */
 #define WY_SANDBOX_UID 1000u
@@ -48,6 +49,7 @@ typedef struct wy_sandbox {
     struct sock_fprog filter;
     uint32_t pids;        /* RLIMIT_NPROC; 0 = leave it (a pids group bounds the worker) */
     uint64_t tmpfs_bytes; /* of /tmp */
+    const wy_stage *stage; /* what a command finds in its files; NULL for most */
     uint32_t kept_count;  /* ascending numbers of the descriptors that stay open */
     int kept[8];
 } wy_sandbox;

@@ -66,6 +66,10 @@ static wy_status mount_proc(const wy_sandbox *sandbox, wy_error *error) {
                : WY_OK;
 }
 
+static wy_status mount_secrets(const wy_sandbox *sandbox, wy_error *error) {
+    return sandbox->stage != NULL ? wy_stage_secrets(sandbox->stage, error) : WY_OK;
+}
+
 static wy_status set_hostname(const wy_sandbox *sandbox, wy_error *error) {
     (void)sandbox;
     return sethostname("wayang", 6) != 0 ? step_fail(error, "hostname", "sethostname") : WY_OK;
@@ -147,6 +151,7 @@ static wy_status apply_filter(const wy_sandbox *sandbox, wy_error *error) {
 
 const wy_sandbox_step wy_sandbox_steps[] = {
     {"session", enter_session},         {"tmp", mount_tmp},           {"proc", mount_proc},
+    {"secrets", mount_secrets},
     {"hostname", set_hostname},         {"rlimits", set_rlimits},     {"capabilities", drop_capabilities},
     {"no_new_privs", set_no_new_privs}, {"landlock", enter_landlock}, {"descriptors", close_descriptors},
     {"seccomp", apply_filter},

@@ -18,6 +18,7 @@ static void started(wy_spawner *s, wy_worker_slot *worker) {
     wy_msg_worker_started message = {.worker_id = worker->start.worker_id, .pid = worker->pid};
     worker->state = WY_WORKER_RUNNING;
     s->transient--;
+    worker->running_since_ms = wy_now_ms();
     wy_send_daemon(s, WY_MSG_WORKER_STARTED, 0, &message, sizeof message, NULL, 0);
 }
 

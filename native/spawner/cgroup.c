@@ -162,7 +162,8 @@ static void tell(wy_cgroups *groups, int c, const char *reason) {
              reason, costs[c]);
 }
 
-/* A group competes with its siblings as one: as many shares as processors, so that a busy runtime is no single task. */
+/* A group competes with its siblings as one: as many shares as processors, so that a busy runtime is no single task. The
+ * policy's parent as well, which stands between: what the instance is given counts only among instances. */
 static void weigh(const wy_cgroups *groups) {
     char text[24];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -170,6 +171,7 @@ static void weigh(const wy_cgroups *groups) {
         bool unified = groups->unified[WY_CONTROLLER_CPU];
         snprintf(text, sizeof text, "%ld", (processors > 64 ? 64 : processors) * (unified ? 100 : 1024));
         write_file(groups->base_fd[WY_CONTROLLER_CPU], unified ? "cpu.weight" : "cpu.shares", text);
+        write_file(groups->base_fd[WY_CONTROLLER_CPU], unified ? "../cpu.weight" : "../cpu.shares", text);
     }
 }
 

@@ -109,6 +109,9 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
     case WY_MSG_WORKER_SIGNAL:
         wy_worker_signal(s, request_id, &request->body.worker_signal);
         return;
+    case WY_MSG_SCAN:
+        wy_scan_begin(s, request_id);
+        return;
     case WY_MSG_USAGE:
         tell_usage(s, request_id, request->body.usage.first);
         return;

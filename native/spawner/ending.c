@@ -37,7 +37,9 @@ static bool is_lost(const wy_worker_slot *worker, bool image_ends, int code, int
 static void set_violation(const wy_worker_slot *worker, wy_msg_worker_exited *out) {
     char text[sizeof out->text];
     const char *name = worker->violation_foreign ? NULL : wy_syscall_name(worker->violation);
-    if (name != NULL) {
+    if (worker->scanned) {
+        snprintf(text, sizeof text, "scan: %.121s", worker->failure.text);
+    } else if (name != NULL) {
         snprintf(text, sizeof text, "%s", name);
     } else if (worker->violation < 0) {
         snprintf(text, sizeof text, "a system call whose notification the task's own code took away");

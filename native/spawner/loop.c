@@ -117,12 +117,18 @@ static wy_status turn(wy_spawner *s, wy_error *error) {
     if (s->transient > 0 && (wait < 0 || wait > WY_TICK_MS)) {
         wait = WY_TICK_MS;
     }
+    if (s->scan.active) {
+        wait = 0;
+    }
     int count = epoll_wait(s->epoll_fd, events, EVENTS_PER_TURN, (int)wait);
     if (count < 0 && errno != EINTR) {
         return wy_fail(error, WY_SYSTEM, errno, "epoll_wait", "the loop cannot go on");
     }
     for (int i = 0; i < count; i++) {
         on_event(s, &events[i]);
+    }
+    if (s->scan.active) {
+        wy_scan_step(s);
     }
     now = wy_now_ms();
     if (s->image_count > 0 && now >= s->next_sweep_ms) {

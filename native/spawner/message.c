@@ -19,8 +19,9 @@ static const shape shapes[] = {
     {WY_MSG_IMAGE_OPEN, 0, 1, sizeof(wy_msg_image_open), "IMAGE_OPEN"},
     {WY_MSG_IMAGE_CLOSE, 0, 0, sizeof(wy_msg_image_ref), "IMAGE_CLOSE"},
     {WY_MSG_WORKER_START, 3, 3, sizeof(wy_msg_worker_start), "WORKER_START"},
-    {WY_MSG_COMMAND_START, 4, 4, sizeof(wy_msg_worker_start), "COMMAND_START"},
+    {WY_MSG_COMMAND_START, 4, 6, sizeof(wy_msg_worker_start), "COMMAND_START"},
     {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL"},
+    {WY_MSG_SCAN, 0, 0, sizeof(wy_msg_scan), "SCAN"},
     {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE"},
 };
 
@@ -96,7 +97,14 @@ static wy_status check_worker_start(const wy_msg_worker_start *m, int command, c
     for (int i = 0; i < 3 && status == WY_OK; i++) {
         status = wy_check_stream(d->fds[i + 1], streams[i], error);
     }
-    return status;
+    if (status != WY_OK || d->fd_count == 4) {
+        return status;
+    }
+    if (d->fd_count != 6) {
+        return wy_fail(error, WY_INVALID, 0, where, "%d descriptors came; a command takes 4, or 6 with files", d->fd_count);
+    }
+    status = wy_check_sealed_memory(d->fds[4], WY_STAGE_MAX_BYTES, "stage", error);
+    return status != WY_OK ? status : wy_check_stream(d->fds[5], "artifacts", error);
 }
 
 static wy_status check_signal(const wy_msg_worker_signal *m, wy_error *error) {
@@ -138,6 +146,10 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
     case WY_MSG_WORKER_SIGNAL:
         out->id = out->body.worker_signal.worker_id;
         return check_signal(&out->body.worker_signal, error);
+    case WY_MSG_SCAN:
+        return out->body.scan.flags == 0 && out->body.scan.reserved == 0
+                   ? WY_OK
+                   : wy_fail(error, WY_INVALID, 0, "SCAN", "flags or a reserved field are not 0");
     case WY_MSG_USAGE:
         return out->body.usage.reserved == 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "USAGE", "a reserved field is not 0");
     default:

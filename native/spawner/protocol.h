@@ -26,10 +26,12 @@ typedef enum wy_msg_type {
     WY_MSG_IMAGE_OPEN = 2,    /* wy_msg_image_open; fds: [source] for C plugins and Python, none for commands */
     WY_MSG_IMAGE_CLOSE = 3,   /* wy_msg_image_ref: ends the zygote and its workers; WORKER_EXITED for each, IMAGE_GONE */
     WY_MSG_WORKER_START = 4,  /* wy_msg_worker_start; fds: [D, W, doorbell] */
-    WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr] */
+    WY_MSG_COMMAND_START = 5, /* wy_msg_worker_start; fds: [arguments, stdin, stdout, stderr], and for a
+                                 task with files also [stage, artifacts] */
     WY_MSG_WORKER_SIGNAL = 6, /* wy_msg_worker_signal: SIGKILL ends the worker's pid namespace; for commands also
                                  SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 to the command's process group, and
                                  SIGSTOP, SIGCONT to every process of its namespace but its init */
+    WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     /* spawner -> daemon */
     WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
@@ -39,6 +41,8 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_STARTED = 35, /* wy_msg_worker_started: sandboxed, in its group, told to go */
     WY_MSG_WORKER_EXITED = 36,  /* wy_msg_worker_exited: the last word on this id, also when it never started */
     WY_MSG_REFUSED = 37,        /* wy_msg_failure: the message with this request_id was refused; nothing changed */
+    WY_MSG_SCAN_FINDING = 48,   /* wy_msg_scan_finding, with the scan's request_id */
+    WY_MSG_SCAN_DONE = 49,      /* wy_msg_scan_done: answers SCAN */
     WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
 } wy_msg_type;
@@ -186,6 +190,34 @@ typedef struct wy_msg_worker_exited {
     char text[128];
 } wy_msg_worker_exited;
 
+/* One scan at a time; a second one is refused with WY_FULL. At most WY_SCAN_MAX_FINDINGS are told, the others counted. */
+#define WY_SCAN_MAX_FINDINGS 256u
+
+typedef struct wy_msg_scan {
+    uint32_t flags; /* 0 */
+    uint32_t reserved;
+} wy_msg_scan;
+
+typedef enum wy_scan_severity {
+    WY_SCAN_WARNING = 1,  /* worth a look; nothing was done */
+    WY_SCAN_CRITICAL = 2, /* not what its profile says: the worker was killed, WORKER_EXITED follows with WY_EXIT_VIOLATION */
+} wy_scan_severity;
+
+typedef struct wy_msg_scan_finding {
+    uint64_t worker_id;
+    uint64_t image_id;
+    uint32_t severity; /* wy_scan_severity */
+    int32_t pid;       /* host pid, for diagnostics */
+    char text[128];
+} wy_msg_scan_finding;
+
+typedef struct wy_msg_scan_done {
+    uint32_t workers;   /* looked at */
+    uint32_t processes; /* of theirs, looked at */
+    uint32_t findings;  /* all of them */
+    uint32_t untold;    /* of these, over WY_SCAN_MAX_FINDINGS */
+} wy_msg_scan_done;
+
 typedef struct wy_msg_failure {
     uint64_t id; /* image or worker id, 0 if none */
     uint32_t code; /* wy_status */
@@ -199,6 +231,50 @@ typedef struct wy_msg_failure {
 #define WY_ARGUMENTS_MAGIC 0x52415957u
 #define WY_ARGUMENTS_MAX_BYTES (2u * 1024u * 1024u)
 
+/* The `stage` descriptor of COMMAND_START: what init puts into the command's files before it begins. A memfd sealed
+ * WRITE | SHRINK | GROW | SEAL: wy_stage_header, `count` wy_stage_entry, then the contents that these name. */
+#define WY_STAGE_MAGIC 0x54535957u /* "WYST" */
+#define WY_STAGE_MAX_BYTES (66u * 1024u * 1024u)
+#define WY_STAGE_MAX_ENTRIES 1024u
+#define WY_STAGE_NAME_BYTES 256u
+#define WY_STAGE_COLLECT 0x1u /* what the command leaves in out/ of its working directory goes to `artifacts` */
+
+typedef enum wy_stage_kind {
+    WY_STAGE_INPUT = 1, /* a file below the working directory; `name` is a relative path without ".." */
+    WY_STAGE_SECRET = 2 /* /run/secrets/NAME, which only the command can read; `name` is one part of a path */
+} wy_stage_kind;
+
+typedef struct wy_stage_header {
+    uint32_t magic;
+    uint32_t count;
+    uint32_t flags;          /* WY_STAGE_* */
+    uint32_t artifact_files; /* at most so many are collected */
+    uint64_t artifact_bytes; /* at most so many in all */
+} wy_stage_header;
+
+typedef struct wy_stage_entry {
+    uint32_t kind; /* wy_stage_kind */
+    uint32_t mode; /* permissions, of 0777 */
+    uint64_t offset, length; /* of its content in the memfd */
+    char name[WY_STAGE_NAME_BYTES]; /* NUL-padded */
+} wy_stage_entry;
+
+/* What init writes into `artifacts` once every process of the command is gone: a wy_artifact, its name, its bytes for each
+ * regular file below out/, and one wy_artifact of kind END. The daemon believes none of it unchecked. */
+#define WY_ARTIFACT_NAME_BYTES 1024u
+
+typedef enum wy_artifact_kind {
+    WY_ARTIFACT_FILE = 1, /* followed by name_length bytes of a relative path, then `length` bytes */
+    WY_ARTIFACT_END = 2   /* name_length: entries left out (over the bounds, or no regular files); length: their bytes */
+} wy_artifact_kind;
+
+typedef struct wy_artifact {
+    uint32_t kind;
+    uint32_t name_length;
+    uint64_t length;
+} wy_artifact;
+
+_Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
@@ -206,5 +282,8 @@ _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
 _Static_assert(sizeof(wy_msg_worker_start) == 56, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 168, "protocol");
 _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
+_Static_assert(sizeof(wy_msg_scan) == 8, "protocol");
+_Static_assert(sizeof(wy_msg_scan_finding) == 152, "protocol");
+_Static_assert(sizeof(wy_msg_scan_done) == 16, "protocol");
 
 #endif

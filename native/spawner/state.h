@@ -2,7 +2,7 @@
  *
  * Rooms: table.c finds workers, message.c judges what the daemon says, wire.c moves datagrams and descriptors, outbox.c holds back what the daemon
  * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c and ending.c keep workers, listener.c takes
- * seccomp notifications, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
+ * seccomp notifications, scan*.c compare workers with their profile, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
 #ifndef WAYANG_SPAWNER_STATE_H
 #define WAYANG_SPAWNER_STATE_H
 
@@ -65,6 +65,8 @@ typedef struct wy_worker_slot {
     bool violated;
     int32_t violation; /* number of the system call; -1: unknown, its notification was stolen */
     bool violation_foreign; /* a number of another architecture's table */
+    bool scanned;      /* a scan found it to be something else: `failure` says what */
+    int64_t running_since_ms;
     bool failed;       /* `failure` says why it never started */
     bool ended;        /* WY_BOOT_ENDED came: `ended_kind`, `ended_value` */
     uint32_t ended_kind;
@@ -73,7 +75,7 @@ typedef struct wy_worker_slot {
     wy_msg_worker_start start;
     pid_t pid; /* host pid; 0 before ZY_FORKED. Ours alone to reap, so it cannot be reused under us */
     int pidfd, boot_fd, listener_fd;
-    int pass_count, pass_fds[5]; /* what ZY_FORK carries; empty once sent */
+    int pass_count, pass_fds[7]; /* what ZY_FORK carries; empty once sent */
     wy_group *group;
     int64_t deadline_ms;
     struct {
@@ -117,6 +119,12 @@ struct wy_spawner {
     uint32_t free_worker, bucket_count, *by_id, *by_pid; /* table.c */
     int64_t next_sweep_ms, next_tick_ms;
     wy_suspect suspects[64];
+    struct {
+        bool active;
+        uint64_t request_id;
+        uint32_t next; /* index of the worker that is looked at next */
+        wy_msg_scan_done done;
+    } scan;
     struct {
         int64_t window_ms;
         uint32_t lines, suppressed;
@@ -205,6 +213,13 @@ void wy_worker_gone_with_image(wy_spawner *s, wy_worker_slot *worker);
 /* listener.c */
 wy_status wy_listener_take(wy_spawner *s, wy_worker_slot *worker, wy_error *error);
 void wy_listener_readable(wy_spawner *s, wy_worker_slot *worker);
+
+/* scan.c, scan_process.c */
+void wy_scan_begin(wy_spawner *s, uint64_t request_id);
+void wy_scan_step(wy_spawner *s);
+
+/* What of the worker's process is not what its profile says, in `text`; its severity, or 0. */
+uint32_t wy_scan_worker(wy_spawner *s, const wy_worker_slot *worker, uint32_t *processes, char text[128]);
 
 /* children.c */
 void wy_children_sweep(wy_spawner *s, int64_t now_ms);

@@ -137,18 +137,26 @@ static _Noreturn void run_call(const wy_zygote_state *zygote, wy_sandbox *sandbo
     _exit(wy_worker_run(zygote->image, d.address, w.address));
 }
 
-static _Noreturn void run_command(wy_sandbox *sandbox, const int *descriptors) {
-    const int from[] = {descriptors[FORK_STDIN], descriptors[FORK_STDOUT], descriptors[FORK_STDERR],
-                        descriptors[FORK_BOOT]};
-    const int to[] = {0, 1, 2, WY_WORKER_FD_BOOT};
+static _Noreturn void run_command(wy_sandbox *sandbox, const int *descriptors, uint32_t count) {
+    const int from[] = {descriptors[FORK_STDIN],  descriptors[FORK_STDOUT],    descriptors[FORK_STDERR],
+                        descriptors[FORK_BOOT],   descriptors[FORK_ARTIFACTS], descriptors[FORK_STAGE]};
+    const int to[] = {0, 1, 2, WY_WORKER_FD_BOOT, WY_INIT_FD_ARTIFACTS, WY_INIT_FD_STAGE};
+    int with_files = count == WY_FORK_FILES_FDS;
     wy_arguments arguments;
+    wy_stage stage = {.fd = -1};
     wy_error error;
     int boot = descriptors[FORK_BOOT];
     memset(&error, 0, sizeof error);
     wy_status status = wy_arguments_read(descriptors[FORK_ARGUMENTS], &arguments, &error);
     if (status == WY_OK) {
-        status = place(from, to, 4, &error);
+        status = place(from, to, with_files ? 6 : 4, &error);
         boot = status == WY_OK ? WY_WORKER_FD_BOOT : boot;
+    }
+    if (status == WY_OK && with_files) {
+        status = wy_stage_read(WY_INIT_FD_STAGE, &stage, &error);
+        sandbox->stage = &stage;
+        sandbox->kept[sandbox->kept_count++] = WY_INIT_FD_ARTIFACTS;
+        sandbox->kept[sandbox->kept_count++] = WY_INIT_FD_STAGE;
     }
     if (status == WY_OK) {
         status = wy_init_prepare(&error);
@@ -163,10 +171,11 @@ static _Noreturn void run_command(wy_sandbox *sandbox, const int *descriptors) {
     tell(boot, WY_BOOT_READY, NULL);
     wait_for_go();
     (void)close(WY_WORKER_FD_SECCOMP_LISTENER);
-    wy_init_run(&arguments);
+    wy_init_run(&arguments, with_files ? &stage : NULL);
 }
 
-_Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork *request, const int *descriptors) {
+_Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork *request, const int *descriptors,
+                            uint32_t descriptor_count) {
     wy_sandbox sandbox = zygote->sandbox;
     const wy_zygote_config *config = &zygote->config;
     /* A request may lower the profile's limits, never raise them. */
@@ -174,7 +183,7 @@ _Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork 
     sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes ? request->tmpfs_bytes
                                                                                                  : config->tmpfs_bytes;
     if (config->image_kind == WY_IMAGE_COMMAND) {
-        run_command(&sandbox, descriptors);
+        run_command(&sandbox, descriptors, descriptor_count);
     }
     run_call(zygote, &sandbox, descriptors);
 }

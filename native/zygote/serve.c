@@ -74,7 +74,8 @@ static void answer_forked(uint64_t worker, int pidfd) {
 
 static wy_status check_request(const wy_zygote_state *zygote, const fork_message *message, ssize_t got, uint32_t count,
                                wy_error *error) {
-    uint32_t wanted = zygote->config.image_kind == WY_IMAGE_COMMAND ? WY_FORK_COMMAND_FDS : WY_FORK_CALL_FDS;
+    int command = zygote->config.image_kind == WY_IMAGE_COMMAND;
+    uint32_t wanted = !command ? WY_FORK_CALL_FDS : count == WY_FORK_FILES_FDS ? WY_FORK_FILES_FDS : WY_FORK_COMMAND_FDS;
     if (got != (ssize_t)sizeof *message || message->header.length != sizeof *message ||
         message->header.type != ZY_FORK || count != wanted) {
         return wy_fail(error, WY_CORRUPT, 0, "fork", "not a ZY_FORK with its %u descriptors", wanted);
@@ -82,14 +83,14 @@ static wy_status check_request(const wy_zygote_state *zygote, const fork_message
     return WY_OK;
 }
 
-static void fork_worker(const wy_zygote_state *zygote, const fork_message *message, const int *descriptors) {
+static void fork_worker(const wy_zygote_state *zygote, const fork_message *message, const int *descriptors, uint32_t count) {
     uint64_t flags = WORKER_NAMESPACES | CLONE_PARENT | CLONE_PIDFD;
     flags |= zygote->config.own_network ? CLONE_NEWNET : 0;
     int pidfd = -1;
     /* CLONE_PARENT: the spawner's child, with the zygote's exit signal. */
     pid_t pid = wy_clone_worker(flags, zygote->thread_id, &pidfd);
     if (pid == 0) {
-        wy_child_run(zygote, &message->request, descriptors);
+        wy_child_run(zygote, &message->request, descriptors, count);
     }
     if (pid < 0) {
         wy_error error;
@@ -106,7 +107,7 @@ static void fork_worker(const wy_zygote_state *zygote, const fork_message *messa
 int wy_zygote_serve(const wy_zygote_state *zygote) {
     for (;;) {
         fork_message message;
-        int descriptors[WY_MSG_MAX_FDS];
+        int descriptors[WY_MSG_MAX_FDS] = {0};
         uint32_t count = 0;
         memset(&message, 0, sizeof message);
         ssize_t got = receive(&message, descriptors, &count);
@@ -116,7 +117,7 @@ int wy_zygote_serve(const wy_zygote_state *zygote) {
         wy_error error;
         memset(&error, 0, sizeof error);
         if (check_request(zygote, &message, got, count, &error) == WY_OK) {
-            fork_worker(zygote, &message, descriptors);
+            fork_worker(zygote, &message, descriptors, count);
         } else {
             answer_failure(message.header.worker_id, &error);
         }

@@ -9,9 +9,10 @@
 
 /* Descriptors of one ZY_FORK, in the order in which they travel; then what only commands have. */
 enum { FORK_BOOT = 0, FORK_D = 1, FORK_W = 2, FORK_DOORBELL = 3 };
-enum { FORK_ARGUMENTS = 1, FORK_STDIN = 2, FORK_STDOUT = 3, FORK_STDERR = 4 };
+enum { FORK_ARGUMENTS = 1, FORK_STDIN = 2, FORK_STDOUT = 3, FORK_STDERR = 4, FORK_STAGE = 5, FORK_ARTIFACTS = 6 };
 #define WY_FORK_CALL_FDS 4u
 #define WY_FORK_COMMAND_FDS 5u
+#define WY_FORK_FILES_FDS 7u /* a command with files */
 
 typedef struct wy_zygote_state {
     wy_zygote_config config;
@@ -31,6 +32,7 @@ wy_status wy_zygote_load(wy_zygote_state *zygote, char *detail, wy_error *error)
 int wy_zygote_serve(const wy_zygote_state *zygote);
 
 /* In a freshly cloned worker; never returns. */
-_Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork *request, const int *descriptors);
+_Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork *request, const int *descriptors,
+                            uint32_t descriptor_count);
 
 #endif

@@ -45,7 +45,8 @@ wy_status wy_zygote_launch(const wy_launch *launch, wy_zygote *out, wy_error *er
 typedef enum wy_zygote_message {
     /* spawner -> zygote */
     ZY_LOAD = 1, /* nothing more: load the image now */
-    ZY_FORK = 2, /* wy_zygote_fork; fds: [boot, D, W, doorbell] or [boot, arguments, stdin, stdout, stderr] */
+    ZY_FORK = 2, /* wy_zygote_fork; fds: [boot, D, W, doorbell] or [boot, arguments, stdin, stdout, stderr(, stage,
+                  artifacts)] */
     /* zygote -> spawner */
     ZY_READY = 3,  /* u32 function_count, u32 names_bytes, then the names, each NUL-terminated. Sealed from here on. */
     ZY_FAILED = 4, /* wy_error, then at most WY_DETAIL_BYTES of text: the image could not be loaded; the zygote exits */

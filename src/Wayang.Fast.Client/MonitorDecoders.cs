@@ -36,13 +36,45 @@ internal static class MonitorDecoders
                 fields.Text("kind"), at, fields.Text("pool"), fields.Text("reason"), TimeSpan.FromMicroseconds(fields.Number("duration_us")))
             : null);
 
+    public static ScanInfo? Scan(ref MessagePackReader reader)
+    {
+        if (!reader.TryReadMapHeader(out var pairs) || pairs != 4)
+        {
+            return null;
+        }
+
+        Span<int> numbers = stackalloc int[3];
+        for (var i = 0; i < numbers.Length; i++)
+        {
+            if (!reader.TryReadString(out _) || !reader.TryReadInt64(out var number))
+            {
+                return null;
+            }
+
+            numbers[i] = (int)number;
+        }
+
+        return Items(ref reader, static (ref item) => Fields.Read(ref item) is { } fields
+            ? new FindingInfo(fields.Text("severity"), fields.Text("where"), fields.Text("what"), fields.Text("remedy"))
+            : null) is { } findings
+            ? new ScanInfo(numbers[0], numbers[1], numbers[2], findings)
+            : null;
+    }
+
     private delegate T? ItemDecoder<T>(ref MessagePackReader reader)
         where T : class;
 
     private static List<T>? List<T>(ref MessagePackReader reader, ItemDecoder<T> decode)
         where T : class
     {
-        if (!reader.TryReadMapHeader(out var pairs) || pairs != 1 || !reader.TryReadString(out _) || !reader.TryReadArrayHeader(out var count))
+        return reader.TryReadMapHeader(out var pairs) && pairs == 1 ? Items(ref reader, decode) : null;
+    }
+
+    /// <summary>A key and its list.</summary>
+    private static List<T>? Items<T>(ref MessagePackReader reader, ItemDecoder<T> decode)
+        where T : class
+    {
+        if (!reader.TryReadString(out _) || !reader.TryReadArrayHeader(out var count))
         {
             return null;
         }

@@ -42,6 +42,7 @@ internal static class ResponseDecoders
             Life = LifeDecoders.Facts(fields),
             Log = fields.Bytes("log"),
             LogDropped = fields.Number("log_dropped"),
+            Artifacts = FileEncoders.Artifacts(fields),
         };
     }
 
@@ -96,6 +97,7 @@ internal static class ResponseDecoders
             LogBytes = fields.Number("log_bytes"),
             Limits = fields.Map("limits") is { } limits ? TaskLimits.Of(limits.Numbers()) : null,
             LimitsNotEnforced = fields.Map("limits")?.Texts("not_enforced") ?? [],
+            Artifacts = FileEncoders.Artifacts(fields),
             Progress = fields.Map("progress") is { } progress
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,

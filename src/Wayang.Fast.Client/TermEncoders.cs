@@ -8,7 +8,7 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec);
+    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -18,6 +18,7 @@ internal static class TermEncoders
         }
 
         LifeEncoders.Write(ref writer, spec);
+        FileEncoders.Write(ref writer, spec);
     }
 
     private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)

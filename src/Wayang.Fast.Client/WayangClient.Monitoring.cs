@@ -36,6 +36,10 @@ public sealed partial class WayangClient
     public Task<IReadOnlyList<IncidentInfo>> ListIncidentsAsync(int limit = 100, CancellationToken cancellation = default) =>
         CallAsync("node.incidents", (ref writer) => Limit(ref writer, limit), MonitorDecoders.Incidents, cancellation);
 
+    /// <summary>Has each running worker compared with its profile; what is something else is killed.</summary>
+    public Task<ScanInfo> ScanAsync(CancellationToken cancellation = default) =>
+        CallAsync("node.scan", static (ref writer) => writer.WriteMapHeader(0), MonitorDecoders.Scan, cancellation);
+
     private static void Limit(ref MessagePackWriter writer, int limit)
     {
         writer.WriteMapHeader(1);

@@ -14,6 +14,10 @@ public sealed partial class WayangClient
         TaskId id, TaskStream stream, long offset = 0, int maxBytes = 1 << 20, TimeSpan wait = default, CancellationToken cancellation = default) =>
         CallAsync("task.output", (ref writer) => RequestEncoders.Output(ref writer, id, stream, offset, maxBytes, wait), ResponseDecoders.Piece, cancellation);
 
+    public Task<ArtifactPiece> ReadArtifactAsync(
+        TaskId id, string name, long offset = 0, int maxBytes = 1 << 20, CancellationToken cancellation = default) =>
+        CallAsync("task.artifact", (ref writer) => FileEncoders.Artifact(ref writer, id, name, offset, maxBytes), FileEncoders.ArtifactPiece, cancellation);
+
     /// <summary>
     /// A stream from its beginning: piece after piece as the task writes them, complete to the last byte, until the task ended. The last piece
     /// has <see cref="OutputPiece.Ended"/>, and says what was cut. Without <paramref name="follow"/>: what is there now.

@@ -10,8 +10,12 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: looks at the tables from outside, without a lock of the threads that own them.</summary>
 internal sealed class NodeMonitor(
-    TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools) : INodeMonitor
+    TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents,
+    Func<IReadOnlyList<WorkerPool>> pools, Func<TimeSpan, ScanReport?> scan) : INodeMonitor
 {
+    /// <summary>A scan of the most workers that there can be takes about a second.</summary>
+    private static readonly TimeSpan s_scanPatience = TimeSpan.FromSeconds(20);
+
     public IReadOnlyList<WorkerStatus> ListWorkers(int tenant, int limit)
     {
         var now = Stopwatch.GetTimestamp();
@@ -90,6 +94,8 @@ internal sealed class NodeMonitor(
     }
 
     public IReadOnlyList<Incident> ListIncidents(int limit) => incidents.Last(limit);
+
+    public ScanReport? Scan() => scan(s_scanPatience);
 
     internal static string StateOf(CallWorker worker) => worker.Phase switch
     {

@@ -153,6 +153,7 @@ internal sealed class NodeReport(
         values["worker_start_failures"] = shard.StartFailures;
         values["zygotes_lost"] = supervisor.ZygotesLost;
         values["workers_rung_again"] = supervisor.WorkersRungAgain;
+        values["scans"] = supervisor.ScansDone;
         values["uptime_s"] = (long)(time.GetUtcNow() - _started).TotalSeconds;
         values["gc_pause_total_us"] = (long)GC.GetTotalPauseDuration().TotalMicroseconds;
         foreach (var kind in Enum.GetValues<IncidentKind>())

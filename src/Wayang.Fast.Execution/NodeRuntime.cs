@@ -79,7 +79,7 @@ public sealed class NodeRuntime : IDisposable
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
         _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives);
         var pools = () => _service.Pools;
-        Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools);
+        Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan);
         Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0 || options.Tenants.Count > 0)

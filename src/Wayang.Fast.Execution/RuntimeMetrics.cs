@@ -151,6 +151,7 @@ internal sealed class RuntimeMetrics(
     {
         to.Counter("wayang_watchdog_heals_total", "Times that the watchdog set dispatch going again.", incidents.CountOf(IncidentKind.Heal));
         to.Counter("wayang_watchdog_stalls_total", "Times that one of the runtime's threads stood still.", incidents.CountOf(IncidentKind.ThreadStalled));
+        to.Counter("wayang_scan_findings_total", "What security scans found that is not as it has to be.", incidents.CountOf(IncidentKind.ScanFinding));
         to.Counter("wayang_workers_unresponsive_total", "Workers that were ended because they gave no sign of life.", incidents.CountOf(IncidentKind.WorkerUnresponsive));
         to.Counter("wayang_workers_rung_again_total", "Workers that slept beside a request and were rung once more.", supervisor.WorkersRungAgain);
         to.Counter("wayang_spawner_restarts_total", "Spawners that took the place of a lost one.", Math.Max(0, supervisor.SpawnersAttached - 1));

@@ -85,6 +85,9 @@ public sealed record RuntimeOptions
     /// <summary>A worker that has calls, shows no sign of life for so long, and cannot go on by itself is ended. 0: never.</summary>
     public int HeartbeatTimeoutMs { get; init; } = 15_000;
 
+    /// <summary>Each running worker is compared with its profile so often. 0: only when somebody asks.</summary>
+    public int ScanIntervalSeconds { get; init; } = 300;
+
     /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
     public int CompletionCpu { get; init; } = -1;
 

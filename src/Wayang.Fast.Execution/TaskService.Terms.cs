@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Workers;
 
@@ -25,6 +26,11 @@ internal sealed partial class TaskService
         if (Refuse(submission, target) is { } wrong || (terms.Limits is { } limits && (wrong = ApplyLimits(limits, ref target)) is not null))
         {
             return wrong;
+        }
+
+        if (terms.HasFiles && StageFile.Validate(terms, target.Pool.IsCommand ? submission.Command : null, options.Current.MaxPayloadBytes) is { } unfit)
+        {
+            return unfit;
         }
 
         if (terms.Idempotency is { } key)
@@ -74,6 +80,11 @@ internal sealed partial class TaskService
         shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
         return null;
     }
+
+    /// <summary>What admission counts: the input, and what is staged with it.</summary>
+    private static int BytesOf(in TaskSubmission submission) => submission.Terms is { HasFiles: true } terms
+        ? (int)Math.Min(int.MaxValue, submission.Data.Length + (long)terms.StagedBytes)
+        : submission.Data.Length;
 
     /// <summary>Makes the task; the caller puts its slot up for dispatch.</summary>
     private OperationError? AdmitWithTerms(

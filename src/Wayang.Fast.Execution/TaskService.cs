@@ -124,22 +124,23 @@ internal sealed partial class TaskService(
     private OperationError? Rent(in TaskSubmission submission, PoolTarget target, bool deferring, out TaskRecord? record)
     {
         record = null;
+        var bytes = BytesOf(submission);
         var quota = target.Pool.Tenant.Gate;
-        if (Refuse(submission, target) is { } refusal || (quota is not null && (refusal = Admit(quota, target, submission.Data.Length)) is not null))
+        if (Refuse(submission, target) is { } refusal || (quota is not null && (refusal = Admit(quota, target, bytes)) is not null))
         {
             return refusal;
         }
 
-        if (Admit(submission.Data.Length, deferring) is { } full)
+        if (Admit(bytes, deferring) is { } full)
         {
-            quota?.Release(submission.Data.Length);
+            quota?.Release(bytes);
             return full;
         }
 
         if (!(deferring ? table.TryRentOwn(out record) : table.TryRent(out record)))
         {
-            admission.Release(submission.Data.Length);
-            quota?.Release(submission.Data.Length);
+            admission.Release(bytes);
+            quota?.Release(bytes);
             Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
@@ -157,7 +158,7 @@ internal sealed partial class TaskService(
             record.Quota = quota; // null since the record's last reset
         }
 
-        record.AdmittedBytes = submission.Data.Length;
+        record.AdmittedBytes = bytes;
         record.Input.Set(submission.Data);
         return null;
     }
@@ -234,6 +235,11 @@ internal sealed partial class TaskService(
         lifecycle.AddWatch(id, tenant, stream, observer) ? null : Unknown(id);
 
     public void ForgetOutput(TaskId id, IStreamObserver observer) => lifecycle.RemoveWatch(id, observer);
+
+    public OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact) =>
+        !lifecycle.FindArtifact(id, tenant, name, out artifact, out var ended) ? Unknown(id)
+        : artifact is not null ? null
+        : new(ErrorCode.NotFound, ended ? $"the task left no artifact '{name}'; task.get lists them" : "artifacts are there once the task has ended", "name");
 
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {

@@ -16,7 +16,13 @@ public sealed partial class ProtocolTests
     [InlineData("wy_msg_image_open", ProtocolLayout.ImageOpenBytes)]
     [InlineData("wy_msg_worker_start", ProtocolLayout.WorkerStartBytes)]
     [InlineData("wy_msg_worker_exited", ProtocolLayout.WorkerExitedBytes)]
+    [InlineData("wy_stage_header", ProtocolLayout.StageHeaderBytes)]
+    [InlineData("wy_stage_entry", ProtocolLayout.StageEntryBytes)]
+    [InlineData("wy_artifact", ProtocolLayout.ArtifactHeaderBytes)]
     [InlineData("wy_msg_failure", ProtocolLayout.FailureBytes)]
+    [InlineData("wy_msg_scan", ScanMessages.ScanBytes)]
+    [InlineData("wy_msg_scan_finding", ScanMessages.FindingBytes)]
+    [InlineData("wy_msg_scan_done", ScanMessages.DoneBytes)]
     public void Sizes_are_those_that_the_header_asserts(string type, int bytes)
     {
         var match = Regex.Match(Header, $@"sizeof\({type}\) == (\d+)", RegexOptions.None, TimeSpan.FromSeconds(1));
@@ -48,6 +54,7 @@ public sealed partial class ProtocolTests
     [InlineData("WY_MSG_MAX_FDS", ProtocolLayout.MaxDescriptors)]
     [InlineData("WY_NAME_BYTES", ProtocolLayout.NameBytes)]
     [InlineData("WY_ARGUMENTS_MAGIC", ProtocolLayout.ArgumentsMagic)]
+    [InlineData("WY_STAGE_MAGIC", ProtocolLayout.StageMagic)]
     [InlineData("WY_FEATURE_ROOT", (long)SpawnerFeatures.Root)]
     [InlineData("WY_FEATURE_CGROUP_V1", (long)SpawnerFeatures.CgroupV1)]
     [InlineData("WY_FEATURE_CGROUP_V2", (long)SpawnerFeatures.CgroupV2)]

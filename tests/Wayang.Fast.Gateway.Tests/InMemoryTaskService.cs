@@ -53,6 +53,9 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         }
     }
 
+    /// <summary>Of the submission that came last.</summary>
+    public TaskTerms? LastTerms { get; private set; }
+
     /// <summary>Seen by tests of what a request became.</summary>
     public Action<CommandLine?, byte, uint>? OnSubmit { get; set; }
 
@@ -88,6 +91,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         var slot = Interlocked.Increment(ref _next) % Capacity;
         id = TaskId.Create(1, 1, 1, slot);
         OnSubmit?.Invoke(submission.Command, submission.Level, submission.TimeoutMs);
+        LastTerms = submission.Terms;
         switch (target.Function)
         {
             case "echo_later":
@@ -234,6 +238,12 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
             Forgotten++;
             SomethingForgotten.Set();
         }
+    }
+
+    public OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact)
+    {
+        artifact = null;
+        return NotFound();
     }
 
     public async Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)

@@ -20,5 +20,11 @@ public sealed record WorkerInfo(
 public sealed record PoolInfo(
     string Image, string Kind, string Profile, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy, int Starting, int MaxWorkers);
 
+/// <summary>What <c>node.scan</c> answers.</summary>
+public sealed record ScanInfo(int Workers, int Processes, int Untold, IReadOnlyList<FindingInfo> Findings);
+
+/// <param name="Severity">warning or critical.</param>
+public sealed record FindingInfo(string Severity, string Where, string What, string Remedy);
+
 /// <summary>What <c>node.incidents</c> answers for each.</summary>
 public sealed record IncidentInfo(string Kind, DateTimeOffset At, string Pool, string Reason, TimeSpan Duration);

@@ -25,6 +25,12 @@ public enum FieldType : byte
 
     /// <summary>A map with the keys of <see cref="RequestField.Map"/>.</summary>
     Map,
+
+    /// <summary>A list of maps, each with the keys of <see cref="RequestField.Map"/>.</summary>
+    MapList,
+
+    /// <summary>A map of name to bytes.</summary>
+    BytesMap,
 }
 
 /// <summary>One key of a request map.</summary>
@@ -89,12 +95,14 @@ public enum OperationKind : byte
     WorkerList,
     PoolList,
     NodeIncidents,
+    NodeScan,
     TaskPause,
     TaskResume,
     TaskUpdate,
     GroupGet,
     GroupCancel,
     GroupWait,
+    TaskArtifact,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

@@ -29,7 +29,10 @@ public static class TaskField
     public const int Detached = 18;
     public const int Group = 19;
     public const int IdempotencyKey = 20;
-    public const int Count = 21;
+    public const int Inputs = 21;
+    public const int Secrets = 22;
+    public const int Artifacts = 23;
+    public const int Count = 24;
 }
 
 /// <summary>
@@ -88,6 +91,9 @@ public static class OperationTable
         },
         LimitFields.Field,
         .. LifeFields.OfTasks,
+        FileFields.Inputs,
+        FileFields.Secrets,
+        FileFields.Artifacts,
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -106,6 +112,7 @@ public static class OperationTable
         new("stderr_dropped", "integer", "Bytes cut from stderr because of its bound.", Optional: true),
         new("log", "bytes", "What a call told its log: a line of JSON {time, level, text} each.", Optional: true),
         new("log_dropped", "integer", "Bytes of records cut from the log because of its bound.", Optional: true),
+        .. FileFields.Collected,
         new("queue_us", "integer", "Microseconds from submission to dispatch."),
         new("start_us", "integer", "Microseconds from dispatch to running."),
         new("run_us", "integer", "Microseconds from running to the end."),
@@ -166,6 +173,7 @@ public static class OperationTable
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
             new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
+            .. FileFields.Collected,
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
             .. LifeFields.Told,
         ])
@@ -192,7 +200,6 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
-        .. LifeFields.Operations,
         new(OperationKind.ImagePut, "image.put", "Stores an image by content; answers when it is ready to run.",
             [
                 new("kind", FieldType.Text, "c: a C plugin (a shared object); python: a Python module (UTF-8 source).") { Required = true, Min = 1, Max = 16 },
@@ -261,10 +268,37 @@ public static class OperationTable
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
                 new("incidents", "list of map",
-                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause, at, pool, reason, duration_us}."),
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding, at, pool, reason, duration_us}."),
             ])
         {
             Scopes = OperationScopes.Read,
+        },
+        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.", [],
+            [
+                new("workers", "integer", "Workers that were looked at."),
+                new("processes", "integer", "Processes of theirs."),
+                new("untold", "integer", "Findings beyond 256."),
+                new("findings", "list of map", "{severity: warning | critical, where, what, remedy}."),
+            ])
+        {
+            Scopes = OperationScopes.Read,
+        },
+        .. LifeFields.Operations,
+        new(OperationKind.TaskArtifact, "task.artifact", "A piece of a file that a task left in out/.",
+            [
+                s_task,
+                new("name", FieldType.Text, "As task.get lists it.") { Required = true, Min = 1, Max = 1024 },
+                new("offset", FieldType.Integer, "From which byte; default 0."),
+                new("max_bytes", FieldType.Integer, "At most so many; default 1 MiB.") { Min = 1, Max = MaxPayloadBytes },
+            ],
+            [
+                new("data", "bytes", "The piece."),
+                new("offset", "integer", "Where it begins."),
+                new("bytes", "integer", "Of the whole file."),
+                new("sha256", "text", "Of the whole file."),
+            ])
+        {
+            Scopes = Seeing,
         },
     ];
 

@@ -111,7 +111,7 @@ public static class ParameterReader
         {
             case FieldType.Integer:
                 return ReadInteger(field, ref reader, ref slot);
-            case FieldType.TextList or FieldType.TaskList or FieldType.Environment or FieldType.Map:
+            case FieldType.TextList or FieldType.TaskList or FieldType.Environment or FieldType.Map or FieldType.MapList or FieldType.BytesMap:
                 return ReadCollection(field, ref reader, ref slot);
             default:
                 break;
@@ -164,13 +164,13 @@ public static class ParameterReader
         var start = reader.Position;
         var items = reader;
         var count = 0;
-        var isList = field.Type != FieldType.Map && items.TryReadArrayHeader(out count);
-        if (!isList && (field.Type is not (FieldType.Environment or FieldType.Map) || !items.TryReadMapHeader(out count)))
+        var isList = field.Type is not (FieldType.Map or FieldType.BytesMap) && items.TryReadArrayHeader(out count);
+        if (!isList && (field.Type is not (FieldType.Environment or FieldType.Map or FieldType.BytesMap) || !items.TryReadMapHeader(out count)))
         {
             return Refuse(field, field.Type switch
             {
                 FieldType.Environment => "is a map or a list",
-                FieldType.Map => "is a map",
+                FieldType.Map or FieldType.BytesMap => "is a map",
                 _ => "is a list",
             });
         }

@@ -37,6 +37,14 @@ public sealed partial record TaskSpec
 
     /// <summary>Null: as the node is configured.</summary>
     public TaskLimits? Limits { get; init; }
+    /// <summary>Files put into the working directory (commands).</summary>
+    public IReadOnlyList<TaskInput> Inputs { get; init; } = [];
+
+    /// <summary>Read at /run/secrets/NAME (commands).</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? Secrets { get; init; }
+
+    /// <summary>Whether what is left in out/ is collected (commands).</summary>
+    public ArtifactLimits? Artifacts { get; init; }
 
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
@@ -68,6 +76,9 @@ public sealed record TaskResult(
     public ReadOnlyMemory<byte> Log { get; init; }
 
     public long LogDropped { get; init; }
+
+    /// <summary>Null: none were asked for.</summary>
+    public ArtifactList? Artifacts { get; init; }
 
     public bool Succeeded => State == TaskState.Succeeded;
 }
@@ -103,6 +114,9 @@ public sealed record TaskInfo(
 
     /// <summary>Names of limits that its node's host does not enforce.</summary>
     public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
+
+    /// <summary>Null: none were asked for, or it has not ended.</summary>
+    public ArtifactList? Artifacts { get; init; }
 
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }

@@ -16,6 +16,9 @@ public enum IncidentKind : byte
 
     /// <summary>The garbage collector stopped all threads for over a millisecond.</summary>
     GcPause,
+
+    /// <summary>A security scan found something that is not as it has to be.</summary>
+    ScanFinding,
 }
 
 /// <param name="Pool">The pool concerned (image, profile), or empty.</param>

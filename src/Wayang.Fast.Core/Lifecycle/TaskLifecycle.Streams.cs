@@ -49,6 +49,23 @@ public sealed partial class TaskLifecycle
         }
     }
 
+    /// <summary>An artifact of an ended task; false when there is no task of this id and tenant.</summary>
+    public bool FindArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact, out bool ended)
+    {
+        artifact = null;
+        ended = false;
+        if (!TryPin(id, out var record))
+        {
+            return false;
+        }
+
+        ended = record.State >= TaskState.Succeeded;
+        artifact = ended && record.Tenant == tenant ? record.Artifacts?.Find(name) : null;
+        var visible = record.Tenant == tenant;
+        Unpin(record);
+        return visible;
+    }
+
     /// <summary>
     /// Registers for the next bytes of a stream, or the end. Look at the stream afterwards: what was there before is not told. True for a
     /// task that has ended too, of which nothing will be told. False: there is no task of this id and tenant.

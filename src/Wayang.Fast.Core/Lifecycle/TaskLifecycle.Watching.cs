@@ -162,6 +162,7 @@ public sealed partial class TaskLifecycle
             Life = record.Life?.Facts(),
             LogBytes = record.LogBytes,
             Limits = record.Terms?.Limits,
+            Artifacts = state >= TaskState.Succeeded ? record.Artifacts : null,
         };
     }
 

@@ -387,6 +387,11 @@ public sealed partial class TaskLifecycle
             }
         }
 
+        if (record.Terms is { } terms)
+        {
+            record.Terms = terms.Spent();
+        }
+
         _lastEnded = now;
         Counters.Count(state, cause.Type);
         try

@@ -69,6 +69,9 @@ public sealed class TaskRecord : ITaskView
 
     public CallTarget? Target { get; set; }
 
+    /// <summary>Set by the supervisor before the end is told.</summary>
+    public TaskArtifacts? Artifacts { get; set; }
+
     public PayloadBuffer Input { get; }
     public PayloadBuffer Output { get; }
 
@@ -154,7 +157,7 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Bytes of blocks that it holds, for the bound of retention.</summary>
     internal long PooledBytes =>
         Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
-        + (_progress?.PooledBytes ?? 0);
+        + (_progress?.PooledBytes ?? 0) + (Artifacts?.TotalBytes ?? 0);
 
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
     internal void Complete()
@@ -199,6 +202,7 @@ public sealed class TaskRecord : ITaskView
         Terms = null;
         Quota = null;
         _life = null;
+        Artifacts = null;
         Target = null;
         Observer = null;
         Waiters = null;

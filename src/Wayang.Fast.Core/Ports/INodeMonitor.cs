@@ -24,6 +24,12 @@ public interface INodeMonitor
 
     /// <param name="limit">At most so many, the newest first.</param>
     IReadOnlyList<Incident> ListIncidents(int limit);
+
+    /// <summary>
+    /// Compares each running worker with its profile, as the kernel shows it from outside; one that is something else is killed and its
+    /// task ended with <c>sandbox_violation</c>. Blocks for the time of the scan. Null: the spawner does not answer now.
+    /// </summary>
+    ScanReport? Scan();
 }
 
 /// <summary>A call worker.</summary>

@@ -53,6 +53,9 @@ public interface ITaskService
     /// <summary>Withdraws a <see cref="WatchOutput"/>; it may be told yet, if its moment has come.</summary>
     void ForgetOutput(TaskId id, IStreamObserver observer);
 
+    /// <summary>An artifact of an ended task.</summary>
+    OperationError? ReadArtifact(TaskId id, int tenant, string name, out TaskArtifact? artifact);
+
     /// <summary>Stores an image by content and loads it; completes when it is ready to run.</summary>
     Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation);
 
@@ -101,6 +104,9 @@ public interface ITaskView
     long StdoutDropped { get; }
     long StderrDropped { get; }
     long LogDropped => 0;
+
+    /// <summary>Null: it asked for none, or left none before it was lost.</summary>
+    TaskArtifacts? Artifacts => null;
 
     /// <summary>Microseconds: submit to dispatch, dispatch to running, running to end.</summary>
     long QueueMicroseconds { get; }
@@ -210,6 +216,7 @@ public sealed record TaskSnapshot(
     public TaskLifeFacts? Life { get; init; }
 
     public int LogBytes { get; init; }
+    public TaskArtifacts? Artifacts { get; init; }
 }
 
 /// <summary>An image to store.</summary>

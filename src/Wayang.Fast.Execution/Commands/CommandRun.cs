@@ -12,15 +12,18 @@ internal enum CommandStream : byte
     Stdin = 0,
     Stdout = 1,
     Stderr = 2,
+
+    /// <summary>What the command left in out/; only where it was asked for files.</summary>
+    Artifacts = 3,
 }
 
 /// <summary>
-/// A command in flight: its pipes, what was read, how it ended. It is over when its process was reaped and both output
+/// A command in flight: its pipes, what was read, how it ended. It is over when its process was reaped and its output
 /// pipes reached end of file, which they must: the end of its init ends every process that could hold them. Supervisor only.
 /// </summary>
 internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
 {
-    private readonly int[] _pipes = [-1, -1, -1];
+    private readonly int[] _pipes = [-1, -1, -1, -1];
 
     public ulong Id { get; } = id;
 
@@ -57,13 +60,16 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     /// <summary>Bytes of standard input already written.</summary>
     public int StdinWritten { get; set; }
 
+    /// <summary>Null: no artifacts are wanted.</summary>
+    public ArtifactReceiver? Artifacts { get; init; }
+
     public int this[CommandStream stream]
     {
         get => _pipes[(int)stream];
         set => _pipes[(int)stream] = value;
     }
 
-    public bool IsOver => Exit is not null && this[CommandStream.Stdout] < 0 && this[CommandStream.Stderr] < 0;
+    public bool IsOver => Exit is not null && this[CommandStream.Stdout] < 0 && this[CommandStream.Stderr] < 0 && this[CommandStream.Artifacts] < 0;
 
     public static ulong Token(ulong id, CommandStream stream) => (id << 2) | (ulong)stream;
 
@@ -75,6 +81,14 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
             Descriptors.Close(pipe);
             pipe = -1;
         }
+    }
+
+    /// <summary>Closes all that we read from.</summary>
+    public void CloseOutputs(Poller poller)
+    {
+        Close(CommandStream.Stdout, poller);
+        Close(CommandStream.Stderr, poller);
+        Close(CommandStream.Artifacts, poller);
     }
 
     /// <summary>Closes one of our ends and forgets it.</summary>

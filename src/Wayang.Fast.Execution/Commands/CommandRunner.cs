@@ -40,7 +40,11 @@ internal sealed partial class CommandRunner(
             return;
         }
 
-        var run = new CommandRun(id, record, pool) { Deadline = deadline };
+        var run = new CommandRun(id, record, pool)
+        {
+            Deadline = deadline,
+            Artifacts = record.Terms?.Artifacts is { } bounds ? new ArtifactReceiver(bounds) : null,
+        };
         string? why;
         try
         {
@@ -78,8 +82,7 @@ internal sealed partial class CommandRunner(
         run.Exit = exit;
         if (exit.Kind == ExitKind.NotStarted)
         {
-            run.Close(CommandStream.Stdout, poller);
-            run.Close(CommandStream.Stderr, poller);
+            run.CloseOutputs(poller);
         }
 
         run.Deadline = long.MaxValue;
@@ -96,8 +99,7 @@ internal sealed partial class CommandRunner(
         }
 
         run.Close(CommandStream.Stdin, poller);
-        run.Close(CommandStream.Stdout, poller);
-        run.Close(CommandStream.Stderr, poller);
+        run.CloseOutputs(poller);
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);
@@ -226,8 +228,7 @@ internal sealed partial class CommandRunner(
             // Nobody can hold these pipes any more, yet they are open: give them up rather than keep the task.
             if (run.KillAt <= now)
             {
-                run.Close(CommandStream.Stdout, poller);
-                run.Close(CommandStream.Stderr, poller);
+                run.CloseOutputs(poller);
                 FinishWhenOver(run);
             }
 
@@ -247,7 +248,8 @@ internal sealed partial class CommandRunner(
 
     private bool OpenAndSend(CommandRun run)
     {
-        Span<int> sent = [-1, -1, -1, -1];
+        Span<int> sent = [-1, -1, -1, -1, -1, -1];
+        var count = 4;
         try
         {
             sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!));
@@ -257,8 +259,16 @@ internal sealed partial class CommandRunner(
             poller.AddWritable(run[CommandStream.Stdin], CommandRun.Token(run.Id, CommandStream.Stdin), edgeTriggered: true);
             poller.Add(run[CommandStream.Stdout], CommandRun.Token(run.Id, CommandStream.Stdout), edgeTriggered: false);
             poller.Add(run[CommandStream.Stderr], CommandRun.Token(run.Id, CommandStream.Stderr), edgeTriggered: false);
+            if (run.Record.Terms is { HasFiles: true } files)
+            {
+                sent[4] = StageFile.Create(files);
+                (run[CommandStream.Artifacts], sent[5]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
+                poller.Add(run[CommandStream.Artifacts], CommandRun.Token(run.Id, CommandStream.Artifacts), edgeTriggered: false);
+                count = sent.Length;
+            }
+
             var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome);
-            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent);
+            return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent[..count]);
         }
         finally
         {
@@ -325,6 +335,10 @@ internal sealed partial class CommandRunner(
                 run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
                 lifecycle.Appended(run.Record, OutputStream.Stdout);
             }
+            else if (stream == CommandStream.Artifacts)
+            {
+                run.Artifacts?.Feed(text);
+            }
             else
             {
                 run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
@@ -344,6 +358,7 @@ internal sealed partial class CommandRunner(
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);
+        run.Record.Artifacts = run.Artifacts?.Finish();
         var exit = run.Exit!.Value;
         var (state, cause) = run.PendingEnd ?? ExitCauses.Of(exit);
         completion.Post(new CompletionCommand(CompletionCommandKind.End, Exit: exit, Record: run.Record, State: state, Cause: cause));

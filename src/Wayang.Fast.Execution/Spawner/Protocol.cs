@@ -15,6 +15,7 @@ internal enum MessageType : ushort
     WorkerStart = 4,
     CommandStart = 5,
     WorkerSignal = 6,
+    Scan = 16,
     Usage = 7,
     Welcome = 32,
     ImageReady = 33,
@@ -23,6 +24,8 @@ internal enum MessageType : ushort
     WorkerExited = 36,
     Refused = 37,
     Log = 38,
+    ScanFinding = 48,
+    ScanDone = 49,
     UsageOf = 39,
 }
 
@@ -113,6 +116,13 @@ internal static class ProtocolLayout
     public const uint ExitDiskFull = 0x1;
     public const uint ArgumentsMagic = 0x52415957;
     public const int ArgumentsMaxBytes = 2 * 1024 * 1024;
+    public const uint StageMagic = 0x54535957;
+    public const int StageMaxEntries = 1024;
+    public const int StageNameBytes = 256;
+    public const int StageHeaderBytes = 24;
+    public const int StageEntryBytes = 280;
+    public const int ArtifactHeaderBytes = 16;
+    public const int ArtifactNameBytes = 1024;
 }
 
 /// <summary>Builds messages into a caller's buffer of <see cref="ProtocolLayout.MaxBytes"/>; each returns the length.</summary>
@@ -164,6 +174,12 @@ internal static class MessageWriter
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteInt32LittleEndian(body[8..], signal);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;
+    }
+
+    public static int Scan(Span<byte> buffer)
+    {
+        Begin(buffer, MessageType.Scan, ScanMessages.ScanBytes, 0, 0);
+        return ProtocolLayout.HeaderBytes + ScanMessages.ScanBytes;
     }
 
     public static int Usage(Span<byte> buffer, uint first)

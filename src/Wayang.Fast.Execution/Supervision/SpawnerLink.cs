@@ -104,6 +104,9 @@ internal sealed class SpawnerLink : IDisposable
     public bool SendCommandStart(ulong worker, ulong image, uint niceClass, in StartLimits limits, ReadOnlySpan<int> files) =>
         Send(MessageWriter.WorkerStart(_buffer, MessageType.CommandStart, worker, image, niceClass, files.Length, limits), files);
 
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendScan() => Send(MessageWriter.Scan(_buffer), []);
+
     public void SendUsage(uint first) => Send(MessageWriter.Usage(_buffer, first), []);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);

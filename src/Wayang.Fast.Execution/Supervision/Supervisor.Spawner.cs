@@ -31,6 +31,7 @@ internal sealed partial class Supervisor
         _poller.Remove(_attached);
         _attached = -1;
         _link.Detach();
+        _scans.Lose();
         _images.LoseAll();
         foreach (var worker in Workers.All())
         {
@@ -94,6 +95,10 @@ internal sealed partial class Supervisor
                 return MessageReader.TryReadWorkerStarted(body, out var worker, out var pid) && OnWorkerStarted(worker, pid);
             case MessageType.WorkerExited:
                 return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
+            case MessageType.ScanFinding:
+                return OnScanFinding(body);
+            case MessageType.ScanDone:
+                return OnScanDone(body);
             case MessageType.UsageOf:
                 return _usage.OnAnswer(body);
             case MessageType.ImageGone:
@@ -116,6 +121,29 @@ internal sealed partial class Supervisor
             _commands.OnStarted(run!, pid);
         }
 
+        return true;
+    }
+
+    private bool OnScanFinding(ReadOnlySpan<byte> body)
+    {
+        if (!ScanMessages.TryReadFinding(body, out var finding))
+        {
+            return false;
+        }
+
+        var pool = Workers.Find(finding.Worker)?.Pool ?? (_commands.TryFind(finding.Worker, out var run) ? run!.Pool : null);
+        _scans.OnFinding(finding, pool?.Name ?? string.Empty);
+        return true;
+    }
+
+    private bool OnScanDone(ReadOnlySpan<byte> body)
+    {
+        if (!ScanMessages.TryReadDone(body, out var workers, out var processes, out var untold))
+        {
+            return false;
+        }
+
+        _scans.OnDone(workers, processes, untold);
         return true;
     }
 

@@ -36,6 +36,7 @@ internal sealed partial class Supervisor : IDisposable
     private readonly WorkerLauncher _launcher;
     private readonly CommandRunner _commands;
     private readonly WorkerHeartbeats _heartbeats;
+    private readonly SecurityScans _scans;
     private readonly UsageSampler _usage;
     private readonly IncidentLog _incidents;
     private readonly Lock _retiring = new();
@@ -64,6 +65,7 @@ internal sealed partial class Supervisor : IDisposable
         _onDefect = onDefect;
         _incidents = incidents;
         _heartbeats = new WorkerHeartbeats(workers, completion, options, incidents, log);
+        _scans = new SecurityScans(_link, options, incidents, log);
         _images = new ImageKeeper(_link, shard, incidents, log);
         _launcher = new WorkerLauncher(_link, completion, workers, options);
         _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
@@ -112,6 +114,11 @@ internal sealed partial class Supervisor : IDisposable
             }
         }
     }
+
+    /// <summary>Has each worker compared with its profile; null when nobody answers. Thread-safe, blocks.</summary>
+    public ScanReport? Scan(TimeSpan patience) => _scans.Run(patience, Wake);
+
+    public long ScansDone => _scans.Done;
 
     /// <summary>Asks for a turn. Thread-safe.</summary>
     public void Nudge() => Wake();
@@ -408,6 +415,7 @@ internal sealed partial class Supervisor : IDisposable
     private void WatchClock()
     {
         var now = Stopwatch.GetTimestamp();
+        _scans.OnTurn(now);
         var tick = now >= _nextTick;
         if (tick)
         {

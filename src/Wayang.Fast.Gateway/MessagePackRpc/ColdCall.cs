@@ -90,7 +90,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         }
 
         _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
-        ArrayPool<byte>.Shared.Return(_frame);
+        ArrayPool<byte>.Shared.Return(_frame, clearArray: _kind == OperationKind.TaskSubmitMany); // it may have held secrets
         _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
         {
@@ -144,6 +144,9 @@ internal sealed class ColdCall : IThreadPoolWorkItem
                     ReplyEncoder.Snapshot(ref writer, snapshot);
                 }
 
+                break;
+            case OperationKind.TaskArtifact:
+                refusal = ArtifactReplies.WritePiece(ref writer, _server.Tasks, _connection.Tenant, Frame, _slots);
                 break;
             case OperationKind.ImageList:
                 WriteImages(ref writer, _server.Tasks.ListImages(_connection.Tenant));

@@ -89,9 +89,9 @@ internal static class LifeTerms
         for (var field = 0; field < TaskField.Count; field++)
         {
             ref readonly var slot = ref slots[field];
-            if (!slot.Present || field == TaskField.IdempotencyKey)
+            if (!slot.Present || field is TaskField.IdempotencyKey or TaskField.Deadline or TaskField.DeadlineMs)
             {
-                continue;
+                continue; // a deadline so and so long from now is another moment each time the same task is sent
             }
 
             BinaryPrimitives.WriteInt32LittleEndian(head, field);

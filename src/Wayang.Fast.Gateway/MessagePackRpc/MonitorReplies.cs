@@ -17,7 +17,7 @@ internal static class MonitorReplies
         OperationKind kind, ref MessagePackWriter writer, INodeMonitor? monitor, int tenant, ReadOnlySpan<ParameterSlot> slots, out OperationError? refusal)
     {
         refusal = null;
-        if (kind is not (OperationKind.TaskList or OperationKind.WorkerList or OperationKind.PoolList or OperationKind.NodeIncidents))
+        if (kind is not (OperationKind.TaskList or OperationKind.WorkerList or OperationKind.PoolList or OperationKind.NodeIncidents or OperationKind.NodeScan))
         {
             return false;
         }
@@ -25,6 +25,12 @@ internal static class MonitorReplies
         if (monitor is null)
         {
             refusal = new(ErrorCode.Unsupported, "This front door was started without a monitor.");
+            return true;
+        }
+
+        if (kind == OperationKind.NodeScan)
+        {
+            refusal = Scan(ref writer, monitor.Scan());
             return true;
         }
 
@@ -48,6 +54,31 @@ internal static class MonitorReplies
         }
 
         return true;
+    }
+
+    private static OperationError? Scan(ref MessagePackWriter writer, Core.Diagnostics.ScanReport? report)
+    {
+        if (report is null)
+        {
+            return new(ErrorCode.Unavailable, "The spawner does not answer now; try again.") { RetryAfterMs = 1_000 };
+        }
+
+        writer.WriteMapHeader(4);
+        ReplyEncoder.Number(ref writer, "workers"u8, report.Workers);
+        ReplyEncoder.Number(ref writer, "processes"u8, report.Processes);
+        ReplyEncoder.Number(ref writer, "untold"u8, report.Untold);
+        writer.WriteString("findings"u8);
+        writer.WriteArrayHeader(report.Findings.Count);
+        foreach (var finding in report.Findings)
+        {
+            writer.WriteMapHeader(4);
+            Text(ref writer, "severity"u8, WireNames.Text(finding.Severity));
+            Text(ref writer, "where"u8, finding.Where);
+            Text(ref writer, "what"u8, finding.What);
+            Text(ref writer, "remedy"u8, finding.Remedy);
+        }
+
+        return null;
     }
 
     private static int Limit(in ParameterSlot slot) => slot.Present ? (int)slot.Number : DefaultLimit;

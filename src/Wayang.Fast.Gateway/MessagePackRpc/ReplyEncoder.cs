@@ -69,7 +69,7 @@ internal static class ReplyEncoder
         var life = task.Life;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
             + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0)
-            + LifeReplies.Count(life));
+            + LifeReplies.Count(life) + ArtifactReplies.Count(task.Artifacts));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -103,6 +103,7 @@ internal static class ReplyEncoder
         }
 
         OptionalNumber(ref writer, "log_dropped"u8, (ulong)Math.Max(0, task.LogDropped));
+        ArtifactReplies.Write(ref writer, task.Artifacts);
         Number(ref writer, "queue_us"u8, task.QueueMicroseconds);
         Number(ref writer, "start_us"u8, task.StartMicroseconds);
         Number(ref writer, "run_us"u8, task.RunMicroseconds);
@@ -116,7 +117,7 @@ internal static class ReplyEncoder
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
         writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null)
-            + Count(task.Limits is not null) + LifeReplies.Count(task.Life));
+            + Count(task.Limits is not null) + LifeReplies.Count(task.Life) + ArtifactReplies.Count(task.Artifacts));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -155,6 +156,7 @@ internal static class ReplyEncoder
             Limits(ref writer, limits, task.LimitsNotEnforced);
         }
 
+        ArtifactReplies.Write(ref writer, task.Artifacts);
         if (task.Progress is { } progress)
         {
             writer.WriteString("progress"u8);

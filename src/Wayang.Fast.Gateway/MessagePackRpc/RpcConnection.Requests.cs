@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
@@ -188,6 +190,12 @@ internal sealed partial class RpcConnection
             refusal = new(ErrorCode.Internal, $"{defect.GetType().Name}: {defect.Message}");
         }
 
+        if (operation.Kind == OperationKind.TaskSubmitMany
+            || (operation.Kind is OperationKind.TaskRun or OperationKind.TaskSubmit && slots[TaskField.Secrets].Present))
+        {
+            Wipe(frame); // it held secrets, or may have; all that is needed of it was copied
+        }
+
         if (refusal is not null)
         {
             Calls.Count(operation.Kind, refusal.Code);
@@ -196,6 +204,10 @@ internal sealed partial class RpcConnection
 
         return true;
     }
+
+    /// <summary>Overwrites a frame where it stands, in a buffer of this connection's.</summary>
+    private static void Wipe(ReadOnlySpan<byte> frame) =>
+        CryptographicOperations.ZeroMemory(MemoryMarshal.CreateSpan(ref MemoryMarshal.GetReference(frame), frame.Length));
 
     private static OperationError? ReadParameters(Operation operation, ref MessagePackReader reader, scoped Span<ParameterSlot> slots)
     {

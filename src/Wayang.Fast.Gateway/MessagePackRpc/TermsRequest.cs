@@ -30,6 +30,9 @@ internal static class TermsRequest
             TaskField.Limits => LimitsRequest.Bind(value, before, out after),
             TaskField.Retry => LifeTerms.Retry(value, before, out after),
             >= TaskField.Deadline and <= TaskField.Group => LifeTerms.Bind(field, value, slot, before, out after),
+            TaskField.Inputs => FilesRequest.Inputs(value, before, out after),
+            TaskField.Secrets => FilesRequest.Secrets(value, before, out after),
+            TaskField.Artifacts => FilesRequest.Artifacts(value, before, out after),
             _ => null,
         };
     }

@@ -55,6 +55,7 @@ internal static class JsonText
         writer.WriteNumber("stderr_dropped", result.StderrDropped);
         LogText.WriteRecords(writer, result.Log.Span);
         writer.WriteNumber("log_dropped", result.LogDropped);
+        ArtifactFiles.Write(writer, result.Artifacts);
         writer.WriteNumber("queue_us", result.QueueMicroseconds);
         writer.WriteNumber("start_us", result.StartMicroseconds);
         writer.WriteNumber("run_us", result.RunMicroseconds);
@@ -100,6 +101,7 @@ internal static class JsonText
             writer.WriteEndObject();
         }
 
+        ArtifactFiles.Write(writer, info.Artifacts);
         if (info.Progress is { } progress)
         {
             writer.WriteStartObject("progress");

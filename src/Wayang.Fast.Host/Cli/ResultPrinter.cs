@@ -23,6 +23,10 @@ internal static class ResultPrinter
         TellCut("stdout", result.Stdout.Length, result.StdoutDropped);
         TellCut("stderr", result.Stderr.Length, result.StderrDropped);
         TellCut("log", result.Log.Length, result.LogDropped);
+        if (result.Artifacts is { } artifacts)
+        {
+            ArtifactFiles.Tell(artifacts);
+        }
 
         // A command that exits on its own has spoken for itself; every other end is told.
         if (result.Cause.Type != CauseType.Exit && result.State != TaskState.Succeeded)

@@ -28,8 +28,11 @@ internal static class RunCommand
               wayang run --timeout 10s -- sh -c 'echo hello; id -u'
               wayang run --memory 256M --cpu 0.5 --pids 64 --disk 100M -- sh -c 'sort big.txt | uniq -c'
               wayang run -- gzip -c < notes.txt > notes.txt.gz
+              wayang run --input main.c --out . -- gcc -O2 -o out/main main.c
+              wayang run --secret token=env:API_TOKEN -- sh -c 'wc -c < /run/secrets/token'
             """);
         Options.AddTo(command);
+        command.Options.Add(FileOptions.Out);
         command.SetAction(RunAsync);
         return command;
     }
@@ -45,6 +48,11 @@ internal static class RunCommand
             var spec = await TaskBuilder.BuildAsync(arguments, session.Client, UntilFirst(interrupts));
             var id = await TaskBuilder.SubmitAsync(session.Client, spec, giveUp.Token);
             var ended = await WaitAsync(session.Client, id, interrupts, giveUp.Token);
+            if (ended.Artifacts is { } artifacts && result.GetValue(FileOptions.Out) is { } directory)
+            {
+                await ArtifactFiles.FetchAsync(session.Client, id, artifacts, directory, giveUp.Token);
+            }
+
             return await ResultPrinter.PrintAsync(ended, result.GetValue(ClientOptions.Json));
         }
     }

@@ -52,7 +52,8 @@ internal static class TaskBuilder
         var input = arguments.Data is { } data
             ? await InputReader.ReadArgumentAsync(data, cancellation)
             : await InputReader.ReadPipedAsync(cancellation);
-        return new TaskSpec { Kind = TaskKind.Exec, Arguments = arguments.Command, Stdin = input };
+        var spec = new TaskSpec { Kind = TaskKind.Exec, Arguments = arguments.Command, Stdin = input };
+        return await FileReader.AddAsync(spec, arguments.Files, cancellation);
     }
 
     private static async Task<TaskSpec> BuildCallAsync(TaskArguments arguments, string target, WayangClient client, CancellationToken cancellation)

@@ -29,6 +29,7 @@ internal sealed record TaskArguments(
     public LifeArguments? Life { get; init; }
 
     public TaskLimits? Limits { get; init; }
+    public FileArguments Files { get; init; } = FileArguments.None;
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -79,6 +80,7 @@ internal sealed class TaskOptions
     };
 
     private readonly LifeOptions life = new();
+    private readonly FileOptions files = new();
 
     public void AddTo(Command command)
     {
@@ -92,6 +94,7 @@ internal sealed class TaskOptions
         life.AddTo(command);
         command.Options.Add(ImageFile.Preload);
         LimitOptions.AddTo(command);
+        files.AddTo(command);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -143,6 +146,7 @@ internal sealed class TaskOptions
             Reuse = ReadReuse(result.GetValue(reuse)),
             Life = life.Read(result),
             Limits = LimitOptions.Read(result),
+            Files = files.Read(result, isCommand),
         };
     }
 

@@ -59,6 +59,7 @@ internal static class CheckRules
         new("groups.memory", Need.Wanted, "memory is limited per process only (RLIMIT_DATA)", Remedies.Groups),
         new("groups.pids", Need.Wanted, "processes are limited per image user only (RLIMIT_NPROC)", Remedies.Groups),
         new("groups.cpu", Need.Wanted, "CPU weight is by niceness only", Remedies.Groups),
+        new("groups.cpu_cap", Need.Wanted, "limits.cpu_milli is refused: tasks have a weight, no cap of CPU time", "A kernel with CONFIG_CFS_BANDWIDTH, and the cpu controller for the runtime (see groups.cpu)."),
         new("groups.io", Need.Wanted, "the disks are not shared out between tasks", Remedies.Groups),
         new("groups.freezer", Need.Wanted, "a task of several processes cannot be frozen at once", Remedies.Groups),
         new("groups.kill", Need.Wanted, "what is left in a group is killed process by process", "Boot with systemd.unified_cgroup_hierarchy=1 (version 2), kernel 5.14 or later."),

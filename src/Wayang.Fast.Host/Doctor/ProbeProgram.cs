@@ -46,6 +46,9 @@ internal static class ProbeProgram
             [.. answers.Where(static a => a.Name == "policy.profile").Select(static a => a.Value)]);
     }
 
+    /// <summary>What of a profile's own root should not be there: <c>tree.setuid</c> and the like with the path.</summary>
+    public static IReadOnlyList<ProbeAnswer> ReadTree(string nativeDirectory, string directory) => Execute(nativeDirectory, "--tree", directory);
+
     private static List<ProbeAnswer> Execute(string nativeDirectory, params ReadOnlySpan<string> arguments)
     {
         var start = new ProcessStartInfo(PathIn(nativeDirectory)) { RedirectStandardOutput = true, UseShellExecute = false };

@@ -16,6 +16,8 @@ internal sealed record EndedTask(
 
     public long LogDropped { get; init; }
 
+    public TaskArtifacts? Artifacts { get; init; }
+
     public string Text => Encoding.UTF8.GetString(Output);
 
     public string Out => Encoding.UTF8.GetString(Stdout);
@@ -46,6 +48,7 @@ internal sealed class EndWaiter : ITaskObserver
             Life = task.Life,
             Log = Encoding.UTF8.GetString(task.Log),
             LogDropped = task.LogDropped,
+            Artifacts = task.Artifacts,
         });
     }
 

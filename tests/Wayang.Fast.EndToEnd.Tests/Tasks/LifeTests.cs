@@ -154,7 +154,7 @@ public sealed class LifeTests : IAsyncLifetime
         var id = await _client.SubmitAsync(spec);
         var runs = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => _client.RunAsync(spec)));
         Assert.All(runs, r => Assert.Equal((id, "once\n"), (r.Id, Encoding.ASCII.GetString(r.Stdout.Span))));
-        Assert.Equal(id, (await _client.RunAsync(spec)).Id); // ended
+        Assert.Equal(id, (await _client.RunAsync(spec with { Deadline = DateTimeOffset.UtcNow.AddHours(1) })).Id); // ended
         var other = await Assert.ThrowsAsync<WayangException>(() => _client.SubmitAsync(spec with { Priority = 30 }));
         Assert.Equal((ErrorCode.Conflict, "idempotency_key"), (other.Code, other.Field));
         var stats = await _client.NodeStatsAsync();

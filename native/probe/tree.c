@@ -1,0 +1,51 @@
+/* A directory tree that is some profile's root: what in it should not be there. Looked at, never followed, never changed;
+ * what is mounted below it is not entered. */
+#include "probe/probe.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_TOLD 500 /* lines; what is over is counted */
+
+static unsigned told, over, seen;
+
+static void tell(const char *what, const char *path) {
+    if (told++ >= MAX_TOLD) {
+        over++;
+        return;
+    }
+    printf("tree.%s\tno\t", what);
+    for (const char *c = path; *c != 0; c++) { /* a name may hold what ends a line or a field */
+        putchar((unsigned char)*c < ' ' ? '?' : *c);
+    }
+    putchar('\n');
+}
+
+static int look(const char *path, const struct stat *facts, int kind, struct FTW *place) {
+    (void)place;
+    seen++;
+    if (kind == FTW_NS || kind == FTW_DNR) {
+        tell("unreadable", path);
+        return 0;
+    }
+    if (S_ISBLK(facts->st_mode) || S_ISCHR(facts->st_mode)) {
+        tell("device", path);
+    }
+    if (S_ISREG(facts->st_mode) && (facts->st_mode & (S_ISUID | S_ISGID)) != 0) {
+        tell("setuid", path);
+    }
+    if (!S_ISLNK(facts->st_mode) && (facts->st_mode & S_IWOTH) != 0 && !(S_ISDIR(facts->st_mode) && (facts->st_mode & S_ISVTX) != 0)) {
+        tell("writable", path);
+    }
+    return 0;
+}
+
+int wy_probe_tree(const char *directory) {
+    if (nftw(directory, look, 64, FTW_PHYS | FTW_MOUNT) != 0) {
+        tell("unreadable", directory);
+    }
+    printf("tree\t%s\t%u %u\n", told == 0 ? "yes" : "no", seen, over);
+    return told == 0 ? 0 : 1;
+}
