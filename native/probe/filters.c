@@ -88,7 +88,7 @@ static void landlock(const wy_probe_context *context, wy_answer *answer) {
         wy_say_errno(answer, "landlock_create_ruleset");
         return;
     }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || wy_landlock_enter(abi, 0, &error) != WY_OK) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || wy_landlock_enter(abi, 0, 0, &error) != WY_OK) {
         wy_say(answer, WY_PROBE_NO, "ABI %d, but it cannot be entered: %.100s", abi, error.message);
         return;
     }

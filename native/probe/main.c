@@ -99,6 +99,22 @@ static int load_policy(const char *directory) {
     return 0;
 }
 
+static void print_finding(const char *what, const char *path) {
+    printf("tree.%s\tno\t", what);
+    for (const char *c = path; *c != 0; c++) { /* a name may hold what ends a line or a field */
+        putchar((unsigned char)*c < ' ' ? '?' : *c);
+    }
+    putchar('\n');
+}
+
+/* Prints "tree.WHAT no PATH" for each finding, then the verdict; returns 0 when there is none, else 1. */
+static int look_at_tree(const char *directory) {
+    unsigned seen = 0, over = 0;
+    int clean = wy_probe_tree(directory, print_finding, &seen, &over);
+    printf("tree\t%s\t%u %u\n", clean ? "yes" : "no", seen, over);
+    return clean ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
     static const wy_check *const lists[] = {wy_process_checks, wy_namespace_checks, wy_filter_checks,
                                             wy_memory_checks,  wy_group_checks,     wy_host_checks};
@@ -111,7 +127,7 @@ int main(int argc, char **argv) {
         return load_policy(request.policy);
     }
     if (request.tree != NULL) {
-        return wy_probe_tree(request.tree);
+        return look_at_tree(request.tree);
     }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         run_list(lists[i], &request);

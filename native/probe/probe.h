@@ -38,8 +38,9 @@ void wy_say_errno(wy_answer *answer, const char *what);
 /* First line of a small file; "" when it cannot be read. */
 void wy_first_line(const char *path, char *out, size_t capacity);
 
-/* tree.c: prints "tree.WHAT no PATH" for each finding, then the verdict; returns 0 when there is none, else 1. */
-int wy_probe_tree(const char *directory);
+/* tree.c: tells each finding, at most 500; returns 1 when there is none. `looked_at` counts entries, `left_out` findings over the bound. */
+typedef void wy_tree_tell(const char *what, const char *path);
+int wy_probe_tree(const char *directory, wy_tree_tell *tell_one, unsigned *looked_at, unsigned *left_out);
 
 /* The checks of each file, ended by a nameless one. */
 extern const wy_check wy_process_checks[];

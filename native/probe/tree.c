@@ -3,24 +3,20 @@
 #include "probe/probe.h"
 
 #include <ftw.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define MAX_TOLD 500 /* lines; what is over is counted */
 
 static unsigned told, over, seen;
+static wy_tree_tell *teller;
 
 static void tell(const char *what, const char *path) {
     if (told++ >= MAX_TOLD) {
         over++;
         return;
     }
-    printf("tree.%s\tno\t", what);
-    for (const char *c = path; *c != 0; c++) { /* a name may hold what ends a line or a field */
-        putchar((unsigned char)*c < ' ' ? '?' : *c);
-    }
-    putchar('\n');
+    teller(what, path);
 }
 
 static int look(const char *path, const struct stat *facts, int kind, struct FTW *place) {
@@ -42,10 +38,12 @@ static int look(const char *path, const struct stat *facts, int kind, struct FTW
     return 0;
 }
 
-int wy_probe_tree(const char *directory) {
+int wy_probe_tree(const char *directory, wy_tree_tell *tell_one, unsigned *looked_at, unsigned *left_out) {
+    teller = tell_one;
     if (nftw(directory, look, 64, FTW_PHYS | FTW_MOUNT) != 0) {
         tell("unreadable", directory);
     }
-    printf("tree\t%s\t%u %u\n", told == 0 ? "yes" : "no", seen, over);
-    return told == 0 ? 0 : 1;
+    *looked_at = seen;
+    *left_out = over;
+    return told == 0;
 }

@@ -38,7 +38,7 @@ static int allow_below(int rules, const char *path, uint64_t access) {
     return added == 0 ? 0 : -1;
 }
 
-wy_status wy_landlock_enter(int abi, int files, wy_error *error) {
+wy_status wy_landlock_enter(int abi, int files, int network, wy_error *error) {
     if (abi <= 0) {
         return WY_OK;
     }
@@ -46,7 +46,7 @@ wy_status wy_landlock_enter(int abi, int files, wy_error *error) {
     handled.files |= abi >= 2 ? FS_REFER : 0;
     handled.files |= abi >= 3 ? FS_TRUNCATE : 0;
     handled.files |= abi >= 5 ? FS_IOCTL_DEV : 0;
-    handled.network = abi >= 4 ? NET_TCP : 0;
+    handled.network = abi >= 4 && !network ? NET_TCP : 0;
     handled.scoped = abi >= 6 ? SCOPES : 0;
     size_t known = abi >= 6 ? sizeof handled : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
     int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, known, 0);

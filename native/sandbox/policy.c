@@ -1,4 +1,5 @@
 #include "sandbox/filter.h"
+#include "sandbox/network.h"
 #include "sandbox/own_root.h"
 #include "sandbox/policy_text.h"
 #include "sandbox/profile.h"
@@ -6,12 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_PROFILES (sizeof((wy_policy *)0)->profiles / sizeof((wy_policy *)0)->profiles[0])
+#define MAX_PROFILES WY_POLICY_MAX_PROFILES
 
 /* A key of a file and where its number goes; 32-bit fields are stored as such. */
 typedef struct number_key {
@@ -56,6 +58,7 @@ static wy_status read_conf(int directory, wy_policy *policy, wy_error *error) {
         {"uid_count", 1, 16777216, NULL, &policy->uid_count},
         {"max_workers", 1, 65536, NULL, &policy->max_workers},
         {"max_images", 1, 4096, NULL, &policy->max_images},
+        {"host_network", 0, 1, NULL, &policy->host_network},
     };
     wy_text text;
     wy_status status = wy_text_open(directory, "policy.conf", &text, error);
@@ -71,7 +74,7 @@ static wy_status read_conf(int directory, wy_policy *policy, wy_error *error) {
         if (strcmp(key, "cgroup_parent") != 0) {
             status = wy_text_fail(&text, error,
                                   "%.40s: unknown; allowed: uid_first, uid_count, max_workers, max_images, "
-                                  "cgroup_parent",
+                                  "cgroup_parent, host_network",
                                   key);
         } else if (value == NULL || !is_group_name(value)) {
             status = wy_text_fail(&text, error, "cgroup_parent: a relative path of letters, digits, '.', '_', '-'");
@@ -153,12 +156,29 @@ static wy_status complete_profile(const wy_text *text, wy_profile *profile, wy_e
         profile->path_count == 0 || profile->filter.filter == NULL) {
         return wy_text_fail(text, error, "pids, open_files, memory, tmpfs, a path or root, and syscalls must be set");
     }
+    if (profile->network != WY_NETWORK_NONE && !profile->files) {
+        return wy_text_fail(text, error, "network: a profile with sockets needs: files 1");
+    }
+    if (profile->destination_count > 0 && profile->network != WY_NETWORK_GRANTED) {
+        return wy_text_fail(text, error, "destination: belongs to: network granted");
+    }
     profile->disk_bytes = profile->disk_bytes > profile->tmpfs_bytes ? profile->disk_bytes : profile->tmpfs_bytes;
     profile->cpu_weight = profile->cpu_weight != 0 ? profile->cpu_weight : WY_MOST_CPU_WEIGHT;
     return WY_OK;
 }
 
-static wy_status compile_rules(int directory, const char *name, struct sock_fprog *out, wy_error *error) {
+/* Which calls a derived profile may take away: those that this one lets through. */
+static void note_allowed(const wy_filter_rules *rules, uint64_t *allowed) {
+    for (uint32_t i = 0; i < rules->count; i++) {
+        const wy_filter_rule *rule = &rules->rules[i];
+        int passes = rule->action == SECCOMP_RET_ALLOW || (rule->condition.present && rule->otherwise == SECCOMP_RET_ALLOW);
+        if (passes && rule->number < WY_SYSCALL_NUMBERS) {
+            allowed[rule->number / 64] |= UINT64_C(1) << (rule->number % 64);
+        }
+    }
+}
+
+static wy_status compile_rules(int directory, const char *name, struct sock_fprog *out, uint64_t *allowed, wy_error *error) {
     wy_filter_rules *rules = malloc(sizeof *rules);
     if (rules == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "policy", "no memory");
@@ -166,6 +186,9 @@ static wy_status compile_rules(int directory, const char *name, struct sock_fpro
     wy_status status = wy_rules_read(directory, name, rules, error);
     if (status == WY_OK) {
         status = wy_filter_compile(rules, out, error);
+    }
+    if (status == WY_OK && allowed != NULL) {
+        note_allowed(rules, allowed);
     }
     free(rules);
     return status;
@@ -194,19 +217,23 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         }
         if (strcmp(key, "path") == 0 || strcmp(key, "path?") == 0) {
             status = add_path(text, profile, value, key[4] == '?', error);
+        } else if (strcmp(key, "network") == 0) {
+            status = wy_network_read_level(text, profile, value, error);
+        } else if (strcmp(key, "destination") == 0) {
+            status = wy_network_add_destination(text, profile, value, error);
         } else if (strcmp(key, "root") == 0) {
             status = set_root(text, profile, value, error);
         } else if (strcmp(key, "syscalls") == 0 && value != NULL && profile->filter.filter == NULL) {
-            status = compile_rules(directory, value, &profile->filter, error);
+            status = compile_rules(directory, value, &profile->filter, profile->allowed, error);
         } else {
             status = wy_text_fail(text, error,
                                   "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
-                                  "memory, tmpfs, disk, cpu_milli, cpu_weight, file_size, path, path?, root, syscalls",
+                                  "memory, tmpfs, disk, cpu_milli, cpu_weight, file_size, path, path?, root, network, destination, syscalls",
                                   key);
         }
     }
     profile->files = (int)files;
-    profile->own_network = (int)own_network;
+    profile->own_network = (int)own_network || wy_network_is_own(profile->network);
     return status == WY_OK ? complete_profile(text, profile, error) : status;
 }
 
@@ -242,12 +269,15 @@ static wy_status read_profiles(int directory, wy_policy *policy, wy_error *error
             continue;
         }
         if (policy->profile_count == MAX_PROFILES) {
-            status = wy_fail(error, WY_TOO_BIG, 0, "policy", "over %zu profiles", MAX_PROFILES);
+            status = wy_fail(error, WY_TOO_BIG, 0, "policy", "over %u profiles", MAX_PROFILES);
             break;
         }
         wy_profile *profile = &policy->profiles[policy->profile_count++]; /* counted first: freed on failure too */
         status = read_profile(directory, entry->d_name, length - (sizeof suffix - 1), profile, error);
-        profile->zygote_filter = policy->zygote_filter;
+        if (status == WY_OK && profile->network != WY_NETWORK_NONE && policy->network_filter.filter == NULL) {
+            status = compile_rules(directory, "zygote-network.syscalls", &policy->network_filter, NULL, error);
+        }
+        profile->zygote_filter = profile->network == WY_NETWORK_NONE ? policy->zygote_filter : policy->network_filter;
     }
     (void)closedir(listing);
     if (status == WY_OK && policy->profile_count == 0) {
@@ -267,7 +297,7 @@ wy_status wy_policy_load(const char *directory, wy_policy *out, wy_error *error)
         status = read_conf(fd, out, error);
     }
     if (status == WY_OK) {
-        status = compile_rules(fd, "zygote.syscalls", &out->zygote_filter, error);
+        status = compile_rules(fd, "zygote.syscalls", &out->zygote_filter, NULL, error);
     }
     if (status == WY_OK) {
         status = read_profiles(fd, out, error);
@@ -284,6 +314,7 @@ void wy_policy_free(wy_policy *policy) {
         free(policy->profiles[i].filter.filter);
     }
     free(policy->zygote_filter.filter);
+    free(policy->network_filter.filter);
     memset(policy, 0, sizeof *policy);
 }
 

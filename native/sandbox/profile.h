@@ -13,6 +13,23 @@
 #define WY_LEAST_CPU_MILLI 10u /* below it the kernel's quota is less than its least, 1 ms in 100 ms */
 #define WY_MOST_CPU_MILLI 1024000u
 #define WY_MOST_CPU_WEIGHT 1000u
+#define WY_PROFILE_MAX_DESTINATIONS 32u
+#define WY_POLICY_MAX_PROFILES 16u /* of the policy's own */
+#define WY_POLICY_MAX_DERIVED 16u  /* tighter ones, defined while the spawner runs: see derive.h */
+#define WY_SYSCALL_NUMBERS 1024u
+
+/* What of the network a worker's processes reach. Each level holds what the one before it does. */
+typedef enum wy_network {
+    WY_NETWORK_NONE = 0,     /* an empty namespace, and no sockets in the filter */
+    WY_NETWORK_LOOPBACK = 1, /* a namespace of its own with nothing but lo */
+    WY_NETWORK_GRANTED = 2,  /* the same; beside it a proxy on lo, whose other end stands with the daemon: see network.h */
+    WY_NETWORK_HOST = 3      /* the host's own namespace; only where policy.conf says host_network 1 */
+} wy_network;
+
+/* Whether a worker of this level sets up a namespace of its own. */
+static inline int wy_network_is_own(uint32_t level) {
+    return level == WY_NETWORK_LOOPBACK || level == WY_NETWORK_GRANTED;
+}
 
 typedef struct wy_profile_path {
     char path[128]; /* absolute, no "..", no symlink on the host: shown at the same place, read-only */
@@ -22,7 +39,11 @@ typedef struct wy_profile_path {
 typedef struct wy_profile {
     char name[64];
     int files;              /* 0: the worker's root is empty and read-only (compute); 1: `paths`, /tmp, /dev, /proc */
-    int own_network;        /* 0: the zygote's empty network namespace is shared (no sockets in the filter) */
+    int own_network;        /* 0: the zygote's network namespace is shared (an empty one without sockets, or the host's) */
+    uint32_t network;       /* wy_network */
+    uint32_t destination_count;
+    /* The most that tasks may be granted: HOST:PORT, judged by the daemon, which connects for them. */
+    char destinations[WY_PROFILE_MAX_DESTINATIONS][128];
     uint32_t pids;          /* limits; a message may lower them */
     uint64_t memory_bytes;
     uint64_t tmpfs_bytes;   /* of /tmp, where a message does not ask for another size */
@@ -37,6 +58,7 @@ typedef struct wy_profile {
      * its own libraries. Checked when it was loaded: see wy_own_root_check. */
     char root[WY_PROFILE_ROOT_BYTES];
     struct sock_fprog filter; /* compiled; applied last. Owned by the profile. */
+    uint64_t allowed[WY_SYSCALL_NUMBERS / 64]; /* bit n: the filter lets call n through, at least with some arguments */
     struct sock_fprog zygote_filter; /* borrowed from the policy: what a zygote applies before it loads an image */
 } wy_profile;
 
@@ -44,9 +66,11 @@ typedef struct wy_policy {
     uint32_t uid_first, uid_count; /* host uids of images when started as root; one per image, never 0 */
     uint32_t max_workers, max_images;
     char cgroup_parent[128]; /* relative to the spawner's own group; see spawner/cgroup.h */
+    uint32_t host_network;   /* 1: profiles with the host's network may be used */
     uint32_t profile_count;
-    wy_profile profiles[16];
+    wy_profile profiles[WY_POLICY_MAX_PROFILES + WY_POLICY_MAX_DERIVED];
     struct sock_fprog zygote_filter;
+    struct sock_fprog network_filter; /* the same for profiles with sockets; empty where no profile has any */
 } wy_policy;
 
 /* Reads `policy.conf`, `*.profile` and `*.syscalls` below `directory`. Refuses files that group or others may write, or

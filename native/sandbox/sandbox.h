@@ -30,14 +30,15 @@ wy_status wy_root_enter_own(wy_error *error);
 int wy_landlock_abi(void);
 
 /* Denies every path but those of a worker with files (read and execute everywhere in its root, write in /tmp and /dev),
- * or every path; and TCP, abstract sockets and signals out of the domain where the kernel can. Does nothing where it
- * cannot. */
-wy_status wy_landlock_enter(int abi, int files, wy_error *error);
+ * or every path; TCP, unless the worker has a network; and abstract sockets and signals out of the domain where the kernel
+ * can. Does nothing where it cannot. */
+wy_status wy_landlock_enter(int abi, int files, int network, wy_error *error);
 
 /* In a zygote before it loads foreign code: bounding set, ambient and inheritable sets emptied, securebits locked, only
- * CAP_SYS_ADMIN of its own user namespace kept (workers need it to mount, and to be cloned into namespaces), then
- * no_new_privs. */
-wy_status wy_zygote_confine(wy_error *error);
+ * CAP_SYS_ADMIN of its own user namespace kept (workers need it to mount, and to be cloned into namespaces), and for workers
+ * with a network namespace of their own CAP_NET_ADMIN (to set lo up; the zygote's own network namespace belongs to another
+ * user namespace, where it counts for nothing), then no_new_privs. */
+wy_status wy_zygote_confine(int keep_net_admin, wy_error *error);
 wy_status wy_filter_apply(const struct sock_fprog *filter, wy_error *error);
 
 /* What a worker's steps need. Filled once in the zygote but for pids and tmpfs_bytes. */
@@ -50,6 +51,8 @@ typedef struct wy_sandbox {
     uint32_t pids;        /* RLIMIT_NPROC; 0 = leave it (a pids group bounds the worker) */
     uint64_t tmpfs_bytes; /* of /tmp */
     const wy_stage *stage; /* what a command finds in its files; NULL for most */
+    uint32_t network;     /* wy_network */
+    int network_channel;  /* where the proxy's socket is offered (network.h), or -1; closed with all that is not kept */
     uint32_t kept_count;  /* ascending numbers of the descriptors that stay open */
     int kept[8];
 } wy_sandbox;

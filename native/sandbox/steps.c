@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "channel/layout.h"
+#include "sandbox/network.h"
 
 #define LOCKED_BITS                                                                                                    \
     (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |                   \
@@ -75,6 +76,15 @@ static wy_status set_hostname(const wy_sandbox *sandbox, wy_error *error) {
     return sethostname("wayang", 6) != 0 ? step_fail(error, "hostname", "sethostname") : WY_OK;
 }
 
+/* The worker's own namespace is empty until here; the host's is left as it is. */
+static wy_status set_up_network(const wy_sandbox *sandbox, wy_error *error) {
+    if (!wy_network_is_own(sandbox->network)) {
+        return WY_OK;
+    }
+    wy_status status = wy_network_bring_up(error);
+    return status == WY_OK && sandbox->network_channel >= 0 ? wy_network_offer_proxy(sandbox->network_channel, error) : status;
+}
+
 static wy_status set_rlimits(const wy_sandbox *sandbox, wy_error *error) {
     const struct {
         __rlimit_resource_t resource;
@@ -119,7 +129,7 @@ static wy_status set_no_new_privs(const wy_sandbox *sandbox, wy_error *error) {
 
 /* Without files the zygote entered Landlock already, behind the empty root: workers inherit it. */
 static wy_status enter_landlock(const wy_sandbox *sandbox, wy_error *error) {
-    return sandbox->files ? wy_landlock_enter(sandbox->landlock_abi, 1, error) : WY_OK;
+    return sandbox->files ? wy_landlock_enter(sandbox->landlock_abi, 1, sandbox->network != WY_NETWORK_NONE, error) : WY_OK;
 }
 
 static wy_status close_descriptors(const wy_sandbox *sandbox, wy_error *error) {
@@ -152,7 +162,8 @@ static wy_status apply_filter(const wy_sandbox *sandbox, wy_error *error) {
 const wy_sandbox_step wy_sandbox_steps[] = {
     {"session", enter_session},         {"tmp", mount_tmp},           {"proc", mount_proc},
     {"secrets", mount_secrets},
-    {"hostname", set_hostname},         {"rlimits", set_rlimits},     {"capabilities", drop_capabilities},
+    {"hostname", set_hostname},         {"network", set_up_network},  {"rlimits", set_rlimits},
+    {"capabilities", drop_capabilities},
     {"no_new_privs", set_no_new_privs}, {"landlock", enter_landlock}, {"descriptors", close_descriptors},
     {"seccomp", apply_filter},
 };
@@ -168,7 +179,7 @@ wy_status wy_sandbox_enter(const wy_sandbox *sandbox, wy_error *error) {
     return WY_OK;
 }
 
-wy_status wy_zygote_confine(wy_error *error) {
+wy_status wy_zygote_confine(int keep_net_admin, wy_error *error) {
     for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
             return step_fail(error, "bounding set", "prctl");
@@ -180,7 +191,7 @@ wy_status wy_zygote_confine(wy_error *error) {
     if (prctl(PR_SET_SECUREBITS, LOCKED_BITS, 0, 0, 0) != 0) {
         return step_fail(error, "securebits", "prctl");
     }
-    if (set_capabilities(UINT64_C(1) << CAP_SYS_ADMIN) != 0) {
+    if (set_capabilities(UINT64_C(1) << CAP_SYS_ADMIN | (keep_net_admin ? UINT64_C(1) << CAP_NET_ADMIN : 0)) != 0) {
         return step_fail(error, "capabilities", "capset");
     }
     return set_no_new_privs(NULL, error);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -68,4 +69,13 @@ wy_status wy_check_stream(int fd, const char *what, wy_error *error) {
         return wy_fail(error, WY_INVALID, 0, "descriptor", "%s is neither a pipe nor /dev/null nor a memfd", what);
     }
     return WY_OK;
+}
+
+wy_status wy_check_packet_socket(int fd, const char *what, wy_error *error) {
+    int type = 0, domain = 0;
+    socklen_t length = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+                   getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && type == SOCK_SEQPACKET && domain == AF_UNIX
+               ? WY_OK
+               : wy_fail(error, WY_INVALID, 0, what, "no unix socket of type SOCK_SEQPACKET");
 }

@@ -17,6 +17,9 @@ wy_status wy_check_channel_memory(int fd, const char *what, wy_error *error);
 
 wy_status wy_check_eventfd(int fd, const char *what, wy_error *error);
 
+/* A unix socket of type SOCK_SEQPACKET. */
+wy_status wy_check_packet_socket(int fd, const char *what, wy_error *error);
+
 /* Pipe, /dev/null or memfd. */
 wy_status wy_check_stream(int fd, const char *what, wy_error *error);
 

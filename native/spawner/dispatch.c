@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox/derive.h"
 #include "spawner/message.h"
 #include "spawner/state.h"
 
@@ -31,6 +32,11 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     return features;
 }
 
+/* Others are not told of: who names one is told which there are. */
+static bool is_usable(const wy_spawner *s, const wy_profile *profile) {
+    return profile->network != WY_NETWORK_HOST || s->policy.host_network;
+}
+
 void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     wy_msg_welcome welcome;
     memset(&welcome, 0, sizeof welcome);
@@ -39,21 +45,26 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     welcome.max_workers = s->policy.max_workers;
     snprintf(welcome.note, sizeof welcome.note, "%s", s->groups.note);
     s->welcomed = true;
-    wy_msg_profile profiles[sizeof s->policy.profiles / sizeof s->policy.profiles[0]];
+    wy_msg_profile profiles[WY_POLICY_MAX_PROFILES]; /* nothing is derived before HELLO */
     memset(profiles, 0, sizeof profiles);
+    uint32_t count = 0;
     for (uint32_t i = 0; i < s->policy.profile_count; i++) {
         const wy_profile *profile = &s->policy.profiles[i];
-        memcpy(profiles[i].name, profile->name, sizeof profiles[i].name);
-        profiles[i].flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
-        profiles[i].pids = profile->pids;
-        profiles[i].memory_bytes = profile->memory_bytes;
-        profiles[i].disk_bytes = profile->files ? profile->disk_bytes : 0;
-        profiles[i].tmpfs_bytes = profile->files ? profile->tmpfs_bytes : 0;
-        profiles[i].cpu_milli = profile->cpu_milli;
-        profiles[i].cpu_weight = profile->cpu_weight;
+        if (!is_usable(s, profile)) {
+            continue;
+        }
+        wy_msg_profile *told = &profiles[count++];
+        memcpy(told->name, profile->name, sizeof told->name);
+        told->flags = (profile->files ? WY_PROFILE_FILES : 0) | (profile->root[0] != 0 ? WY_PROFILE_OWN_ROOT : 0);
+        told->pids = profile->pids;
+        told->memory_bytes = profile->memory_bytes;
+        told->disk_bytes = profile->files ? profile->disk_bytes : 0;
+        told->tmpfs_bytes = profile->files ? profile->tmpfs_bytes : 0;
+        told->cpu_milli = profile->cpu_milli;
+        told->cpu_weight = profile->cpu_weight;
     }
     wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, profiles,
-                   s->policy.profile_count * sizeof profiles[0]);
+                   count * sizeof profiles[0]);
 }
 
 /* From place `first` on, at most so many that nobody else waits for long. */
@@ -73,6 +84,54 @@ static void tell_usage(wy_spawner *s, uint64_t request_id, uint32_t first) {
     wy_send_daemon(s, WY_MSG_USAGE_OF, request_id, &answer, sizeof answer, used, answer.count * sizeof used[0]);
 }
 
+/* What tasks may be granted at most, and where the host's own network is there: told once, behind WELCOME. */
+static void tell_networks(wy_spawner *s) {
+    for (uint32_t i = 0; i < s->policy.profile_count; i++) {
+        const wy_profile *profile = &s->policy.profiles[i];
+        char tail[sizeof profile->destinations];
+        size_t used = 0;
+        if (profile->network == WY_NETWORK_NONE || !is_usable(s, profile)) {
+            continue;
+        }
+        wy_msg_profile_network told = {.network = profile->network,
+                                       .destination_count = profile->destination_count,
+                                       .usable = 1};
+        memcpy(told.name, profile->name, sizeof told.name);
+        for (uint32_t k = 0; k < profile->destination_count; k++) {
+            size_t length = strlen(profile->destinations[k]) + 1;
+            memcpy(tail + used, profile->destinations[k], length);
+            used += length;
+        }
+        wy_send_daemon(s, WY_MSG_PROFILE_NETWORK, 0, &told, sizeof told, tail, used);
+    }
+}
+
+static void define_profile(wy_spawner *s, const wy_request *request) {
+    const wy_msg_profile_define *m = &request->body.profile_define;
+    const char *texts[WY_DERIVE_MAX_NAMES], *at = request->tail;
+    for (uint32_t i = 0; i < m->path_count + m->denied_count; i++) {
+        texts[i] = at;
+        at += strlen(at) + 1;
+    }
+    const wy_derivation wish = {.name = m->name,
+                                .base = m->base,
+                                .memory_bytes = m->memory_bytes,
+                                .tmpfs_bytes = m->tmpfs_bytes,
+                                .file_bytes = m->file_bytes,
+                                .pids = m->pids,
+                                .open_files = m->open_files,
+                                .network = m->network,
+                                .no_files_written = m->no_files_written,
+                                .path_count = m->path_count,
+                                .paths = texts,
+                                .denied_count = m->denied_count,
+                                .denied = texts + m->path_count};
+    wy_error error = {0};
+    if (wy_policy_derive(&s->policy, &wish, &error) != WY_OK) {
+        wy_refuse(s, request->request_id, 0, error.status, 0, "profile \"%s\": %s", m->name, error.message);
+    }
+}
+
 static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram) {
     uint64_t request_id = request->request_id;
     if (request->type == WY_MSG_HELLO ? s->welcomed : !s->welcomed) {
@@ -82,6 +141,14 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
     switch (request->type) {
     case WY_MSG_HELLO:
         wy_send_welcome(s, request_id);
+        tell_networks(s);
+        return;
+    case WY_MSG_PROFILE_DEFINE:
+        define_profile(s, request);
+        return;
+    case WY_MSG_WORKER_NETWORK:
+        wy_worker_offer_network(s, request->id, datagram->fds[0]);
+        datagram->fds[0] = -1;
         return;
     case WY_MSG_IMAGE_OPEN:
         wy_image_open(s, request_id, &request->body.image_open, datagram->fd_count == 1 ? datagram->fds[0] : -1);

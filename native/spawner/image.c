@@ -98,6 +98,11 @@ void wy_image_open(wy_spawner *s, uint64_t request_id, const wy_msg_image_open *
         wy_refuse(s, request_id, message->image_id, WY_DENIED, 0, "the policy has no profile \"%s\"", message->profile);
         return;
     }
+    if (profile->network == WY_NETWORK_HOST && !s->policy.host_network) {
+        wy_refuse(s, request_id, message->image_id, WY_DENIED, 0,
+                  "profile \"%s\" has the host's network, which this policy does not allow (policy.conf: host_network 1)", profile->name);
+        return;
+    }
     wy_image_slot *image = take_slot(s);
     if (image == NULL) {
         wy_refuse(s, request_id, message->image_id, WY_FULL, 0, "all %u images of the policy (max_images) are open",

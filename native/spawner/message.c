@@ -12,17 +12,20 @@ typedef struct shape {
     uint16_t fds_least, fds_most;
     uint32_t body_bytes;
     const char *name;
+    uint32_t tail_most; /* bytes that may follow the body */
 } shape;
 
 static const shape shapes[] = {
-    {WY_MSG_HELLO, 0, 0, sizeof(wy_msg_hello), "HELLO"},
-    {WY_MSG_IMAGE_OPEN, 0, 1, sizeof(wy_msg_image_open), "IMAGE_OPEN"},
-    {WY_MSG_IMAGE_CLOSE, 0, 0, sizeof(wy_msg_image_ref), "IMAGE_CLOSE"},
-    {WY_MSG_WORKER_START, 3, 3, sizeof(wy_msg_worker_start), "WORKER_START"},
-    {WY_MSG_COMMAND_START, 4, 6, sizeof(wy_msg_worker_start), "COMMAND_START"},
-    {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL"},
-    {WY_MSG_SCAN, 0, 0, sizeof(wy_msg_scan), "SCAN"},
-    {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE"},
+    {WY_MSG_HELLO, 0, 0, sizeof(wy_msg_hello), "HELLO", 0},
+    {WY_MSG_IMAGE_OPEN, 0, 1, sizeof(wy_msg_image_open), "IMAGE_OPEN", 0},
+    {WY_MSG_IMAGE_CLOSE, 0, 0, sizeof(wy_msg_image_ref), "IMAGE_CLOSE", 0},
+    {WY_MSG_WORKER_START, 3, 3, sizeof(wy_msg_worker_start), "WORKER_START", 0},
+    {WY_MSG_COMMAND_START, 4, 6, sizeof(wy_msg_worker_start), "COMMAND_START", 0},
+    {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL", 0},
+    {WY_MSG_PROFILE_DEFINE, 0, 0, sizeof(wy_msg_profile_define), "PROFILE_DEFINE", WY_MSG_MAX_BYTES},
+    {WY_MSG_WORKER_NETWORK, 1, 1, sizeof(wy_msg_worker_ref), "WORKER_NETWORK", 0},
+    {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE", 0},
+    {WY_MSG_SCAN, 0, 0, sizeof(wy_msg_scan), "SCAN", 0},
 };
 
 static const shape *find_shape(uint16_t type) {
@@ -126,6 +129,22 @@ static wy_status check_signal(const wy_msg_worker_signal *m, wy_error *error) {
     }
 }
 
+static wy_status check_profile_define(const wy_msg_profile_define *m, const wy_request *request, wy_error *error) {
+    if (!name_is_good(m->name) || !name_is_good(m->base)) {
+        return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "a name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
+    }
+    if (m->path_count + (uint64_t)m->denied_count > WY_DERIVE_MAX_NAMES || m->no_files_written > 1) {
+        return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "over %u paths and calls, or a flag that is none", WY_DERIVE_MAX_NAMES);
+    }
+    size_t texts = 0;
+    for (size_t i = 0; i < request->tail_bytes; i++) {
+        texts += request->tail[i] == '\0';
+    }
+    return texts == m->path_count + m->denied_count && (request->tail_bytes == 0 || request->tail[request->tail_bytes - 1] == '\0')
+               ? WY_OK
+               : wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "the tail does not hold as many texts as the counts say");
+}
+
 static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_error *error) {
     switch (out->type) {
     case WY_MSG_HELLO:
@@ -152,6 +171,12 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
                    : wy_fail(error, WY_INVALID, 0, "SCAN", "flags or a reserved field are not 0");
     case WY_MSG_USAGE:
         return out->body.usage.reserved == 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "USAGE", "a reserved field is not 0");
+    case WY_MSG_PROFILE_DEFINE:
+        return check_profile_define(&out->body.profile_define, out, error);
+    case WY_MSG_WORKER_NETWORK:
+        out->id = out->body.worker_ref.worker_id;
+        return out->id == 0 ? wy_fail(error, WY_INVALID, 0, "WORKER_NETWORK", "the id is 0")
+                            : wy_check_packet_socket(datagram->fds[0], "channel", error);
     default:
         return wy_fail(error, WY_INVALID, 0, "header", "type %u is unknown", (unsigned)out->type);
     }
@@ -173,7 +198,8 @@ wy_status wy_message_parse(const uint8_t *bytes, const wy_datagram *datagram, wy
     if (s == NULL) {
         return wy_fail(error, WY_INVALID, 0, "header", "type %u is unknown", header.type);
     }
-    if (header.length != datagram->length || header.length != sizeof header + s->body_bytes) {
+    if (header.length != datagram->length || header.length < sizeof header + s->body_bytes ||
+        header.length > sizeof header + s->body_bytes + s->tail_most) {
         return wy_fail(error, WY_INVALID, 0, s->name, "length says %u, %zu bytes came, it takes %zu", header.length,
                        datagram->length, sizeof header + s->body_bytes);
     }
@@ -183,5 +209,7 @@ wy_status wy_message_parse(const uint8_t *bytes, const wy_datagram *datagram, wy
     }
     out->type = (wy_msg_type)header.type;
     memcpy(&out->body, bytes + sizeof header, s->body_bytes);
+    out->tail = (const char *)bytes + sizeof header + s->body_bytes;
+    out->tail_bytes = header.length - sizeof header - s->body_bytes;
     return check_body(out, datagram, error);
 }

@@ -18,7 +18,11 @@ typedef struct wy_request {
         wy_msg_worker_signal worker_signal;
         wy_msg_scan scan;
         wy_msg_usage usage;
+        wy_msg_worker_ref worker_ref;
+        wy_msg_profile_define profile_define;
     } body;
+    const char *tail; /* behind the body, in the receiver's copy; only PROFILE_DEFINE has one */
+    size_t tail_bytes;
 } wy_request;
 
 /* Checks magic, version, type, exact length, number and nature of the descriptors, ids, enums, strings. `bytes` is the

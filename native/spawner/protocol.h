@@ -33,6 +33,9 @@ typedef enum wy_msg_type {
                                  SIGSTOP, SIGCONT to every process of its namespace but its init */
     WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
+    WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
+    WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
+                                   is "granted": the worker offers its proxy's socket there (sandbox/network.h) */
     /* spawner -> daemon */
     WY_MSG_WELCOME = 32,        /* wy_msg_welcome + tail: a wy_msg_profile for each profile: answers HELLO */
     WY_MSG_IMAGE_READY = 33,    /* wy_msg_image_ready + tail: function names, each NUL-terminated, in order */
@@ -44,6 +47,8 @@ typedef enum wy_msg_type {
     WY_MSG_SCAN_FINDING = 48,   /* wy_msg_scan_finding, with the scan's request_id */
     WY_MSG_SCAN_DONE = 49,      /* wy_msg_scan_done: answers SCAN */
     WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
+    WY_MSG_PROFILE_NETWORK = 56, /* wy_msg_profile_network + tail: the destinations, each NUL-terminated; after WELCOME, one for each
+                                    profile of the policy whose network is not "none" */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
 } wy_msg_type;
 
@@ -95,6 +100,32 @@ typedef struct wy_msg_profile {
     uint32_t cpu_weight;   /* per cent of its class's weight */
     uint64_t tmpfs_bytes;  /* of writable space, where a message asks for none */
 } wy_msg_profile;
+
+typedef struct wy_msg_profile_network {
+    char name[WY_NAME_BYTES];
+    uint32_t network; /* wy_network */
+    uint32_t destination_count;
+    uint32_t usable; /* 0: the policy does not allow the host's network */
+    uint32_t reserved;
+} wy_msg_profile_network;
+
+/* 0 keeps what the base has. Tail: the paths that are kept, then the names of the calls that are taken away, each
+ * NUL-terminated. Every wish is compared with the base's own; one that is not tighter is refused. */
+typedef struct wy_msg_profile_define {
+    char name[WY_NAME_BYTES];
+    char base[WY_NAME_BYTES];
+    uint64_t memory_bytes, tmpfs_bytes, file_bytes;
+    uint32_t pids, open_files;
+    uint32_t network;          /* wy_network, or 0xFFFFFFFF: the base's */
+    uint32_t no_files_written; /* 1: file_bytes is 0 */
+    uint32_t path_count, denied_count;
+} wy_msg_profile_define;
+
+#define WY_DERIVE_MAX_NAMES 128u
+
+typedef struct wy_msg_worker_ref {
+    uint64_t worker_id;
+} wy_msg_worker_ref;
 
 typedef enum wy_image_kind {
     WY_IMAGE_COMMAND = 1, /* no foreign code: forks init processes that execute a command */
@@ -285,5 +316,6 @@ _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
 _Static_assert(sizeof(wy_msg_scan) == 8, "protocol");
 _Static_assert(sizeof(wy_msg_scan_finding) == 152, "protocol");
 _Static_assert(sizeof(wy_msg_scan_done) == 16, "protocol");
+_Static_assert(sizeof(wy_msg_profile_network) == 80 && sizeof(wy_msg_profile_define) == 176, "protocol");
 
 #endif

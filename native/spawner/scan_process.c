@@ -103,6 +103,9 @@ static int check_identity(const wy_spawner *s, const wy_worker_slot *worker, cha
     for (size_t i = 0; i < sizeof namespaces / sizeof namespaces[0]; i++) {
         char ours[64], theirs[64];
         struct stat a, b;
+        if (strcmp(namespaces[i], "net") == 0 && s->images[worker->image].profile->network == WY_NETWORK_HOST) {
+            continue; /* as its profile says */
+        }
         snprintf(ours, sizeof ours, "/proc/self/ns/%s", namespaces[i]);
         snprintf(theirs, sizeof theirs, "/proc/%d/ns/%s", (int)worker->pid, namespaces[i]);
         if (stat(ours, &a) == 0 && stat(theirs, &b) == 0 && a.st_ino == b.st_ino) {
@@ -176,7 +179,7 @@ static int check_descriptor(const wy_worker_slot *worker, const wy_profile *prof
     char name[32], info[512];
     if (strncmp(target, "socket:", 7) == 0) {
         bool boot = worker->command && number == WY_WORKER_FD_BOOT;
-        return boot || profile->own_network ? 0 : finding(text, "descriptor %ld is a socket", number);
+        return boot || profile->own_network || profile->network != WY_NETWORK_NONE ? 0 : finding(text, "descriptor %ld is a socket", number);
     }
     if (target[0] != '/' || strncmp(target, "/memfd:", 7) == 0) {
         return 0; /* pipes, eventfds, memory */

@@ -75,7 +75,8 @@ typedef struct wy_worker_slot {
     wy_msg_worker_start start;
     pid_t pid; /* host pid; 0 before ZY_FORKED. Ours alone to reap, so it cannot be reused under us */
     int pidfd, boot_fd, listener_fd;
-    int pass_count, pass_fds[7]; /* what ZY_FORK carries; empty once sent */
+    int pass_count, pass_fds[8]; /* what ZY_FORK carries; empty once sent */
+    bool network;                /* the last of them is where the proxy's socket is offered */
     wy_group *group;
     int64_t deadline_ms;
     struct {
@@ -118,6 +119,10 @@ struct wy_spawner {
     uint32_t next_image;                /* where the search for a free slot begins: late reuse of uids */
     uint32_t free_worker, bucket_count, *by_id, *by_pid; /* table.c */
     int64_t next_sweep_ms, next_tick_ms;
+    struct {
+        uint64_t worker_id; /* 0: none */
+        int channel;
+    } offered; /* by WORKER_NETWORK, for the start that follows at once */
     wy_suspect suspects[64];
     struct {
         bool active;
@@ -193,6 +198,8 @@ void wy_worker_drop(wy_spawner *s, wy_worker_slot *worker);
 /* worker.c */
 void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, bool command,
                      int *fds, int fd_count);
+/* Takes the descriptor; one that was offered before and not taken is closed. */
+void wy_worker_offer_network(wy_spawner *s, uint64_t worker_id, int channel);
 void wy_worker_forked(wy_spawner *s, wy_worker_slot *worker, int pidfd);
 void wy_worker_signal(wy_spawner *s, uint64_t request_id, const wy_msg_worker_signal *message);
 void wy_worker_fail(wy_worker_slot *worker, int sys_errno, const char *text);

@@ -72,25 +72,65 @@ static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command
     return check_limits(s, image->profile, m, error);
 }
 
+void wy_worker_offer_network(wy_spawner *s, uint64_t worker_id, int channel) {
+    if (s->offered.worker_id != 0) {
+        close(s->offered.channel);
+    }
+    s->offered.worker_id = worker_id;
+    s->offered.channel = channel;
+}
+
+/* -1 when none was offered to this worker. */
+static int take_offered(wy_spawner *s, uint64_t worker_id) {
+    if (s->offered.worker_id == 0 || s->offered.worker_id != worker_id) {
+        return -1;
+    }
+    s->offered.worker_id = 0;
+    return s->offered.channel;
+}
+
+static void close_offered(int channel) {
+    if (channel >= 0) {
+        close(channel);
+    }
+}
+
+/* Whether its profile lets the worker have what was offered. */
+static wy_status check_network(const wy_profile *profile, int channel, const wy_policy *policy, wy_error *error) {
+    if (profile->network == WY_NETWORK_HOST && !policy->host_network) {
+        return wy_fail(error, WY_DENIED, 0, "network", "profile \"%s\" has the host's network, which this policy does not allow (policy.conf: host_network 1)",
+                       profile->name);
+    }
+    return channel >= 0 && profile->network != WY_NETWORK_GRANTED
+               ? wy_fail(error, WY_DENIED, 0, "network", "profile \"%s\" grants no destinations", profile->name)
+               : WY_OK;
+}
+
 void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, bool command, int *fds,
                      int fd_count) {
     wy_msg_worker_start start = *message;
     wy_image_slot *image = NULL;
     wy_error error = {0};
-    int boot[2];
+    int boot[2], channel = take_offered(s, start.worker_id);
     wy_status status = check_start(s, &start, command, &image, &error);
+    if (status == WY_OK) {
+        status = check_network(image->profile, channel, &s->policy, &error);
+    }
     if (status != WY_OK) {
+        close_offered(channel);
         wy_refuse(s, request_id, start.worker_id, status, 0, "%s: %s", error.where, error.message);
         return;
     }
     wy_worker_slot *worker = wy_worker_take(s, &start);
     if (worker == NULL) {
+        close_offered(channel);
         wy_refuse(s, request_id, start.worker_id, WY_FULL, 0, "all %u workers of the policy (max_workers) exist",
                   s->policy.max_workers);
         return;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, boot) != 0) {
         wy_refuse(s, request_id, start.worker_id, WY_SYSTEM, errno, "socketpair");
+        close_offered(channel);
         wy_worker_drop(s, worker);
         return;
     }
@@ -99,6 +139,10 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
     for (int i = 0; i < fd_count; i++) {
         worker->pass_fds[worker->pass_count++] = fds[i];
         fds[i] = -1;
+    }
+    if (channel >= 0) {
+        worker->pass_fds[worker->pass_count++] = channel;
+        worker->network = true;
     }
     worker->image = wy_image_index(s, image);
     worker->command = command;

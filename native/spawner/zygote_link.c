@@ -141,7 +141,8 @@ void wy_control_fork(wy_spawner *s, wy_image_slot *image, wy_worker_slot *worker
         wy_zygote_header header;
         wy_zygote_fork fork;
     } message = {.header = {.type = ZY_FORK, .length = sizeof message, .worker_id = worker->start.worker_id},
-                 .fork = {.tmpfs_bytes = worker->start.tmpfs_bytes,
+                 .fork = {.network = worker->network,
+                          .tmpfs_bytes = worker->start.tmpfs_bytes,
                           .pids = s->groups.base_fd[WY_CONTROLLER_PIDS] >= 0 ? 0 : worker->start.pids}};
     wy_status status =
         wy_wire_send(image->zygote.control_fd, &message, sizeof message, worker->pass_fds, worker->pass_count);

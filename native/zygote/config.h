@@ -15,7 +15,7 @@
 #define WY_ZYGOTE_FD_PYTHON 6 /* wayang_python.so; open only for Python images */
 
 #define WY_ZYGOTE_CONFIG_MAGIC UINT64_C(0x31474643435A5957) /* "WYZCCFG1" */
-#define WY_ZYGOTE_CONFIG_VERSION 1u
+#define WY_ZYGOTE_CONFIG_VERSION 2u
 
 /* Followed by `filter_count`, then `zygote_filter_count` instructions. */
 typedef struct wy_zygote_config {
@@ -32,9 +32,11 @@ typedef struct wy_zygote_config {
     uint32_t own_root; /* the workers' root stands at WY_OWN_ROOT */
     uint64_t tmpfs_bytes;
     uint64_t file_bytes;
+    uint32_t network; /* wy_network */
+    uint32_t reserved;
 } wy_zygote_config;
 
-_Static_assert(sizeof(wy_zygote_config) == 64, "config");
+_Static_assert(sizeof(wy_zygote_config) == 72, "config");
 
 /* Returns the descriptor in *out. */
 wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, int *out, wy_error *error);

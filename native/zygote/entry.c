@@ -26,8 +26,8 @@ static wy_status entry_fail(wy_error *error, const char *where, const char *what
 
 /* exec clears capabilities of a uid other than 0 unless they are ambient. SETPCAP lets the zygote drop its bounding set
  * and lock its securebits; it gives it up right after. */
-static int keep_capabilities_over_exec(void) {
-    const uint32_t kept = (1u << CAP_SYS_ADMIN) | (1u << CAP_SETPCAP);
+static int keep_capabilities_over_exec(int keep_net_admin) {
+    const uint32_t kept = (1u << CAP_SYS_ADMIN) | (1u << CAP_SETPCAP) | (keep_net_admin ? 1u << CAP_NET_ADMIN : 0);
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     memset(data, 0, sizeof data);
@@ -35,10 +35,12 @@ static int keep_capabilities_over_exec(void) {
     if (syscall(SYS_capset, &header, data) != 0) {
         return -1;
     }
-    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) != 0 ||
-                   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETPCAP, 0, 0) != 0
-               ? -1
-               : 0;
+    for (unsigned long capability = 0; capability < 32; capability++) {
+        if ((kept >> capability & 1) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 /* Descriptor i of the zygote is a copy of from[i]; a negative one is closed there. */
@@ -87,7 +89,7 @@ static void execute(const wy_launch *launch, int control, int config, wy_error *
         (void)entry_fail(error, "zygote", "setresuid");
         return;
     }
-    if (keep_capabilities_over_exec() != 0) {
+    if (keep_capabilities_over_exec(wy_network_is_own(launch->profile->network)) != 0) {
         (void)entry_fail(error, "zygote", "cannot keep CAP_SYS_ADMIN of its own user namespace");
         return;
     }
@@ -118,7 +120,8 @@ static wy_status enter_holder(const wy_launch *launch, int holder_pidfd, wy_erro
     if (launch->as_root && setgroups(0, NULL) != 0) {
         return entry_fail(error, "helper", "setgroups");
     }
-    if (setns(holder_pidfd, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+    int network = launch->profile->network == WY_NETWORK_HOST ? 0 : CLONE_NEWNET;
+    if (setns(holder_pidfd, network | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
                                 CLONE_NEWCGROUP) != 0) {
         return entry_fail(error, "helper", "cannot enter the holder's namespaces");
     }

@@ -19,7 +19,7 @@
 #include "zygote/config.h"
 
 #define HOLDER_NAMESPACES                                                                                              \
-    (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+    (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 static wy_status launch_fail(wy_error *error, const char *what) {
     int cause = errno;
@@ -107,7 +107,8 @@ static wy_status start_holder(const wy_launch *launch, wy_zygote *out, wy_error 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) != 0) {
         return launch_fail(error, "socketpair");
     }
-    out->holder_pid = wy_clone(HOLDER_NAMESPACES | CLONE_PIDFD, SIGCHLD, &out->holder_pidfd);
+    uint64_t network = launch->profile->network == WY_NETWORK_HOST ? 0 : CLONE_NEWNET;
+    out->holder_pid = wy_clone(HOLDER_NAMESPACES | network | CLONE_PIDFD, SIGCHLD, &out->holder_pidfd);
     if (out->holder_pid == 0) {
         wy_holder_run(launch, sync[1]);
     }

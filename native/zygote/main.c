@@ -36,13 +36,15 @@ static wy_status confine(wy_zygote_state *zygote, wy_error *error) {
         zygote->sandbox.open_files = zygote->config.open_files;
         zygote->sandbox.file_bytes = zygote->config.file_bytes;
         zygote->sandbox.landlock_abi = wy_landlock_abi();
+        zygote->sandbox.network = zygote->config.network;
+        zygote->sandbox.network_channel = -1;
         const int kept[] = {0, 1, 2, WY_WORKER_FD_DOORBELL, WY_WORKER_FD_BOOT};
         memcpy(zygote->sandbox.kept, kept, sizeof kept);
         zygote->sandbox.kept_count = sizeof kept / sizeof kept[0];
         status = wy_channel_reserve(error);
     }
     if (status == WY_OK) {
-        status = wy_zygote_confine(error);
+        status = wy_zygote_confine(wy_network_is_own(zygote->config.network), error);
     }
     if (status == WY_OK) {
         status = wy_filter_apply(&zygote_filter, error);
@@ -69,7 +71,7 @@ static wy_status seal(const wy_zygote_state *zygote, wy_error *error) {
         return WY_OK;
     }
     wy_status status = wy_root_empty(error);
-    return status == WY_OK ? wy_landlock_enter(zygote->sandbox.landlock_abi, 0, error) : status;
+    return status == WY_OK ? wy_landlock_enter(zygote->sandbox.landlock_abi, 0, 0, error) : status;
 }
 
 static wy_status list_functions(const wy_image *image, wy_error *error) {

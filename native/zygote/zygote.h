@@ -63,7 +63,7 @@ typedef struct wy_zygote_header {
 typedef struct wy_zygote_fork {
     uint64_t tmpfs_bytes;
     uint32_t pids; /* for RLIMIT_NPROC where there is no pids group, else 0 */
-    uint32_t reserved;
+    uint32_t network; /* 1: one more descriptor, the last: where the worker offers its proxy's socket (sandbox/network.h) */
 } wy_zygote_fork;
 
 /* The boot socket (SOCK_SEQPACKET, one per worker, fd 5 in the worker): */

@@ -61,6 +61,13 @@ internal static class MonitorDecoders
             : null;
     }
 
+    public static TaskReason? Reason(ref MessagePackReader reader) =>
+        Fields.Read(ref reader) is { } fields
+            && TaskId.TryParse(fields.Text("task"), out var id)
+            && WireNames.TryParse<TaskState>(fields.Text("state"), out var state)
+            ? new TaskReason(id, state, fields.Text("text"))
+            : null;
+
     private delegate T? ItemDecoder<T>(ref MessagePackReader reader)
         where T : class;
 

@@ -40,6 +40,7 @@ internal static class ResponseDecoders
             fields.Number("run_us"), (ulong)fields.Number("peak_memory_bytes"), (ulong)fields.Number("cpu_us"))
         {
             Life = LifeDecoders.Facts(fields),
+            Cached = fields.Has("cached"),
             Log = fields.Bytes("log"),
             LogDropped = fields.Number("log_dropped"),
             Artifacts = FileEncoders.Artifacts(fields),
@@ -102,6 +103,7 @@ internal static class ResponseDecoders
                 ? new TaskProgress(progress.Has("percent") ? (int)progress.Number("percent") : null, progress.Text("text"))
                 : null,
             Life = LifeDecoders.Facts(fields),
+            Grants = fields.Texts("grants"),
         };
     }
 
@@ -112,7 +114,7 @@ internal static class ResponseDecoders
 
     public static ImageInfo? Image(ref MessagePackReader reader) =>
         Fields.Read(ref reader) is { } fields
-            ? new(fields.Text("image"), fields.OptionalText("name"), fields.Text("kind"), fields.Number("bytes"), fields.Texts("functions"), fields.Text("state"))
+            ? new(fields.Text("image"), fields.OptionalText("name"), fields.Text("kind"), fields.Number("bytes"), fields.Texts("functions"), fields.Text("state")) { Profile = fields.OptionalText("profile") }
             : null;
 
     public static IReadOnlyList<ImageInfo>? Images(ref MessagePackReader reader)
@@ -142,7 +144,12 @@ internal static class ResponseDecoders
                 fields.Text("cgroup_mode"), fields.Texts("features"), fields.Text("note"), fields.Map("limits")?.Numbers() ?? [])
             {
                 Profiles = [.. (fields.Map("profiles")?.Maps() ?? []).Select(static p => new ProfileInfo(
-                    p.Name, p.Fields.Flag("files"), p.Fields.Flag("own_root"), p.Fields.Texts("kinds")))],
+                    p.Name, p.Fields.Flag("files"), p.Fields.Flag("own_root"), p.Fields.Texts("kinds"))
+                {
+                    Network = p.Fields.OptionalText("network") ?? "none",
+                    Destinations = p.Fields.Texts("destinations"),
+                    Inherits = p.Fields.OptionalText("inherits") ?? string.Empty,
+                })],
             }
             : null;
 

@@ -8,7 +8,9 @@ namespace Wayang.Fast.Client;
 internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskSpec spec) => (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec);
+    public static int Count(TaskSpec spec) =>
+        (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0)
+        + (spec.GrantedConnections.Count > 0 ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -19,6 +21,28 @@ internal static class TermEncoders
 
         LifeEncoders.Write(ref writer, spec);
         FileEncoders.Write(ref writer, spec);
+        if (spec.Pure)
+        {
+            writer.WriteString("pure"u8);
+            writer.WriteBoolean(true);
+        }
+
+        if (spec.GrantedConnections.Count > 0)
+        {
+            WriteGrants(ref writer, spec.GrantedConnections);
+        }
+    }
+
+    private static void WriteGrants(ref MessagePackWriter writer, IReadOnlyList<string> destinations)
+    {
+        writer.WriteString("grants"u8);
+        writer.WriteMapHeader(1);
+        writer.WriteString("connect"u8);
+        writer.WriteArrayHeader(destinations.Count);
+        foreach (var destination in destinations)
+        {
+            writer.WriteString(destination);
+        }
     }
 
     private static void WriteLimits(ref MessagePackWriter writer, TaskLimits limits)

@@ -26,6 +26,10 @@ public sealed partial class WayangClient
             MonitorDecoders.Tasks,
             cancellation);
 
+    /// <summary>Why a task waits, or was placed as it was.</summary>
+    public Task<TaskReason> ExplainAsync(TaskId id, CancellationToken cancellation = default) =>
+        CallAsync("task.explain", (ref writer) => { writer.WriteMapHeader(1); RequestEncoders.Id(ref writer, id); }, MonitorDecoders.Reason, cancellation);
+
     public Task<IReadOnlyList<WorkerInfo>> ListWorkersAsync(int limit = 100, CancellationToken cancellation = default) =>
         CallAsync("worker.list", (ref writer) => Limit(ref writer, limit), MonitorDecoders.Workers, cancellation);
 

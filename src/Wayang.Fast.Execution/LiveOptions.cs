@@ -36,6 +36,7 @@ internal sealed class LiveOptions(RuntimeOptions start)
         BatchAgeing = start.BatchAgeing,
         NormalAgeing = start.NormalAgeing,
         UrgentAgeing = start.UrgentAgeing,
+        Profiles = start.Profiles,
     };
 
     public RuntimeOptions Replace(RuntimeOptions wanted)

@@ -11,10 +11,12 @@ namespace Wayang.Fast.Execution;
 /// <summary>The port's implementation: looks at the tables from outside, without a lock of the threads that own them.</summary>
 internal sealed class NodeMonitor(
     TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents,
-    Func<IReadOnlyList<WorkerPool>> pools, Func<TimeSpan, ScanReport?> scan) : INodeMonitor
+    Func<IReadOnlyList<WorkerPool>> pools, Func<TimeSpan, ScanReport?> scan, TaskExplainer explainer) : INodeMonitor
 {
     /// <summary>A scan of the most workers that there can be takes about a second.</summary>
     private static readonly TimeSpan s_scanPatience = TimeSpan.FromSeconds(20);
+
+    public TaskExplanation? Explain(TaskId id, int tenant) => explainer.Explain(id, tenant);
 
     public IReadOnlyList<WorkerStatus> ListWorkers(int tenant, int limit)
     {

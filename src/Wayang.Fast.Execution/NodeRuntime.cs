@@ -3,11 +3,14 @@ using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Limits;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -27,6 +30,8 @@ public sealed class NodeRuntime : IDisposable
     private const int RecordsUnderWay = 4096;
     private const int MostPrepared = 200_000;
 
+    private const int MaxTaskTypes = 4096;
+
     private readonly CompletionThread _completion;
     private readonly Supervisor _supervisor;
     private readonly ImageCatalog _images;
@@ -38,6 +43,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
     private readonly Shard _shard;
+    private readonly TaskTypes _types;
 
     /// <param name="options">Validated bounds.</param>
     /// <param name="log">Told what an operator should know.</param>
@@ -54,6 +60,7 @@ public sealed class NodeRuntime : IDisposable
         _tenants = new TenantDirectory(_options);
         _tenants.Apply();
         _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
+        _lifecycle.Results = new ResultCache(options.ResultCacheBytes);
         _admission = new AdmissionGate(AdmissionOf(options));
         var scheduler = new Scheduler(SchedulingOf(options, maxTasks + TaskLifecycle.MaxMoves), time, RandomNumberGenerator.GetInt32(int.MaxValue));
         _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
@@ -64,6 +71,9 @@ public sealed class NodeRuntime : IDisposable
         Incidents = new IncidentLog(time);
         _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
+        _shard.Memory = new MemoryPlan(_options, NodePressure.ReadMemoryShare);
+        _shard.Memory.Look();
+        _supervisor.Memory = _shard.Memory;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         var timers = new LifeTimers(table) { Supervisor = _supervisor };
@@ -77,9 +87,11 @@ public sealed class NodeRuntime : IDisposable
         Life = lives;
         _images = new ImageCatalog(_supervisor, options);
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
-        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives);
+        _types = new TaskTypes(MaxTaskTypes);
+        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types);
         var pools = () => _service.Pools;
-        Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan);
+        var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
+        Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
         Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0 || options.Tenants.Count > 0)
@@ -102,6 +114,12 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
     public IncidentLog Incidents { get; }
+
+    /// <summary>What was learned of tasks so far, for <see cref="RestoreLearned"/> of a later start.</summary>
+    public byte[] SerializeLearned() => _types.Serialize();
+
+    /// <returns>Null, or what is wrong with the bytes: then nothing was taken.</returns>
+    public string? RestoreLearned(ReadOnlySpan<byte> bytes) => _types.Restore(bytes);
 
     /// <summary>For tests: works only where the program's configuration allows faults.</summary>
     internal Faults Faults => _shard.Faults;
@@ -138,6 +156,8 @@ public sealed class NodeRuntime : IDisposable
         var applied = _options.Replace(options);
         _admission.Change(AdmissionOf(applied));
         _tenants.Apply();
+        _lifecycle.Results.Change(applied.ResultCacheBytes);
+        _shard.Memory.Look();
         _lifecycle.ChangeRetention(RetentionOf(applied));
         _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         return applied;

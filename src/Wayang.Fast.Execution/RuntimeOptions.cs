@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Limits;
 
 namespace Wayang.Fast.Execution;
@@ -20,6 +21,18 @@ public sealed record RuntimeOptions
     /// <summary>Memory of one worker or command; 0: what its profile says, which is never exceeded.</summary>
     public long WorkerMemoryBytes { get; init; }
 
+    /// <summary>Memory that may be set aside for all commands together; 0: four fifths of what the machine has.</summary>
+    public long NodeMemoryBytes { get; init; }
+
+    /// <summary>Of the peak memory of earlier commands of a type: what is set aside for the next; 0: what is declared, always.</summary>
+    public int PredictionQuantilePercent { get; init; } = 95;
+
+    /// <summary>Commands of a type that must have ended before its figures count.</summary>
+    public int PredictionMinSamples { get; init; } = 20;
+
+    /// <summary>Results of pure tasks that are kept for each tenant, in bytes; 0: none.</summary>
+    public long ResultCacheBytes { get; init; } = 64L << 20;
+
     /// <summary>What each profile of the policy allows a worker; the spawner refuses more.</summary>
     public IReadOnlyDictionary<string, long> ProfileMemoryBytes { get; init; } = ReadOnlyDictionary<string, long>.Empty;
 
@@ -34,6 +47,9 @@ public sealed record RuntimeOptions
 
     /// <summary>What becomes of a task that asks for a limit which this host cannot enforce.</summary>
     public UnenforcedLimits UnenforcedLimits { get; init; }
+
+    /// <summary>Profiles that are tighter than one of the policy's, in an order in which each follows its base; defined when a spawner answers.</summary>
+    public IReadOnlyList<DerivedProfile> Profiles { get; init; } = [];
 
     /// <summary>Idle workers that a pool in use keeps ready beyond the busy ones.</summary>
     public int SpareWorkers { get; init; } = 1;

@@ -8,8 +8,12 @@ namespace Wayang.Fast.Execution;
 /// <content>Tasks with limits of their own. Limits are a worker's, so calls with other limits have other pools.</content>
 internal sealed partial class TaskService
 {
-    /// <summary>Pools of calls that one tenant's limits may make: each keeps workers, and pools are not forgotten.</summary>
+    /// <summary>Pools of calls that one tenant's limits and grants may make: each keeps workers, and pools are not forgotten.</summary>
     public const int MaxLimitPools = 32;
+
+    private static OperationError TooManyGrants() => new(
+        ErrorCode.ResourceExhausted,
+        $"{MaxLimitPools} different combinations of image, limits and grants are in use already; each has a pool of its own, so use few", "grants");
 
     private OperationError? ApplyLimits(TaskLimits limits, ref PoolTarget target)
     {
@@ -35,7 +39,8 @@ internal sealed partial class TaskService
     private bool HasPlaceFor(in PoolKey key)
     {
         var tenant = key.Tenant;
-        return key.Limits is null || _pools.Count(p => p.Key.Limits is not null && p.Key.Tenant == tenant && !p.Value.Closed) < MaxLimitPools;
+        return (key.Limits is null && key.Grants is null)
+            || _pools.Count(p => (p.Key.Limits is not null || p.Key.Grants is not null) && p.Key.Tenant == tenant && !p.Value.Closed) < MaxLimitPools;
     }
 
     /// <summary>Which of a task's limits are not enforced here, by name.</summary>

@@ -3,8 +3,11 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Commands;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -38,12 +41,12 @@ internal sealed partial class TaskService
             return SubmitOnce(submission, target, terms, key, observer, token, out id);
         }
 
-        if (AdmitWithTerms(submission, target, terms, observer, token, out id, out var slot) is { } refusal)
+        if (AdmitWithTerms(submission, target, terms, observer, token, out id, out var slot, out var known) is { } refusal)
         {
             return refusal;
         }
 
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
+        PutUp(slot, known, submission, target);
         return null;
     }
 
@@ -52,6 +55,7 @@ internal sealed partial class TaskService
         in TaskSubmission submission, PoolTarget target, TaskTerms terms, IdempotencyTerms key, ITaskObserver? observer, long token, out TaskId id)
     {
         var slot = -1;
+        CachedResult? known = null;
         OperationError? refusal;
         bool repeated;
         using (life.Keys.Enter())
@@ -59,7 +63,7 @@ internal sealed partial class TaskService
             refusal = life.Keys.Find(target.Tenant, key, out id, out repeated);
             if (refusal is null && !repeated)
             {
-                refusal = AdmitWithTerms(submission, target, terms, observer, token, out id, out slot);
+                refusal = AdmitWithTerms(submission, target, terms, observer, token, out id, out slot, out known);
                 if (refusal is null)
                 {
                     life.Keys.Add(target.Tenant, key, id);
@@ -77,8 +81,33 @@ internal sealed partial class TaskService
             return observer is null ? null : Wait(id, target.Tenant, observer, token);
         }
 
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
+        PutUp(slot, known, submission, target);
         return null;
+    }
+
+    /// <summary>For dispatch, or, where the result is known, for its end.</summary>
+    private void PutUp(int slot, CachedResult? known, in TaskSubmission submission, PoolTarget target)
+    {
+        if (known is null)
+        {
+            shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
+            return;
+        }
+
+        admission.Release(BytesOf(submission));
+        completion.Post(new CompletionCommand(CompletionCommandKind.EndCached, Record: table[slot], Result: known));
+    }
+
+    /// <summary>Of a pure task: an earlier one's result, or null, and then its own will be kept.</summary>
+    private CachedResult? FindResult(TaskRecord record, in TaskSubmission submission, PoolTarget target)
+    {
+        if (!lifecycle.Results.IsOn)
+        {
+            return null;
+        }
+
+        record.ResultKey = PureKeys.Of(target, submission);
+        return lifecycle.Results.TryFind(target.Tenant, record.ResultKey, out var result) ? result : null;
     }
 
     /// <summary>What admission counts: the input, and what is staged with it.</summary>
@@ -88,9 +117,10 @@ internal sealed partial class TaskService
 
     /// <summary>Makes the task; the caller puts its slot up for dispatch.</summary>
     private OperationError? AdmitWithTerms(
-        in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id, out int slot)
+        in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id, out int slot,
+        out CachedResult? known)
     {
-        (id, slot) = (default, -1);
+        (id, slot, known) = (default, -1, null);
         var promise = default(LifePromise);
         if (terms.HasLife && life.Prepare(terms, target.Tenant, out promise) is { } refusal)
         {
@@ -111,6 +141,11 @@ internal sealed partial class TaskService
         record!.Terms = terms;
         TaskLifecycle.Begin(record, terms);
         LifeService.Fill(record, promise);
+        if (terms is { Pure: true, HasFiles: false })
+        {
+            known = FindResult(record, submission, target);
+        }
+
         slot = record.Slot;
         id = lifecycle.Admit(record, observer, token, Stopwatch.GetTimestamp());
         if (terms.HasLife)

@@ -6,6 +6,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
@@ -28,11 +29,13 @@ internal sealed partial class TaskService(
     CompletionThread completion,
     ImageCatalog images,
     NodeReport report,
-    LifeService life) : ITaskService
+    LifeService life,
+    TaskTypes types) : ITaskService
 {
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
     private const string DefaultCommandProfile = "standard";
+    private const string GrantedProfile = "network";
 
     private readonly Lock _poolsLock = new();
     private readonly Dictionary<PoolKey, WorkerPool> _pools = [];
@@ -56,9 +59,14 @@ internal sealed partial class TaskService(
     public OperationError? Resolve(in TargetRequest request, out CallTarget? target)
     {
         target = null;
-        var profile = request.Profile.Length > 0
-            ? Encoding.UTF8.GetString(request.Profile)
-            : request.Kind == TaskKind.Exec ? DefaultCommandProfile : images.ProfileOf(request.Tenant, request.Image) ?? DefaultCallProfile;
+        var names = request.Kind == TaskKind.Exec ? images.Commands.Bindings : images.Bindings;
+        var version = names.Version; // before any name is looked up
+        if (request.Kind == TaskKind.Exec && request.Image.Length > 0 && RefuseCommandImage(request) is { } wrongImage)
+        {
+            return wrongImage;
+        }
+
+        var profile = request.Profile.Length > 0 ? Encoding.UTF8.GetString(request.Profile) : ProfileOf(request);
         if (!IsProfileName(profile))
         {
             return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
@@ -69,6 +77,11 @@ internal sealed partial class TaskService(
             return refusal;
         }
 
+        if (request.Grants is { } grants && GrantCeiling.Refuse(report.Profiles, profile, grants) is { } tooMuch)
+        {
+            return tooMuch;
+        }
+
         if (request.Kind == TaskKind.Exec)
         {
             if (!images.HasPlaceFor(profile))
@@ -76,8 +89,11 @@ internal sealed partial class TaskService(
                 return new OperationError(ErrorCode.Unavailable, "no spawner has answered yet, and many profiles wait for it", "profile", 100);
             }
 
-            target = new PoolTarget(GetOrAddPool(images.Command(profile), Key(images.Command(profile), request))!, 0, string.Empty);
-            return null;
+            var command = images.Command(profile);
+            target = GetOrAddPool(command, Key(command, request)) is { } commands
+                ? new PoolTarget(commands, 0, string.Empty, request.Image.Length > 0 ? names : null, version)
+                : null;
+            return target is null ? TooManyGrants() : null;
         }
 
         if (request.Image.Length == 0 || request.Function.Length == 0)
@@ -85,13 +101,44 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.InvalidArgument, "a call needs image and function", request.Image.Length == 0 ? "image" : "function");
         }
 
-        var version = images.Bindings.Version; // before the name is looked up
         if (images.Find(request.Tenant, request.Image, profile) is not { } image)
         {
-            return new OperationError(ErrorCode.NotFound, $"no image '{Encoding.UTF8.GetString(request.Image)}'; put it first (image.put) or see image.list", "image");
+            var text = Encoding.UTF8.GetString(request.Image);
+            return images.Commands.ProfileOf(request.Tenant, request.Image) is null
+                ? new OperationError(ErrorCode.NotFound, $"no image '{text}'; put it first (image.put) or see image.list", "image")
+                : new OperationError(ErrorCode.InvalidArgument, $"'{text}' is an image of kind command, which has no functions: use it with kind exec and argv", "image");
         }
 
         return ResolveCall(request, image, version, out target);
+    }
+
+    private string ProfileOf(in TargetRequest request) => request.Kind == TaskKind.Exec
+        ? images.Commands.ProfileOf(request.Tenant, request.Image) ?? (request.Grants is null ? DefaultCommandProfile : GrantedProfile)
+        : images.ProfileOf(request.Tenant, request.Image) ?? (request.Grants is null ? DefaultCallProfile : GrantedProfile);
+
+    /// <summary>What is wrong with the image that a command names.</summary>
+    private OperationError? RefuseCommandImage(in TargetRequest request)
+    {
+        var name = Encoding.UTF8.GetString(request.Image);
+        if (images.Commands.ProfileOf(request.Tenant, request.Image) is not { } bound)
+        {
+            if (images.Has(request.Tenant, request.Image))
+            {
+                return new OperationError(ErrorCode.InvalidArgument, $"'{name}' is an image of functions: use it with kind call and function; a command needs one of kind command, or none", "image");
+            }
+
+            var known = images.Commands.Of(request.Tenant).Select(static c => c.Name).ToList();
+            var nearest = NearestName.Of(name, known);
+            return new OperationError(
+                ErrorCode.NotFound,
+                $"no image '{name}' of kind command; {(nearest is not null ? $"did you mean {nearest}? " : string.Empty)}{(known.Count > 0 ? $"there are {string.Join(", ", known)}" : "the node's configuration names none (images:)")}",
+                "image");
+        }
+
+        var asked = Encoding.UTF8.GetString(request.Profile);
+        return asked.Length == 0 || asked == bound
+            ? null
+            : new OperationError(ErrorCode.InvalidArgument, $"image '{name}' runs commands under profile {bound}, and the task asks for {asked}; leave one of them out", "profile");
     }
 
     public OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id)
@@ -152,10 +199,15 @@ internal sealed partial class TaskService(
         record.Tenant = target.Tenant;
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
-        record.Command = submission.Command;
         if (quota is not null)
         {
             record.Quota = quota; // null since the record's last reset
+        }
+
+        if (submission.Command is { } command)
+        {
+            record.Command = command;
+            record.Type = types.Get(new TaskTypeKey(target.Tenant, target.Pool.Key.Profile, Path.GetFileName(command.Arguments[0])));
         }
 
         record.AdmittedBytes = bytes;
@@ -244,6 +296,14 @@ internal sealed partial class TaskService(
     public Task<(ImageDescription? Image, OperationError? Error)> PutImageAsync(ImageUpload upload, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(upload);
+        if (upload.Kind == ImageCatalog.CommandKind)
+        {
+            var profile = upload.Profile ?? DefaultCommandProfile;
+            return PolicyProfiles.Refuse(report.Profiles, profile, TaskKind.Exec) is { } refusal
+                ? Task.FromResult<(ImageDescription?, OperationError?)>((null, refusal))
+                : images.PutCommandAsync(upload, profile, cancellation);
+        }
+
         return images.PutAsync(upload, upload.Profile ?? DefaultCallProfile, cancellation);
     }
 
@@ -326,8 +386,8 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.NotFound, $"the image has no function '{function}'; {Hint(function, image.Functions)}", "function");
         }
 
-        target = new PoolTarget(GetOrAddPool(image, Key(image, request))!, (ushort)index, function, images.Bindings, version);
-        return null;
+        target = GetOrAddPool(image, Key(image, request)) is { } pool ? new PoolTarget(pool, (ushort)index, function, images.Bindings, version) : null;
+        return target is null ? TooManyGrants() : null;
     }
 
     private static string Hint(string function, string[] functions)
@@ -338,7 +398,7 @@ internal sealed partial class TaskService(
         return nearest is null ? $"it has {all}" : $"did you mean {nearest}? It has {all}";
     }
 
-    private static PoolKey Key(Image image, in TargetRequest request) => new(image.Hash, image.Profile, request.Tenant, request.Reuse);
+    private static PoolKey Key(Image image, in TargetRequest request) => new(image.Hash, image.Profile, request.Tenant, request.Reuse) { Grants = request.Grants };
 
     /// <summary>Null: there are too many pools with limits already.</summary>
     private WorkerPool? GetOrAddPool(Image image, in PoolKey key)

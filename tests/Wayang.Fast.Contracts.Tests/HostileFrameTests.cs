@@ -183,6 +183,12 @@ public sealed class HostileFrameTests(ITestOutputHelper output)
     {
         switch (field.Type)
         {
+            case FieldType.Flag:
+                writer.WriteBoolean(true);
+                break;
+            case FieldType.Map:
+                writer.WriteMapHeader(0);
+                break;
             case FieldType.Integer:
                 writer.WriteInt64(field.Min);
                 break;

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Commands;
-using Xunit;
 
 namespace Wayang.Fast.Execution.Tests;
 
@@ -44,8 +43,8 @@ public sealed class ArtifactReceiverTests
     public static TheoryData<byte[]> Wrong =>
     [
         Head(3, 1, 1), Head(0, 0, 0), Head(1, 0, 1), Head(1, 1025, 1), Head(1, uint.MaxValue, 1), Head(1, 1, 10), Head(1, 1, ulong.MaxValue),
-        File("../x", ""), File("/x", ""), File("a//b", ""), File("a/.", ""), File("a\0b", ""), [.. File("a", ""), .. File("a", "")],
-        [.. File("a", ""), .. File("b", ""), .. File("c", ""), .. File("d", "")], [.. File("a", "12345"), .. File("b", "12345")], [.. Head(2, 0, 0), 1],
+        File("../x", ""), File("/x", ""), File("a//b", ""), File("a/.", ""), File("a\0b", ""), Join(File("a", ""), File("a", "")),
+        Join(File("a", ""), File("b", ""), File("c", ""), File("d", "")), Join(File("a", "12345"), File("b", "12345")), Join(Head(2, 0, 0), "x"u8.ToArray()),
     ];
 
     [Theory]
@@ -77,6 +76,8 @@ public sealed class ArtifactReceiverTests
             Assert.True(receiver.Finish().TotalBytes <= 9);
         }
     }
+
+    private static byte[] Join(params byte[][] parts) => [.. parts.SelectMany(static part => part)];
 
     private static byte[] File(string name, string content) =>
         [.. Head(1, (uint)Encoding.UTF8.GetByteCount(name), (ulong)content.Length), .. Encoding.UTF8.GetBytes(name), .. Encoding.UTF8.GetBytes(content)];

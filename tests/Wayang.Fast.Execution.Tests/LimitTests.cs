@@ -110,7 +110,7 @@ public sealed class LimitTests
         var limited = new TaskLimits { MemoryBytes = 64 << 20 };
         Assert.Equal(TaskState.Succeeded, (await Call(node, target, limited).WaitAsync()).State);
         Assert.Equal(TaskState.Succeeded, (await Call(node, target, limited with { }).WaitAsync()).State); // equal: the same pool
-        Assert.Equal(2, node.Statistic("workers_live"));
+        Assert.Equal(2, node.Runtime.Monitor.ListPools(0).Count);
 
         for (var i = 1; i < TaskService.MaxLimitPools; i++)
         {

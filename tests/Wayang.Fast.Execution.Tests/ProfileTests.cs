@@ -19,11 +19,11 @@ public sealed class ProfileTests
     public void The_node_tells_and_takes_those_of_its_policy()
     {
         using var node = new TestNode();
-        Assert.Equal(["compute", "standard"], node.Tasks.DescribeNode().Profiles.Select(static p => p.Name));
+        Assert.Equal(["compute", "network", "standard"], node.Tasks.DescribeNode().Profiles.Select(static p => p.Name));
         var error = node.Tasks.Resolve(new TargetRequest { Kind = TaskKind.Exec, Profile = "alpine"u8 }, out _);
         Assert.Equal(ErrorCode.InvalidArgument, error?.Code);
         Assert.Equal("profile", error?.Field);
-        Assert.Contains("compute, standard", error?.Message, StringComparison.Ordinal);
+        Assert.Contains("compute, network, standard", error?.Message, StringComparison.Ordinal);
         foreach (var name in (string[])["", "..", "a/b", new string('a', 64), "a b"])
         {
             error = node.Tasks.Resolve(new TargetRequest { Kind = TaskKind.Exec, Profile = Encoding.UTF8.GetBytes(name) }, out _);

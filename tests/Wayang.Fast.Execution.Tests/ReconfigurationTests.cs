@@ -18,18 +18,18 @@ public sealed class ReconfigurationTests
         using var node = new TestNode(new RuntimeOptions { MaxConcurrentTasks = 2, CallConcurrency = 2, MaxWorkersPerPool = 1 });
         var call = node.Submit(node.Resolve("until_cancelled"));
         var command = node.Submit(node.ResolveCommand(), command: ["/bin/sleep", "600"]);
-        await RunsAsync(node, call);
-        await RunsAsync(node, command);
+        await node.RunsAsync(call);
+        await node.RunsAsync(command);
         var low = Submit(node, node.ResolveCommand(), level: 10, ["/bin/echo", "low"]);
         var high = Submit(node, node.Resolve("echo"), level: 40);
-        Assert.Equal((TaskState.Queued, TaskState.Queued), (StateOf(node, low), StateOf(node, high)));
+        Assert.Equal((TaskState.Queued, TaskState.Queued), (node.StateOf(low), node.StateOf(high)));
         Assert.Equal(2, node.Statistic("slots_in_use"));
 
         // One slot comes free: the higher one gets it, although the lower came first and a slot of its pool comes free, too.
         Assert.Null(node.Tasks.Cancel(command.Id, 0));
         Assert.Equal(TaskState.Cancelled, (await command.WaitAsync()).State);
-        await RunsAsync(node, high);
-        Assert.Equal(TaskState.Queued, StateOf(node, low));
+        await node.RunsAsync(high);
+        Assert.Equal(TaskState.Queued, node.StateOf(low));
         Assert.Null(node.Tasks.Cancel(call.Id, 0));
         Assert.Equal(TaskState.Succeeded, (await high.WaitAsync()).State);
         Assert.Equal(TaskState.Succeeded, (await low.WaitAsync()).State);
@@ -68,12 +68,12 @@ public sealed class ReconfigurationTests
     {
         using var node = new TestNode(new RuntimeOptions { MaxWorkersPerPool = 1, MaxQueuedTasks = 100, RetainTasks = 50 });
         var first = node.Submit(node.Resolve("until_cancelled"));
-        await RunsAsync(node, first);
+        await node.RunsAsync(first);
         var waiting = node.Submit(node.Resolve("until_cancelled"));
         var command = node.Submit(node.ResolveCommand(), command: ["/bin/sleep", "600"]);
         var secondCommand = node.Submit(node.ResolveCommand(), command: ["/bin/sleep", "600"]);
-        await RunsAsync(node, command);
-        Assert.Equal(TaskState.Queued, StateOf(node, waiting));
+        await node.RunsAsync(command);
+        Assert.Equal(TaskState.Queued, node.StateOf(waiting));
 
         var applied = node.Runtime.Reconfigure(node.Runtime.Options with
         {
@@ -82,8 +82,8 @@ public sealed class ReconfigurationTests
 
         // What was sized at the start stays.
         Assert.Equal((4, 50, 64 << 20), (applied.MaxQueuedTasks, applied.RetainTasks, applied.MaxPayloadBytes));
-        await RunsAsync(node, waiting);
-        await RunsAsync(node, secondCommand);
+        await node.RunsAsync(waiting);
+        await node.RunsAsync(secondCommand);
         Assert.Equal(ErrorCode.InvalidArgument, Refusal(node, node.ResolveCommand(), timeoutMs: 51)?.Code);
         Assert.Null(node.Tasks.Cancel(command.Id, 0));
         Assert.Null(node.Tasks.Cancel(secondCommand.Id, 0));
@@ -93,7 +93,7 @@ public sealed class ReconfigurationTests
         // The default time is that of tasks that come from now on; the ones before keep theirs.
         var late = node.Submit(node.ResolveCommand(), command: ["/bin/sleep", "600"]);
         Assert.Equal(TaskState.TimedOut, (await late.WaitAsync()).State);
-        Assert.Equal(TaskState.Running, StateOf(node, first));
+        Assert.Equal(TaskState.Running, node.StateOf(first));
         await OutAsync(node, 2);
 
         node.Runtime.Reconfigure(applied with { DefaultTimeoutMs = 50_000, MaxTimeoutMs = 50_000, MaxConcurrentTasks = 1 });
@@ -101,7 +101,7 @@ public sealed class ReconfigurationTests
         Assert.Equal(2, node.Statistic("slots_in_use"));
         Assert.Null(node.Tasks.Cancel(first.Id, 0));
         await first.WaitAsync();
-        Assert.Equal(TaskState.Queued, StateOf(node, behind)); // one still runs
+        Assert.Equal(TaskState.Queued, node.StateOf(behind)); // one still runs
         Assert.Null(node.Tasks.Cancel(waiting.Id, 0));
         Assert.Equal((TaskState.Succeeded, "1234"), ((await behind.WaitAsync()).State, behind.Stdout));
         Assert.Equal(2, node.Statistic("configuration_reloads"));
@@ -163,26 +163,7 @@ public sealed class ReconfigurationTests
     private static OperationError? Refusal(TestNode node, CallTarget target, uint timeoutMs) => node.Tasks.Submit(
         new TaskSubmission { Target = target, Level = 32, TimeoutMs = timeoutMs, Command = new CommandLine(["/bin/true"], [], null) }, null, 0, out _);
 
-    private static TaskState StateOf(TestNode node, Ending ending)
-    {
-        Assert.Null(node.Tasks.Get(ending.Id, 0, out var snapshot));
-        return snapshot!.State;
-    }
-
-    private static Task RunsAsync(TestNode node, Ending ending) => UntilAsync(
-        () => StateOf(node, ending) == TaskState.Running, string.Create(CultureInfo.InvariantCulture, $"{ending.Id} runs"));
-
     /// <summary>A slot comes back a moment after the end was told.</summary>
-    private static Task OutAsync(TestNode node, int slots) => UntilAsync(
+    private static Task OutAsync(TestNode node, int slots) => TestNode.UntilAsync(
         () => node.Statistic("slots_in_use") == slots, string.Create(CultureInfo.InvariantCulture, $"{slots} slots of the node are out"));
-
-    private static async Task UntilAsync(Func<bool> holds, string what)
-    {
-        var until = Environment.TickCount64 + (long)TestNode.Patience.TotalMilliseconds;
-        while (!holds())
-        {
-            Assert.True(Environment.TickCount64 < until, $"never came true: {what}");
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
-    }
 }

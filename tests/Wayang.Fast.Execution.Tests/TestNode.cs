@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
@@ -64,6 +65,25 @@ internal sealed class TestNode : IDisposable
         return ending;
     }
 
+    /// <summary>For what nobody announces: looks again until it holds, or fails the test with what it waited for.</summary>
+    public static async Task UntilAsync(Func<bool> holds, [CallerArgumentExpression(nameof(holds))] string what = "")
+    {
+        var until = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        while (!holds())
+        {
+            Assert.True(Environment.TickCount64 < until, $"never came true: {what}");
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
+
+    public TaskState StateOf(Ending ending)
+    {
+        Assert.Null(Tasks.Get(ending.Id, 0, out var snapshot));
+        return snapshot!.State;
+    }
+
+    public Task RunsAsync(Ending ending) => UntilAsync(() => StateOf(ending) == TaskState.Running, $"{ending.Id} runs");
+
     public long Statistic(string name) => Tasks.ReadStatistics().Values[name];
 
     public void Stop()
@@ -112,6 +132,8 @@ internal sealed class Ending : ITaskObserver
 
     public string Stdout { get; private set; } = string.Empty;
 
+    public bool FromCache { get; private set; }
+
     public int Times => Volatile.Read(ref _times);
 
     public bool HasEnded => _told.Task.IsCompleted;
@@ -128,6 +150,7 @@ internal sealed class Ending : ITaskObserver
         Cause = task.Cause;
         Output = task.Output.ToArray();
         Stdout = Encoding.UTF8.GetString(task.Stdout);
+        FromCache = task.FromCache;
         Interlocked.Increment(ref _times);
         _told.TrySetResult();
     }

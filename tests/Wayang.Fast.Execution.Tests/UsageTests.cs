@@ -16,7 +16,7 @@ public sealed class UsageTests
         Assert.SkipUnless(node.Tasks.DescribeNode().Features.Contains("MemoryGroup"), "this host gives the runtime no memory group");
         var ending = node.Submit(node.ResolveCommand(), command: ["/bin/sh", "-c", "x=$(head -c 20000000 /dev/zero | tr '\\0' a); echo x; sleep 600"]);
         TaskSnapshot? seen = null;
-        await Until(() => node.Tasks.Get(ending.Id, 0, out seen) is null && seen!.PeakMemoryBytes > 20_000_000 && seen.CpuMicroseconds > 0);
+        await TestNode.UntilAsync(() => node.Tasks.Get(ending.Id, 0, out seen) is null && seen!.PeakMemoryBytes > 20_000_000 && seen.CpuMicroseconds > 0);
         Assert.Equal(TaskState.Running, seen!.State);
         Assert.Null(node.Tasks.Cancel(ending.Id, 0));
         await ending.WaitAsync();
@@ -30,7 +30,7 @@ public sealed class UsageTests
         using var node = new TestNode();
         Assert.SkipUnless(node.Tasks.DescribeNode().Features.Contains("MemoryGroup"), "this host gives the runtime no memory group");
         Assert.Equal(TaskState.Succeeded, (await node.Submit(node.Resolve("echo")).WaitAsync()).State);
-        await Until(() => node.Runtime.Monitor.ListWorkers(0, 10).Any(static w => w is { MemoryBytes: > 0, CpuMicroseconds: > 0 }));
+        await TestNode.UntilAsync(() => node.Runtime.Monitor.ListWorkers(0, 10).Any(static w => w is { MemoryBytes: > 0, CpuMicroseconds: > 0 }));
         Assert.True(node.Statistic("workers_memory_bytes") > 0);
     }
 
@@ -66,16 +66,6 @@ public sealed class UsageTests
         finally
         {
             Directory.Delete(folder, recursive: true);
-        }
-    }
-
-    /// <summary>Figures come with the supervisor's ticks, which nobody announces.</summary>
-    private static async Task Until(Func<bool> holds)
-    {
-        using var patience = new CancellationTokenSource(TestNode.Patience);
-        while (!holds())
-        {
-            await Task.Delay(5, patience.Token);
         }
     }
 }

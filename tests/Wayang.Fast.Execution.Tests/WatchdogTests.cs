@@ -28,6 +28,9 @@ public sealed class WatchdogTests
 
         node.Runtime.Faults.Disarm(FaultPoint.PumpLost);
         Assert.Equal(TaskState.Succeeded, waiting.State);
+
+        // It is told when the shard has been gone through: the task may have ended by then.
+        await TestNode.UntilAsync(() => node.Runtime.Incidents.Last(100).Any(static i => i.Kind == IncidentKind.Heal));
         var heal = node.Runtime.Incidents.Last(100).First(static i => i.Kind == IncidentKind.Heal);
         Assert.Contains("nothing was dispatched", heal.Reason, StringComparison.Ordinal);
         Assert.InRange(heal.Duration.TotalMilliseconds, StallMs, double.MaxValue);
@@ -58,7 +61,7 @@ public sealed class WatchdogTests
         using var node = new TestNode(Quick);
         using var block = new Blocker();
         Assert.Null(node.Tasks.Submit(new TaskSubmission { Target = node.Resolve("noop"), Level = 32 }, block, 0, out _));
-        await UntilAsync(() => Told(node, "the completion thread"));
+        await TestNode.UntilAsync(() => Told(node, "the completion thread"));
         block.Release();
         Assert.Equal(TaskState.Succeeded, (await node.Submit(node.Resolve("noop")).WaitAsync()).State);
     }
@@ -68,7 +71,7 @@ public sealed class WatchdogTests
     {
         using var node = new TestNode(Quick);
         node.Runtime.Faults.Arm(FaultPoint.SupervisorStuck);
-        await UntilAsync(() => Told(node, "the supervisor thread"));
+        await TestNode.UntilAsync(() => Told(node, "the supervisor thread"));
         node.Runtime.Faults.Disarm(FaultPoint.SupervisorStuck);
         Assert.Equal(TaskState.Succeeded, (await node.Submit(node.ResolveCommand(), command: ["/bin/true"]).WaitAsync()).State);
     }
@@ -79,7 +82,7 @@ public sealed class WatchdogTests
         using var node = new TestNode(Quick with { MaxWorkersPerPool = 1 });
         var first = node.Submit(node.Resolve("until_cancelled"));
         var second = node.Submit(node.Resolve("noop"));
-        await UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
+        await TestNode.UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
         using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(StallMs));
         for (var i = 0; i < 5; i++)
         {
@@ -97,7 +100,7 @@ public sealed class WatchdogTests
     {
         using var node = new TestNode(Quick);
         var call = node.Submit(node.Resolve("endless"));
-        await UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
+        await TestNode.UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
         var worker = node.Runtime.Monitor.ListWorkers(0, 10).Single(static w => w.State == "busy");
         Signal("STOP", worker.ProcessId);
         await call.WaitAsync();
@@ -138,15 +141,6 @@ public sealed class WatchdogTests
         using var kill = System.Diagnostics.Process.Start("/bin/sh", ["-c", $"kill -{signal} {processId}"]);
         kill.WaitForExit();
         Assert.Equal(0, kill.ExitCode);
-    }
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using var patience = new CancellationTokenSource(TestNode.Patience);
-        while (!holds())
-        {
-            await Task.Delay(5, patience.Token);
-        }
     }
 
     /// <summary>An observer that keeps the completion thread, which observers must not.</summary>

@@ -94,6 +94,12 @@ public sealed class FuzzTests(ITestOutputHelper output)
     {
         switch (field.Type)
         {
+            case FieldType.Flag:
+                writer.WriteBoolean(true);
+                break;
+            case FieldType.Map:
+                writer.WriteMapHeader(0);
+                break;
             case FieldType.Integer:
                 writer.WriteInt64(Math.Max(field.Min, 1));
                 break;

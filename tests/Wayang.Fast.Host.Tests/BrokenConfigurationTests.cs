@@ -104,6 +104,13 @@ public sealed class BrokenConfigurationTests : IDisposable
         Assert.Matches(@"^1:\d+:\d+: not YAML: ", error.Message);
     }
 
+    /// <summary>Texts that the library's scanner meets with exceptions that are not its own.</summary>
+    [Theory]
+    [InlineData("? #a key that is a comment\n")]
+    [InlineData("? # A\n\u0001co\tnf")]
+    public void What_breaks_the_scanner_is_no_yaml_or_no_mapping(string text) =>
+        Assert.NotEmpty(NodeConfiguration.Of(new ConfigurationInput { Path = "n", Text = text }).Problems);
+
     [Fact]
     public void Depth_is_bounded()
     {

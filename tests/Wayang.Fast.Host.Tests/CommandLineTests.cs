@@ -13,7 +13,7 @@ public sealed class CommandLineTests
     {
         var task = Read("c", "./a:b.so:count", "--data", "@x", "--class", "urgent", "--priority", "50", "--timeout", "2m", "--profile", "standard");
 
-        Assert.Equal(new TaskArguments("./a:b.so:count", [], "@x", "standard", TaskClass.Urgent, 50, 120_000), task with { Command = [] });
+        Assert.Equal(new TaskArguments("./a:b.so:count", [], "@x", "standard", TaskClass.Urgent, 50, 120_000), task with { Command = [], Life = null, Files = FileArguments.None, GrantedConnections = [] });
         Assert.Empty(task.Command);
     }
 

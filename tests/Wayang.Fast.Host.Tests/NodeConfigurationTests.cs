@@ -154,8 +154,9 @@ public sealed class NodeConfigurationTests
             var back = ConfigurationBundle.FromDescriptor(ConfigurationBundle.Gather(input).ToDescriptor());
 
             Assert.Equal(("/x", 5), (back.Configuration.Settings.SocketPath, back.Configuration.Settings.HttpPort));
-            Assert.Equal(["a", "b"], back.Images.Select(static i => i.Image.Name));
-            Assert.Equal([4], back.Images[1].Content.ToArray());
+            Assert.Equal(["a", "s", "b"], back.Images.Select(static i => i.Image.Name));
+            Assert.True(back.Images[1].Content.IsEmpty);
+            Assert.Equal([4], back.Images[2].Content.ToArray());
         }
         finally
         {

@@ -96,6 +96,14 @@ public sealed class WorkerChannelTests
     }
 
     [Fact]
+    public void A_ring_that_was_swallowed_is_rung_again()
+    {
+        using var worker = new WorkerProcess(Small);
+        Assert.True(worker.RingsAgainAfterSwallowedRing(5));
+        Assert.Equal("next", Encoding.UTF8.GetString(worker.Call(6, WorkerProcess.Echo, "next"u8).Payload));
+    }
+
+    [Fact]
     public void A_function_sees_its_own_cancel_flag_only()
     {
         using var worker = new WorkerProcess(Small);

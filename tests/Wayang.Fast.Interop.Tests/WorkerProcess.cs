@@ -125,6 +125,24 @@ internal sealed class WorkerProcess : IDisposable
         Reader.CancelSleep();
     }
 
+    /// <summary>
+    /// A call whose ring is taken out of the doorbell before anybody looks at the completion, which code that reads the doorbell can
+    /// bring about.
+    /// </summary>
+    /// <returns>Whether the worker rings again by itself.</returns>
+    public bool RingsAgainAfterSwallowedRing(uint ticket)
+    {
+        Assert.False(Reader.PrepareSleep());
+        Assert.Equal(RingStatus.Ok, Writer.TryWrite(ticket, Echo, ChannelLayout.KindCall, "x"u8));
+        Writer.Publish();
+        Assert.Equal(1, _poller.Wait(_events, 10_000));
+        using var doorbell = new Microsoft.Win32.SafeHandles.SafeFileHandle(Memory.Doorbell, ownsHandle: false);
+        Assert.Equal(sizeof(ulong), RandomAccess.Read(doorbell, new byte[sizeof(ulong)], 0));
+        var again = _poller.Wait(_events, 10_000) == 1;
+        Reader.CancelSleep();
+        return again && Next(out _).Ticket == ticket;
+    }
+
     public void Dispose()
     {
         if (!Process.HasExited)

@@ -28,3 +28,7 @@ public sealed record FindingInfo(string Severity, string Where, string What, str
 
 /// <summary>What <c>node.incidents</c> answers for each.</summary>
 public sealed record IncidentInfo(string Kind, DateTimeOffset At, string Pool, string Reason, TimeSpan Duration);
+
+/// <summary>What <c>task.explain</c> answers.</summary>
+/// <param name="Text">One paragraph.</param>
+public sealed record TaskReason(TaskId Id, TaskState State, string Text);

@@ -23,6 +23,9 @@ public enum FieldType : byte
     /// <summary>A list of maps with the fields of <c>task.submit</c>.</summary>
     TaskList,
 
+    /// <summary>true or false: the slot's number is 1 or 0.</summary>
+    Flag,
+
     /// <summary>A map with the keys of <see cref="RequestField.Map"/>.</summary>
     Map,
 
@@ -103,6 +106,7 @@ public enum OperationKind : byte
     GroupCancel,
     GroupWait,
     TaskArtifact,
+    TaskExplain,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

@@ -32,7 +32,9 @@ public static class TaskField
     public const int Inputs = 21;
     public const int Secrets = 22;
     public const int Artifacts = 23;
-    public const int Count = 24;
+    public const int Pure = 24;
+    public const int Grants = 25;
+    public const int Count = 26;
 }
 
 /// <summary>
@@ -68,10 +70,12 @@ public static class OperationTable
     /// <summary>The order of <see cref="TaskKind"/> without None.</summary>
     private static readonly string[] s_kinds = [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)];
 
+    private static readonly RequestMap s_grants = new("grants", [new("connect", FieldType.TextList, "Destinations, HOST:PORT each.") { Min = 1, Max = 32 }]);
+
     public static IReadOnlyList<RequestField> TaskFields { get; } =
     [
         new("kind", FieldType.Choice, "call: a function of an image; exec: a command.") { Required = true, Choices = s_kinds },
-        new("image", FieldType.Text, "Name or sha256 of the image (call).") { Min = 1, Max = MaxName },
+        new("image", FieldType.Text, "Name or sha256 of the image (call); name of one of kind command (exec).") { Min = 1, Max = MaxName },
         new("function", FieldType.Text, "Name of the function in the image (call).") { Min = 1, Max = MaxName },
         new("data", FieldType.Bytes, "Input of the function (call).") { Max = MaxPayloadBytes },
         new("argv", FieldType.TextList, "Program and arguments (exec).") { Min = 1, Max = 4096 },
@@ -94,6 +98,8 @@ public static class OperationTable
         FileFields.Inputs,
         FileFields.Secrets,
         FileFields.Artifacts,
+        new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
+        new("grants", FieldType.Map, "What the task may do beyond its profile's least: {connect: [HOST:PORT, ...]}.") { Map = s_grants },
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
@@ -119,16 +125,18 @@ public static class OperationTable
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
         new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
         .. LifeFields.Told,
+        new("cached", "boolean", "true: it was answered by the result of an earlier pure task.", Optional: true),
     ];
 
     private static readonly ResponseField[] s_image =
     [
-        new("image", "text", "sha256 of the content."),
+        new("image", "text", "sha256 of the content; command for a name of commands."),
         new("name", "text", "The name given.", Optional: true),
-        new("kind", "text", "c: a C plugin; python: a Python module."),
+        new("kind", "text", "c: a C plugin; python: a Python module; command: commands under a profile."),
         new("bytes", "integer", "Size of the content."),
         new("functions", "list of text", "Functions that it registers."),
         new("state", "text", "Whether it is ready to run."),
+        new("profile", "text", "Where its commands run (command).", Optional: true),
     ];
 
     public static Operation TaskRun { get; } = new(
@@ -176,6 +184,7 @@ public static class OperationTable
             .. FileFields.Collected,
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
             .. LifeFields.Told,
+            new("grants", "list of text", "What it was granted, as connect=HOST:PORT.", Optional: true),
         ])
         {
             Scopes = Seeing,
@@ -268,7 +277,7 @@ public static class OperationTable
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
                 new("incidents", "list of map",
-                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding, at, pool, reason, duration_us}."),
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding | connection_refused, at, pool, reason, duration_us}."),
             ])
         {
             Scopes = OperationScopes.Read,
@@ -296,6 +305,15 @@ public static class OperationTable
                 new("offset", "integer", "Where it begins."),
                 new("bytes", "integer", "Of the whole file."),
                 new("sha256", "text", "Of the whole file."),
+            ])
+        {
+            Scopes = Seeing,
+        },
+        new(OperationKind.TaskExplain, "task.explain", "Why a task waits, or was placed as it was, in one paragraph.", [s_task],
+            [
+                new("task", "id", "The task's id."),
+                new("state", "text", "Where it stands."),
+                new("text", "text", "The paragraph."),
             ])
         {
             Scopes = Seeing,

@@ -111,6 +111,8 @@ public static class ParameterReader
         {
             case FieldType.Integer:
                 return ReadInteger(field, ref reader, ref slot);
+            case FieldType.Flag:
+                return ReadFlag(field, ref reader, ref slot);
             case FieldType.TextList or FieldType.TaskList or FieldType.Environment or FieldType.Map or FieldType.MapList or FieldType.BytesMap:
                 return ReadCollection(field, ref reader, ref slot);
             default:
@@ -156,6 +158,17 @@ public static class ParameterReader
 
         slot.Number = number;
         return number < field.Min || number > field.Max ? Refuse(field, $"is {number}; {field.Min} to {field.Max} are taken") : null;
+    }
+
+    private static OperationError? ReadFlag(RequestField field, ref MessagePackReader reader, ref ParameterSlot slot)
+    {
+        if (!reader.TryReadBoolean(out var value))
+        {
+            return Refuse(field, "is true or false");
+        }
+
+        slot.Number = value ? 1 : 0;
+        return null;
     }
 
     /// <summary>Notes where a collection stands and checks its size; its items are read by who needs them.</summary>

@@ -8,7 +8,7 @@ public sealed partial record TaskSpec
 {
     public required TaskKind Kind { get; init; }
 
-    /// <summary>Name or sha256 (calls).</summary>
+    /// <summary>Name or sha256 (calls); name of an image of kind command, or null (commands).</summary>
     public string? Image { get; init; }
 
     public string? Function { get; init; }
@@ -46,6 +46,12 @@ public sealed partial record TaskSpec
     /// <summary>Whether what is left in out/ is collected (commands).</summary>
     public ArtifactLimits? Artifacts { get; init; }
 
+    /// <summary>The same on the same input always gives the same: an earlier result may answer it.</summary>
+    public bool Pure { get; init; }
+
+    /// <summary>Where it may connect to, HOST:PORT each, as far as its profile allows.</summary>
+    public IReadOnlyList<string> GrantedConnections { get; init; } = [];
+
     public static TaskSpec Call(string image, string function, ReadOnlyMemory<byte> data = default) =>
         new() { Kind = TaskKind.Call, Image = image, Function = function, Data = data };
 
@@ -81,6 +87,9 @@ public sealed record TaskResult(
     public ArtifactList? Artifacts { get; init; }
 
     public bool Succeeded => State == TaskState.Succeeded;
+
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    public bool Cached { get; init; }
 }
 
 /// <summary>One answer of <c>task.submit_many</c>: an id or an error.</summary>
@@ -123,6 +132,9 @@ public sealed record TaskInfo(
 
     /// <summary>Its attempts and the like; null for tasks without.</summary>
     public TaskLifeFacts? Life { get; init; }
+
+    /// <summary>What it was granted, as connect=HOST:PORT.</summary>
+    public IReadOnlyList<string> Grants { get; init; } = [];
 }
 
 /// <summary>The streams of <c>task.output</c>.</summary>
@@ -140,7 +152,11 @@ public enum TaskStream : byte
 public sealed record OutputPiece(ReadOnlyMemory<byte> Data, long Offset, long TotalBytes, long DroppedBytes, bool Ended);
 
 /// <summary>What <c>image.put</c> and <c>image.list</c> answer.</summary>
-public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
+public sealed record ImageInfo(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State)
+{
+    /// <summary>Where the commands of an image of kind command run; null for others.</summary>
+    public string? Profile { get; init; }
+}
 
 /// <summary>What <c>node.info</c> answers.</summary>
 public sealed record NodeInfo(
@@ -158,4 +174,14 @@ public sealed record NodeInfo(
 }
 
 /// <summary>An isolation profile of the node's policy.</summary>
-public sealed record ProfileInfo(string Name, bool Files, bool OwnRoot, IReadOnlyList<string> Kinds);
+public sealed record ProfileInfo(string Name, bool Files, bool OwnRoot, IReadOnlyList<string> Kinds)
+{
+    /// <summary>none, loopback, granted or host.</summary>
+    public string Network { get; init; } = "none";
+
+    /// <summary>The most that its tasks may be granted.</summary>
+    public IReadOnlyList<string> Destinations { get; init; } = [];
+
+    /// <summary>The profile that it was made tighter of; empty: the policy's own.</summary>
+    public string Inherits { get; init; } = string.Empty;
+}

@@ -19,6 +19,9 @@ public enum IncidentKind : byte
 
     /// <summary>A security scan found something that is not as it has to be.</summary>
     ScanFinding,
+
+    /// <summary>A task tried to connect to what it was not granted.</summary>
+    ConnectionRefused,
 }
 
 /// <param name="Pool">The pool concerned (image, profile), or empty.</param>

@@ -96,6 +96,7 @@ public sealed partial class TaskLifecycle
             return false;
         }
 
+        LearnAttempt(record, cause);
         record.Ended = now;
         var ended = new TaskAttempt(life.Attempt, state, cause, record.RunMicroseconds);
         record.Ended = 0;

@@ -163,6 +163,7 @@ public sealed partial class TaskLifecycle
             LogBytes = record.LogBytes,
             Limits = record.Terms?.Limits,
             Artifacts = state >= TaskState.Succeeded ? record.Artifacts : null,
+            Grants = record.Terms?.Grants?.Texts ?? [],
         };
     }
 

@@ -1,6 +1,7 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
@@ -20,6 +21,9 @@ public sealed class TaskRecord : ITaskView
     private TaskLife? _life;
     private TaskCause _cause;
     private volatile bool _cancelRequested;
+
+    // SYNC POINT: set by the dispatch owner while it has the scheduler's hold; exchanged for 0 by whoever gives it back.
+    private long _lentBytes;
 
     // SYNC POINT: state, holds and generation in one word (RecordWord); every change that others may race is one
     // compare-exchange in TaskLifecycle.
@@ -71,6 +75,24 @@ public sealed class TaskRecord : ITaskView
 
     /// <summary>Set by the supervisor before the end is told.</summary>
     public TaskArtifacts? Artifacts { get; set; }
+
+    /// <summary>What tasks like it need; null: nobody wants to know.</summary>
+    public TaskType? Type { get; set; }
+
+    /// <summary>Of a pure task: under which its result is kept. Null: it is not pure.</summary>
+    public ResultKey? ResultKey { get; set; }
+
+    /// <summary>Its result is that of an earlier task.</summary>
+    public bool FromCache { get; set; }
+
+    /// <summary>Memory that its type and terms ask for, as it was last looked at by dispatch.</summary>
+    public Reservation Reservation { get; set; }
+
+    /// <summary>What the node's ledger has set aside for this task now. Dispatch owner only; before it tries to start the task.</summary>
+    public void Lend(long bytes) => Volatile.Write(ref _lentBytes, bytes);
+
+    /// <summary>Takes what was lent, once: its end, or the owner whose start came too late.</summary>
+    public long TakeLent() => Volatile.Read(ref _lentBytes) == 0 ? 0 : Interlocked.Exchange(ref _lentBytes, 0);
 
     public PayloadBuffer Input { get; }
     public PayloadBuffer Output { get; }
@@ -204,6 +226,10 @@ public sealed class TaskRecord : ITaskView
         _life = null;
         Artifacts = null;
         Target = null;
+        Type = null;
+        Reservation = default;
+        ResultKey = null;
+        FromCache = false;
         Observer = null;
         Waiters = null;
         Watches = null;

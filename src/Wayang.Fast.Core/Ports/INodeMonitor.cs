@@ -22,6 +22,9 @@ public interface INodeMonitor
     /// <param name="only">Only this one; null: all that are configured or had tasks.</param>
     IReadOnlyList<TenantStatus> ListTenants(int? only);
 
+    /// <summary>Why a task waits, or was placed as it was; null when there is none of that tenant.</summary>
+    TaskExplanation? Explain(TaskId id, int tenant);
+
     /// <param name="limit">At most so many, the newest first.</param>
     IReadOnlyList<Incident> ListIncidents(int limit);
 
@@ -31,6 +34,9 @@ public interface INodeMonitor
     /// </summary>
     ScanReport? Scan();
 }
+
+/// <param name="Text">One paragraph.</param>
+public sealed record TaskExplanation(TaskId Id, TaskState State, string Text);
 
 /// <summary>A call worker.</summary>
 /// <param name="State">starting, idle, busy or leaving.</param>

@@ -117,6 +117,8 @@ public interface ITaskView
 
     /// <summary>Its attempts and the like; null for tasks without.</summary>
     TaskLifeFacts? Life => null;
+    /// <summary>Answered by the result of an earlier pure task.</summary>
+    bool FromCache => false;
 }
 
 /// <summary>Names to resolve. Empty spans mean "not given".</summary>
@@ -124,12 +126,15 @@ public readonly ref struct TargetRequest
 {
     public TaskKind Kind { get; init; }
 
-    /// <summary>Image name or sha256 (calls).</summary>
+    /// <summary>Image name or sha256 (calls); name of an image of kind command, or nothing (commands).</summary>
     public ReadOnlySpan<byte> Image { get; init; }
     public ReadOnlySpan<byte> Function { get; init; }
     public ReadOnlySpan<byte> Profile { get; init; }
     public int Tenant { get; init; }
     public WorkerReuse Reuse { get; init; }
+
+    /// <summary>Null: none.</summary>
+    public TaskGrants? Grants { get; init; }
 }
 
 /// <summary>A resolved target: a pool and a function. Made by <see cref="ITaskService.Resolve"/>.</summary>
@@ -217,10 +222,13 @@ public sealed record TaskSnapshot(
 
     public int LogBytes { get; init; }
     public TaskArtifacts? Artifacts { get; init; }
+
+    /// <summary>What it was granted, as connect=HOST:PORT.</summary>
+    public IReadOnlyList<string> Grants { get; init; } = [];
 }
 
 /// <summary>An image to store.</summary>
-/// <param name="Kind">"c" for a C plugin, "python" for a Python module.</param>
+/// <param name="Kind">"c" for a C plugin, "python" for a Python module; "command" (no data) for a name of commands under a profile.</param>
 /// <param name="Data">The file's content; owned by the callee from now on.</param>
 /// <param name="Name">An optional name, [A-Za-z0-9._-]{1,63}, unique per tenant; a later put of the name replaces it.</param>
 /// <param name="Tenant">Whose it is.</param>
@@ -236,8 +244,12 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
     public string? FileName { get; init; }
 }
 
-/// <param name="Image">sha256 in lower-case hex.</param>
-public sealed record ImageDescription(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State);
+/// <param name="Image">sha256 in lower-case hex; "command" for a name of commands.</param>
+public sealed record ImageDescription(string Image, string? Name, string Kind, long Bytes, IReadOnlyList<string> Functions, string State)
+{
+    /// <summary>Of a name of commands: where they run. Null for others.</summary>
+    public string? Profile { get; init; }
+}
 
 public sealed record NodeDescription(
     string Node,
@@ -260,6 +272,15 @@ public sealed record NodeDescription(
 /// <param name="Kinds">The kinds of task that can run under it: "call", "exec".</param>
 public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnRoot, IReadOnlyList<string> Kinds)
 {
+    /// <summary>none, loopback, granted or host.</summary>
+    public string Network { get; init; } = "none";
+
+    /// <summary>The most that its tasks may be granted, HOST:PORT each.</summary>
+    public IReadOnlyList<string> Destinations { get; init; } = [];
+
+    /// <summary>The profile that a configuration made it tighter of; null: the policy's own.</summary>
+    public string? Inherits { get; init; }
+
     /// <summary>Null: not told.</summary>
     public ProfileLimits? Most { get; init; }
 }

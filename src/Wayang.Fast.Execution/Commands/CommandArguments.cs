@@ -53,13 +53,14 @@ internal static class CommandArguments
             : null;
     }
 
-    public static byte[] Encode(CommandLine command)
+    /// <param name="before">Variables that the command's own go before.</param>
+    public static byte[] Encode(CommandLine command, IReadOnlyList<string> before)
     {
         using var stream = new MemoryStream(512);
         Span<byte> head = stackalloc byte[16];
         BinaryPrimitives.WriteUInt32LittleEndian(head, ProtocolLayout.ArgumentsMagic);
         BinaryPrimitives.WriteUInt32LittleEndian(head[4..], (uint)command.Arguments.Count);
-        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], (uint)command.Environment.Count);
+        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], (uint)(before.Count + command.Environment.Count));
         BinaryPrimitives.WriteUInt32LittleEndian(head[12..], 0);
         stream.Write(head);
         WriteString(stream, command.WorkingDirectory ?? string.Empty);
@@ -68,7 +69,7 @@ internal static class CommandArguments
             WriteString(stream, argument);
         }
 
-        foreach (var variable in command.Environment)
+        foreach (var variable in before.Concat(command.Environment))
         {
             WriteString(stream, variable);
         }

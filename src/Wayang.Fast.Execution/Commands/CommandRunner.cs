@@ -5,6 +5,8 @@ using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Limits;
+using Wayang.Fast.Execution.Network;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -14,7 +16,7 @@ namespace Wayang.Fast.Execution.Commands;
 
 /// <summary>Starts commands, moves their standard streams, and ends them. Supervisor thread only.</summary>
 internal sealed partial class CommandRunner(
-    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options)
+    Poller poller, WorkerTable ids, SpawnerLink link, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, LiveOptions options, NetworkOffers networks)
 {
     private const int Sigterm = 15;
     private const int Sigkill = 9;
@@ -59,6 +61,7 @@ internal sealed partial class CommandRunner(
         if (why is not null)
         {
             run.Abandon();
+            networks.Close(id);
             ids.Remove(id);
             Fail(record, pool, why);
             return;
@@ -100,6 +103,7 @@ internal sealed partial class CommandRunner(
 
         run.Close(CommandStream.Stdin, poller);
         run.CloseOutputs(poller);
+        networks.Close(run.Id);
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);
@@ -252,13 +256,18 @@ internal sealed partial class CommandRunner(
         var count = 4;
         try
         {
-            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!));
+            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!, run.Pool.Grants is null ? [] : GrantedNetwork.Environment));
             (sent[1], run[CommandStream.Stdin]) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
             (run[CommandStream.Stdout], sent[2]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
             (run[CommandStream.Stderr], sent[3]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
             poller.AddWritable(run[CommandStream.Stdin], CommandRun.Token(run.Id, CommandStream.Stdin), edgeTriggered: true);
             poller.Add(run[CommandStream.Stdout], CommandRun.Token(run.Id, CommandStream.Stdout), edgeTriggered: false);
             poller.Add(run[CommandStream.Stderr], CommandRun.Token(run.Id, CommandStream.Stderr), edgeTriggered: false);
+            if (run.Pool.Grants is { } grants && !networks.Open(run.Id, grants, $"task {run.TaskId}"))
+            {
+                return false;
+            }
+
             if (run.Record.Terms is { HasFiles: true } files)
             {
                 sent[4] = StageFile.Create(files);
@@ -267,7 +276,8 @@ internal sealed partial class CommandRunner(
                 count = sent.Length;
             }
 
-            var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome);
+            var learned = MemoryPlan.FloorOf(run.Record, options.Current);
+            var limits = StartLimits.Of(run.Record.Terms?.Limits, options.Current, run.Pool.Key.Profile, link.Welcome, learned);
             return link.SendCommandStart(run.Id, run.Pool.Image.SpawnerId, NiceClass(run.Record.Level), limits, sent[..count]);
         }
         finally
@@ -355,6 +365,7 @@ internal sealed partial class CommandRunner(
         }
 
         run.Close(CommandStream.Stdin, poller);
+        networks.Close(run.Id);
         _runs.Remove(run.Id);
         _byTask.Remove(run.TaskId);
         ids.Remove(run.Id);

@@ -45,6 +45,9 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 command.Record.CpuMicroseconds = command.Exit.CpuMicroseconds;
                 lifecycle.End(command.Record, command.State, command.Cause);
                 break;
+            case CompletionCommandKind.EndCached:
+                lifecycle.EndCached(command.Record!, command.Result!);
+                break;
             case CompletionCommandKind.Cancel:
                 Stop(command.Id, TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
                 break;

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
@@ -16,6 +17,9 @@ internal enum CompletionCommandKind : byte
 
     /// <summary>A task that never ran ends: <c>Record</c>, <c>Cause</c>.</summary>
     End,
+
+    /// <summary>A pure task is answered by an earlier result: <c>Record</c>, <c>Result</c>.</summary>
+    EndCached,
 
     /// <summary>Somebody asked to cancel the task <c>Id</c>.</summary>
     Cancel,
@@ -56,4 +60,5 @@ internal readonly record struct CompletionCommand(
     TaskState State = TaskState.None,
     TaskCause Cause = default,
     string? Reason = null,
-    LifeRequest? Life = null);
+    LifeRequest? Life = null,
+    CachedResult? Result = null);

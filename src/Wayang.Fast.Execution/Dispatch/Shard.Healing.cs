@@ -12,6 +12,9 @@ internal sealed partial class Shard
     /// <summary>Tasks that wait at a level. Any thread; a momentary value.</summary>
     public int QueuedAt(int level) => _scheduler.QueuedAt(level);
 
+    /// <summary>The node's own bound is reached. Any thread; a momentary value.</summary>
+    public bool IsNodeFull => _scheduler.IsNodeFull;
+
     /// <summary>Tasks of a pool that wait, and its free slots. Any thread; momentary values.</summary>
     public bool TryPeek(WorkerPool pool, out int queued, out int freeSlots) => _scheduler.TryPeek(pool.SchedulerId, out queued, out freeSlots);
 

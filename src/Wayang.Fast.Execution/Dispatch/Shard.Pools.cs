@@ -140,8 +140,7 @@ internal sealed partial class Shard
     {
         var record = _table[slot];
         _admission.Release(record.AdmittedBytes);
-        record.Quota?.Release(record.AdmittedBytes);
-        record.Quota = null;
+        ReleaseQuota(record);
         if (_lifecycle.TryStart(record))
         {
             Completion.PostFailed(record, why);
@@ -310,6 +309,7 @@ internal sealed partial class Shard
 
     private void Trim()
     {
+        SweepMemory();
         var options = _options.Current;
         var before = Stopwatch.GetTimestamp() - (options.WarmIdleSeconds * Stopwatch.Frequency);
         foreach (var pool in _pools)

@@ -1,3 +1,4 @@
+using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -34,6 +35,16 @@ internal sealed partial class Shard
         foreach (var taken in worker.TakeHeldSlots())
         {
             Finish(worker.Pool, taken.Level, Math.Max(0, now - taken.Since));
+        }
+    }
+
+    /// <summary>It leaves the queue of its tenant: once, however often it is tried.</summary>
+    private static void ReleaseQuota(TaskRecord record)
+    {
+        if (record.Quota is { } quota)
+        {
+            quota.Release(record.AdmittedBytes);
+            record.Quota = null;
         }
     }
 

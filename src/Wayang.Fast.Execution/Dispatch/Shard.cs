@@ -171,6 +171,11 @@ internal sealed partial class Shard
         // Before the events: a pool's opening is posted before its first task is pushed, so whoever drained the task finds it.
         var count = _inbox.Drain(_drained);
         HandleEvents();
+        if (_lifecycle.HasReturnedMemory)
+        {
+            ServeMemory();
+        }
+
         if (_completing)
         {
             EnqueueTurn(count);
@@ -257,32 +262,37 @@ internal sealed partial class Shard
     {
         var record = _table[item.Task];
         var pool = _byScheduler[item.Pool]!;
-        _dispatchedTasks++;
-        _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
-        if (record.Quota is { } quota)
+        if (pool.IsCommand && !TryReserve(record, item.Level))
         {
-            quota.Release(record.AdmittedBytes);
-            record.Quota = null; // once, however often it is tried
+            return; // it waits for memory, with its slot
         }
 
+        Start(record, pool, item.Level);
+    }
+
+    private void Start(TaskRecord record, WorkerPool pool, byte level)
+    {
+        _dispatchedTasks++;
+        _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
+        ReleaseQuota(record);
         var direct = _completing && !pool.IsCommand;
-        if (!_lifecycle.TryStart(record, _now, direct, item.Level))
+        if (!_lifecycle.TryStart(record, _now, direct, level))
         {
-            _scheduler.AddSlots(item.Pool, 1);
-            _scheduler.Finish(item.Pool, item.Level, -1);
+            GiveBack(record, pool, level);
             return;
         }
 
         Dispatched++;
         if (pool.IsCommand)
         {
-            record.TakenLevel = item.Level;
+            record.TakenLevel = level;
+            _lending = -1;
             Supervisor.StartCommand(record, pool);
             return;
         }
 
         var worker = pool.Available[^1];
-        var ticket = worker.TakeIndex(_now, item.Level, out var index);
+        var ticket = worker.TakeIndex(_now, level, out var index);
         if (worker.FreeCount == 0)
         {
             pool.Available.RemoveAt(pool.Available.Count - 1);

@@ -20,6 +20,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     /// <summary>Images of commands have this name; it is no hash.</summary>
     public const string CommandHash = "command";
 
+    /// <summary>Kind of an upload that names commands under a profile.</summary>
+    public const string CommandKind = "command";
+
     private const string PluginKind = "c";
     private const string PythonKind = "python";
 
@@ -37,6 +40,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
 
     /// <summary>Counts names that were given to other contents (or another profile): targets that were resolved by a name before are stale.</summary>
     public NameBindings Bindings { get; } = new();
+
+    /// <summary>Names of commands under a profile.</summary>
+    public CommandNames Commands { get; } = new();
 
     /// <summary>The profile that an image was put with under this name; null: the default of its kind.</summary>
     public string? ProfileOf(int tenant, ReadOnlySpan<byte> name) =>
@@ -137,11 +143,42 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         return (Describe(image, upload.Name), null);
     }
 
+    /// <summary>Whether a tenant has put an image of this name or hash.</summary>
+    public bool Has(int tenant, ReadOnlySpan<byte> nameOrHash)
+    {
+        var text = Encoding.UTF8.GetString(nameOrHash);
+        return _owners.ContainsKey((tenant, _names.GetValueOrDefault((tenant, text)) ?? text));
+    }
+
+    /// <summary>Names commands under a profile; completes when they can be run there, or cannot.</summary>
+    public async Task<(ImageDescription? Image, OperationError? Error)> PutCommandAsync(ImageUpload upload, string profile, CancellationToken cancellation)
+    {
+        if (upload.Name is null || !IsName(upload.Name) || !upload.Data.IsEmpty)
+        {
+            return (null, new OperationError(
+                ErrorCode.InvalidArgument, $"an image of kind {CommandKind} has no content and is named by the node's configuration (images:); kinds that are put are '{PluginKind}' and '{PythonKind}'", "kind"));
+        }
+
+        var image = Command(profile);
+        await image.Opened.Task.WaitAsync(cancellation).ConfigureAwait(false);
+        if (image.State == ImageState.Failed)
+        {
+            return (null, new OperationError(ErrorCode.ImageFailed, image.Failure ?? "commands cannot be run there", "profile"));
+        }
+
+        Unbind((upload.Tenant, upload.Name));
+        Commands.Bind(upload.Tenant, upload.Name, profile);
+        return (Describe(image, upload.Name, profile), null);
+    }
+
     public IReadOnlyList<ImageDescription> List(int tenant)
     {
         lock (_lock)
         {
-            return [.. _images.Values
+            var commands = Commands.Of(tenant).Select(c => _images.TryGetValue((CommandHash, c.Profile), out var image)
+                ? Describe(image, c.Name, c.Profile)
+                : new ImageDescription(CommandHash, c.Name, CommandKind, 0, [], "opening") { Profile = c.Profile });
+            return [.. commands, .. _images.Values
                 .Where(i => i.Kind != ImageKind.Command && _owners.ContainsKey((tenant, i.Hash)))
                 .Select(i => Describe(i, _owners.GetValueOrDefault((tenant, i.Hash))))];
         }
@@ -160,8 +197,23 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         }
     }
 
+    /// <summary>A name that commands have from now on: what had it stays, by its hash.</summary>
+    private void Unbind((int Tenant, string Name) key)
+    {
+        lock (_lock)
+        {
+            _profiles.TryRemove(key, out _);
+            if (_names.TryRemove(key, out var before))
+            {
+                _owners.TryUpdate((key.Tenant, before), null, key.Name);
+                Bindings.Change();
+            }
+        }
+    }
+
     private void Bind((int Tenant, string Name) key, string hash, string? profile)
     {
+        Commands.Drop(key.Tenant, key.Name);
         lock (_lock)
         {
             var same = _names.TryGetValue(key, out var before) && before == hash && _profiles.GetValueOrDefault(key) == profile;
@@ -253,8 +305,15 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     private static bool IsName(string name) =>
         name.Length is >= 1 and <= 63 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
-    private static ImageDescription Describe(Image image, string? name) =>
-        new(image.Hash, name, image.Kind == ImageKind.Python ? PythonKind : PluginKind, image.Bytes, image.Functions, image.State.ToString().ToLowerInvariant());
+    private static ImageDescription Describe(Image image, string? name, string? profile = null) =>
+        new(image.Hash, name, KindOf(image), image.Bytes, image.Functions, image.State.ToString().ToLowerInvariant()) { Profile = profile };
+
+    private static string KindOf(Image image) => image.Kind switch
+    {
+        ImageKind.Python => PythonKind,
+        ImageKind.Command => CommandKind,
+        _ => PluginKind,
+    };
 
     /// <param name="Descriptor">Sealed memory file, owned by the catalog.</param>
     /// <param name="Bytes">Of what was put.</param>

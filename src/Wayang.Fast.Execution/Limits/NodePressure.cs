@@ -9,26 +9,27 @@ namespace Wayang.Fast.Execution.Limits;
 /// <param name="Total">Since the host was started.</param>
 internal sealed record NodePressure(string Resource, string Kind, double Share, TimeSpan Total)
 {
+    private const string Folder = "/proc/pressure";
+
     private static readonly string[] Resources = ["cpu", "memory", "io"];
 
     /// <summary>Empty where the kernel has none, or was told to keep it off. Reads three small files.</summary>
     /// <param name="folder">Where they lie.</param>
-    public static IReadOnlyList<NodePressure> Read(string folder = "/proc/pressure")
-    {
-        var found = new List<NodePressure>();
-        foreach (var resource in Resources)
-        {
-            try
-            {
-                found.AddRange(File.ReadLines(Path.Combine(folder, resource)).Select(line => Parse(resource, line)).OfType<NodePressure>());
-            }
-            catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
-            {
-                // This kernel does not count it.
-            }
-        }
+    public static IReadOnlyList<NodePressure> Read(string folder = Folder) => [.. Resources.SelectMany(resource => Read(folder, resource))];
 
-        return found;
+    /// <summary>Of the last ten seconds, the share in which at least one task waited for memory; 0 where the kernel does not tell.</summary>
+    public static double ReadMemoryShare() => Read(Folder, "memory").FirstOrDefault(static p => p.Kind == "some")?.Share ?? 0;
+
+    private static NodePressure[] Read(string folder, string resource)
+    {
+        try
+        {
+            return [.. File.ReadLines(Path.Combine(folder, resource)).Select(line => Parse(resource, line)).OfType<NodePressure>()];
+        }
+        catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+        {
+            return []; // this kernel does not count it
+        }
     }
 
     /// <summary>"some avg10=0.12 avg60=0.05 avg300=0.01 total=12345"</summary>

@@ -14,7 +14,8 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
     /// as it is meant for all profiles. What the host cannot enforce is left out; admission told or refused it.
     /// </summary>
     /// <param name="welcome">Of the spawner that will start it.</param>
-    public static StartLimits Of(TaskLimits? asked, RuntimeOptions options, string profile, Welcome? welcome)
+    /// <param name="floorBytes">What tasks like it were seen to need at least: a lower limit is raised to it; 0: nothing was seen.</param>
+    public static StartLimits Of(TaskLimits? asked, RuntimeOptions options, string profile, Welcome? welcome, long floorBytes = 0)
     {
         var most = Find(welcome, profile)?.Most;
         if (most is null)
@@ -23,6 +24,7 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
         }
 
         var memory = asked?.MemoryBytes > 0 ? asked.MemoryBytes : Math.Min(options.WorkerMemoryBytes, most.MemoryBytes);
+        memory = memory > 0 && memory < floorBytes ? Math.Min(floorBytes, most.MemoryBytes) : memory;
         var room = memory > 0 ? memory : most.MemoryBytes;
         var disk = asked?.DiskBytes > 0 ? asked.DiskBytes : Math.Min(Math.Min(options.WorkerDiskBytes, most.DiskBytes), room);
         var reserved = asked?.ReservedBytes > 0 ? asked.ReservedBytes : Math.Min(options.WorkerReservedBytes, room);

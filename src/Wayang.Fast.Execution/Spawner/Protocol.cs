@@ -17,6 +17,8 @@ internal enum MessageType : ushort
     WorkerSignal = 6,
     Scan = 16,
     Usage = 7,
+    ProfileDefine = 20,
+    WorkerNetwork = 21,
     Welcome = 32,
     ImageReady = 33,
     ImageGone = 34,
@@ -27,6 +29,7 @@ internal enum MessageType : ushort
     ScanFinding = 48,
     ScanDone = 49,
     UsageOf = 39,
+    ProfileNetwork = 56,
 }
 
 /// <summary>What the spawner loads.</summary>
@@ -188,7 +191,7 @@ internal static class MessageWriter
         return ProtocolLayout.HeaderBytes + ProtocolLayout.UsageBytes;
     }
 
-    private static Span<byte> Begin(Span<byte> buffer, MessageType type, int bodyBytes, int descriptors, ulong request)
+    internal static Span<byte> Begin(Span<byte> buffer, MessageType type, int bodyBytes, int descriptors, ulong request)
     {
         var message = buffer[..(ProtocolLayout.HeaderBytes + bodyBytes)];
         message.Clear();
@@ -201,7 +204,7 @@ internal static class MessageWriter
         return message[ProtocolLayout.HeaderBytes..];
     }
 
-    private static void WriteName(Span<byte> field, string name)
+    internal static void WriteName(Span<byte> field, string name)
     {
         if (Encoding.UTF8.GetByteCount(name) >= ProtocolLayout.NameBytes)
         {
@@ -427,7 +430,7 @@ internal static class MessageReader
             }
         });
 
-    private static string ReadText(ReadOnlySpan<byte> field)
+    internal static string ReadText(ReadOnlySpan<byte> field)
     {
         var end = field.IndexOf((byte)0);
         return Encoding.UTF8.GetString(end < 0 ? field : field[..end]);

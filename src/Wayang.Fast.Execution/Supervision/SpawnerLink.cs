@@ -1,4 +1,6 @@
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Interop;
@@ -50,6 +52,9 @@ internal sealed class SpawnerLink : IDisposable
             CloseAll(message.Descriptors);
         }
     }
+
+    /// <summary>What is known of the profiles changed.</summary>
+    public void Learn(IReadOnlyList<ProfileDescription> profiles) => Welcome = Welcome is { } told ? told with { Profiles = profiles } : null;
 
     public void OnWelcome(Welcome welcome)
     {
@@ -108,6 +113,14 @@ internal sealed class SpawnerLink : IDisposable
     public bool SendScan() => Send(MessageWriter.Scan(_buffer), []);
 
     public void SendUsage(uint first) => Send(MessageWriter.Usage(_buffer, first), []);
+
+    /// <param name="request">Echoed when it is refused; no id of an image or worker.</param>
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendProfileDefine(ulong request, DerivedProfile profile) =>
+        ProfileMessages.Define(_buffer, request, profile) is > 0 and var length && Send(length, []);
+
+    /// <summary>Right before the start of that worker.</summary>
+    public bool SendWorkerNetwork(ulong worker, int channel) => Send(ProfileMessages.WorkerNetwork(_buffer, worker), [channel]);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 

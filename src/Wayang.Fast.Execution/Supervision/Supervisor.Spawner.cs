@@ -86,6 +86,7 @@ internal sealed partial class Supervisor
                 }
 
                 _link.OnWelcome(welcome!);
+                _profiles.DefineAll();
                 _images.OpenAll();
                 return true;
             case MessageType.ImageReady:
@@ -101,6 +102,8 @@ internal sealed partial class Supervisor
                 return OnScanDone(body);
             case MessageType.UsageOf:
                 return _usage.OnAnswer(body);
+            case MessageType.ProfileNetwork:
+                return ProfileMessages.TryReadNetwork(body, out var network) && _profiles.OnNetwork(network!);
             case MessageType.ImageGone:
             case MessageType.Refused:
             case MessageType.Log:
@@ -187,7 +190,7 @@ internal sealed partial class Supervisor
         _log.Warn($"spawner: {failure.Text}");
 
         // A refused start would otherwise be waited for without end.
-        if (type == MessageType.Refused && request > 1 && !_images.OnRefused(request, failure))
+        if (type == MessageType.Refused && request > 1 && !_profiles.OnRefused(request) && !_images.OnRefused(request, failure))
         {
             if (failure.IsClosed)
             {

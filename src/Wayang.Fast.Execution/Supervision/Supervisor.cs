@@ -8,6 +8,8 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Network;
+using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -32,6 +34,8 @@ internal sealed partial class Supervisor : IDisposable
     private readonly PollEvent[] _events = new PollEvent[128];
     private readonly byte[] _buffer = new byte[ProtocolLayout.MaxBytes];
     private readonly SpawnerLink _link = new();
+    private readonly ProfileKeeper _profiles;
+    private readonly NetworkOffers _networks;
     private readonly ImageKeeper _images;
     private readonly WorkerLauncher _launcher;
     private readonly CommandRunner _commands;
@@ -66,9 +70,11 @@ internal sealed partial class Supervisor : IDisposable
         _incidents = incidents;
         _heartbeats = new WorkerHeartbeats(workers, completion, options, incidents, log);
         _scans = new SecurityScans(_link, options, incidents, log);
+        _networks = new NetworkOffers(_poller, _link, incidents, log);
+        _profiles = new ProfileKeeper(_link, options);
         _images = new ImageKeeper(_link, shard, incidents, log);
-        _launcher = new WorkerLauncher(_link, completion, workers, options);
-        _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options);
+        _launcher = new WorkerLauncher(_link, completion, workers, options, _networks);
+        _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options, _networks);
         _usage = new UsageSampler(_link, workers, _commands);
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
         _thread = new Thread(Run) { Name = "wayang-supervisor", IsBackground = true };
@@ -134,6 +140,9 @@ internal sealed partial class Supervisor : IDisposable
 
     public void StartWorkers(WorkerPool pool, int count) => Post(new SupervisorRequest(SupervisorRequestKind.StartWorkers, pool, count));
 
+    /// <summary>Set once by the composition before <see cref="Start"/>.</summary>
+    public MemoryPlan Memory { get; set; } = null!;
+
     public void StartCommand(TaskRecord record, WorkerPool pool) =>
         Post(new SupervisorRequest(SupervisorRequestKind.StartCommand, pool, Record: record, Id: record.Id, Deadline: DeadlineOf(record)));
 
@@ -180,6 +189,7 @@ internal sealed partial class Supervisor : IDisposable
     {
         Stop();
         _commands.CloseAll();
+        _networks.CloseAll();
         _link.Dispose();
         _poller.Dispose();
         _signal.Dispose();
@@ -235,6 +245,10 @@ internal sealed partial class Supervisor : IDisposable
             else if (token == SpawnerToken)
             {
                 ReceiveFromSpawner();
+            }
+            else if (NetworkOffers.IsToken(token))
+            {
+                _networks.OnReadable(token);
             }
             else
             {
@@ -334,6 +348,7 @@ internal sealed partial class Supervisor : IDisposable
                     Workers.Remove(request.CallWorker.Id);
                 }
 
+                _networks.Close(request.CallWorker.Id);
                 request.CallWorker.Dispose();
                 break;
             default:
@@ -424,6 +439,11 @@ internal sealed partial class Supervisor : IDisposable
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
             _usage.Tick();
+            if (_shard.ReservedMemory != 0 || _shard.WaitingForMemory != 0)
+            {
+                Memory.Look();
+            }
+
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

@@ -2,13 +2,14 @@ using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Limits;
+using Wayang.Fast.Execution.Network;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Supervision;
 
 /// <summary>Asks the spawner for call workers. Supervisor only.</summary>
-internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completion, WorkerTable workers, LiveOptions options)
+internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completion, WorkerTable workers, LiveOptions options, NetworkOffers networks)
 {
     private ulong _epoch;
 
@@ -36,7 +37,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             watched = true;
             var channel = worker.Channel;
             var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
-            if (link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
+            if ((pool.Grants is null || networks.Open(id, pool.Grants, pool.Name))
+                && link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
                 channel.CloseTransferred();
                 Started++;
@@ -75,6 +77,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
     private void Abandon(ulong id, CallWorker? worker, bool watched)
     {
         workers.Remove(id);
+        networks.Close(id);
         if (watched)
         {
             completion.Unwatch(worker!);

@@ -4,11 +4,14 @@ using Wayang.Fast.Execution.Images;
 
 namespace Wayang.Fast.Execution.Workers;
 
-/// <summary>What makes two tasks share a warm worker: image, profile, tenant, limits (and grants, when there are some).</summary>
+/// <summary>What makes two tasks share a warm worker: image, profile, tenant, limits, grants.</summary>
 internal readonly record struct PoolKey(string Image, string Profile, int Tenant, WorkerReuse Reuse)
 {
     /// <summary>Of its workers; null: as the node is configured. Tasks of a pool of commands bring their own.</summary>
     public TaskLimits? Limits { get; init; }
+
+    /// <summary>What its workers may do beyond their profile's least; null: nothing. Equal by content.</summary>
+    public TaskGrants? Grants { get; init; }
 }
 
 /// <summary>
@@ -25,6 +28,9 @@ internal sealed class WorkerPool(PoolKey key, Tenant tenant, Image image, int id
     public string Name { get; } = $"{key.Image[..Math.Min(12, key.Image.Length)]}/{key.Profile}";
 
     public Image Image { get; } = image;
+
+    /// <summary>What its workers may do beyond their profile's least; null: nothing.</summary>
+    public TaskGrants? Grants => Key.Grants;
 
     /// <summary>Its number in the shard, never used again; what a task's record carries.</summary>
     public int Id { get; } = id;

@@ -126,7 +126,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
         var writer = new MessagePackWriter(reply);
         ReplyEncoder.Begin(ref writer, _messageId);
-        if (MonitorReplies.TryWrite(_kind, ref writer, _server.Options.Monitor, _connection.Tenant, _slots, out var refusal))
+        if (MonitorReplies.TryWrite(_kind, ref writer, _server.Options.Monitor, _connection.Tenant, Frame, _slots, out var refusal))
         {
             writer.Commit();
             return refusal;

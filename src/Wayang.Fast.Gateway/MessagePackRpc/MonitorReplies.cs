@@ -14,10 +14,12 @@ internal static class MonitorReplies
 
     /// <summary>False when the operation is none of these.</summary>
     public static bool TryWrite(
-        OperationKind kind, ref MessagePackWriter writer, INodeMonitor? monitor, int tenant, ReadOnlySpan<ParameterSlot> slots, out OperationError? refusal)
+        OperationKind kind, ref MessagePackWriter writer, INodeMonitor? monitor, int tenant, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots,
+        out OperationError? refusal)
     {
         refusal = null;
-        if (kind is not (OperationKind.TaskList or OperationKind.WorkerList or OperationKind.PoolList or OperationKind.NodeIncidents or OperationKind.NodeScan))
+        if (kind is not (OperationKind.TaskList or OperationKind.WorkerList or OperationKind.PoolList or OperationKind.NodeIncidents
+            or OperationKind.NodeScan or OperationKind.TaskExplain))
         {
             return false;
         }
@@ -31,6 +33,12 @@ internal static class MonitorReplies
         if (kind == OperationKind.NodeScan)
         {
             refusal = Scan(ref writer, monitor.Scan());
+            return true;
+        }
+
+        if (kind == OperationKind.TaskExplain)
+        {
+            refusal = Explain(ref writer, monitor, tenant, TaskRequest.IdOf(frame, slots));
             return true;
         }
 
@@ -78,6 +86,23 @@ internal static class MonitorReplies
             Text(ref writer, "remedy"u8, finding.Remedy);
         }
 
+        return null;
+    }
+
+    private static OperationError? Explain(ref MessagePackWriter writer, INodeMonitor monitor, int tenant, TaskId id)
+    {
+        if (monitor.Explain(id, tenant) is not { } told)
+        {
+            return new(ErrorCode.NotFound, $"no task {id}: never seen, of an earlier start of the node, or forgotten (see retention)", "task");
+        }
+
+        writer.WriteMapHeader(3);
+        writer.WriteString("task"u8);
+        writer.WriteString(told.Id.ToString());
+        writer.WriteString("state"u8);
+        writer.WriteString(WireNames.Text(told.State));
+        writer.WriteString("text"u8);
+        writer.WriteString(told.Text);
         return null;
     }
 

@@ -69,7 +69,7 @@ internal static class ReplyEncoder
         var life = task.Life;
         writer.WriteMapHeader(6 + Count(isCall) + Count(withStdout) + Count(withStderr) + Count(task.StdoutDropped > 0)
             + Count(task.StderrDropped > 0) + Count(withLog) + Count(task.LogDropped > 0) + Count(peak > 0) + Count(cpu > 0)
-            + LifeReplies.Count(life) + ArtifactReplies.Count(task.Artifacts));
+            + LifeReplies.Count(life) + ArtifactReplies.Count(task.Artifacts) + Count(task.FromCache));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         writer.WriteString("state"u8);
@@ -110,6 +110,11 @@ internal static class ReplyEncoder
         OptionalNumber(ref writer, "peak_memory_bytes"u8, peak);
         OptionalNumber(ref writer, "cpu_us"u8, cpu);
         LifeReplies.Write(ref writer, life);
+        if (task.FromCache)
+        {
+            writer.WriteString("cached"u8);
+            writer.WriteBoolean(true);
+        }
     }
 
     public static void Snapshot(ref MessagePackWriter writer, TaskSnapshot task)
@@ -117,7 +122,7 @@ internal static class ReplyEncoder
         var isCall = task.Kind == TaskKind.Call;
         var withCause = task.Cause.Type != CauseType.None;
         writer.WriteMapHeader(15 + Count(withCause) + (2 * Count(isCall)) + Count(task.Ended is not null) + Count(task.Progress is not null)
-            + Count(task.Limits is not null) + LifeReplies.Count(task.Life) + ArtifactReplies.Count(task.Artifacts));
+            + Count(task.Limits is not null) + LifeReplies.Count(task.Life) + ArtifactReplies.Count(task.Artifacts) + Count(task.Grants.Count > 0));
         writer.WriteString("task"u8);
         Id(ref writer, task.Id);
         Text(ref writer, "kind"u8, WireNames.Text(task.Kind));
@@ -170,6 +175,10 @@ internal static class ReplyEncoder
         }
 
         LifeReplies.Write(ref writer, task.Life);
+        if (task.Grants.Count > 0)
+        {
+            Texts(ref writer, "grants"u8, task.Grants);
+        }
     }
 
     private static void Limits(ref MessagePackWriter writer, TaskLimits limits, IReadOnlyList<string> notEnforced)
@@ -190,7 +199,7 @@ internal static class ReplyEncoder
 
     public static void Image(ref MessagePackWriter writer, ImageDescription image)
     {
-        writer.WriteMapHeader(5 + Count(image.Name is not null));
+        writer.WriteMapHeader(5 + Count(image.Name is not null) + Count(image.Profile is not null));
         Text(ref writer, "image"u8, image.Image);
         if (image.Name is not null)
         {
@@ -201,6 +210,10 @@ internal static class ReplyEncoder
         Number(ref writer, "bytes"u8, image.Bytes);
         Texts(ref writer, "functions"u8, image.Functions);
         Text(ref writer, "state"u8, image.State);
+        if (image.Profile is not null)
+        {
+            Text(ref writer, "profile"u8, image.Profile);
+        }
     }
 
     public static void Node(ref MessagePackWriter writer, NodeDescription node)
@@ -220,12 +233,18 @@ internal static class ReplyEncoder
         foreach (var profile in node.Profiles)
         {
             writer.WriteString(profile.Name);
-            writer.WriteMapHeader(3);
+            writer.WriteMapHeader(5 + Count(profile.Inherits is not null));
             writer.WriteString("files"u8);
             writer.WriteBoolean(profile.HasFiles);
             writer.WriteString("own_root"u8);
             writer.WriteBoolean(profile.HasOwnRoot);
             Texts(ref writer, "kinds"u8, profile.Kinds);
+            Text(ref writer, "network"u8, profile.Network);
+            Texts(ref writer, "destinations"u8, profile.Destinations);
+            if (profile.Inherits is { } inherited)
+            {
+                Text(ref writer, "inherits"u8, inherited);
+            }
         }
     }
 

@@ -17,6 +17,14 @@ internal sealed class TargetCache(ITaskService tasks, int tenant)
 
     public OperationError? Find(ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots, out CallTarget? target)
     {
+        // Grants are part of a pool's key; such tasks are few and resolved each time.
+        var grants = (TaskGrants?)null;
+        if (slots[TaskField.Grants].Present && GrantsRequest.Read(slots[TaskField.Grants].Of(frame), out grants) is { } wrong)
+        {
+            target = null;
+            return wrong;
+        }
+
         var kind = (TaskKind)(slots[TaskField.Kind].Number + 1);
         var reuse = slots[TaskField.Reuse].Present ? (WorkerReuse)slots[TaskField.Reuse].Number : WorkerReuse.Tenant;
         var image = slots[TaskField.Image].Of(frame);
@@ -26,7 +34,7 @@ internal sealed class TargetCache(ITaskService tasks, int tenant)
 
         var hash = Mix(Mix(Mix(tag, image), function), profile);
         ref var entry = ref _entries[hash % Entries];
-        if (entry is not null && entry.Tag == tag && image.SequenceEqual(entry.Image) && function.SequenceEqual(entry.Function)
+        if (grants is null && entry is not null && entry.Tag == tag && image.SequenceEqual(entry.Image) && function.SequenceEqual(entry.Function)
             && profile.SequenceEqual(entry.Profile) && !entry.Target.IsStale)
         {
             target = entry.Target;
@@ -35,10 +43,10 @@ internal sealed class TargetCache(ITaskService tasks, int tenant)
 
         var request = new TargetRequest
         {
-            Kind = kind, Image = image, Function = function, Profile = profile, Tenant = tenant, Reuse = reuse,
+            Kind = kind, Image = image, Function = function, Profile = profile, Tenant = tenant, Reuse = reuse, Grants = grants,
         };
         var refusal = tasks.Resolve(request, out target);
-        if (refusal is null && target is not null)
+        if (refusal is null && target is not null && grants is null)
         {
             entry = new Entry(tag, image.ToArray(), function.ToArray(), profile.ToArray(), target);
         }

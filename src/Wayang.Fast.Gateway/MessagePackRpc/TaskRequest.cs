@@ -79,7 +79,7 @@ internal static class TaskRequest
     private static OperationError? CheckCommand(ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots, out CommandLine? command)
     {
         command = null;
-        for (var field = TaskField.Image; field <= TaskField.Data; field++)
+        for (var field = TaskField.Function; field <= TaskField.Data; field++)
         {
             if (slots[field].Present)
             {

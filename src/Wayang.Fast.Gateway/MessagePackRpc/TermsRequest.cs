@@ -21,6 +21,12 @@ internal static class TermsRequest
         return slots[TaskField.IdempotencyKey].Present || terms is { Detached: true, Parent: null } ? LifeTerms.Complete(frame, slots, ref terms) : null;
     }
 
+    private static OperationError? Pure(in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
+    {
+        after = before with { Pure = slot.Number == 1 };
+        return null;
+    }
+
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
@@ -33,6 +39,8 @@ internal static class TermsRequest
             TaskField.Inputs => FilesRequest.Inputs(value, before, out after),
             TaskField.Secrets => FilesRequest.Secrets(value, before, out after),
             TaskField.Artifacts => FilesRequest.Artifacts(value, before, out after),
+            TaskField.Pure => Pure(slot, before, out after),
+            TaskField.Grants => GrantsRequest.Bind(value, before, out after),
             _ => null,
         };
     }

@@ -67,6 +67,7 @@ public static class CommandLineInterface
             WaitCommand.Build(),
             StatusCommand.Build(),
             ListCommand.Build(),
+            ExplainCommand.Build(),
             LogsCommand.Build(),
             ArtifactsCommand.Build(),
             CancelCommand.Build(),
@@ -81,6 +82,7 @@ public static class CommandLineInterface
             TopCommand.Build(),
             DemoCommand.Build(),
             ConfigCommand.Build(),
+            ProfilesCommand.Build(),
         };
         DetailedHelp.Describe(
             root,

@@ -112,8 +112,8 @@ internal static class ImagesCommand
             foreach (var image in images)
             {
                 var name = image.Name ?? image.Image[..Math.Min(ShownDigits, image.Image.Length)];
-                Console.Out.WriteLine(string.Create(
-                    CultureInfo.InvariantCulture, $"{name,-20} {image.State,-10} {image.Bytes,10} bytes  {string.Join(' ', image.Functions)}"));
+                var holds = image.Profile is { } profile ? $"commands under profile {profile}" : string.Join(' ', image.Functions);
+                Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-20} {image.State,-10} {image.Bytes,10} bytes  {holds}"));
             }
         }
 

@@ -62,6 +62,7 @@ internal static class JsonText
         writer.WriteNumber("peak_memory_bytes", result.PeakMemoryBytes);
         writer.WriteNumber("cpu_us", result.CpuMicroseconds);
         LifeText.Write(writer, result.Life);
+        writer.WriteBoolean("cached", result.Cached);
     }
 
     public static void WriteInfo(Utf8JsonWriter writer, TaskInfo info)
@@ -115,6 +116,10 @@ internal static class JsonText
         }
 
         LifeText.Write(writer, info.Life);
+        if (info.Grants.Count > 0)
+        {
+            WriteTexts(writer, "grants", info.Grants);
+        }
     }
 
     public static void WriteImage(Utf8JsonWriter writer, ImageInfo image)
@@ -126,6 +131,11 @@ internal static class JsonText
         writer.WriteNumber("bytes", image.Bytes);
         WriteTexts(writer, "functions", image.Functions);
         writer.WriteString("state", image.State);
+        if (image.Profile is not null)
+        {
+            writer.WriteString("profile", image.Profile);
+        }
+
         writer.WriteEndObject();
     }
 

@@ -55,7 +55,7 @@ internal static class NodeCommand
 
                 foreach (var profile in node.Profiles)
                 {
-                    Line("profile", $"{profile.Name}: {string.Join(", ", profile.Kinds)}; {Root(profile)}");
+                    Line("profile", $"{profile.Name}: {string.Join(", ", profile.Kinds)}; {Root(profile)}{Network(profile)}{(profile.Inherits.Length == 0 ? "" : $"; tighter than {profile.Inherits}")}");
                 }
 
                 foreach (var (name, value) in node.Limits.OrderBy(static p => p.Key, StringComparer.Ordinal))
@@ -78,6 +78,13 @@ internal static class NodeCommand
     private static string Root(ProfileInfo profile) =>
         profile.OwnRoot ? "a root of its own" : profile.Files ? "parts of the host's files, read-only" : "no files";
 
+    private static string Network(ProfileInfo profile) => profile.Network switch
+    {
+        "none" => "",
+        "granted" => $"; network: loopback, and what is granted of {string.Join(", ", profile.Destinations)}",
+        var level => $"; network: {level}",
+    };
+
     private static void WriteProfiles(System.Text.Json.Utf8JsonWriter writer, IReadOnlyList<ProfileInfo> profiles)
     {
         writer.WriteStartArray("profiles");
@@ -88,6 +95,9 @@ internal static class NodeCommand
             writer.WriteBoolean("files", profile.Files);
             writer.WriteBoolean("own_root", profile.OwnRoot);
             JsonText.WriteTexts(writer, "kinds", profile.Kinds);
+            writer.WriteString("network", profile.Network);
+            JsonText.WriteTexts(writer, "destinations", profile.Destinations);
+            writer.WriteString("inherits", profile.Inherits.Length == 0 ? null : profile.Inherits);
             writer.WriteEndObject();
         }
 

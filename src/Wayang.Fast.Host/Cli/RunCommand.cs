@@ -28,6 +28,7 @@ internal static class RunCommand
               wayang run --timeout 10s -- sh -c 'echo hello; id -u'
               wayang run --memory 256M --cpu 0.5 --pids 64 --disk 100M -- sh -c 'sort big.txt | uniq -c'
               wayang run -- gzip -c < notes.txt > notes.txt.gz
+              wayang run --image tools -- ls /
               wayang run --input main.c --out . -- gcc -O2 -o out/main main.c
               wayang run --secret token=env:API_TOKEN -- sh -c 'wc -c < /run/secrets/token'
             """);

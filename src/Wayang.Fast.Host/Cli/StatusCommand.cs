@@ -76,6 +76,11 @@ internal static class StatusCommand
             Line("limits", string.Join(", ", asked) + missing);
         }
 
+        if (info.Grants.Count > 0)
+        {
+            Line("granted", string.Join(", ", info.Grants));
+        }
+
         Line("priority", string.Create(CultureInfo.InvariantCulture, $"{info.Priority} ({WireNames.Text(info.Class)})"));
         foreach (var (name, value) in LifeText.Lines(info.Life))
         {

@@ -24,6 +24,8 @@ internal static class TaskBuilder
             Priority = arguments.Priority,
             Reuse = arguments.Reuse,
             Limits = arguments.Limits,
+            Pure = arguments.Pure,
+            GrantedConnections = arguments.GrantedConnections,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };
         return arguments.Life?.Apply(spec) ?? spec;
@@ -52,7 +54,7 @@ internal static class TaskBuilder
         var input = arguments.Data is { } data
             ? await InputReader.ReadArgumentAsync(data, cancellation)
             : await InputReader.ReadPipedAsync(cancellation);
-        var spec = new TaskSpec { Kind = TaskKind.Exec, Arguments = arguments.Command, Stdin = input };
+        var spec = new TaskSpec { Kind = TaskKind.Exec, Image = arguments.CommandImage, Arguments = arguments.Command, Stdin = input };
         return await FileReader.AddAsync(spec, arguments.Files, cancellation);
     }
 

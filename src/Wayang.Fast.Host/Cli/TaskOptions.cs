@@ -30,6 +30,14 @@ internal sealed record TaskArguments(
 
     public TaskLimits? Limits { get; init; }
     public FileArguments Files { get; init; } = FileArguments.None;
+
+    public bool Pure { get; init; }
+
+    /// <summary>Name of an image of kind command, which says where a command runs.</summary>
+    public string? CommandImage { get; init; }
+
+    /// <summary>HOST:PORT each.</summary>
+    public IReadOnlyList<string> GrantedConnections { get; init; } = [];
 }
 
 /// <summary>The options that <c>run</c> and <c>submit</c> share.</summary>
@@ -79,8 +87,19 @@ internal sealed class TaskOptions
         HelpName = "HOW",
     };
 
+    private readonly Option<string?> image = new("--image")
+    {
+        Description = "For a command: name of an image of kind command of the node's configuration (see: wayang images); it runs under that image's profile.",
+        HelpName = "NAME",
+    };
+
     private readonly LifeOptions life = new();
     private readonly FileOptions files = new();
+
+    private readonly Option<bool> pure = new("--pure")
+    {
+        Description = "It gives the same on the same input always: the node may answer with an earlier result.",
+    };
 
     public void AddTo(Command command)
     {
@@ -93,8 +112,11 @@ internal sealed class TaskOptions
         command.Options.Add(reuse);
         life.AddTo(command);
         command.Options.Add(ImageFile.Preload);
+        command.Options.Add(image);
         LimitOptions.AddTo(command);
         files.AddTo(command);
+        command.Options.Add(pure);
+        GrantOptions.AddTo(command);
     }
 
     /// <exception cref="CommandException">The words do not make a task.</exception>
@@ -132,6 +154,11 @@ internal sealed class TaskOptions
             throw Usage("--preload belongs to Python files", $"Write: wayang {result.CommandResult.Command.Name} python FILE.py:FUNCTION --preload json,re");
         }
 
+        if (result.GetValue(image) is { } commandImage && !isCommand)
+        {
+            throw Usage("--image belongs to commands", $"The image of a function stands before the colon: wayang {result.CommandResult.Command.Name} {before[0]} {commandImage}:FUNCTION");
+        }
+
         return new TaskArguments(
             isCommand ? null : before[1],
             isCommand ? after! : [],
@@ -143,10 +170,13 @@ internal sealed class TaskOptions
         {
             ImageKind = isCommand ? ImageFile.Plugin : before[0],
             Preload = preload,
+            CommandImage = result.GetValue(image),
             Reuse = ReadReuse(result.GetValue(reuse)),
             Life = life.Read(result),
             Limits = LimitOptions.Read(result),
             Files = files.Read(result, isCommand),
+            Pure = result.GetValue(pure),
+            GrantedConnections = GrantOptions.Read(result),
         };
     }
 

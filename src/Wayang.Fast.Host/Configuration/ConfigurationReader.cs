@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Host.Profiles;
 
 namespace Wayang.Fast.Host.Configuration;
 
@@ -8,6 +9,8 @@ internal sealed class ConfigurationReader(string file, List<ConfigurationProblem
     public List<GivenValue> Given { get; } = [];
 
     public IReadOnlyList<ConfiguredImage> Images { get; private set; } = [];
+
+    public IReadOnlyList<ConfiguredProfile> Profiles { get; private set; } = [];
 
     public void Read(string text)
     {
@@ -65,6 +68,10 @@ internal sealed class ConfigurationReader(string file, List<ConfigurationProblem
         else if (name == ImageSection.Name)
         {
             Images = new ImageSection(file, problems).Read(value);
+        }
+        else if (name == ProfileSection.Name)
+        {
+            Profiles = new ProfileSection(file, problems).Read(value);
         }
         else if (!ConfigurationKeys.IsSection(name))
         {

@@ -1,4 +1,5 @@
 using Wayang.Fast.Execution;
+using Wayang.Fast.Host.Profiles;
 
 namespace Wayang.Fast.Host.Configuration;
 
@@ -12,10 +13,16 @@ public sealed record FileSettings
 
     public RpcTcpSettings RpcTcp { get; init; } = new();
 
+    /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
+    public string StateDirectory { get; init; } = string.Empty;
+
     public RuntimeOptions Runtime { get; init; } = DefaultRuntime;
 
     /// <summary>Images that the runtime has from its start.</summary>
     public IReadOnlyList<ConfiguredImage> Images { get; init; } = [];
+
+    /// <summary>Profiles that are tighter than one of the policy's; also in <see cref="Runtime"/>.</summary>
+    public IReadOnlyList<ConfiguredProfile> Profiles { get; init; } = [];
 
     private static readonly RuntimeOptions DefaultRuntime = new();
 }

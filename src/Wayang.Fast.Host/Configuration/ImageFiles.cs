@@ -14,11 +14,17 @@ internal static class ImageFiles
     {
         var loaded = new List<LoadedImage>();
         long total = 0;
-        foreach (var image in images.Where(static i => i.File is not null))
+        foreach (var image in images)
         {
+            if (image.File is null)
+            {
+                loaded.Add(new LoadedImage(image, default)); // commands: all is said in the configuration
+                continue;
+            }
+
             try
             {
-                var content = ReadBounded(image.File!);
+                var content = ReadBounded(image.File);
                 total += content.Length;
                 if (total > MaxTotalBytes)
                 {
@@ -31,7 +37,7 @@ internal static class ImageFiles
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                problems.Add(new ConfigurationProblem(image.Place, $"{ImageSection.Name}.{image.Name}.file", $"{image.File}: {Reason(image.File!, error)}"));
+                problems.Add(new ConfigurationProblem(image.Place, $"{ImageSection.Name}.{image.Name}.file", $"{image.File}: {Reason(image.File, error)}"));
             }
         }
 

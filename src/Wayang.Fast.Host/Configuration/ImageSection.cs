@@ -19,7 +19,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
 
     private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile"];
     private static readonly string[] Kinds = [C, Python, Command];
-    private static readonly string[] ShippedProfiles = ["compute", "standard"];
+    private static readonly string[] ShippedProfiles = ["compute", "standard", "network", "trusted"];
 
     public IReadOnlyList<ConfiguredImage> Read(ConfigurationNode node)
     {

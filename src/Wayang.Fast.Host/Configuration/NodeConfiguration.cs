@@ -22,7 +22,7 @@ public sealed class NodeConfiguration
 
     public FileSettings Settings { get; private set; } = new();
 
-    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0;
+    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0 && Settings.Profiles.Count == 0;
 
     /// <summary>Reads everything and collects all that is wrong.</summary>
     public static NodeConfiguration Of(ConfigurationInput input)
@@ -45,12 +45,14 @@ public sealed class NodeConfiguration
     {
         var given = new List<GivenValue>();
         IReadOnlyList<ConfiguredImage> images = [];
+        IReadOnlyList<Profiles.ConfiguredProfile> profiles = [];
         if (Input.Text is { } text)
         {
             var reader = new ConfigurationReader(Input.Path ?? "configuration", problems);
             reader.Read(text);
             given.AddRange(reader.Given);
             images = reader.Images;
+            profiles = reader.Profiles;
         }
 
         given.AddRange(EnvironmentOverrides.Read(Input.Environment, problems));
@@ -64,12 +66,13 @@ public sealed class NodeConfiguration
             new FileSettings(),
             static (s, g) => SettingOf(g).Apply is { } apply ? apply(s, g.Key.SameAs is null ? g.Value : g.Value with { Number = g.SettingNumber }) : s);
         Settings = images.Count == 0 ? settings : settings with { Images = images };
+        Settings = profiles.Count == 0
+            ? Settings
+            : Settings with { Profiles = profiles, Runtime = Settings.Runtime with { Profiles = [.. profiles.Select(static p => p.Profile)] } };
         CheckTimeouts();
         CheckTcp();
         Notices = [.. given.Where(static g => g.Key.Later is not null)
-            .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}")),
-            .. images.Where(static i => i.File is null)
-                .Select(static i => new ConfigurationProblem(i.Place, $"{ImageSection.Name}.{i.Name}", $"is read and checked, but not active yet: kind {i.Kind} has no image of its own so far; such tasks run under their profile"))];
+            .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}"))];
     }
 
     /// <summary>Later layers go before earlier ones, whichever of its names a setting is given by; in one layer two names must agree.</summary>

@@ -39,6 +39,8 @@ public sealed record ServeOptions
 
     public RuntimeOptions Runtime => Settings.Runtime;
 
+    public string StateDirectory => Settings.StateDirectory;
+
     /// <summary>All that was configured; what a reload is compared with.</summary>
     public FileSettings Settings { get; init; } = new();
 

@@ -49,7 +49,7 @@ internal sealed class TreeReader(string file, List<ConfigurationProblem> problem
 
             return null;
         }
-        catch (Exception error) when (error is InvalidOperationException or ArgumentException or IndexOutOfRangeException or OverflowException)
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or IndexOutOfRangeException or OverflowException or NullReferenceException)
         {
             // The parser's own words for some malformed texts; how far it came is the best place there is.
             var at = parser.Current?.End ?? default;

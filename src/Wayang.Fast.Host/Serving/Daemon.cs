@@ -77,6 +77,7 @@ internal static class Daemon
 
         await using (server)
         {
+            await using var learned = LearnedFile.Open(options.StateDirectory, runtime, log);
             var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)

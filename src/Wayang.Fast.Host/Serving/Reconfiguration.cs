@@ -120,6 +120,12 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Info($"reload: image '{gone.Name}' is no longer configured; it stays until the runtime is started again");
         }
 
+        if (!wanted.Profiles.Select(static p => p.Profile.ToString()).SequenceEqual(settings.Profiles.Select(static p => p.Profile.ToString()), StringComparer.Ordinal))
+        {
+            log.Warn("reload: 'profiles' changed; profiles are defined when the runtime starts: restart it");
+            applied = applied with { Profiles = settings.Profiles };
+        }
+
         settings = applied;
         foreach (var change in changes)
         {
@@ -186,7 +192,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             failures[image.Name] = why;
         }
 
-        log.Warn($"image '{image.Name}' of {image.Place} ({image.File}) is not there: {why}");
+        log.Warn($"image '{image.Name}' of {image.Place} ({image.File ?? "commands"}) is not there: {why}");
     }
 
     private async Task PutAsync(LoadedImage loaded)
@@ -208,7 +214,9 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
 
         Succeed(image.Name, identity);
-        log.Info($"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
+        log.Info(put.Profile is { } where
+            ? $"image '{image.Name}' is ready: commands under profile {where}"
+            : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
 
     private void Succeed(string name, string identity)

@@ -2,9 +2,11 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
 using System.Security.Cryptography;
 using Wayang.Fast.Client;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Xunit;
 
@@ -13,6 +15,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Configuration;
 /// <summary>A real <c>wayang serve</c> with a configuration that only its starter may read: start, reload, restart of the daemon.</summary>
 [Collection("runtimes")]
 [Trait("Promise", "CFG")]
+[SupportedOSPlatform("linux")]
 public sealed class ReloadTests : IDisposable
 {
     private const int Bound = 300_000;
@@ -121,6 +124,55 @@ public sealed class ReloadTests : IDisposable
         await EndAsync(serve);
     }
 
+    /// <summary>The operator names where commands run; whoever asks uses the name.</summary>
+    [Fact(Timeout = Bound)]
+    [Trait("Promise", "IM1")]
+    public async Task An_image_of_kind_command_runs_them_in_its_profiles_root()
+    {
+        Assert.SkipUnless(Installation.IsRoot, "a policy of one's own is asked for as root here");
+        await OwnRoot.PrepareAsync(Account.Root, _scratch);
+        Configure("""
+            http_port: 0
+            images:
+              - {name: tools, kind: command, profile: small}
+              - {name: plain, kind: command}
+              - {name: slow, kind: c, file: slow.so}
+            """);
+        await using var serve = await StartAsync(("WAYANG_POLICY", Path.Combine(_scratch, "policy")));
+        Assert.Contains("image 'tools' is ready: commands under profile small\n", serve.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("not active yet", serve.Log, StringComparison.Ordinal);
+
+        Assert.Equal((0, "own root\n", ""), await RunAsync("--image", "tools", "--", "/bin/cat", "/etc/name"));
+        Assert.Equal((0, "own root\n", ""), await RunAsync("--image", "tools", "--profile", "small", "--", "/bin/cat", "/etc/name"));
+        Assert.Equal((0, "plain\n", ""), await RunAsync("--image", "plain", "--", "sh", "-c", "[ -e /etc/name ] || echo plain"));
+        await RefusedAsync("did you mean tools? there are plain, tools", "--image", "tols", "--", "ls");
+        await RefusedAsync("'slow' is an image of functions: use it with kind call", "--image", "slow", "--", "ls");
+        await RefusedAsync("image 'tools' runs commands under profile small, and the task asks for standard; leave one of them out", "--image", "tools", "--profile", "standard", "--", "ls");
+        await RefusedAsync("'tools' is an image of kind command, which has no functions", "c", "tools:ls");
+        await RefusedAsync("--image belongs to commands", "c", "slow:ls", "--image", "tools");
+        await using var client = await ConnectAsync(serve);
+        var listed = (await client.ListImagesAsync()).Where(static i => i.Kind == "command").Select(static i => (i.Name, i.Profile, i.State));
+        Assert.Equal([("plain", "standard", "ready"), ("tools", "small", "ready")], listed);
+
+        // The name comes to mean another place, also for a connection that knows it; what commands cannot run under is told.
+        var task = TaskSpec.Command("sh", "-c", "[ -e /etc/name ] && echo own || echo plain") with { Image = "tools" };
+        Assert.Equal("own\n"u8.ToArray(), (await client.RunAsync(task)).Stdout.ToArray());
+        Configure("http_port: 0\nimages: [{name: tools, kind: command, profile: standard}, {name: pure, kind: command, profile: compute}]\n");
+        Assert.Equal(0, (await ReloadAsync(serve)).Code);
+        await Eventually.TrueAsync("the last one is told", () => serve.Log.Contains("a command cannot run under profile compute", StringComparison.Ordinal));
+        Assert.Equal("plain\n"u8.ToArray(), (await client.RunAsync(task)).Stdout.ToArray());
+        await EndAsync(serve);
+
+        Task<(int Code, string Output, string Errors)> RunAsync(params string[] words) => WayangAsync(["run", "--socket", SocketOf(serve), .. words]);
+
+        async Task RefusedAsync(string told, params string[] words)
+        {
+            var (code, _, errors) = await RunAsync(words);
+            Assert.NotEqual(0, code);
+            Assert.Contains(told, errors, StringComparison.Ordinal);
+        }
+    }
+
     [Fact(Timeout = Bound)]
     public async Task A_wrong_configuration_starts_nothing()
     {
@@ -207,14 +259,18 @@ public sealed class ReloadTests : IDisposable
         return (await client.ListImagesAsync()).Single(static i => i.Name == "slow").Image;
     }
 
-    private async Task<(int Code, string Output, string Errors)> ReloadAsync(Orphanage serve)
+    private Task<(int Code, string Output, string Errors)> ReloadAsync(Orphanage serve) => WayangAsync(["config", "reload", "--socket", SocketOf(serve)]);
+
+    private static async Task<(int Code, string Output, string Errors)> WayangAsync(string[] words)
     {
-        using var process = Process.Start(new ProcessStartInfo(Installation.Wayang, ["config", "reload", "--socket", SocketOf(serve)])
+        using var process = Process.Start(new ProcessStartInfo(Installation.Wayang, words)
         {
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         })!;
+        process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();

@@ -50,7 +50,7 @@ public sealed class EscapeTests(ITestOutputHelper output)
         var beside = await CheckedLoad.StartAsync(node, Innocent);
         var run = new EscapeRun(node, mode);
         var wrong = new List<string>();
-        foreach (var one in EscapeTable.Rooms[room].Where(c => c.Under(mode) != "-"))
+        foreach (var one in EscapeTable.Rooms[room].Where(c => c.Under(mode) != "-" && Applies(node, c.Name)))
         {
             var expected = Alternatives(node, one.Under(mode));
             var before = beside.Checked;
@@ -99,6 +99,18 @@ public sealed class EscapeTests(ITestOutputHelper output)
             Assert.Equal(Contracts.Tasks.CauseType.SandboxViolation, end.Cause.Type);
             Assert.Equal(1, waiter.Told);
         }
+    }
+
+    /// <summary>Nothing but a memory group bounds memory files: where there is none that is told (README, "Honest limits"), and not tried.</summary>
+    private bool Applies(LiveNode node, string name)
+    {
+        if (name != "memfd_bomb" || node.HasMemoryGroup)
+        {
+            return true;
+        }
+
+        output.WriteLine($"{name}: not tried: this host gives no memory group");
+        return false;
     }
 
     /// <summary>Without a memory group each process has a limit of its own and sees an allocation fail.</summary>

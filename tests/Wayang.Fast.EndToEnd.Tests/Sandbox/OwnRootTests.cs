@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.Versioning;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Xunit;
@@ -11,11 +10,6 @@ namespace Wayang.Fast.EndToEnd.Tests.Sandbox;
 [SupportedOSPlatform("linux")]
 public sealed class OwnRootTests : IDisposable
 {
-    private const UnixFileMode Shared = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
-
-    private static readonly string[] Programs = ["sh", "ls", "cat", "touch", "id"];
-
     private readonly string _scratch = Directory.CreateTempSubdirectory("wayang-root-").FullName;
 
     private string Root => Path.Combine(_scratch, "root");
@@ -107,41 +101,12 @@ public sealed class OwnRootTests : IDisposable
         await PrepareAsync(Account.Unprivileged);
         var end = await Finished.RunAsync(Account.Unprivileged, [Installation.Wayang, "run", "--profile", "smal", "--", "/bin/ls"], ("WAYANG_POLICY", Policy));
         Assert.Equal(125, end.Code);
-        Assert.Contains("did you mean small? this node's policy has compute, small, standard", end.Err, StringComparison.Ordinal);
+        Assert.Contains("did you mean small? this node's policy has compute, network, small, standard", end.Err, StringComparison.Ordinal);
     }
 
     private Task<Finished> ShellAsync(Account account, string script) => Finished.RunAsync(account, Run(script), ("WAYANG_POLICY", Policy));
 
     private static string[] Run(string script) => [Installation.Wayang, "run", "--profile", "small", "--", "/bin/sh", "-c", script];
 
-    /// <summary>A root of some of this host's programs with their libraries, and the shipped policy with a profile for it.</summary>
-    private async Task PrepareAsync(Account account)
-    {
-        Finished.Require(account);
-        File.SetUnixFileMode(_scratch, Shared);
-        var cancellation = TestContext.Current.CancellationToken;
-        foreach (var directory in (string[])["bin", "etc", "proc", "dev", "tmp"])
-        {
-            Directory.CreateDirectory(Path.Combine(Root, directory));
-        }
-
-        await File.WriteAllTextAsync(Path.Combine(Root, "etc/name"), "own root\n", cancellation);
-        var copy = string.Join('\n', Programs.Select(p => string.Create(
-            CultureInfo.InvariantCulture,
-            $"f=$(readlink -f $(command -v {p})); cp $f $R/bin/{p}; for l in $(ldd $f | grep -o '/[^ ]*'); do mkdir -p $R$(dirname $l); cp -L $l $R$l; done")));
-        var copied = await Finished.RunAsync(Account.Unprivileged == account && !Installation.IsRoot ? account : Account.Root, ["/bin/sh", "-ec", copy + "\nchmod -R go-w,a+rX $R"], ("R", Root));
-        Assert.True(copied.Code == 0, copied.ToString());
-
-        Directory.CreateDirectory(Policy, Shared);
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(Installation.NativeDirectory, "policy")))
-        {
-            File.Copy(file, Path.Combine(Policy, Path.GetFileName(file)));
-        }
-
-        var standard = await File.ReadAllLinesAsync(Path.Combine(Policy, "standard.profile"), cancellation);
-        await File.WriteAllTextAsync(
-            Path.Combine(Policy, "small.profile"),
-            $"root {Root}\n" + string.Join('\n', standard.Where(static l => !l.StartsWith("path", StringComparison.Ordinal))),
-            cancellation);
-    }
+    private Task PrepareAsync(Account account) => OwnRoot.PrepareAsync(account, _scratch);
 }

@@ -95,7 +95,7 @@ public sealed class SandboxTests(ITestOutputHelper output)
         {
             using var node = new LiveNode();
             await node.PutAsync("hostile", Plugins.Hostile);
-            string[] paths = [secret, "/etc/shadow", "/root", "/home", "/proc/1/root/etc/shadow", "/dev/mem", "/sys/kernel", "/run", "/var", Environment.ProcessPath!];
+            string[] paths = [secret, "/etc/shadow", "/root", "/home", "/proc/1/root/etc/shadow", "/dev/mem", "/sys/kernel", "/run/lock", "/var", Environment.ProcessPath!];
             var input = Encoding.UTF8.GetBytes(string.Join('\0', paths) + "\0");
             var end = await node.CallAsync(await node.FunctionAsync("hostile", "open_paths", profile: profile), input);
             Assert.True(end.State == TaskState.Succeeded, end.ToString());

@@ -182,27 +182,25 @@ public sealed class LifeTests : IAsyncLifetime
     public async Task A_queued_task_is_moved_and_a_started_one_is_not()
     {
         await FillAsync();
-        var order = new List<TaskId>();
-        var first = await _client.SubmitAsync(Shell("true"));
-        var second = await _client.SubmitAsync(Shell("true"));
-        var last = await _client.SubmitAsync(Shell("true") with { Class = TaskClass.Urgent });
+        var clock = Shell("date +%s%N"); // one slot comes free: they run one after the other
+        var first = await _client.SubmitAsync(clock);
+        var second = await _client.SubmitAsync(clock);
+        var last = await _client.SubmitAsync(clock with { Class = TaskClass.Urgent });
         await _client.UpdateAsync(second, TaskClass.Urgent, priority: 50);
         await _client.UpdateAsync(last, TaskClass.Idle);
         await _client.UpdateAsync(last, TaskClass.Batch, timeout: TimeSpan.FromSeconds(7));
         var info = await _client.GetAsync(last);
         Assert.Equal((TaskClass.Batch, TaskState.Queued), (info.Class, info.State));
-        var ends = new[] { first, second, last }.Select(async id =>
-        {
-            await _client.WaitAsync(id);
-            lock (order)
-            {
-                order.Add(id);
-            }
-        }).ToList();
         var stopped = (await _client.ListTasksAsync(TaskState.Running))[0].Id;
         await _client.CancelAsync(stopped);
-        await Task.WhenAll(ends).WaitAsync(LiveNode.Patience);
-        Assert.Equal([second, first, last], order);
+        var started = new List<(long At, TaskId Id)>();
+        foreach (var id in new[] { first, second, last })
+        {
+            var end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
+            started.Add((long.Parse(Encoding.UTF8.GetString(end.Stdout.Span), CultureInfo.InvariantCulture), id));
+        }
+
+        Assert.Equal([second, first, last], started.OrderBy(static s => s.At).Select(static s => s.Id));
         var late = await Assert.ThrowsAsync<WayangException>(() => _client.UpdateAsync(last, TaskClass.Urgent));
         Assert.Equal("task", late.Field);
         var running = (await _client.ListTasksAsync(TaskState.Running))[0].Id;
@@ -234,12 +232,16 @@ public sealed class LifeTests : IAsyncLifetime
     {
         const string script = "setsid sh -c 'while :; do echo .; done' & for i in 1 2 3; do (while :; do :; done) & done; while :; do echo .; done";
         var id = await RunningAsync(Shell(script) with { Timeout = TimeSpan.FromSeconds(3) });
+        await LiveNode.UntilAsync(() => StatesBelow(_node.Node.SpawnerPid).Count > 3, "it has all its processes");
         await _client.PauseAsync(id);
         await _client.PauseAsync(id);
         Assert.True((await _client.GetAsync(id)).Life!.Paused);
         await LiveNode.UntilAsync(() => StatesBelow(_node.Node.SpawnerPid) is { Count: > 3 } all && all.TrueForAll(static s => s == 'T'), "all processes stand still");
         var written = (await _client.GetAsync(id)).StdoutBytes;
-        await Task.Delay(TimeSpan.FromSeconds(4)); // over its time
+
+        // Another with as much time, begun later, is over its own before we look.
+        var clock = await _client.SubmitAsync(TaskSpec.Command("/bin/cat", "/dev/zero") with { Timeout = TimeSpan.FromSeconds(3) });
+        Assert.Equal(TaskState.TimedOut, (await _client.WaitAsync(clock).WaitAsync(LiveNode.Patience)).State);
         var info = await _client.GetAsync(id);
         Assert.Equal((TaskState.Running, true), (info.State, info.Life!.Paused));
         Assert.InRange(info.StdoutBytes, written, written + (256 << 10)); // what stood in the pipe
@@ -248,11 +250,12 @@ public sealed class LifeTests : IAsyncLifetime
         var end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
         Assert.Equal((TaskState.TimedOut, CauseType.Timeout), (end.State, end.Cause.Type));
 
-        id = await RunningAsync(Shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done"));
+        id = await RunningAsync(Shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done"));
+        await LiveNode.UntilAsync(() => _client.GetAsync(id).GetAwaiter().GetResult().StdoutBytes > 0, "it listens");
         await _client.PauseAsync(id);
         await _client.CancelAsync(id); // a paused command gets its grace too
         end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
-        Assert.Equal((TaskState.Cancelled, "bye\n"), (end.State, Encoding.ASCII.GetString(end.Stdout.Span)));
+        Assert.Equal((TaskState.Cancelled, "ready\nbye\n"), (end.State, Encoding.ASCII.GetString(end.Stdout.Span)));
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class RealProgramTests : IDisposable
         Require("/usr/bin/gcc", "gcc");
         await File.WriteAllTextAsync(At("main.c"), "#include <stdio.h>\n#include <math.h>\nint main(void) { printf(\"%.3f\\n\", sqrt(2)); return 0; }\n");
         await RunAsync("--input", At("main.c"), "--out", _directory, "--", "gcc", "-O2", "-Wall", "-o", "out/main", "main.c", "-lm");
-        File.SetUnixFileMode(At("main"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Host("/bin/chmod", "700", At("main"));
         Assert.Equal("1.414\n", (await Finished.RunAsync(Account.Root, [At("main")])).Out);
     }
 
@@ -86,8 +86,9 @@ public sealed class RealProgramTests : IDisposable
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         await using var node = new SocketNode();
+        string[] limits = node.Node.HasMemoryGroup ? ["--memory", "1G", "--pids", "64"] : []; // refused where the host cannot hold them
         var end = await Finished.RunAsync(
-            Account.Root, [Installation.Wayang, "--socket", node.SocketPath, "run", "--memory", "1G", "--pids", "64", "--timeout", "60s", .. words]);
+            Account.Root, [Installation.Wayang, "--socket", node.SocketPath, "run", .. limits, "--timeout", "60s", .. words]);
         Assert.True(end.Code == 0, end.ToString());
         return end.Out;
     }

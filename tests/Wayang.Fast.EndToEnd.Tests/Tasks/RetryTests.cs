@@ -110,16 +110,16 @@ public sealed class RetryTests
             waiters.Add((waiter, i % 50 == 49 ? "" : Encoding.ASCII.GetString(data)));
         }
 
-        var kills = 0;
-        while (kills < 30 && waiters.Exists(static w => w.Waiter.Told == 0))
+        var killed = new HashSet<int>();
+        while (killed.Count < 30 && waiters.Exists(static w => w.Waiter.Told == 0))
         {
-            foreach (var pid in node.WorkerPids())
+            foreach (var pid in node.WorkerPids().Where(killed.Add))
             {
                 Fixture.Signals.KillIfThere(pid);
-                kills++;
             }
 
-            await Task.Delay(2);
+            await LiveNode.UntilAsync(
+                () => node.WorkerPids().Any(pid => !killed.Contains(pid)) || waiters.TrueForAll(static w => w.Waiter.Told > 0), "another worker came, or all ended");
         }
 
         foreach (var (waiter, answer) in waiters)

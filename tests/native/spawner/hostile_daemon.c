@@ -58,7 +58,8 @@ static void malformed(void) {
     CHECK(driver_raw(&d, oversized, WY_MSG_MAX_BYTES + 4096, NULL, 0) && refused("did not fit"));
     free(oversized);
     for (uint16_t type = 0; type < 70; type++) {
-        if (type >= 1 && type <= 7) {
+        if ((type >= 1 && type <= 7) || type == WY_MSG_PROFILE_DEFINE || type == WY_MSG_WORKER_NETWORK ||
+            type == WY_MSG_SCAN) {
             continue;
         }
         header.type = type;
@@ -206,7 +207,7 @@ static void order_and_ids(void) {
         driver_signal(&d, foreigners[i], SIGKILL);
         CHECK(refused("no such worker"));
     }
-    const int bad_signals[] = {0, -1, SIGSTOP, SIGSEGV, 64, 65, INT32_MAX, INT32_MIN};
+    const int bad_signals[] = {0, -1, SIGQUIT, SIGSEGV, 64, 65, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof bad_signals / sizeof bad_signals[0]; i++) {
         driver_signal(&d, 5, bad_signals[i]);
         CHECK(refused("not one that may be sent"));
@@ -214,12 +215,28 @@ static void order_and_ids(void) {
     check_done("out of order, foreign and used ids, limits above the profile's, signals");
 }
 
+static uint32_t features; /* of the spawner's WELCOME */
+
+static bool answers_with(uint32_t kind, int value) {
+    return d.body.exited.kind == kind && d.body.exited.value == value;
+}
+
+/* AddressSanitizer's shadow is private memory of terabytes: with RLIMIT_DATA, which stands in for a memory group, hardly anything
+ * can be mapped after it, and a child of a program with it may end before it is ready. Then the answer itself is what counts. */
+static bool cannot_run(void) {
+#if defined(__SANITIZE_ADDRESS__)
+    return (features & WY_FEATURE_MEMORY_GROUP) == 0;
+#else
+    return false;
+#endif
+}
+
 static bool still_works(uint64_t worker) {
     const char *const argv[] = {"/bin/sh", "-c", "exit 3", NULL};
     driver_command(&d, worker, 1, NULL, NULL, argv);
     while (driver_receive(&d)) {
         if (d.type == WY_MSG_WORKER_EXITED && d.body.exited.worker_id == worker) {
-            return d.body.exited.kind == WY_EXIT_CODE && d.body.exited.value == 3;
+            return answers_with(WY_EXIT_CODE, 3) || (cannot_run() && answers_with(WY_EXIT_NOT_STARTED, 0));
         }
     }
     return false;
@@ -343,7 +360,8 @@ int main(int argc, char **argv) {
     if (!driver_start(&d, instance)) {
         return 1;
     }
-    before_hello(instance, (d.body.welcome.features & WY_FEATURE_MEMORY_GROUP) != 0);
+    features = d.body.welcome.features;
+    before_hello(instance, (features & WY_FEATURE_MEMORY_GROUP) != 0);
     CHECK(driver_command_image(&d, 1, "standard"));
     malformed();
     names();

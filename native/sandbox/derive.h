@@ -1,0 +1,28 @@
+/* Profiles that are tighter than one of the policy's: the only kind that somebody who may not write the policy defines. */
+#ifndef WAYANG_SANDBOX_DERIVE_H
+#define WAYANG_SANDBOX_DERIVE_H
+
+#include "base/status.h"
+#include "sandbox/profile.h"
+
+/* A wish; 0 and NULL keep what the base has. */
+typedef struct wy_derivation {
+    const char *name; /* [A-Za-z0-9._-]; not in use */
+    const char *base; /* a profile of the policy, or one that was derived before */
+    uint64_t memory_bytes, tmpfs_bytes, file_bytes;
+    uint32_t pids, open_files;
+    uint32_t network;   /* wy_network; WY_NETWORK_KEEP: the base's */
+    uint32_t no_files_written; /* 1: RLIMIT_FSIZE 0, whatever file_bytes says */
+    uint32_t path_count;       /* 0: the base's paths */
+    const char *const *paths;  /* each the base's, or below one of the base's */
+    uint32_t denied_count;
+    const char *const *denied; /* names of system calls that the base lets through */
+} wy_derivation;
+
+#define WY_NETWORK_KEEP UINT32_MAX
+
+/* Adds it to the policy. Whatever the wish says, the result allows nothing that its base does not: larger numbers, other
+ * paths, more network and calls that the base does not let through are refused, with the sentence in `error`. */
+wy_status wy_policy_derive(wy_policy *policy, const wy_derivation *wish, wy_error *error);
+
+#endif

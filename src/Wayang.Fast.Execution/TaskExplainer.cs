@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Resources;
+using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Resources;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution;
+
+/// <summary>Says in a paragraph why a task waits, or was placed as it was. Cold; any thread; of momentary values.</summary>
+internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers, Shard shard, MemoryPlan memory, LiveOptions options)
+{
+    private const long Mebibyte = 1 << 20;
+
+    public TaskExplanation? Explain(TaskId id, int tenant)
+    {
+        if (!lifecycle.TryPin(id, out var record))
+        {
+            return null;
+        }
+
+        try
+        {
+            if (record.Tenant != tenant || record.Target is not PoolTarget target)
+            {
+                return null;
+            }
+
+            var text = new StringBuilder();
+            var state = record.State;
+            switch (state)
+            {
+                case TaskState.Queued:
+                    Waiting(text, record, target.Pool);
+                    break;
+                case TaskState.Starting or TaskState.Running:
+                    Placed(text, record, target.Pool);
+                    break;
+                default:
+                    Placed(text, record, target.Pool);
+                    Ended(text, record, state);
+                    break;
+            }
+
+            Learned(text, record);
+            return new TaskExplanation(id, state, text.ToString().TrimEnd());
+        }
+        finally
+        {
+            lifecycle.Unpin(record);
+        }
+    }
+
+    private void Waiting(StringBuilder text, TaskRecord record, WorkerPool pool)
+    {
+        var waited = Stopwatch.GetElapsedTime(record.Submitted);
+        Add(text, $"It has waited {Words(waited)} at level {record.Level} ({WireNames.Text(SchedulerOptions.ClassOf(record.Level))}).");
+        if (pool.Image.State is ImageState.Opening or ImageState.Lost)
+        {
+            Add(text, $"Its image {pool.Name} is being loaded ({pool.Image.State.ToString().ToLowerInvariant()}): nothing of it can run yet.");
+            return;
+        }
+
+        shard.TryPeek(pool, out var queued, out var free);
+        if (shard.IsNodeFull)
+        {
+            Add(text, $"The node runs as many tasks as it may ({shard.Outstanding}, limits.concurrent_tasks): the highest that waits goes next when one ends.");
+        }
+        else if (shard.WaitsForMemory(record.Slot))
+        {
+            Add(text, $"It waits for memory: {Size(record.Reservation.Bytes)} are to be set aside for it ({Source(record.Reservation.Source)}), and {Size(shard.ReservedMemory)} of the node's {Size(memory.Capacity)} are.");
+        }
+        else if (free > 0)
+        {
+            Add(text, $"Its pool {pool.Name} has {free} free slots: it is about to go.");
+        }
+        else if (pool.IsCommand)
+        {
+            Add(text, $"All {pool.MaxWorkers} places for commands of its tenant under profile {pool.Key.Profile} are taken (workers.max_per_pool).");
+        }
+        else
+        {
+            Add(text, $"The {pool.Workers.Count} workers of its pool {pool.Name} are busy, {pool.Starting} are being started, and {pool.MaxWorkers} is the bound (workers.max_per_pool).");
+            if (pool.StartsFailed)
+            {
+                Add(text, $"The last start of a worker failed: {pool.StartFailure}.");
+            }
+        }
+
+        if (queued > 1)
+        {
+            Add(text, $"{queued - 1} other tasks wait in the same pool; those of higher levels and those that came earlier go first.");
+        }
+    }
+
+    private void Placed(StringBuilder text, TaskRecord record, WorkerPool pool)
+    {
+        if (record.Started == 0)
+        {
+            Add(text, $"It never got a worker.");
+            return;
+        }
+
+        Add(text, $"It waited {Words(TimeSpan.FromMicroseconds(record.QueueMicroseconds))} at level {record.Level} ({WireNames.Text(SchedulerOptions.ClassOf(record.Level))}),");
+        if (pool.IsCommand)
+        {
+            Add(text, $"then got a fresh process under profile {pool.Key.Profile}, forked in {Words(TimeSpan.FromMicroseconds(record.StartMicroseconds))}.");
+        }
+        else
+        {
+            var worker = workers.All().FirstOrDefault(w => (int)(w.Id & 0xFFFF) == record.Worker && w.Pool == pool);
+            var which = worker is null ? "a worker that is gone by now" : FormattableString.Invariant($"worker {worker.Id} (process {worker.ProcessId}, {worker.NextOrder} calls so far)");
+            Add(text, $"then went to {which} of pool {pool.Name}: the one with a free place that worked last, as its caches are warm.");
+        }
+
+        if (record.Reservation.Source != ReservationSource.None)
+        {
+            Add(text, $"{Size(record.Reservation.Bytes)} of memory were set aside for it ({Source(record.Reservation.Source)}).");
+        }
+    }
+
+    private static void Ended(StringBuilder text, TaskRecord record, TaskState state)
+    {
+        var cause = record.Cause;
+        var detail = cause.Detail is null ? string.Empty : $": {cause.Detail}";
+        Add(text, $"It ended {WireNames.Text(state)}, cause {WireNames.Text(cause.Type)}{detail}, after {Words(TimeSpan.FromMicroseconds(record.RunMicroseconds))}.");
+    }
+
+    private void Learned(StringBuilder text, TaskRecord record)
+    {
+        if (record.Type is not { } type)
+        {
+            return;
+        }
+
+        if (type.Run.Seen > 0)
+        {
+            Add(text, $"Of {type.Run.Seen} earlier '{type.Key.Function}' half ran at most {Words(TimeSpan.FromMicroseconds(type.Run.Quantile(0.5)))}, 95 % at most {Words(TimeSpan.FromMicroseconds(type.Run.Quantile(0.95)))}");
+            if (type.Memory.Seen > 0)
+            {
+                Add(text, $"with at most {Size(type.Memory.Quantile(0.95))}");
+            }
+
+            var need = options.Current.PredictionMinSamples - type.Memory.Seen;
+            Add(text, need > 0 ? $"({need} more until these figures count)." : (FormattableString)$"(what is set aside follows quantile {options.Current.PredictionQuantilePercent} %).");
+        }
+
+        if (type.OutOfMemory > 0)
+        {
+            Add(text, $"{type.OutOfMemory} like it ran out of memory: no less than {Size(type.MemoryFloor)} is set aside since.");
+        }
+    }
+
+    private static void Add(StringBuilder text, FormattableString sentence) =>
+        text.Append(sentence.ToString(CultureInfo.InvariantCulture)).Append(' ');
+
+    private static string Source(ReservationSource source) => source switch
+    {
+        ReservationSource.Declared => "as declared",
+        ReservationSource.Learned => "as tasks like it used",
+        ReservationSource.Raised => "more than declared, since one like it ran out of memory",
+        _ => "nothing declared",
+    };
+
+    private static string Size(long bytes) =>
+        bytes >= long.MaxValue / 2 ? "unbounded" : string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / Mebibyte:0.#} MiB");
+
+    private static string Words(TimeSpan span) => span switch
+    {
+        { TotalSeconds: >= 1 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.##} s"),
+        { TotalMilliseconds: >= 1 } => string.Create(CultureInfo.InvariantCulture, $"{span.TotalMilliseconds:0.#} ms"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{span.TotalMicroseconds:0} us"),
+    };
+}
