@@ -1,0 +1,200 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Core.Scheduling;
+
+namespace Wayang.Fast.Execution.Tests;
+
+/// <summary>Tenants on a real node: shares by weight, bounds, classes, and that nothing starves.</summary>
+[Trait("Promise", "RA3")]
+public sealed class TenantTests(ITestOutputHelper output)
+{
+    private static readonly bool s_long = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1";
+
+    [Fact]
+    public async Task Under_saturation_slot_time_and_tasks_follow_the_weights()
+    {
+        using var node = new TestNode(new RuntimeOptions { MaxConcurrentTasks = 2, MaxWorkersPerPool = 3, Tenants = Weighted(100, 200, 400) });
+        var load = new List<Load>();
+        for (var tenant = 1; tenant <= 3; tenant++)
+        {
+            load.Add(new Load(node, await ResolveAsync(node, tenant, "doze"), level: 30, milliseconds: "4"));
+        }
+
+        await UntilAsync(() => load.TrueForAll(static l => l.Ended > 20), "all tenants are served");
+        var before = node.Runtime.Monitor.ListTenants(null);
+        await Task.Delay(TimeSpan.FromSeconds(s_long ? 30 : 5), TestContext.Current.CancellationToken);
+        var after = node.Runtime.Monitor.ListTenants(null);
+        load.ForEach(static l => l.Stop());
+
+        var times = after.Zip(before, static (a, b) => (a.SlotTime - b.SlotTime).TotalSeconds).ToArray();
+        var counts = after.Zip(before, static (a, b) => (double)(a.Finished - b.Finished)).ToArray();
+        output.WriteLine(FormattableString.Invariant($"slot seconds {string.Join(':', times.Select(static t => t.ToString("F2", CultureInfo.InvariantCulture)))}, tasks {string.Join(':', counts)}"));
+        for (var i = 0; i < 3; i++)
+        {
+            var fair = (1 << i) / 7.0;
+            Assert.InRange(times[i] / times.Sum(), fair * 0.95, fair * 1.05);
+            Assert.InRange(counts[i] / counts.Sum(), fair * 0.75, fair * 1.25); // time is what is shared; how long equal tasks sleep varies on a busy machine
+        }
+    }
+
+    [Fact]
+    public async Task A_starving_idle_task_runs_within_its_bound()
+    {
+        var bound = TimeSpan.FromMilliseconds(300);
+        using var node = new TestNode(new RuntimeOptions
+        {
+            MaxConcurrentTasks = 1, IdleAgeing = bound, BatchAgeing = bound, NormalAgeing = bound, UrgentAgeing = bound, Tenants = Weighted(1000, 1),
+        });
+        var load = new Load(node, await ResolveAsync(node, 1, "doze"), level: 55, milliseconds: "3");
+        await UntilAsync(() => load.Ended > 20, "the higher class is served");
+        var target = await ResolveAsync(node, 2, "echo");
+        var began = Stopwatch.GetTimestamp();
+        var idle = Submit(node, target, level: 0);
+        Assert.Equal(TaskState.Succeeded, (await idle.WaitAsync()).State);
+        var waited = Stopwatch.GetElapsedTime(began);
+        load.Stop();
+
+        output.WriteLine(FormattableString.Invariant($"waited {waited.TotalMilliseconds:F0} ms"));
+        Assert.InRange(waited, bound, (4 * bound) + TimeSpan.FromSeconds(2)); // it starves until it is lifted, and then no longer
+    }
+
+    [Fact]
+    public async Task A_tenant_over_its_bounds_is_told_which_and_costs_others_nothing()
+    {
+        using var node = new TestNode(new RuntimeOptions
+        {
+            MaxWorkersPerPool = 1,
+            Tenants =
+            [
+                new TenantPolicy(1, "small") { MaxQueued = 2, Share = new TenantShare(100, MaxRunning: 1) },
+                new TenantPolicy(2, "light") { MaxQueuedBytes = 100, HighestClass = TaskClass.Batch },
+            ],
+        });
+        var small = await ResolveAsync(node, 1, "until_cancelled");
+        var blocker = Submit(node, small, 30);
+        await UntilAsync(() => StateOf(node, blocker, 1) == TaskState.Running, "the first runs");
+        var waiting = new[] { Submit(node, small, 30), Submit(node, small, 30) };
+        var refusal = Refusal(node, small, 30, 0);
+        Assert.Equal((ErrorCode.ResourceExhausted, 50), (refusal?.Code, refusal?.RetryAfterMs));
+        Assert.Contains("'small' has 2 tasks queued: its bound max_queued", refusal?.Message, StringComparison.Ordinal);
+
+        // Its bound of running tasks holds over all its pools: a command waits for the call.
+        var command = Resolve(node, 1, TaskKind.Exec, string.Empty);
+        Assert.Null(node.Tasks.Cancel(waiting[0].Id, 1));
+        await waiting[0].WaitAsync();
+        Assert.Null(node.Tasks.Cancel(blocker.Id, 1));
+        await UntilAsync(() => StateOf(node, waiting[1], 1) == TaskState.Running, "the one that waited runs");
+        var echo = Submit(node, command, 40, ["/bin/echo", "x"]);
+        await UntilAsync(
+            () => node.Runtime.Monitor.ListTenants(1) is [{ Running: 1, Queued: 1, Refused: 1 }], "one runs, one waits, one was refused");
+
+        var light = await ResolveAsync(node, 2, "echo");
+        Assert.Equal(TaskState.Succeeded, (await Submit(node, light, 23).WaitAsync()).State);
+        var classRefusal = Refusal(node, light, 24, 0);
+        Assert.Equal((ErrorCode.PermissionDenied, "class"), (classRefusal?.Code, classRefusal?.Field));
+        Assert.Contains("'light' may use the classes up to batch, not normal", classRefusal?.Message, StringComparison.Ordinal);
+        Assert.Contains("'light' reach 100 bytes: its bound max_queued_bytes", Refusal(node, light, 8, 101)?.Message, StringComparison.Ordinal);
+        Assert.Equal(ErrorCode.PermissionDenied, Refusal(node, small, 56, 0)?.Code);
+
+        Assert.Equal(TaskState.Queued, StateOf(node, echo, 1));
+        Assert.Null(node.Tasks.Cancel(waiting[1].Id, 1));
+        Assert.Equal(TaskState.Succeeded, (await echo.WaitAsync()).State);
+
+        // Other bounds from now on, for tasks that run too.
+        node.Runtime.Reconfigure(node.Runtime.Options with { Tenants = [new TenantPolicy(1, "large") { HighestClass = TaskClass.Normal }] });
+        Assert.Contains("'large' may use the classes up to normal", Refusal(node, small, 40, 0)?.Message, StringComparison.Ordinal);
+        Assert.Null(Refusal(node, await ResolveAsync(node, 2, "echo"), 24, 101));
+    }
+
+    private static TenantPolicy[] Weighted(params int[] weights) =>
+        [.. weights.Select(static (w, i) => new TenantPolicy(i + 1, $"w{w}") { Share = new TenantShare(w) })];
+
+    private static async Task<CallTarget> ResolveAsync(TestNode node, int tenant, string function)
+    {
+        var upload = new ImageUpload("c", File.ReadAllBytes(Installation.TestPlugin), "test", tenant);
+        var (image, error) = await node.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(TestNode.Patience);
+        Assert.True(image is not null, error?.Message);
+        return Resolve(node, tenant, TaskKind.Call, function);
+    }
+
+    private static CallTarget Resolve(TestNode node, int tenant, TaskKind kind, string function)
+    {
+        var request = new TargetRequest { Kind = kind, Image = "test"u8, Function = Encoding.UTF8.GetBytes(function), Tenant = tenant };
+        Assert.Null(node.Tasks.Resolve(request, out var target));
+        return target!;
+    }
+
+    private static Ending Submit(TestNode node, CallTarget target, byte level, string[]? command = null)
+    {
+        var ending = new Ending();
+        var line = command is null ? null : new CommandLine(command, [], null);
+        var error = node.Tasks.Submit(new TaskSubmission { Target = target, Level = level, Command = line }, ending, 0, out var id);
+        Assert.True(error is null, error?.Message);
+        ending.Id = id;
+        return ending;
+    }
+
+    private static OperationError? Refusal(TestNode node, CallTarget target, byte level, int bytes) =>
+        node.Tasks.Submit(new TaskSubmission { Target = target, Level = level, Data = new byte[bytes] }, null, 0, out _);
+
+    private static TaskState StateOf(TestNode node, Ending ending, int tenant)
+    {
+        Assert.Null(node.Tasks.Get(ending.Id, tenant, out var snapshot));
+        return snapshot!.State;
+    }
+
+    private static async Task UntilAsync(Func<bool> holds, string what)
+    {
+        var until = Environment.TickCount64 + (long)TestNode.Patience.TotalMilliseconds;
+        while (!holds())
+        {
+            Assert.True(Environment.TickCount64 < until, $"never came true: {what}");
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
+
+    /// <summary>Keeps tasks of one tenant waiting: each end submits the next one.</summary>
+    private sealed class Load : ITaskObserver
+    {
+        private const int Depth = 12;
+        private readonly TestNode _node;
+        private readonly CallTarget _target;
+        private readonly byte _level;
+        private readonly byte[] _data;
+        private volatile bool _stopped;
+        private int _ended;
+
+        public Load(TestNode node, CallTarget target, byte level, string milliseconds)
+        {
+            (_node, _target, _level, _data) = (node, target, level, Encoding.ASCII.GetBytes(milliseconds));
+            for (var i = 0; i < Depth; i++)
+            {
+                Submit();
+            }
+        }
+
+        public int Ended => Volatile.Read(ref _ended);
+
+        public void Stop() => _stopped = true;
+
+        public void OnTaskEnded(ITaskView task, long token)
+        {
+            Interlocked.Increment(ref _ended);
+            if (!_stopped)
+            {
+                Submit();
+            }
+        }
+
+        public void OnBatchEnd()
+        {
+        }
+
+        private void Submit() => _node.Tasks.Submit(new TaskSubmission { Target = _target, Level = _level, Data = _data }, this, 0, out _);
+    }
+}
