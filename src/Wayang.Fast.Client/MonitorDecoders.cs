@@ -27,6 +27,14 @@ internal static class MonitorDecoders
                 fields.Text("image"), fields.Text("kind"), fields.Text("profile"), Reuse(fields), fields.Text("state"), (int)fields.Number("queued"),
                 (int)fields.Number("free_slots"), (int)fields.Number("workers"), (int)fields.Number("busy"), (int)fields.Number("starting"),
                 (int)fields.Number("max_workers"))
+            {
+                Wanted = (int)fields.Number("wanted"),
+                Idle = (int)fields.Number("idle"),
+                Recycled = fields.Number("recycled"),
+                Warmed = fields.Number("warmed"),
+                WarmedUsed = fields.Number("warmed_used"),
+                WarmedUnused = fields.Number("warmed_unused"),
+            }
             : null);
 
     public static IReadOnlyList<IncidentInfo>? Incidents(ref MessagePackReader reader) => List(ref reader, static (ref item) =>

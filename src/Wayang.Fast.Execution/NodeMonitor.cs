@@ -102,7 +102,7 @@ internal sealed class NodeMonitor(
     internal static string StateOf(CallWorker worker) => worker.Phase switch
     {
         WorkerPhase.Starting => "starting",
-        WorkerPhase.Detached => "leaving",
+        WorkerPhase.Leaving or WorkerPhase.Detached => "leaving",
         _ => worker.IsIdle ? "idle" : "busy",
     };
 
@@ -133,6 +133,14 @@ internal sealed class NodeMonitor(
         var busy = pool.IsCommand ? Math.Max(0, pool.MaxWorkers - free) : states?.GetValueOrDefault("busy") ?? 0;
         return new PoolStatus(
             pool.Key.Image, pool.IsCommand ? "command" : "call", pool.Key.Profile, pool.Key.Tenant, pool.Key.Reuse,
-            pool.Image.State.ToString().ToLowerInvariant(), queued, free, pool.IsCommand ? busy : pool.Workers.Count, busy, pool.Starting, pool.MaxWorkers);
+            pool.Image.State.ToString().ToLowerInvariant(), queued, free, pool.IsCommand ? busy : pool.Workers.Count, busy, pool.Starting, pool.MaxWorkers)
+        {
+            Wanted = pool.IsCommand ? busy : pool.Load.Wanted,
+            Idle = states?.GetValueOrDefault("idle") ?? 0,
+            Recycled = pool.Load.Recycled.Sum(),
+            Warmed = pool.Load.WarmUps.Started,
+            WarmedUsed = pool.Load.WarmUps.Used,
+            WarmedUnused = pool.Load.WarmUps.Unused,
+        };
     }
 }

@@ -10,6 +10,7 @@ using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
 
@@ -95,6 +96,15 @@ internal sealed class NodeReport(
         }
     }
 
+    private void AddPools(Dictionary<string, long> values)
+    {
+        values["memory_pressed"] = shard.Memory.IsPressed ? 1 : 0;
+        foreach (var reason in Enum.GetValues<RecycleReason>().Where(static r => r != RecycleReason.None))
+        {
+            values[$"workers_recycled_{reason.ToString().ToLowerInvariant()}"] = shard.Recycled[(int)reason];
+        }
+    }
+
     public NodeStatistics Read()
     {
         var values = new Dictionary<string, long>(StringComparer.Ordinal)
@@ -151,6 +161,7 @@ internal sealed class NodeReport(
 
         AddClasses(values);
         values["worker_start_failures"] = shard.StartFailures;
+        AddPools(values);
         values["zygotes_lost"] = supervisor.ZygotesLost;
         values["workers_rung_again"] = supervisor.WorkersRungAgain;
         values["scans"] = supervisor.ScansDone;

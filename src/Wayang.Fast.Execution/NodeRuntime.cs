@@ -5,6 +5,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Core.Sizing;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
@@ -31,6 +32,7 @@ public sealed class NodeRuntime : IDisposable
     private const int MostPrepared = 200_000;
 
     private const int MaxTaskTypes = 4096;
+    private const int MaxRhythms = 4096;
 
     private readonly CompletionThread _completion;
     private readonly Supervisor _supervisor;
@@ -44,6 +46,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly AdmissionGate _admission;
     private readonly Shard _shard;
     private readonly TaskTypes _types;
+    private readonly HourRhythms _rhythms = new(MaxRhythms);
 
     /// <param name="options">Validated bounds.</param>
     /// <param name="log">Told what an operator should know.</param>
@@ -71,7 +74,7 @@ public sealed class NodeRuntime : IDisposable
         Incidents = new IncidentLog(time);
         _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
-        _shard.Memory = new MemoryPlan(_options, NodePressure.ReadMemoryShare);
+        _shard.Memory = new MemoryPlan(_options, () => Faults.Hit(FaultPoint.MemoryPressed) ? 1 : NodePressure.ReadMemoryShare());
         _shard.Memory.Look();
         _supervisor.Memory = _shard.Memory;
         _shard.Supervisor = _supervisor;
@@ -88,7 +91,7 @@ public sealed class NodeRuntime : IDisposable
         _images = new ImageCatalog(_supervisor, options);
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
         _types = new TaskTypes(MaxTaskTypes);
-        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types);
+        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types, _rhythms);
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
@@ -120,6 +123,12 @@ public sealed class NodeRuntime : IDisposable
 
     /// <returns>Null, or what is wrong with the bytes: then nothing was taken.</returns>
     public string? RestoreLearned(ReadOnlySpan<byte> bytes) => _types.Restore(bytes);
+
+    /// <summary>What was learned of the hours of its pools so far, for <see cref="RestoreRhythms"/> of a later start.</summary>
+    public byte[] SerializeRhythms() => _rhythms.Serialize();
+
+    /// <returns>Null, or what is wrong with the bytes: then nothing was taken.</returns>
+    public string? RestoreRhythms(ReadOnlySpan<byte> bytes) => _rhythms.Restore(bytes);
 
     /// <summary>For tests: works only where the program's configuration allows faults.</summary>
     internal Faults Faults => _shard.Faults;

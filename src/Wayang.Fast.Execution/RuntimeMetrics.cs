@@ -128,12 +128,45 @@ internal sealed class RuntimeMetrics(
             to.Sample(queued, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", Number(pool.Id));
         }
 
+        WriteSizing(to);
         to.Counter("wayang_worker_starts_total", "Call workers that were asked of the spawner.", supervisor.WorkersStarted);
         to.Counter("wayang_worker_start_failures_total", "Call workers that were asked for and did not become ready.", shard.StartFailures);
         to.Counter("wayang_worker_exits_total", "Processes of workers and commands that ended, by how.");
         foreach (var kind in Enum.GetValues<ExitKind>())
         {
             to.Sample(supervisor.ExitsOf(kind), "how", ExitName(kind));
+        }
+    }
+
+    /// <summary>What the pools' loads ask for, beside what there is (<c>wayang_workers</c>).</summary>
+    private void WriteSizing(Exposition to)
+    {
+        var calls = pools().Where(static p => p is { Closed: false, IsCommand: false }).ToList();
+        to.Gauge("wayang_pool_workers_wanted", "Workers that a pool should have, by what it did and is expected to do.");
+        foreach (var pool in calls)
+        {
+            to.Sample(pool.Load.Wanted, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", Number(pool.Id));
+        }
+
+        to.Gauge("wayang_pool_load", "Calls of a pool in service at once, on average, as its arrivals make up for.");
+        foreach (var pool in calls)
+        {
+            to.Sample(pool.Load.Sizing.Load, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", Number(pool.Id));
+        }
+
+        to.Counter("wayang_pool_workers_warmed_total", "Workers that were started before their calls came, and those of them that had one, or left without.");
+        foreach (var pool in calls)
+        {
+            var (warmed, id) = (pool.Load.WarmUps, Number(pool.Id));
+            to.Sample(warmed.Started, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", id, "outcome", "started");
+            to.Sample(warmed.Used, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", id, "outcome", "used");
+            to.Sample(warmed.Unused, "image", Short(pool.Key.Image), "profile", pool.Key.Profile, "pool", id, "outcome", "unused");
+        }
+
+        to.Counter("wayang_workers_recycled_total", "Workers that were replaced though they worked, by reason.");
+        foreach (var reason in Enum.GetValues<RecycleReason>().Where(static r => r != RecycleReason.None))
+        {
+            to.Sample(shard.Recycled[(int)reason], "reason", reason.ToString().ToLowerInvariant());
         }
     }
 

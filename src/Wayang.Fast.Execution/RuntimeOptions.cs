@@ -54,8 +54,20 @@ public sealed record RuntimeOptions
     /// <summary>Idle workers that a pool in use keeps ready beyond the busy ones.</summary>
     public int SpareWorkers { get; init; } = 1;
 
-    /// <summary>An idle worker beyond the spares ends after this time.</summary>
+    /// <summary>A worker ends when it was idle for this time and its pool wanted fewer all the while.</summary>
     public int WarmIdleSeconds { get; init; } = 60;
+
+    /// <summary>A worker is replaced after so many calls; looked at once a second. 0: never.</summary>
+    public int RecycleCalls { get; init; }
+
+    /// <summary>A worker is replaced when it is so old. 0: never.</summary>
+    public int RecycleAgeSeconds { get; init; }
+
+    /// <summary>A worker is replaced when it uses more than this share of its memory limit, where that is measured. 0: never.</summary>
+    public int RecycleMemoryPercent { get; init; }
+
+    /// <summary>Workers are started for calls that are expected by the trend of the arrivals and by the hour.</summary>
+    public bool WarmUp { get; init; } = true;
 
     /// <summary>Calls in flight in one worker at most. One: a call never waits behind another in the same worker.</summary>
     public int CallConcurrency { get; init; } = 1;

@@ -88,6 +88,11 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         else
         {
             Add(text, $"The {pool.Workers.Count} workers of its pool {pool.Name} are busy, {pool.Starting} are being started, and {pool.MaxWorkers} is the bound (workers.max_per_pool).");
+            if (memory.IsPressed)
+            {
+                Add(text, $"No pool grows now, as the host is short of memory.");
+            }
+
             if (pool.StartsFailed)
             {
                 Add(text, $"The last start of a worker failed: {pool.StartFailure}.");

@@ -8,6 +8,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Core.Sizing;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
@@ -30,7 +31,8 @@ internal sealed partial class TaskService(
     ImageCatalog images,
     NodeReport report,
     LifeService life,
-    TaskTypes types) : ITaskService
+    TaskTypes types,
+    HourRhythms rhythms) : ITaskService
 {
     private const int FirstSystemLevel = 56;
     private const string DefaultCallProfile = "compute";
@@ -412,7 +414,7 @@ internal sealed partial class TaskService(
                     return null;
                 }
 
-                pool = new WorkerPool(key, tenants.Of(key.Tenant), image, _nextPool++, options.Current.MaxWorkersPerPool);
+                pool = new WorkerPool(key, tenants.Of(key.Tenant), image, _nextPool++, options.Current.MaxWorkersPerPool) { Load = new PoolLoad(RhythmOf(key)) };
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);
@@ -424,4 +426,8 @@ internal sealed partial class TaskService(
             return pool;
         }
     }
+
+    /// <summary>Pools of a task's own limits or grants come and go: what is learned of them is not kept.</summary>
+    private HourRhythm RhythmOf(PoolKey key) =>
+        key is { Limits: null, Grants: null, Reuse: not WorkerReuse.Never } ? rhythms.Get(new RhythmKey(key.Tenant, key.Image, key.Profile)) : new HourRhythm();
 }

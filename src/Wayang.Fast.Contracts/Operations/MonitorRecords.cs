@@ -18,7 +18,23 @@ public sealed record WorkerInfo(
 /// <param name="Kind">call or command.</param>
 /// <param name="State">Of its image: opening, ready, lost or failed.</param>
 public sealed record PoolInfo(
-    string Image, string Kind, string Profile, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy, int Starting, int MaxWorkers);
+    string Image, string Kind, string Profile, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy, int Starting, int MaxWorkers)
+{
+    /// <summary>Workers that it should have, by what it did and is expected to do; those that there are come and go towards it.</summary>
+    public int Wanted { get; init; }
+
+    public int Idle { get; init; }
+
+    /// <summary>Workers that were replaced though they worked (workers.recycle_*).</summary>
+    public long Recycled { get; init; }
+
+    /// <summary>Workers that were started before their calls came, and those of them that then had one, or left without.</summary>
+    public long Warmed { get; init; }
+
+    public long WarmedUsed { get; init; }
+
+    public long WarmedUnused { get; init; }
+}
 
 /// <summary>What <c>node.scan</c> answers.</summary>
 public sealed record ScanInfo(int Workers, int Processes, int Untold, IReadOnlyList<FindingInfo> Findings);

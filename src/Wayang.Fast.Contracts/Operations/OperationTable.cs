@@ -270,7 +270,7 @@ public static class OperationTable
             Scopes = OperationScopes.Read,
         },
         new(OperationKind.PoolList, "pool.list", "Pools: the workers of one image, profile and kind of reuse.", [],
-            [new("pools", "list of map", "{image, kind: call | command, profile, reuse, state, queued, free_slots, workers, busy, starting, max_workers}.")])
+            [new("pools", "list of map", "{image, kind: call | command, profile, reuse, state, queued, free_slots, workers, busy, starting, max_workers, wanted, idle, recycled, warmed, warmed_used, warmed_unused}: wanted is what its load asks for, warmed what was started for calls that were expected.")])
         {
             Scopes = OperationScopes.Read,
         },

@@ -64,4 +64,20 @@ public sealed record TenantStatus(TenantPolicy Policy, int Running, int Queued, 
 /// <summary>The workers of one image, profile, tenant and reuse; for commands, how many may run at once.</summary>
 public sealed record PoolStatus(
     string Image, string Kind, string Profile, int Tenant, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy,
-    int Starting, int MaxWorkers);
+    int Starting, int MaxWorkers)
+{
+    /// <summary>Workers that it should have, by what it did and is expected to do; those that there are come and go towards it.</summary>
+    public int Wanted { get; init; }
+
+    public int Idle { get; init; }
+
+    /// <summary>Workers that were replaced though they worked (workers.recycle_*).</summary>
+    public long Recycled { get; init; }
+
+    /// <summary>Workers that were started before their calls came, and those of them that then had one, or left without.</summary>
+    public long Warmed { get; init; }
+
+    public long WarmedUsed { get; init; }
+
+    public long WarmedUnused { get; init; }
+}

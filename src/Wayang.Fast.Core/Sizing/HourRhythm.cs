@@ -93,6 +93,15 @@ public sealed class HourRhythm
         return true;
     }
 
+    /// <summary>Takes what another one knows. For what no pool has learned with yet.</summary>
+    public void CopyFrom(HourRhythm other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        other._mean.CopyTo(_mean, 0);
+        other._deviation.CopyTo(_deviation, 0);
+        other._seen.CopyTo(_seen, 0);
+    }
+
     private void Learn(int cell, int need)
     {
         if (_seen[cell] == 0)

@@ -104,7 +104,7 @@ public sealed class HourRhythms(int capacity)
 
         foreach (var (key, rhythm) in read)
         {
-            _rhythms[key] = rhythm;
+            _rhythms.GetOrAdd(key, rhythm).CopyFrom(rhythm); // a pool may have been opened with it meanwhile
         }
 
         return null;

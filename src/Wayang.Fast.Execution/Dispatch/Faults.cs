@@ -11,6 +11,9 @@ internal enum FaultPoint : byte
 
     /// <summary>The supervisor stands still in its next turn, until this is disarmed.</summary>
     SupervisorStuck,
+
+    /// <summary>The host says that its tasks wait for memory.</summary>
+    MemoryPressed,
 }
 
 /// <summary>

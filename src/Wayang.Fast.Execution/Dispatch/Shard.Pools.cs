@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Workers;
 
@@ -13,6 +12,9 @@ internal sealed partial class Shard
 
     /// <summary>Workers that were asked for and did not become ready.</summary>
     public long StartFailures { get; private set; }
+
+    /// <summary>Workers that were replaced though they worked, by <see cref="RecycleReason"/>.</summary>
+    public long[] Recycled { get; } = new long[Enum.GetValues<RecycleReason>().Length];
 
     // Not inlined into each round: most have no event.
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -39,7 +41,7 @@ internal sealed partial class Shard
                 Supervisor.Kill(item.Worker!.Id);
                 break;
             case ShardEventKind.SpaceFreed:
-                if (item.Worker!.Phase == WorkerPhase.Serving)
+                if (item.Worker!.IsServing)
                 {
                     ContinueUploads(item.Worker);
                 }
@@ -158,6 +160,9 @@ internal sealed partial class Shard
         pool.Starting--;
         pool.StartsFailed = false;
         pool.FailedRounds = 0;
+        pool.Load.CountStart(Stopwatch.GetElapsedTime(worker.StartRequested));
+        worker.IsAhead = pool.Load.AheadStarting > 0;
+        pool.Load.AheadStarting -= worker.IsAhead ? 1 : 0;
         if (pool.Closed)
         {
             worker.Phase = WorkerPhase.Detached;
@@ -171,6 +176,7 @@ internal sealed partial class Shard
         pool.Workers.Add(worker);
         pool.Available.Add(worker);
         _scheduler.AddSlots(pool.SchedulerId, worker.FreeCount);
+        RelieveOne(pool);
         MarkDirty(pool);
     }
 
@@ -180,6 +186,8 @@ internal sealed partial class Shard
     private void StartFailed(WorkerPool pool, string reason, bool counts)
     {
         pool.Starting--;
+        pool.Load.AheadStarting = Math.Min(pool.Load.AheadStarting, pool.Starting);
+        KeepOutgoing(pool);
         StartFailures++;
         if (counts)
         {
@@ -232,8 +240,12 @@ internal sealed partial class Shard
             return;
         }
 
+        var leaving = worker.Phase == WorkerPhase.Leaving; // its slots were taken away then
         _scheduler.AddSlots(worker.Pool.SchedulerId, FinishReleased(worker, Stopwatch.GetTimestamp()));
         worker.HoldSlots();
+        worker.Pool.Load.GoneCalls += worker.NextOrder;
+        worker.TakeUse(worker.Pool.Load.WarmUps);
+        worker.Pool.Load.WarmUps.Unused += worker.IsAhead ? 1 : 0;
         worker.Pool.Workers.Remove(worker);
         if (worker.InAvailable)
         {
@@ -241,7 +253,7 @@ internal sealed partial class Shard
             worker.Pool.Available.Remove(worker);
         }
 
-        _scheduler.AddSlots(worker.Pool.SchedulerId, -worker.FreeCount);
+        _scheduler.AddSlots(worker.Pool.SchedulerId, leaving ? 0 : -worker.FreeCount);
         worker.Phase = WorkerPhase.Detached;
         while (worker.Uploads.TryDequeue(out var upload))
         {
@@ -261,7 +273,7 @@ internal sealed partial class Shard
     private static void CancelCall(CallWorker worker, uint ticket)
     {
         var index = (int)(ticket & 0xFF);
-        if (worker.Phase == WorkerPhase.Serving && Volatile.Read(ref worker.Entries[index].Ticket) == ticket)
+        if (worker.IsServing && Volatile.Read(ref worker.Entries[index].Ticket) == ticket)
         {
             worker.CancelBits[index] = true;
             worker.Writer.SetCancelled(index, true);
@@ -277,41 +289,13 @@ internal sealed partial class Shard
         }
     }
 
-    /// <summary>
-    /// Asks for workers: one for each waiting task up to the pool's bound, and the spares. Workers that serve many tasks come in
-    /// doublings: a queue of microsecond tasks is gone before a fork is done, and workers beyond the processors only hinder.
-    /// </summary>
-    private void Grow(WorkerPool pool)
-    {
-        if (pool.IsCommand || pool.Closed || pool.StartsFailed)
-        {
-            return;
-        }
-
-        var room = Math.Min(pool.MaxWorkers, _scheduler.NodeSlots) - pool.LiveWorkers;
-        if (room <= 0)
-        {
-            return;
-        }
-
-        var queued = _scheduler.QueuedIn(pool.SchedulerId);
-        var spares = Math.Max(0, _options.Current.SpareWorkers - pool.Available.Count);
-        var wanted = pool.Key.Reuse == WorkerReuse.Never
-            ? queued + spares
-            : Math.Min(Math.Max(queued, spares), Math.Max(Math.Max(1, spares), pool.Workers.Count));
-        var count = Math.Min(wanted - pool.Starting, room);
-        if (count > 0)
-        {
-            pool.Starting += count;
-            Supervisor.StartWorkers(pool, count);
-        }
-    }
-
     private void Trim()
     {
         SweepMemory();
         var options = _options.Current;
-        var before = Stopwatch.GetTimestamp() - (options.WarmIdleSeconds * Stopwatch.Frequency);
+        var now = Stopwatch.GetTimestamp();
+        var unixSeconds = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        var pressed = IsPressed;
         foreach (var pool in _pools)
         {
             if (pool is null || pool.Closed)
@@ -320,14 +304,10 @@ internal sealed partial class Shard
             }
 
             RetryStarts(pool);
-            for (var i = pool.Workers.Count - 1; i >= 0 && pool.Workers.Count > options.SpareWorkers; i--)
+            if (!pool.IsCommand)
             {
-                var worker = pool.Workers[i];
-                if (worker.IsIdle && (worker.IdleSince < before || pool.Workers.Count > pool.MaxWorkers))
-                {
-                    Detach(worker);
-                    Supervisor.Kill(worker.Id);
-                }
+                Recycle(pool, options, now);
+                Breathe(pool, options, now, unixSeconds, pressed);
             }
         }
     }

@@ -19,10 +19,10 @@ internal sealed partial class Shard
         var count = 0;
         while (worker.TryCollect(out var taken))
         {
-            if (worker.Phase == WorkerPhase.Serving)
+            if (worker.IsServing)
             {
                 Finish(worker.Pool, taken.Level, Math.Max(0, now - taken.Since));
-                count++;
+                count += worker.Phase == WorkerPhase.Serving ? 1 : 0; // of one that leaves they were taken away
             }
         }
 
@@ -52,5 +52,6 @@ internal sealed partial class Shard
     {
         _scheduler.Finish(pool.SchedulerId, level, ticks);
         pool.Tenant.CountFinished(ticks);
+        pool.Load.CountSlot(ticks);
     }
 }

@@ -185,11 +185,7 @@ internal sealed partial class Shard
             EnqueueAll(_drained.AsSpan(0, count));
         }
 
-        while (_scheduler.TryDequeue(out var item))
-        {
-            Dispatch(item);
-        }
-
+        DispatchWaiting();
         ReleaseAdmissions();
         for (var i = 0; i < _dirtyPools.Count; i++)
         {
@@ -207,6 +203,14 @@ internal sealed partial class Shard
 
         PublishTouched();
         return count == _drained.Length;
+    }
+
+    private void DispatchWaiting()
+    {
+        while (_scheduler.TryDequeue(out var item))
+        {
+            Dispatch(item);
+        }
     }
 
     private void EnqueueAll(ReadOnlySpan<InboxItem> items)
@@ -375,6 +379,7 @@ internal sealed partial class Shard
         var count = FinishReleased(worker, now);
         if (count == 0)
         {
+            EndIfIdle(worker);
             return;
         }
 

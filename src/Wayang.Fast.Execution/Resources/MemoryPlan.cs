@@ -20,6 +20,7 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
 
     private long _capacity = long.MaxValue;
     private double _share = 1;
+    private volatile bool _pressed;
 
     /// <summary>Bytes for all tasks together, at this pressure. Any thread.</summary>
     public long Capacity => Volatile.Read(ref _capacity);
@@ -27,7 +28,10 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
     /// <summary>Of what is configured, 0.5 to 1: what pressure has left. Any thread.</summary>
     public double Share => Volatile.Read(ref _share);
 
-    /// <summary>Once a second while memory is set aside, and when the options were replaced.</summary>
+    /// <summary>Tasks of the host wait for memory, or did until lately: nothing grows. Any thread.</summary>
+    public bool IsPressed => _pressed;
+
+    /// <summary>Once a second, and when the options were replaced.</summary>
     public void Look()
     {
         var pressure = readPressure();
@@ -35,6 +39,7 @@ internal sealed class MemoryPlan(LiveOptions options, Func<double> readPressure)
             : pressure < LowPressure ? Math.Min(1, _share + Grow)
             : _share;
         Volatile.Write(ref _share, share);
+        _pressed = pressure > HighPressure || (_pressed && pressure >= LowPressure);
         var configured = options.Current.NodeMemoryBytes;
         var whole = configured > 0 ? configured : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * PartForTasks);
         Volatile.Write(ref _capacity, (long)(whole * share));

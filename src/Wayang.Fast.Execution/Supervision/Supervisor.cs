@@ -435,15 +435,11 @@ internal sealed partial class Supervisor : IDisposable
         if (tick)
         {
             _nextTick = now + Stopwatch.Frequency;
+            Memory.Look(); // before the pools are looked at
             _shard.Post(new ShardEvent(ShardEventKind.Trim));
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
             _usage.Tick();
-            if (_shard.ReservedMemory != 0 || _shard.WaitingForMemory != 0)
-            {
-                Memory.Look();
-            }
-
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

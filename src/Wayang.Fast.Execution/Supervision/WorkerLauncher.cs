@@ -28,7 +28,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         var watched = false;
         try
         {
-            worker = Create(id, pool);
+            var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
+            worker = Create(id, pool, limits);
 
             // Asleep from its first moment: READY rings. (The reader is the completion thread's from Watch on.)
             worker.Reader.PrepareSleep();
@@ -36,7 +37,6 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             completion.Watch(worker);
             watched = true;
             var channel = worker.Channel;
-            var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
             if ((pool.Grants is null || networks.Open(id, pool.Grants, pool.Name))
                 && link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
@@ -56,7 +56,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         }
     }
 
-    private CallWorker Create(ulong id, WorkerPool pool)
+    private CallWorker Create(ulong id, WorkerPool pool, in StartLimits limits)
     {
         // A worker that serves one task takes one call.
         var most = pool.TellsFacts ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
@@ -71,7 +71,11 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             Epoch = ++_epoch,
         });
 
-        return new CallWorker(id, pool, channel, concurrency) { StartRequested = Stopwatch.GetTimestamp() };
+        return new CallWorker(id, pool, channel, concurrency) 
+        {
+            StartRequested = Stopwatch.GetTimestamp(),
+            MemoryLimit = limits.MemoryBytes > 0 ? limits.MemoryBytes : StartLimits.Find(link.Welcome, pool.Key.Profile)?.Most?.MemoryBytes ?? 0,
+        };
     }
 
     private void Abandon(ulong id, CallWorker? worker, bool watched)

@@ -13,6 +13,9 @@ internal enum WorkerPhase : byte
     /// <summary>In the pool: takes calls when it has a free index.</summary>
     Serving,
 
+    /// <summary>Being replaced: takes no more calls and ends what it has.</summary>
+    Leaving,
+
     /// <summary>Takes no more calls: retired, or its process ended.</summary>
     Detached,
 }
@@ -30,6 +33,7 @@ internal sealed class CallWorker : IDisposable
     private readonly byte[] _released;
     private Taken[] _held = [];
     private int _freeCount;
+    private long _lookedOrder;
     private int _releasedHead;
     private int _releasedTail;
     private int _inReleasedQueue;
@@ -73,12 +77,24 @@ internal sealed class CallWorker : IDisposable
     public long MemoryBytes { get; set; }
     public long CpuMicroseconds { get; set; }
 
+    /// <summary>What it may use; 0: not known.</summary>
+    public long MemoryLimit { get; init; }
+
     // --- dispatch owner ---
     public RequestWriter Writer { get; }
 
     public Queue<Upload> Uploads { get; } = new();
 
     public WorkerPhase Phase { get; set; }
+
+    /// <summary>It may have calls in flight.</summary>
+    public bool IsServing => Phase is WorkerPhase.Serving or WorkerPhase.Leaving;
+
+    /// <summary>Why it is being replaced.</summary>
+    public RecycleReason Recycling { get; set; }
+
+    /// <summary>It was started for calls that were expected, and had none so far.</summary>
+    public bool IsAhead { get; set; }
 
     /// <summary>An upload waits for space. Written by the dispatch owner, read by the completion thread.</summary>
     public bool UploadsPending
@@ -180,6 +196,46 @@ internal sealed class CallWorker : IDisposable
 
     /// <summary>Dispatch owner only; before it collects.</summary>
     public void LeaveReleasedQueue() => Interlocked.Exchange(ref _inReleasedQueue, 0);
+
+    /// <summary>Something was given back and not collected. Dispatch owner only.</summary>
+    public bool HasReleased => _releasedHead != Volatile.Read(ref _releasedTail);
+
+    /// <summary>Time in service so far of the calls in flight. Dispatch owner only.</summary>
+    public long TicksInFlight(long now)
+    {
+        if (IsIdle)
+        {
+            return 0;
+        }
+
+        var ticks = 0L;
+        foreach (var taken in _taken)
+        {
+            ticks += taken.Since == 0 ? 0 : Math.Max(0, now - taken.Since);
+        }
+
+        foreach (var index in _free.AsSpan(0, _freeCount))
+        {
+            ticks -= _taken[index].Since == 0 ? 0 : Math.Max(0, now - _taken[index].Since);
+        }
+
+        return ticks;
+    }
+
+    /// <summary>Dispatch owner only.</summary>
+    /// <returns>True when it had a call since this was asked last.</returns>
+    public bool TakeUse(WarmUps warmUps)
+    {
+        var used = NextOrder != _lookedOrder || !IsIdle;
+        _lookedOrder = NextOrder;
+        if (used && IsAhead)
+        {
+            IsAhead = false;
+            warmUps.Used++;
+        }
+
+        return used;
+    }
 
     /// <summary>Moves what was given back to the free indices, one at a time. Dispatch owner only.</summary>
     /// <returns>False when there is no more.</returns>

@@ -1,5 +1,6 @@
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Sizing;
 using Wayang.Fast.Execution.Images;
 
 namespace Wayang.Fast.Execution.Workers;
@@ -62,6 +63,9 @@ internal sealed class WorkerPool(PoolKey key, Tenant tenant, Image image, int id
 
     /// <summary>Ticks in a row at which starts had failed and no worker was there.</summary>
     public int FailedRounds { get; set; }
+
+    /// <summary>What it does and did.</summary>
+    public PoolLoad Load { get; init; } = new(new HourRhythm());
 
     /// <summary>It stands in the dispatch owner's list of pools to look at.</summary>
     public bool Dirty { get; set; }

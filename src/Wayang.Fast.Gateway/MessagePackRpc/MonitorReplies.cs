@@ -146,7 +146,7 @@ internal static class MonitorReplies
         writer.WriteArrayHeader(pools.Count);
         foreach (var pool in pools)
         {
-            writer.WriteMapHeader(11);
+            writer.WriteMapHeader(17);
             Text(ref writer, "image"u8, pool.Image);
             Text(ref writer, "kind"u8, pool.Kind);
             Text(ref writer, "profile"u8, pool.Profile);
@@ -158,6 +158,12 @@ internal static class MonitorReplies
             ReplyEncoder.Number(ref writer, "busy"u8, pool.Busy);
             ReplyEncoder.Number(ref writer, "starting"u8, pool.Starting);
             ReplyEncoder.Number(ref writer, "max_workers"u8, pool.MaxWorkers);
+            ReplyEncoder.Number(ref writer, "wanted"u8, pool.Wanted);
+            ReplyEncoder.Number(ref writer, "idle"u8, pool.Idle);
+            ReplyEncoder.Number(ref writer, "recycled"u8, pool.Recycled);
+            ReplyEncoder.Number(ref writer, "warmed"u8, pool.Warmed);
+            ReplyEncoder.Number(ref writer, "warmed_used"u8, pool.WarmedUsed);
+            ReplyEncoder.Number(ref writer, "warmed_unused"u8, pool.WarmedUnused);
         }
     }
 

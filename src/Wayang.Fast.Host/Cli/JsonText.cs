@@ -178,6 +178,12 @@ internal static class JsonText
             writer.WriteNumber("busy", pool.Busy);
             writer.WriteNumber("starting", pool.Starting);
             writer.WriteNumber("max_workers", pool.MaxWorkers);
+            writer.WriteNumber("wanted", pool.Wanted);
+            writer.WriteNumber("idle", pool.Idle);
+            writer.WriteNumber("recycled", pool.Recycled);
+            writer.WriteNumber("warmed", pool.Warmed);
+            writer.WriteNumber("warmed_used", pool.WarmedUsed);
+            writer.WriteNumber("warmed_unused", pool.WarmedUnused);
             writer.WriteEndObject();
         }
 

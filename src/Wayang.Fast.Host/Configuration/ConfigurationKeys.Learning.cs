@@ -10,9 +10,14 @@ public static partial class ConfigurationKeys
         Number("prediction.quantile_percent", "Of the peak memory of earlier commands of a type, so much is set aside for the next.", 50, 100, static r => r.PredictionQuantilePercent, static (r, n) => r with { PredictionQuantilePercent = (int)n })
             with { Unit = "%", ZeroMeans = "what is declared, always" },
         Number("prediction.min_samples", "Commands of a type that must have ended before its figures count.", 1, 100_000, static r => r.PredictionMinSamples, static (r, n) => r with { PredictionMinSamples = (int)n }),
+        new("prediction.warm_up", KeyKind.Flag, "Workers are started for calls that are expected: by the trend of the last minute, and by what the same minute of earlier hours needed.")
+        {
+            Read = static s => s.Runtime.WarmUp ? "true" : "false",
+            Apply = static (s, v) => s with { Runtime = s.Runtime with { WarmUp = v.Number == 1 } },
+        },
         Size("cache.bytes", "Results of pure tasks that are kept for each tenant.", 4_096, 1L << 36, static r => r.ResultCacheBytes, static (r, n) => r with { ResultCacheBytes = n })
             with { ZeroMeans = "none are kept" },
-        new("state.directory", KeyKind.Path, "Where the node keeps what it learned of tasks over a restart; it must belong to the daemon's user.")
+        new("state.directory", KeyKind.Path, "Where the node keeps what it learned of tasks and pools over a restart; it must belong to the daemon's user.")
         {
             Minimum = 1,
             Maximum = LongestPath,
@@ -22,5 +27,15 @@ public static partial class ConfigurationKeys
             DefaultWords = "nowhere: it is learned anew",
             Sample = "/var/lib/wayang",
         },
+    ];
+
+    private static IEnumerable<ConfigurationKey> OfRecycling() =>
+    [
+        Number("workers.recycle_calls", "A worker is replaced after so many calls (looked at once a second); what it has in flight ends first.", 1, int.MaxValue, static r => r.RecycleCalls, static (r, n) => r with { RecycleCalls = (int)n })
+            with { ZeroMeans = "never" },
+        Number("workers.recycle_age_s", "A worker is replaced when it is so old.", 1, 31_536_000, static r => r.RecycleAgeSeconds, static (r, n) => r with { RecycleAgeSeconds = (int)n })
+            with { Unit = "s", ZeroMeans = "never" },
+        Number("workers.recycle_memory_percent", "A worker is replaced when it uses more than this share of its memory limit, where there is a memory group to measure it.", 1, 100, static r => r.RecycleMemoryPercent, static (r, n) => r with { RecycleMemoryPercent = (int)n })
+            with { Unit = "%", ZeroMeans = "never" },
     ];
 }

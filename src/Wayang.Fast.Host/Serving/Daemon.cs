@@ -77,7 +77,8 @@ internal static class Daemon
 
         await using (server)
         {
-            await using var learned = LearnedFile.Open(options.StateDirectory, runtime, log);
+            await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
+            await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
             var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)

@@ -1,36 +1,38 @@
-using Wayang.Fast.Execution;
-
 namespace Wayang.Fast.Host.Serving;
 
 /// <summary>
-/// Keeps what the node learned of its tasks over restarts: read at the start, written once a minute and at the end, as a whole and
+/// Keeps something that the node learned over restarts: read at the start, written once a minute and at the end, as a whole and
 /// atomically (a new file that takes the old one's name). A file that cannot be used is told and left; learning begins anew.
 /// </summary>
 internal sealed class LearnedFile : IAsyncDisposable
 {
-    private const string Name = "learned.bin";
     private const long LongestFile = 64 << 20;
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
-    private readonly NodeRuntime _runtime;
+    private readonly Func<byte[]> _serialize;
+    private readonly Restorer _restore;
     private readonly StandardErrorLog _log;
     private readonly string _path;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _writing;
     private bool _told;
 
-    private LearnedFile(string directory, NodeRuntime runtime, StandardErrorLog log)
+    private LearnedFile(string path, Func<byte[]> serialize, Restorer restore, StandardErrorLog log)
     {
-        _path = Path.Combine(directory, Name);
-        _runtime = runtime;
+        _path = path;
+        _serialize = serialize;
+        _restore = restore;
         _log = log;
         Read();
         _writing = WriteOnAsync();
     }
 
+    /// <returns>Null, or what is wrong with the bytes: then nothing was taken.</returns>
+    public delegate string? Restorer(ReadOnlySpan<byte> bytes);
+
     /// <summary>Null where no directory is configured: nothing is kept then.</summary>
-    public static LearnedFile? Open(string directory, NodeRuntime runtime, StandardErrorLog log) =>
-        directory.Length == 0 ? null : new LearnedFile(directory, runtime, log);
+    public static LearnedFile? Open(string directory, string name, Func<byte[]> serialize, Restorer restore, StandardErrorLog log) =>
+        directory.Length == 0 ? null : new LearnedFile(Path.Combine(directory, name), serialize, restore, log);
 
     public async ValueTask DisposeAsync()
     {
@@ -50,7 +52,7 @@ internal sealed class LearnedFile : IAsyncDisposable
                 return;
             }
 
-            var problem = file.Length > LongestFile ? "it is too large" : _runtime.RestoreLearned(File.ReadAllBytes(_path));
+            var problem = file.Length > LongestFile ? "it is too large" : _restore(File.ReadAllBytes(_path));
             if (problem is not null)
             {
                 _log.Warn($"{_path} is not used: {problem}; learning begins anew");
@@ -85,7 +87,7 @@ internal sealed class LearnedFile : IAsyncDisposable
         {
             using (var file = new FileStream(fresh, FileMode.Create, FileAccess.Write, FileShare.None))
             {
-                file.Write(_runtime.SerializeLearned());
+                file.Write(_serialize());
                 file.Flush(flushToDisk: true);
             }
 
@@ -102,7 +104,7 @@ internal sealed class LearnedFile : IAsyncDisposable
         if (!_told)
         {
             _told = true;
-            _log.Warn($"what is learned of tasks is not kept over a restart: {failure.Message} (state.directory must belong to the daemon's user, uid {Configuration.RuntimeDirectories.EffectiveUid})");
+            _log.Warn($"what is learned is not kept in {_path} over a restart: {failure.Message} (state.directory must belong to the daemon's user, uid {Configuration.RuntimeDirectories.EffectiveUid})");
         }
     }
 }

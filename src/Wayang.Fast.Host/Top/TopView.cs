@@ -75,9 +75,9 @@ internal static class TopView
 
     private static List<string> Pools(TopSample now) =>
     [
-        $"{"POOL",-28}{"KIND",-9}{"STATE",-9}{"QUEUED",8}{"BUSY",6}{"WORKERS",9}{"MAX",6}{"STARTING",10}",
+        $"{"POOL",-28}{"KIND",-9}{"STATE",-9}{"QUEUED",8}{"BUSY",6}{"WORKERS",9}{"WANTED",8}{"MAX",6}{"STARTING",10}{"RECYCLED",10}",
         .. now.Pools.OrderByDescending(static p => p.Queued).ThenByDescending(static p => p.Busy).Select(static p => string.Create(
-            CultureInfo.InvariantCulture, $"{Pool(p.Image, p.Profile, p.Reuse),-28}{p.Kind,-9}{p.State,-9}{p.Queued,8:#,0}{p.Busy,6}{p.Workers,9}{p.MaxWorkers,6}{p.Starting,10}")),
+            CultureInfo.InvariantCulture, $"{Pool(p.Image, p.Profile, p.Reuse),-28}{p.Kind,-9}{p.State,-9}{p.Queued,8:#,0}{p.Busy,6}{p.Workers,9}{p.Wanted,8}{p.MaxWorkers,6}{p.Starting,10}{p.Recycled,10}")),
     ];
 
     private static List<string> Workers(TopSample now, TopSample? before)
