@@ -86,7 +86,7 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle.LifeEnded = life.OnEnded;
         (life.Supervisor, life.Completion) = (_supervisor, _completion);
         var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);
-        var lives = new LifeService(_options, table, _lifecycle, _completion, timers, groups, keys);
+        var lives = new LifeService(_options, _tenants, table, _lifecycle, _completion, timers, groups, keys);
         Life = lives;
         _images = new ImageCatalog(_supervisor, options);
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);

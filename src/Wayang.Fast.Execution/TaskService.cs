@@ -358,7 +358,7 @@ internal sealed partial class TaskService(
         return null;
     }
 
-    private static OperationError RefuseLevel(byte level, Tenant tenant)
+    internal static OperationError RefuseLevel(byte level, Tenant tenant)
     {
         tenant.CountRefusal();
         return level >= FirstSystemLevel

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
@@ -26,19 +25,17 @@ public sealed class TenantTests(ITestOutputHelper output)
         }
 
         await UntilAsync(() => load.TrueForAll(static l => l.Ended > 20), "all tenants are served");
-        var before = node.Runtime.Monitor.ListTenants(null);
-        await Task.Delay(TimeSpan.FromSeconds(s_long ? 30 : 5), TestContext.Current.CancellationToken);
-        var after = node.Runtime.Monitor.ListTenants(null);
-        load.ForEach(static l => l.Stop());
-
-        var times = after.Zip(before, static (a, b) => (a.SlotTime - b.SlotTime).TotalSeconds).ToArray();
-        var counts = after.Zip(before, static (a, b) => (double)(a.Finished - b.Finished)).ToArray();
-        output.WriteLine(FormattableString.Invariant($"slot seconds {string.Join(':', times.Select(static t => t.ToString("F2", CultureInfo.InvariantCulture)))}, tasks {string.Join(':', counts)}"));
-        for (var i = 0; i < 3; i++)
+        var shares = new SlotShares(node.Runtime.Monitor, 1, 2, 4);
+        await Task.Delay(TimeSpan.FromSeconds(s_long ? 30 : 4), TestContext.Current.CancellationToken);
+        try
         {
-            var fair = (1 << i) / 7.0;
-            Assert.InRange(times[i] / times.Sum(), fair * 0.95, fair * 1.05);
-            Assert.InRange(counts[i] / counts.Sum(), fair * 0.75, fair * 1.25); // time is what is shared; how long equal tasks sleep varies on a busy machine
+            // A machine that stands still while a task has its slot is paid back later: looked at again before it counts as unfair.
+            await UntilAsync(() => shares.WorstDeviation() <= 0.05, "slot time within 5 % of the weights");
+        }
+        finally
+        {
+            output.WriteLine(shares.ToString());
+            load.ForEach(static l => l.Stop());
         }
     }
 
@@ -111,6 +108,47 @@ public sealed class TenantTests(ITestOutputHelper output)
         Assert.Null(Refusal(node, await ResolveAsync(node, 2, "echo"), 24, 101));
     }
 
+    /// <summary>What a task does while it waits gives its tenant no more room than it has; an answer from the cache takes none.</summary>
+    [Fact]
+    public async Task Pauses_moves_and_cached_answers_neither_lend_quota_nor_keep_it()
+    {
+        using var node = new TestNode(new RuntimeOptions
+        {
+            MaxWorkersPerPool = 1, MaxConcurrentTasks = 1, Tenants = [new TenantPolicy(1, "small") { MaxQueued = 2, HighestClass = TaskClass.Normal }],
+        });
+        var command = Resolve(node, 1, TaskKind.Exec, string.Empty);
+        for (var i = 0; i < 5; i++)
+        {
+            var pure = new Ending();
+            var line = new CommandLine(["/bin/echo", "known"], [], null);
+            var terms = new TaskTerms { Pure = true };
+            Assert.Null(node.Tasks.Submit(new TaskSubmission { Target = command, Level = 30, Command = line, Terms = terms }, pure, 0, out _));
+            Assert.Equal(i > 0, (await pure.WaitAsync()).FromCache);
+        }
+
+        var life = node.Runtime.Life;
+        var blocker = Submit(node, command, 30, ["/bin/sleep", "600"]);
+        await UntilAsync(() => StateOf(node, blocker, 1) == TaskState.Running, "the first runs");
+        var paused = Submit(node, command, 39, ["/bin/true"]);
+        var moved = Submit(node, command, 38, ["/bin/sleep", "600"]);
+        Assert.Null(await life.PauseAsync(paused.Id, 1));
+        Assert.Null(await life.UpdateAsync(moved.Id, 1, new TaskUpdate(0, null)));
+        Assert.Equal(ErrorCode.PermissionDenied, (await life.UpdateAsync(moved.Id, 1, new TaskUpdate(40, null)))?.Code);
+        Assert.Equal(ErrorCode.ResourceExhausted, Refusal(node, command, 30, 0, ["/bin/true"])?.Code);
+
+        // Their old places come up (in vain) beside one that stays in the queue; one of them starts.
+        Assert.Null(node.Tasks.Cancel(blocker.Id, 1));
+        await UntilAsync(() => StateOf(node, moved, 1) == TaskState.Running, "the moved one runs");
+        var third = Submit(node, command, 30, ["/bin/true"]);
+        Assert.Contains("max_queued", Refusal(node, command, 30, 0, ["/bin/true"])?.Message, StringComparison.Ordinal);
+        Assert.Null(node.Tasks.Cancel(paused.Id, 1));
+        await paused.WaitAsync();
+        var fourth = Submit(node, command, 30, ["/bin/true"]);
+        Assert.Null(node.Tasks.Cancel(moved.Id, 1));
+        Assert.Equal(TaskState.Succeeded, (await third.WaitAsync()).State);
+        Assert.Equal(TaskState.Succeeded, (await fourth.WaitAsync()).State);
+    }
+
     private static TenantPolicy[] Weighted(params int[] weights) =>
         [.. weights.Select(static (w, i) => new TenantPolicy(i + 1, $"w{w}") { Share = new TenantShare(w) })];
 
@@ -124,7 +162,7 @@ public sealed class TenantTests(ITestOutputHelper output)
 
     private static CallTarget Resolve(TestNode node, int tenant, TaskKind kind, string function)
     {
-        var request = new TargetRequest { Kind = kind, Image = "test"u8, Function = Encoding.UTF8.GetBytes(function), Tenant = tenant };
+        var request = new TargetRequest { Kind = kind, Image = kind == TaskKind.Exec ? default : "test"u8, Function = Encoding.UTF8.GetBytes(function), Tenant = tenant };
         Assert.Null(node.Tasks.Resolve(request, out var target));
         return target!;
     }
@@ -139,8 +177,11 @@ public sealed class TenantTests(ITestOutputHelper output)
         return ending;
     }
 
-    private static OperationError? Refusal(TestNode node, CallTarget target, byte level, int bytes) =>
-        node.Tasks.Submit(new TaskSubmission { Target = target, Level = level, Data = new byte[bytes] }, null, 0, out _);
+    private static OperationError? Refusal(TestNode node, CallTarget target, byte level, int bytes, string[]? command = null)
+    {
+        var line = command is null ? null : new CommandLine(command, [], null);
+        return node.Tasks.Submit(new TaskSubmission { Target = target, Level = level, Data = new byte[bytes], Command = line }, null, 0, out _);
+    }
 
     private static TaskState StateOf(TestNode node, Ending ending, int tenant)
     {

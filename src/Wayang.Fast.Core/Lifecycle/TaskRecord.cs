@@ -59,7 +59,7 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Execution's, of a command: the level that the scheduler took it from.</summary>
     public byte TakenLevel { get; set; }
 
-    /// <summary>Its tenant's quotas, which counted it and are told when it is dispatched; null: it has none.</summary>
+    /// <summary>Its tenant's quotas, which count it while it is queued (<see cref="HeldQuota"/>); null: it has none.</summary>
     public TenantGate? Quota { get; set; }
 
     /// <summary>What it asked for; null: nothing.</summary>
@@ -288,6 +288,8 @@ internal static class RecordWord
     public const ulong Held = 1UL << 24;
     public const ulong OneStale = 1UL << 25;
     public const ulong StaleMask = 0x7FUL << 25;
+    /// <summary>What the scheduler has of the task.</summary>
+    public const ulong Places = Entry | StaleMask;
     public const ulong Holds = Entry | PinMask | StaleMask;
 
     /// <summary>What differs from <see cref="Entry"/> alone when an entry that comes up is not simply a task's turn.</summary>

@@ -142,7 +142,6 @@ internal sealed partial class Shard
     {
         var record = _table[slot];
         _admission.Release(record.AdmittedBytes);
-        ReleaseQuota(record);
         if (_lifecycle.TryStart(record))
         {
             Completion.PostFailed(record, why);

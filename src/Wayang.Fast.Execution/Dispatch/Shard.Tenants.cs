@@ -1,4 +1,3 @@
-using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -35,16 +34,6 @@ internal sealed partial class Shard
         foreach (var taken in worker.TakeHeldSlots())
         {
             Finish(worker.Pool, taken.Level, Math.Max(0, now - taken.Since));
-        }
-    }
-
-    /// <summary>It leaves the queue of its tenant: once, however often it is tried.</summary>
-    private static void ReleaseQuota(TaskRecord record)
-    {
-        if (record.Quota is { } quota)
-        {
-            quota.Release(record.AdmittedBytes);
-            record.Quota = null;
         }
     }
 

@@ -278,7 +278,6 @@ internal sealed partial class Shard
     {
         _dispatchedTasks++;
         _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
-        ReleaseQuota(record);
         var direct = _completing && !pool.IsCommand;
         if (!_lifecycle.TryStart(record, _now, direct, level))
         {

@@ -35,7 +35,14 @@ internal sealed class Tenant
     /// <summary>How long they had it together, in ticks of the stopwatch.</summary>
     public long SlotTicks => Volatile.Read(ref _slotTicks);
 
-    public void Replace(TenantPolicy policy) => _terms = Terms.Of(policy);
+    /// <summary>One at a time. Quotas that stay as they are go on counting what they counted.</summary>
+    public void Replace(TenantPolicy policy)
+    {
+        var (before, terms) = (_terms, Terms.Of(policy));
+        _terms = before.Policy with { Share = default, Users = [], HighestClass = default } == policy with { Share = default, Users = [], HighestClass = default }
+            ? terms with { Gate = before.Gate }
+            : terms;
+    }
 
     public void CountRefusal() => Interlocked.Increment(ref _refused);
 
