@@ -66,12 +66,16 @@ internal sealed class TestNode : IDisposable
     }
 
     /// <summary>For what nobody announces: looks again until it holds, or fails the test with what it waited for.</summary>
-    public static async Task UntilAsync(Func<bool> holds, [CallerArgumentExpression(nameof(holds))] string what = "")
+    public static Task UntilAsync(Func<bool> holds, [CallerArgumentExpression(nameof(holds))] string what = "") => UntilAsync(holds, () => what);
+
+    /// <param name="holds">What is waited for.</param>
+    /// <param name="describe">How things stand, if it never comes true.</param>
+    public static async Task UntilAsync(Func<bool> holds, Func<string> describe)
     {
         var until = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
         while (!holds())
         {
-            Assert.True(Environment.TickCount64 < until, $"never came true: {what}");
+            Assert.True(Environment.TickCount64 < until, Environment.TickCount64 < until ? string.Empty : $"never came true: {describe()}");
             await Task.Delay(1, TestContext.Current.CancellationToken);
         }
     }

@@ -17,7 +17,8 @@ namespace Wayang.Fast.Core.Sizing;
 public sealed class PoolSizing(HourRhythm rhythm)
 {
     private const int Windows = 8;
-    private const double TimeConstant = 10; // seconds in which two thirds of a change of the load are known
+    private const double TimeConstant = 10; // seconds in which two thirds of a change of the load are known, or
+    private const double PartOfHold = 6; // of the hold time, if that is less: what was must be forgotten by its end
     private const double Tolerance = 0.05; // of a worker: rounding up must not add one for what smoothing leaves over
     private const double LeastLead = 2; // seconds: two looks, so that one that comes late does no harm
     private const double MostLead = 30;
@@ -67,7 +68,7 @@ public sealed class PoolSizing(HourRhythm rhythm)
     /// <summary>Takes what a pool did since the last look, and says what is to be done.</summary>
     public PoolPlan Look(in PoolSample sample, in PoolBounds bounds)
     {
-        Learn(sample);
+        Learn(sample, Math.Min(TimeConstant, bounds.HoldSeconds / PartOfHold));
         var demand = Math.Max(Workers(Load, bounds), sample.Used + Backlog(sample, bounds));
         var need = Math.Min(Need(sample, bounds, demand), bounds.Most);
         Remember(need, sample.Seconds, bounds.HoldSeconds);
@@ -93,9 +94,9 @@ public sealed class PoolSizing(HourRhythm rhythm)
             sample.Pressed ? bounds.HoldSeconds / PressedHaste : bounds.HoldSeconds);
     }
 
-    private void Learn(in PoolSample sample)
+    private void Learn(in PoolSample sample, double timeConstant)
     {
-        var weight = _seen ? 1 - Math.Exp(-sample.Seconds / TimeConstant) : 1;
+        var weight = _seen ? 1 - Math.Exp(-sample.Seconds / timeConstant) : 1;
         _seen = true;
         var rate = sample.Arrivals / sample.Seconds;
         _arrivals += weight * (rate - _arrivals);

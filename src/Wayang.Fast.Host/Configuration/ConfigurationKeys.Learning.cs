@@ -28,14 +28,4 @@ public static partial class ConfigurationKeys
             Sample = "/var/lib/wayang",
         },
     ];
-
-    private static IEnumerable<ConfigurationKey> OfRecycling() =>
-    [
-        Number("workers.recycle_calls", "A worker is replaced after so many calls (looked at once a second); what it has in flight ends first.", 1, int.MaxValue, static r => r.RecycleCalls, static (r, n) => r with { RecycleCalls = (int)n })
-            with { ZeroMeans = "never" },
-        Number("workers.recycle_age_s", "A worker is replaced when it is so old.", 1, 31_536_000, static r => r.RecycleAgeSeconds, static (r, n) => r with { RecycleAgeSeconds = (int)n })
-            with { Unit = "s", ZeroMeans = "never" },
-        Number("workers.recycle_memory_percent", "A worker is replaced when it uses more than this share of its memory limit, where there is a memory group to measure it.", 1, 100, static r => r.RecycleMemoryPercent, static (r, n) => r with { RecycleMemoryPercent = (int)n })
-            with { Unit = "%", ZeroMeans = "never" },
-    ];
 }

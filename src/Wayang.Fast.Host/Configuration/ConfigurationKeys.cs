@@ -82,11 +82,7 @@ public static partial class ConfigurationKeys
             Read = static s => s.RpcTcp.AllowRemote ? "true" : "false",
             Apply = static (s, v) => s with { RpcTcp = s.RpcTcp with { AllowRemote = v.Number == 1 } },
         },
-        Number("workers.max_per_pool", "Workers of one pool (image, profile, tenant).", 1, 4_096, static r => r.MaxWorkersPerPool, static (r, n) => r with { MaxWorkersPerPool = (int)n })
-            with { DefaultWords = "twice the processors, at least 4" },
-        Number("workers.spares", "Idle workers kept ready in a pool in use.", 0, 256, static r => r.SpareWorkers, static (r, n) => r with { SpareWorkers = (int)n }),
-        Number("workers.warm_idle_s", "A worker ends when it was idle for this time and its pool wanted fewer all the while.", 1, 86_400, static r => r.WarmIdleSeconds, static (r, n) => r with { WarmIdleSeconds = (int)n }) with { Unit = "s" },
-        .. OfRecycling(),
+        .. OfPools(),
         Number("workers.concurrency", "Calls in flight in one worker; of workers that start from now on.", 1, 256, static r => r.CallConcurrency, static (r, n) => r with { CallConcurrency = (int)n }),
         Number("workers.spin_us", "Looks at the rings so long before it sleeps.", 1, 10_000, static r => r.SpinMicroseconds, static (r, n) => r with { SpinMicroseconds = (int)n })
             with { Unit = "us", ZeroMeans = "never", Change = KeyChange.Restart },
