@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sandbox/derive.h"
 #include "spawner/state.h"
+#include "zygote/lend.h"
 
 #define MAX_WORKERS 4096u /* whatever the policy says: tables are walked */
 #define MAX_IMAGES 1024u
@@ -105,6 +107,12 @@ static wy_status prepare(wy_spawner *s, const wy_spawner_options *options, wy_er
     }
     if (status == WY_OK) {
         status = wy_policy_load(options->policy_dir, &s->policy, error);
+    }
+    for (uint32_t i = 0; i < options->root_count && status == WY_OK; i++) {
+        status = wy_policy_lend(&s->policy, options->roots[i], error);
+    }
+    if (status == WY_OK && options->root_count > 0) {
+        s->policy.overlays = wy_overlay_try() == 0;
     }
     if (status == WY_OK) {
         status = make_tables(s, error);
