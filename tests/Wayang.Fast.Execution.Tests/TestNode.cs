@@ -84,6 +84,9 @@ internal sealed class TestNode : IDisposable
 
     public Task RunsAsync(Ending ending) => UntilAsync(() => StateOf(ending) == TaskState.Running, $"{ending.Id} runs");
 
+    /// <summary>What the host gives the runtime; the names are the spawner's features.</summary>
+    public bool Has(string feature) => Tasks.DescribeNode().Features.Contains(feature);
+
     public long Statistic(string name) => Tasks.ReadStatistics().Values[name];
 
     public void Stop()

@@ -13,7 +13,7 @@ public sealed class UsageTests
     public async Task A_running_command_is_seen_to_use_memory_and_processor_time()
     {
         using var node = new TestNode();
-        Assert.SkipUnless(node.Tasks.DescribeNode().Features.Contains("MemoryGroup"), "this host gives the runtime no memory group");
+        Assert.SkipUnless(node.Has("MemoryGroup"), "this host gives the runtime no memory group");
         var ending = node.Submit(node.ResolveCommand(), command: ["/bin/sh", "-c", "x=$(head -c 20000000 /dev/zero | tr '\\0' a); echo x; sleep 600"]);
         TaskSnapshot? seen = null;
         await TestNode.UntilAsync(() => node.Tasks.Get(ending.Id, 0, out seen) is null && seen!.PeakMemoryBytes > 20_000_000 && seen.CpuMicroseconds > 0);
@@ -28,7 +28,7 @@ public sealed class UsageTests
     public async Task A_worker_s_memory_is_told_until_it_is_gone()
     {
         using var node = new TestNode();
-        Assert.SkipUnless(node.Tasks.DescribeNode().Features.Contains("MemoryGroup"), "this host gives the runtime no memory group");
+        Assert.SkipUnless(node.Has("MemoryGroup"), "this host gives the runtime no memory group");
         Assert.Equal(TaskState.Succeeded, (await node.Submit(node.Resolve("echo")).WaitAsync()).State);
         await TestNode.UntilAsync(() => node.Runtime.Monitor.ListWorkers(0, 10).Any(static w => w is { MemoryBytes: > 0, CpuMicroseconds: > 0 }));
         Assert.True(node.Statistic("workers_memory_bytes") > 0);

@@ -13,6 +13,7 @@ internal sealed partial class SoakCollections(TextWriter rest)
 
     private readonly Lock _gate = new();
     private readonly List<Collection> _seen = [];
+    private readonly List<string> _phases = [];
 
     public double WorstPauseMs => Seen().Select(static c => c.LongestPauseMs).DefaultIfEmpty().Max();
 
@@ -22,6 +23,16 @@ internal sealed partial class SoakCollections(TextWriter rest)
     {
         if (line is null)
         {
+            return;
+        }
+
+        if (Phases().Match(line) is { Success: true } phases)
+        {
+            lock (_gate)
+            {
+                _phases.Add(phases.Value);
+            }
+
             return;
         }
 
@@ -48,6 +59,11 @@ internal sealed partial class SoakCollections(TextWriter rest)
         var shown = seen.OrderByDescending(static c => c.LongestPauseMs).Take(Shown).OrderBy(static c => c.Index).ToList();
         to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"garbage collections: {seen.Count}{(shown.Count < seen.Count ? $", the {Shown} longest:" : string.Empty)}"));
         shown.ForEach(collection => to.WriteLine($"  {collection.Line}"));
+        lock (_gate)
+        {
+            _phases.TakeLast(Shown).ToList().ForEach(phases => to.WriteLine($"  {phases}"));
+        }
+
         foreach (var generation in seen.GroupBy(static c => c.Generation).OrderBy(static g => g.Key))
         {
             to.WriteLine(string.Create(
@@ -70,4 +86,7 @@ internal sealed partial class SoakCollections(TextWriter rest)
         @"(?<said>collection (?<index>\d+): generation (?<generation>\d), (?<how>[a-z, ]+), paused (?<pauses>[\d. +]*) ms, promoted (?<promoted>\d+) bytes.*)$",
         RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Pattern();
+
+    [GeneratedRegex(@"pause: [\d.]+ ms to stop the threads, .*$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Phases();
 }

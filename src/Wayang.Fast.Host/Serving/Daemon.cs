@@ -55,6 +55,7 @@ internal static class Daemon
 
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
+        using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
 
