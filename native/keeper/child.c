@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/priority.h"
 #include "keeper/keeper.h"
 #include "keeper/protocol.h"
 
@@ -136,7 +136,7 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     close_rest_on_exec(configuration >= 0 ? WY_CONFIGURATION_FD : WY_CONTROL_FD);
     set_environment(start);
     if (start->root) {
-        setpriority(PRIO_PROCESS, 0, -5); /* before all tasks but urgent ones */
+        wy_outrank_tasks();
         if (chdir("/") != 0 || wy_become_daemon_user() != 0) {
             fprintf(stderr, "wayang-keeper: the daemon cannot be given its own user: %s\n", strerror(errno));
             _exit(126);

@@ -1,3 +1,4 @@
+#include "base/priority.h"
 #include "spawner/spawner.h"
 
 #include <errno.h>
@@ -153,7 +154,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
         return status;
     }
     if (s->root) {
-        setpriority(PRIO_PROCESS, 0, -5); /* before all tasks but urgent ones; each worker gets its own class */
+        wy_outrank_tasks(); /* each worker gets its own class */
     }
     *out = s;
     return WY_OK;
