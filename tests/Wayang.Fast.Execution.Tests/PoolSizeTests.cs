@@ -49,7 +49,7 @@ public sealed class PoolSizeTests
         Assert.True(Stopwatch.GetElapsedTime(since).TotalSeconds >= holdSeconds, "a worker left before its pool had wanted fewer for the hold time");
         Assert.Equal(6, node.Statistic("workers_started"));
         await TestNode.UntilAsync(() => Pool(node).Workers == 0);
-        for (var i = 0; i < 20; i++)
+        for (var i = 0; i < 3; i++)
         {
             var again = node.Submit(node.Resolve("noop"));
             await TestNode.UntilAsync(() => again.HasEnded, () => $"{node.Runtime.Monitor.Explain(again.Id, 0)?.Text} {Pool(node)} {string.Join(' ', node.Tasks.ReadStatistics().Values)}");

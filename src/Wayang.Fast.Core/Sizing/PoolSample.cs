@@ -21,7 +21,7 @@ public readonly record struct PoolSample
     /// <summary>Time that calls spent in service in between, added up over all that were in it: 2 for two calls during one second.</summary>
     public double BusySeconds { get; init; }
 
-    /// <summary>A call found no free worker.</summary>
+    /// <summary>A call found all workers busy. Not one that waited for the first: that tells nothing of how many are needed.</summary>
     public bool Waited { get; init; }
 
     /// <summary>Calls that wait now.</summary>

@@ -35,7 +35,7 @@ internal sealed partial class Shard
                 count = WantedNow(pool);
             }
 
-            pool.Load.Waited |= _scheduler.QueuedIn(pool.SchedulerId) > 0;
+            pool.Load.Waited |= pool.Workers.Count > 0 && _scheduler.QueuedIn(pool.SchedulerId) > 0;
         }
 
         Ask(pool, count);

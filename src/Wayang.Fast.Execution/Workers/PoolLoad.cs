@@ -41,7 +41,7 @@ internal sealed class PoolLoad(HourRhythm rhythm)
     /// <summary>Calls that workers had taken which are gone.</summary>
     public long GoneCalls { get; set; }
 
-    /// <summary>A call found no free worker since the last look.</summary>
+    /// <summary>A call found all workers busy since the last look.</summary>
     public bool Waited { get; set; }
 
     /// <summary>From asking for a worker until it is ready; 0: none was so far.</summary>
@@ -94,7 +94,7 @@ internal sealed class PoolLoad(HourRhythm rhythm)
             Ended = Math.Max(0, finished - _finished),
             EndedSeconds = Math.Max(0, SlotTicks - _slotTicks) / (double)Stopwatch.Frequency,
             BusySeconds = Math.Max(0, SlotTicks + held - _slotTicks - _held) / (double)Stopwatch.Frequency,
-            Waited = Waited || waiting > 0,
+            Waited = Waited || (waiting > 0 && serving > 0),
             Waiting = waiting,
             Workers = serving,
             Starting = pool.Starting,

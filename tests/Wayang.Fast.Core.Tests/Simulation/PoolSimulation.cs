@@ -117,7 +117,7 @@ internal sealed class PoolSimulation(PoolBounds bounds, double startSeconds, Hou
         else
         {
             Waits++;
-            _waited = true;
+            _waited |= _workers.Count > 0;
             _waiting.Enqueue(call);
         }
 

@@ -36,7 +36,7 @@ public sealed class PoolSizingTests
         for (var second = 0; second < 300; second++)
         {
             // The one worker is busy nearly all the time.
-            var sample = Sample(second, 10_000, 0.000095) with { Workers = 1, Used = 1 };
+            var sample = Sample(second, 10_000, 0.000095) with { Workers = 1, Used = 1, Waiting = second == 0 ? 1 : 0 }; // at first there is none
             var plan = sizing.Look(sample, s_bounds with { Spares = 0, WarmUp = true });
             Assert.Equal((1, 0, 0), (plan.Wanted, plan.Start, plan.Leave));
         }
