@@ -126,6 +126,8 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             applied = applied with { Profiles = settings.Profiles };
         }
 
+        var tenants = ConfiguredTenant.Changes(settings.Tenants, wanted.Tenants).ToList();
+        tenants.ForEach(change => log.Info($"reload: {change}"));
         settings = applied;
         foreach (var change in changes)
         {
@@ -139,7 +141,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             }
         }
 
-        log.Info(changes.Count == 0 ? "reload: no key changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
+        log.Info(changes.Count == 0 ? tenants.Count == 0 ? "reload: no key changed" : "reload: done, tenants changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
         TellMemory(applied.Runtime);
     }
 
