@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/priority.h"
 #include "keeper/keeper.h"
 #include "keeper/protocol.h"
 
@@ -68,7 +68,7 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
     if (child != 0) {
         return child;
     }
-    char *arguments[] = {"wayang-spawner",
+    char *arguments[10 + 2 * WY_KEEPER_MAX_ROOTS] = {"wayang-spawner",
                          "--socket-fd",
                          "3",
                          "--policy",
@@ -78,6 +78,10 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
                          "--instance",
                          (char *)start->options->instance,
                          NULL};
+    for (uint32_t i = 0; i < start->options->root_count; i++) {
+        arguments[9 + 2 * i] = "--root";
+        arguments[10 + 2 * i] = (char *)start->options->roots[i];
+    }
     int binary = fcntl(start->spawner_binary_fd, F_DUPFD_CLOEXEC, 10);
     reset(socket_fd);
     close_rest_on_exec(WY_CONTROL_FD);
@@ -132,7 +136,7 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     close_rest_on_exec(configuration >= 0 ? WY_CONFIGURATION_FD : WY_CONTROL_FD);
     set_environment(start);
     if (start->root) {
-        setpriority(PRIO_PROCESS, 0, -5); /* before all tasks but urgent ones */
+        wy_outrank_tasks();
         if (chdir("/") != 0 || wy_become_daemon_user() != 0) {
             fprintf(stderr, "wayang-keeper: the daemon cannot be given its own user: %s\n", strerror(errno));
             _exit(126);

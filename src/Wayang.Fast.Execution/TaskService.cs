@@ -72,7 +72,7 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
         }
 
-        if (PolicyProfiles.Refuse(report.Profiles, profile, request.Kind) is { } refusal)
+        if (RefuseProfile(profile, request.Kind) is { } refusal)
         {
             return refusal;
         }
@@ -299,13 +299,27 @@ internal sealed partial class TaskService(
         if (upload.Kind == ImageCatalog.CommandKind)
         {
             var profile = upload.Profile ?? DefaultCommandProfile;
-            return PolicyProfiles.Refuse(report.Profiles, profile, TaskKind.Exec) is { } refusal
+            return RefuseProfile(profile, TaskKind.Exec) is { } refusal
                 ? Task.FromResult<(ImageDescription?, OperationError?)>((null, refusal))
-                : images.PutCommandAsync(upload, profile, cancellation);
+                : PutCommandAsync(upload, profile, cancellation);
         }
 
         return images.PutAsync(upload, upload.Profile ?? DefaultCallProfile, cancellation);
     }
+
+    /// <summary>The spawner may refuse the profile after it was asked for the image: then that is the reason, not that there is no such profile.</summary>
+    private async Task<(ImageDescription? Image, OperationError? Error)> PutCommandAsync(ImageUpload upload, string profile, CancellationToken cancellation)
+    {
+        var put = await images.PutCommandAsync(upload, profile, cancellation).ConfigureAwait(false);
+        return put.Image is null && RefusedBySpawner(profile) is { } why ? (null, why) : put;
+    }
+
+    private OperationError? RefuseProfile(string profile, TaskKind kind) =>
+        RefusedBySpawner(profile) ?? PolicyProfiles.Refuse(report.Profiles, profile, kind);
+
+    private OperationError? RefusedBySpawner(string profile) => report.Welcome?.RefusedProfiles.GetValueOrDefault(profile) is { } why
+        ? new OperationError(ErrorCode.InvalidArgument, why, "profile")
+        : null;
 
     public IReadOnlyList<ImageDescription> ListImages(int tenant) => images.List(tenant);
 

@@ -10,7 +10,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Configuration;
 [Collection("runtimes")]
 [Trait("Promise", "CFG")]
 [SupportedOSPlatform("linux")]
-public sealed class ReloadTests : ServedRuntime
+public sealed class ReloadTests : ServeTest
 {
     private const int Bound = 300_000;
 

@@ -15,7 +15,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Configuration;
 [Collection("runtimes")]
 [Trait("Promise", "RA4")]
 [SupportedOSPlatform("linux")]
-public sealed class TenantTests(ITestOutputHelper output) : ServedRuntime
+public sealed class TenantTests(ITestOutputHelper output) : ServeTest
 {
     private const int Bound = 300_000;
     private static readonly bool s_long = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1";
@@ -33,7 +33,9 @@ public sealed class TenantTests(ITestOutputHelper output) : ServedRuntime
               - {name: light, weight: 100}
               - {name: middle, weight: 200}
               - {name: heavy, id: 3, weight: 400}
+            images: [{name: slow, kind: c, file: slow.so}]
             """);
+        File.Copy(Installation.SlowPlugin, Path.Combine(Scratch, "slow.so"));
         string[] names = ["light", "middle", "heavy"];
         var tokens = new List<string>();
         foreach (var name in names)
@@ -52,7 +54,6 @@ public sealed class TenantTests(ITestOutputHelper output) : ServedRuntime
         {
             var client = await WayangClient.ConnectAsync(new WayangClientOptions { Endpoint = WayangEndpoint.Tcp("127.0.0.1", port), Token = token });
             clients.Add(client);
-            await client.PutImageAsync("c", await File.ReadAllBytesAsync(Installation.SlowPlugin), "slow");
             loads.AddRange(Enumerable.Range(0, 5).Select(_ => RepeatAsync(client, TaskSpec.Call("slow", "slow_echo", "4000 x"u8.ToArray()), stop.Token)));
             loads.AddRange(Enumerable.Range(0, 5).Select(_ => RepeatAsync(client, TaskSpec.Command("/bin/sleep", "0.01"), stop.Token)));
         }

@@ -1,7 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Security.Cryptography;
 using Wayang.Fast.Client;
@@ -10,87 +7,76 @@ using Xunit;
 
 namespace Wayang.Fast.EndToEnd.Tests.Fixture;
 
-/// <summary>A real <c>wayang serve</c> with a configuration that only its starter may read.</summary>
+/// <summary>A <c>wayang serve</c> of either account with a configuration, in a place of its own.</summary>
 [SupportedOSPlatform("linux")]
-public abstract class ServedRuntime : IDisposable
+internal sealed class ServedRuntime : IAsyncDisposable
 {
     // Joins the groups; as root, then goes where nobody else's runtime is: /run/wayang is one for the whole machine.
     private const string Join = "for g in $TEST_GROUPS; do echo $$ > $g/cgroup.procs || exit 99; done; unset TEST_GROUPS; exec \"$@\"";
     private const string OwnRun = "mount -t tmpfs -o mode=0755 tmpfs /run && exec \"$@\"";
 
-    private readonly ResourceGroups? _groups;
+    private readonly Account _account;
+    private readonly string _scratch;
+    private readonly ResourceGroups _groups = new("test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6)));
+    private Orphanage? _serve;
 
-    protected ServedRuntime()
+    private ServedRuntime(Account account, string scratch) => (_account, _scratch) = (account, scratch);
+
+    public string Log => _serve?.Log ?? string.Empty;
+
+    public string Socket => _account == Account.Root
+        ? string.Create(CultureInfo.InvariantCulture, $"/proc/{_serve!.ProgramPid}/root/run/wayang/wayang.sock")
+        : Path.Combine(_scratch, "run", "wayang", "wayang.sock");
+
+    /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
+    /// <param name="scratch">Of the test; gets the configuration and the socket.</param>
+    public static async Task<ServedRuntime> StartAsync(Account account, string scratch, string configuration, params (string Name, string Value)[] variables)
     {
-        Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
-        _groups = new ResourceGroups("test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6)));
-    }
-
-    /// <summary>A directory of the test alone.</summary>
-    protected string Scratch { get; } = Directory.CreateTempSubdirectory("wayang-served-").FullName;
-
-    protected string ConfigurationPath => Path.Combine(Scratch, "node.yaml");
-
-    public void Dispose()
-    {
-        _groups?.Dispose();
-        Directory.Delete(Scratch, recursive: true);
-        GC.SuppressFinalize(this);
-    }
-
-    /// <summary>Nobody but its owner may read it.</summary>
-    protected void Configure(string text)
-    {
-        File.WriteAllText(ConfigurationPath, text);
-        if (!OperatingSystem.IsWindows())
+        Finished.Require(account);
+        var runtime = new ServedRuntime(account, scratch);
+        try
         {
-            File.SetUnixFileMode(ConfigurationPath, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            var run = Directory.CreateDirectory(Path.Combine(scratch, "run")).FullName;
+            var file = Path.Combine(scratch, "node.yaml");
+            await File.WriteAllTextAsync(file, configuration, TestContext.Current.CancellationToken);
+            var isOther = account == Account.Unprivileged && Installation.IsRoot;
+            if (isOther)
+            {
+                var owned = await Finished.RunAsync(Account.Root, ["chown", "65534:65534", run]);
+                Assert.True(owned.Code == 0, owned.ToString());
+            }
+
+            List<string> words = ["/bin/sh", "-c", Join, "sh"];
+            words.AddRange(isOther ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+                : account == Account.Root ? ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", OwnRun, "sh"] : []);
+            words.AddRange([Installation.Wayang, "serve", "--config", file]);
+            var environment = new Dictionary<string, string?>(StringComparer.Ordinal)
+            {
+                ["TEST_GROUPS"] = account == Account.Root ? string.Join(' ', runtime._groups.Paths) : "",
+                ["XDG_RUNTIME_DIR"] = run,
+                ["HOME"] = run,
+            };
+            foreach (var (name, value) in variables)
+            {
+                environment[name] = value;
+            }
+
+            runtime._serve = await Orphanage.StartAsync(Path.Combine(scratch, "log"), words, environment);
+            await Eventually.TrueAsync($"it serves:\n{runtime.Log}", () => runtime.Log.Contains("info: serving at ", StringComparison.Ordinal));
+            return runtime;
+        }
+        catch
+        {
+            await runtime.DisposeAsync();
+            throw;
         }
     }
 
-    private protected async Task<Orphanage> StartAsync(params (string Name, string Value)[] variables)
-    {
-        var serve = await Orphanage.StartAsync(Path.Combine(Scratch, "log"), Command(), VariablesOf(variables));
-        await Eventually.TrueAsync($"it serves:\n{serve.Log}", () => serve.Log.Contains("info: serving at ", StringComparison.Ordinal));
-        return serve;
-    }
-
-    protected List<string> Command()
-    {
-        List<string> words = ["/bin/sh", "-c", Join, "sh"];
-        if (Installation.IsRoot)
-        {
-            words.AddRange(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", OwnRun, "sh"]);
-        }
-
-        words.AddRange([Installation.Wayang, "serve", "--config", ConfigurationPath]);
-        return words;
-    }
-
-    protected Dictionary<string, string?> VariablesOf(params (string Name, string Value)[] variables)
-    {
-        var environment = new Dictionary<string, string?>(StringComparer.Ordinal)
-        {
-            ["TEST_GROUPS"] = Installation.IsRoot ? string.Join(' ', _groups!.Paths) : "",
-            ["XDG_RUNTIME_DIR"] = Scratch,
-        };
-        foreach (var (name, value) in variables)
-        {
-            environment[name] = value;
-        }
-
-        return environment;
-    }
-
-    private protected string SocketOf(Orphanage serve) => Installation.IsRoot
-        ? string.Create(CultureInfo.InvariantCulture, $"/proc/{serve.ProgramPid}/root/run/wayang/wayang.sock")
-        : Path.Combine(Scratch, "wayang", "wayang.sock");
-
-    private protected async Task<WayangClient> ConnectAsync(Orphanage serve) => await Eventually.ValueAsync("the runtime answers", async () =>
+    public async Task<WayangClient> ConnectAsync() => await Eventually.ValueAsync("the runtime answers", async () =>
     {
         try
         {
-            return File.Exists(SocketOf(serve)) ? await WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = SocketOf(serve) }) : null;
+            return File.Exists(Socket) ? await WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = Socket }) : null;
         }
         catch (WayangException refused) when (refused.Code == ErrorCode.Unavailable)
         {
@@ -98,39 +84,19 @@ public abstract class ServedRuntime : IDisposable
         }
     });
 
-    private protected Task<(int Code, string Output, string Errors)> ReloadAsync(Orphanage serve) => WayangAsync(["config", "reload", "--socket", SocketOf(serve)]);
+    /// <summary><c>wayang run</c> there, as the account that started it.</summary>
+    public Task<Finished> RunAsync(params string[] words) => Finished.RunAsync(_account, [Installation.Wayang, "run", "--socket", Socket, .. words]);
 
-    protected static async Task<(int Code, string Output, string Errors)> WayangAsync(string[] words)
+    /// <summary>A script on an image.</summary>
+    public Task<Finished> ShellAsync(string image, string script, params string[] options) => RunAsync([.. options, "--image", image, "--", "/bin/sh", "-c", script]);
+
+    public async ValueTask DisposeAsync()
     {
-        using var process = Process.Start(new ProcessStartInfo(Installation.Wayang, words)
+        if (_serve is not null)
         {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        })!;
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await errors);
-    }
+            await _serve.DisposeAsync();
+        }
 
-    private protected static int DaemonOf(Orphanage serve) =>
-        serve.Processes().Find(static p => p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal))!.Pid;
-
-    private protected static async Task EndAsync(Orphanage serve)
-    {
-        Signals.Terminate(serve.ProgramPid);
-        Assert.Equal("code 0", await serve.WaitForEndAsync());
-    }
-
-    protected static int Count(string text, string words) => text.Split(words).Length - 1;
-
-    protected static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        _groups.Dispose();
     }
 }
