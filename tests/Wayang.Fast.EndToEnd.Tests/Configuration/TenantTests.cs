@@ -141,7 +141,8 @@ public sealed class TenantTests(ITestOutputHelper output) : ServeTest
         Configure("http_port: 0\ntenants: [{name: ops, id: 5, users: [0], max_running: 2, weight: 7}]\n");
         Assert.Equal(0, (await ReloadAsync(serve)).Code);
         Assert.Equal(TaskState.Succeeded, (await client.WaitAsync(second)).State);
-        Assert.Contains("reload: tenant 'ops': id 5, weight 100, max_running 1, max_queued 1, highest_class normal, users 0 -> id 5, weight 7, max_running 2, users 0\n", serve.Log, StringComparison.Ordinal);
+        const string told = "reload: tenant 'ops': id 5, weight 100, max_running 1, max_queued 1, highest_class normal, users 0 -> id 5, weight 7, max_running 2, users 0\n";
+        await Eventually.TrueAsync("what changed is told", () => serve.Log.Contains(told, StringComparison.Ordinal));
         Assert.Equal(TaskState.Succeeded, (await client.RunAsync(TaskSpec.Command("/bin/true") with { Class = TaskClass.Urgent })).State);
         await client.CancelAsync(first);
         await EndAsync(serve);
