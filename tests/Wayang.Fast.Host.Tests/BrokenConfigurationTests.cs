@@ -27,7 +27,7 @@ public sealed class BrokenConfigurationTests : IDisposable
     [InlineData("http_port:\n", "1:1:11: 'http_port': has no value; it must be a whole number from 1 to 65535, or 0: none")]
     [InlineData("http_port: [1, 2]\n", "1:1:12: 'http_port': must be a whole number from 1 to 65535, or 0: none, not a list")]
     [InlineData("http_port: {a: 1}\n", "1:1:12: 'http_port': must be a whole number from 1 to 65535, or 0: none, not keys of its own")]
-    [InlineData("workers: 3\n", "1:1:10: 'workers': is a section; write its keys below it: max_per_pool, spares, warm_idle_s, concurrency, spin_us")]
+    [InlineData("workers: 3\n", "1:1:10: 'workers': is a section; write its keys below it: max_per_pool, spares, warm_idle_s, recycle_calls, recycle_age_s, recycle_memory_percent, concurrency, spin_us")]
     [InlineData("socket: wayang.sock\n", "1:1:9: 'socket': must be an absolute path of at most 107 bytes, not 'wayang.sock'")]
     [InlineData(
         "limits: {queued_bytes: 10 GB}\n",
