@@ -5,6 +5,7 @@ using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Host.Configuration;
+using Wayang.Fast.Host.Oci;
 
 namespace Wayang.Fast.Host.Serving;
 
@@ -148,7 +149,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private void TellRoots(FileSettings wanted)
     {
         var before = start.Settings.Images;
-        foreach (var image in wanted.Images.Where(i => i.HasRoot && !before.Any(b => b.Name == i.Name && b.RootProfile == i.RootProfile && b.Rootfs == i.Rootfs)))
+        foreach (var image in wanted.Images.Where(i => i.HasRoot && !before.Any(b => b.Name == i.Name && b.RootProfile == i.RootProfile && b.RootWords == i.RootWords)))
         {
             log.Warn($"reload: image '{image.Name}' has a root that is new or changed; roots are lent when the runtime starts: restart it");
         }
@@ -216,7 +217,15 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             return;
         }
 
-        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
+        if (image.HasRoot && images.ContainsKey(image.Name))
+        {
+            log.Warn($"image '{image.Name}' is another one now ({image.RootWords}); it stays what it was until the runtime is started again");
+            return;
+        }
+
+        var how = image.HasRoot ? OciContent.Read(loaded.Content) : null;
+        var data = image.HasRoot ? default : loaded.Content;
+        var upload = new ImageUpload(image.Kind, data, image.Name, DefaultTenant) { Defaults = how?.Defaults, Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
         var (put, error) = await runtime.Tasks.PutImageAsync(upload, CancellationToken.None);
         if (put is null)
         {
@@ -225,8 +234,13 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
 
         Succeed(image.Name, identity);
+        if (how?.Note is { } note)
+        {
+            log.Info($"image '{image.Name}': {note}");
+        }
+
         log.Info(put.Profile is { } where
-            ? $"image '{image.Name}' is ready: commands {(image.Rootfs is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
+            ? $"image '{image.Name}' is ready: commands {(image.RootWords is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
             : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
 
