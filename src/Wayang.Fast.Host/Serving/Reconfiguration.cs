@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
@@ -128,6 +129,8 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             applied = applied with { Profiles = settings.Profiles };
         }
 
+        var tenants = ConfiguredTenant.Changes(settings.Tenants, wanted.Tenants).ToList();
+        tenants.ForEach(change => log.Info($"reload: {change}"));
         settings = applied;
         foreach (var change in changes)
         {
@@ -141,7 +144,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             }
         }
 
-        log.Info(changes.Count == 0 ? "reload: no key changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
+        log.Info(changes.Count == 0 ? tenants.Count == 0 ? "reload: no key changed" : "reload: done, tenants changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
         TellMemory(applied.Runtime);
     }
 
@@ -210,27 +213,34 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private async Task PutAsync(LoadedImage loaded)
     {
         var image = loaded.Image;
-        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))}";
+        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))} {string.Join(',', Tenants)}";
         if (images.GetValueOrDefault(image.Name) == identity)
         {
             Succeed(image.Name, identity);
             return;
         }
 
-        if (image.HasRoot && images.ContainsKey(image.Name))
+        if (image.HasRoot && start.Images.FirstOrDefault(s => s.Image.Name == image.Name) is { } first
+            && (first.Image.RootWords != image.RootWords || !first.Content.Span.SequenceEqual(loaded.Content.Span)))
         {
             log.Warn($"image '{image.Name}' is another one now ({image.RootWords}); it stays what it was until the runtime is started again");
             return;
         }
 
+        // For each tenant under its name; loaded once, as it is the same content.
+        ImageDescription? put = null;
+        OperationError? error = null;
         var how = image.HasRoot ? OciContent.Read(loaded.Content) : null;
         var data = image.HasRoot ? default : loaded.Content;
         var upload = new ImageUpload(image.Kind, data, image.Name, DefaultTenant) { Defaults = how?.Defaults, Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
-        var (put, error) = await runtime.Tasks.PutImageAsync(upload, CancellationToken.None);
-        if (put is null)
+        foreach (var tenant in Tenants)
         {
-            Fail(image, error?.Message ?? "for no reason that was told");
-            return;
+            (put, error) = await runtime.Tasks.PutImageAsync(upload with { Tenant = tenant }, CancellationToken.None);
+            if (put is null)
+            {
+                Fail(image, error?.Message ?? "for no reason that was told");
+                return;
+            }
         }
 
         Succeed(image.Name, identity);
@@ -239,10 +249,13 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Info($"image '{image.Name}': {note}");
         }
 
-        log.Info(put.Profile is { } where
+        log.Info(put!.Profile is { } where
             ? $"image '{image.Name}' is ready: commands {(image.RootWords is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
             : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
+
+    /// <summary>Who has the configured images: the default tenant, and all that are configured.</summary>
+    private IEnumerable<int> Tenants => settings.Tenants.Where(static t => !t.IsOthers).Select(static t => t.Policy.Id).Prepend(DefaultTenant).Distinct();
 
     private string Writable(ConfiguredImage image) => !image.Overlay ? "read-only but for /tmp"
         : runtime.Tasks.DescribeNode().Features.Contains("Overlay", StringComparer.Ordinal) ? "writable by an overlay"
