@@ -145,7 +145,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
         return status;
     }
     if (s->root) {
-        setpriority(PRIO_PROCESS, 0, -5); /* before all tasks but urgent ones; each worker gets its own class */
+        setpriority(PRIO_PROCESS, 0, -10); /* before all tasks; each worker gets its own class */
     }
     *out = s;
     return WY_OK;

@@ -180,6 +180,25 @@ static void apply_nice(const wy_spawner *s, pid_t pid, uint32_t nice_class) {
     }
 }
 
+void wy_worker_weigh(wy_spawner *s, const wy_msg_worker_class *message) {
+    wy_worker_slot *worker = wy_worker_find(s, message->worker_id);
+    if (worker == NULL || worker->start.nice_class == message->nice_class) {
+        return;
+    }
+    bool was_idle = worker->start.nice_class == 2;
+    worker->start.nice_class = message->nice_class; /* where it has no group yet, it gets it with this */
+    if (worker->pidfd < 0) {
+        return;
+    }
+    if (was_idle) {
+        sched_setscheduler(worker->pid, SCHED_OTHER, &(struct sched_param){.sched_priority = 0});
+    }
+    if (worker->group != NULL) {
+        wy_group_weigh(&s->groups, worker->group, message->nice_class);
+    }
+    apply_nice(s, worker->pid, message->nice_class);
+}
+
 /* Without a memory group: what each process may allocate by itself. Children inherit it; it bounds no sum, but a call worker
  * of profile compute has no children. */
 static wy_status limit_memory(pid_t pid, uint64_t bytes, wy_error *error) {

@@ -338,6 +338,9 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.PauseCommand:
                 ChangePause(request.Life!);
                 break;
+            case SupervisorRequestKind.WeighWorker:
+                Tell(request.CallWorker!, request.Class);
+                break;
             case SupervisorRequestKind.Kill:
                 _link.SendSignal(request.Worker, 9);
                 break;
@@ -437,11 +440,11 @@ internal sealed partial class Supervisor : IDisposable
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
             _usage.Tick();
+            WeighAll();
             if (_shard.ReservedMemory != 0 || _shard.WaitingForMemory != 0)
             {
                 Memory.Look();
             }
-
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.
