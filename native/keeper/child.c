@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/weight.h"
 #include "keeper/keeper.h"
 #include "keeper/protocol.h"
 
@@ -65,11 +65,11 @@ static void die_with_keeper(pid_t keeper) {
 
 /* Before everybody's work, as it decides who works, and far enough before it: see write_weight in spawner/group.c. Niceness counts
  * among the tasks of one group; where the kernel makes a group of each session (CONFIG_SCHED_AUTOGROUP) and no other group holds
- * us, the session has a niceness of its own. As root only, and best effort. */
-static void outrank(void) {
+ * us, the session has a niceness of its own. Best effort: without root it is the slice alone. */
+static void outrank(bool root) {
     static const char niceness[] = "-10";
-    setpriority(PRIO_PROCESS, 0, -10);
-    int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+    wy_weigh(0, root ? -10 : 0, 100000);
+    int fd = root ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         ssize_t ignored = write(fd, niceness, sizeof niceness - 1);
         (void)ignored;
@@ -94,9 +94,7 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
                          NULL};
     int binary = fcntl(start->spawner_binary_fd, F_DUPFD_CLOEXEC, 10);
     reset(socket_fd);
-    if (start->root) {
-        outrank(); /* what it starts has sessions of its own */
-    }
+    outrank(start->root); /* what it starts has sessions of its own */
     close_rest_on_exec(WY_CONTROL_FD);
     die_with_keeper(keeper);
     syscall(SYS_execveat, binary, "", arguments, environ, 0x1000 /* AT_EMPTY_PATH */);
@@ -148,8 +146,8 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     place_configuration(configuration);
     close_rest_on_exec(configuration >= 0 ? WY_CONFIGURATION_FD : WY_CONTROL_FD);
     set_environment(start);
+    outrank(start->root);
     if (start->root) {
-        outrank();
         if (chdir("/") != 0 || wy_become_daemon_user() != 0) {
             fprintf(stderr, "wayang-keeper: the daemon cannot be given its own user: %s\n", strerror(errno));
             _exit(126);

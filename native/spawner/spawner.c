@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/weight.h"
 #include "spawner/state.h"
 
 #define MAX_WORKERS 4096u /* whatever the policy says: tables are walked */
@@ -144,9 +145,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
         wy_spawner_close(s);
         return status;
     }
-    if (s->root) {
-        setpriority(PRIO_PROCESS, 0, -10); /* before all tasks; each worker gets its own class */
-    }
+    wy_weigh(0, s->root ? -10 : getpriority(PRIO_PROCESS, 0), 100000); /* before all tasks; each worker gets its own class */
     *out = s;
     return WY_OK;
 }
