@@ -61,9 +61,10 @@ static int write_reserve(const wy_cgroups *groups, const wy_group *group, uint64
 
 /* By class (normal, batch, idle, urgent), scaled. A group whose processes come and go by the thousand is weighed anew at each of
  * them, and the kernel lets it run on beyond its share, the longer the less the others weigh: beside a normal group
- * a quarter of its weight was enough to hold it up for tenths of a second, a sixteenth is not. */
+ * a quarter of its weight was enough to hold it up for tenths of a second. So batch has a fiftieth, and a dozen of them still less
+ * than one of normal. */
 static void write_weight(const wy_cgroups *groups, const wy_group *group, const wy_limits *limits) {
-    static const uint32_t shares[] = {1024, 64, 2, 16384}, weights[] = {100, 6, 1, 1600};
+    static const uint32_t shares[] = {1024, 16, 2, 16384}, weights[] = {100, 2, 1, 1600};
     int c = WY_CONTROLLER_CPU;
     /* A group of idle weight 3 still preempts nobody: cpu.idle makes it what SCHED_IDLE is for a task. */
     put(groups, c, group, "cpu.idle", limits->nice_class == 2 ? "1" : "0");

@@ -25,10 +25,13 @@ internal sealed class InterferenceSuite : Suite
         await using var hostile = await node.ConnectHostileAsync();
         var plugin = await File.ReadAllBytesAsync(Path.Combine(context.References, "perf_plugin.so"));
         var image = (await client.PutImageAsync("c", plugin, "probe")).Image;
+
+        // Another content, so other workers: each class is served by its own, as two programs' calls would be.
+        var other = (await client.PutImageAsync("c", (byte[])[.. plugin, 0], "probe-normal")).Image;
         var theirs = (await hostile.PutImageAsync("c", plugin, "bombs")).Image;
         await using var ready = new ReadinessProbe(node.HttpPort);
         using var urgent = new CallProbe(node.SocketPath, image, TaskClass.Urgent, s_interval, TimeSpan.Zero);
-        using var normal = new CallProbe(node.SocketPath, image, TaskClass.Normal, s_interval, s_interval / 2);
+        using var normal = new CallProbe(node.SocketPath, other, TaskClass.Normal, s_interval, s_interval / 2);
         Console.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"a call of each class every {s_interval.TotalMilliseconds} ms, the callers' threads {urgent.Priority}; late ones count from when they were due"));

@@ -31,7 +31,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private const byte KindProgress = 20;
 
     // What it costs to keep a log record beside copying its bytes, in bytes copied.
-    private const int LogWeight = 512;
+    private const int LogWeight = 2048;
 
     private readonly byte[] _scratch = new byte[65536];
     private readonly LogLine _logLine = new();

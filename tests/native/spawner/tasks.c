@@ -132,7 +132,7 @@ static void classes(uint32_t features) {
         uint32_t nice_class;
         int nice;
         uint64_t shares; /* at least 2, and other than its neighbours' */
-    } steps[] = {{1, 10, 64}, {2, 19, 0}, {3, -5, 16384}, {0, 0, 1024}};
+    } steps[] = {{1, 10, 16}, {2, 19, 0}, {3, -5, 16384}, {0, 0, 1024}};
     wy_msg_usage ask = {0};
     const wy_msg_worker_class nobody = {.worker_id = 999, .nice_class = 3};
     driver_command(&d, 29, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
