@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/weight.h"
+#include "base/priority.h"
 #include "keeper/keeper.h"
 #include "keeper/protocol.h"
 
@@ -63,26 +63,12 @@ static void die_with_keeper(pid_t keeper) {
     }
 }
 
-/* Before everybody's work, as it decides who works, and far enough before it: see write_weight in spawner/group.c. Niceness counts
- * among the tasks of one group; where the kernel makes a group of each session (CONFIG_SCHED_AUTOGROUP) and no other group holds
- * us, the session has a niceness of its own. Best effort: without root it is the slice alone. */
-static void outrank(bool root) {
-    static const char niceness[] = "-10";
-    wy_weigh(0, root ? -10 : 0, 100000);
-    int fd = root ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        ssize_t ignored = write(fd, niceness, sizeof niceness - 1);
-        (void)ignored;
-        close(fd);
-    }
-}
-
 pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
     pid_t keeper = getpid(), child = fork();
     if (child != 0) {
         return child;
     }
-    char *arguments[] = {"wayang-spawner",
+    char *arguments[10 + 2 * WY_KEEPER_MAX_ROOTS] = {"wayang-spawner",
                          "--socket-fd",
                          "3",
                          "--policy",
@@ -92,9 +78,12 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
                          "--instance",
                          (char *)start->options->instance,
                          NULL};
+    for (uint32_t i = 0; i < start->options->root_count; i++) {
+        arguments[9 + 2 * i] = "--root";
+        arguments[10 + 2 * i] = (char *)start->options->roots[i];
+    }
     int binary = fcntl(start->spawner_binary_fd, F_DUPFD_CLOEXEC, 10);
     reset(socket_fd);
-    outrank(start->root); /* what it starts has sessions of its own */
     close_rest_on_exec(WY_CONTROL_FD);
     die_with_keeper(keeper);
     syscall(SYS_execveat, binary, "", arguments, environ, 0x1000 /* AT_EMPTY_PATH */);
@@ -146,8 +135,8 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     place_configuration(configuration);
     close_rest_on_exec(configuration >= 0 ? WY_CONFIGURATION_FD : WY_CONTROL_FD);
     set_environment(start);
-    outrank(start->root);
     if (start->root) {
+        wy_outrank_tasks();
         if (chdir("/") != 0 || wy_become_daemon_user() != 0) {
             fprintf(stderr, "wayang-keeper: the daemon cannot be given its own user: %s\n", strerror(errno));
             _exit(126);

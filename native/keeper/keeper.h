@@ -19,6 +19,7 @@
 #define WY_BACKOFF_FIRST_MS 100
 #define WY_BACKOFF_MOST_MS 5000
 #define WY_RESTARTS_PER_MINUTE 10
+#define WY_KEEPER_MAX_ROOTS 16 /* as many as the spawner takes (sandbox/profile.h) */
 
 typedef struct wy_keeper_options {
     char instance[64];
@@ -27,6 +28,8 @@ typedef struct wy_keeper_options {
     char native_dir[512];
     int owner_fd; /* -1, or a descriptor whose end of file ends everything */
     int configuration_number; /* -1, or a descriptor of the process that started us: the configuration */
+    uint32_t root_count; /* "NAME=DIR" each: for the spawner */
+    const char *roots[WY_KEEPER_MAX_ROOTS];
     int daemon_argc;
     char **daemon_argv;
 } wy_keeper_options;

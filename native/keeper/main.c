@@ -17,6 +17,7 @@ static const char usage[] =
     "  --runtime-dir DIR    socket and lock (default: /run/wayang as root, else $XDG_RUNTIME_DIR/wayang or /tmp/wayang-UID)\n"
     "  --native DIR         where wayang-spawner and wayang-zygote lie (default: beside this program)\n"
     "  --policy DIR         isolation policy (default: NATIVE/policy)\n"
+    "  --root NAME=DIR      a directory that profiles may be given as their root, by this name; may stand more than once\n"
     "  --owner-fd N         end everything when this descriptor reaches its end\n"
     "  --tie-to-stdin       the same with standard input\n"
     "  --configuration N    descriptor N of the process that started this one is the daemon's configuration\n";
@@ -36,6 +37,12 @@ static int take(int option, wy_keeper_options *options) {
         return copy(options->policy_dir, sizeof options->policy_dir, optarg);
     case 'n':
         return copy(options->native_dir, sizeof options->native_dir, optarg);
+    case 'd':
+        if (options->root_count == WY_KEEPER_MAX_ROOTS) {
+            return 2;
+        }
+        options->roots[options->root_count++] = optarg;
+        return 0;
     case 'o':
         options->owner_fd = (int)strtol(optarg, &end, 10);
         return *optarg == 0 || *end != 0 || fcntl(options->owner_fd, F_GETFD) < 0 ? 2 : 0;
@@ -57,6 +64,7 @@ static int parse(int argc, char **argv, wy_keeper_options *options) {
     static const struct option names[] = {{"instance", required_argument, NULL, 'i'},
                                           {"runtime-dir", required_argument, NULL, 'r'},
                                           {"policy", required_argument, NULL, 'p'},
+                                          {"root", required_argument, NULL, 'd'},
                                           {"native", required_argument, NULL, 'n'},
                                           {"owner-fd", required_argument, NULL, 'o'},
                                           {"tie-to-stdin", no_argument, NULL, 't'},

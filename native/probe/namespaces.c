@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "sandbox/mounts.h"
+#include "sandbox/overlay.h"
 #include "zygote/launch.h"
 
 #ifndef CLONE_NEWTIME
@@ -244,6 +245,11 @@ static void unprivileged(const wy_probe_context *context, wy_answer *answer) {
     try_proof(SANDBOX_NAMESPACES, nothing, "all namespaces, tried as uid 65534", answer);
 }
 
+static void overlay(const wy_probe_context *context, wy_answer *answer) {
+    (void)context;
+    try_proof(CLONE_NEWUSER | CLONE_NEWNS, wy_overlay_prove, "a directory of others written, and left as it was", answer);
+}
+
 const wy_check wy_namespace_checks[] = {
     {"namespaces.user", user, 0},
     {"namespaces.mount", mount_ns, 0},
@@ -259,5 +265,6 @@ const wy_check wy_namespace_checks[] = {
     {"sandbox.proc", proc_mount, 0},
     {"sandbox.tmpfs", tmpfs, 0},
     {"sandbox.root", pivot, 0},
+    {"sandbox.overlay", overlay, 0},
     {NULL, NULL, 0},
 };

@@ -1,5 +1,6 @@
 #include "sandbox/derive.h"
 #include "sandbox/filter.h"
+#include "sandbox/own_root.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -112,6 +113,49 @@ static wy_status keep_paths(const wy_derivation *wish, const wy_profile *base, w
     return WY_OK;
 }
 
+wy_status wy_policy_lend(wy_policy *policy, const char *root, wy_error *error) {
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t name = strspn(root, allowed);
+    wy_lent_root *slot = &policy->roots[policy->root_count];
+    if (policy->root_count == WY_POLICY_MAX_ROOTS) {
+        return wy_fail(error, WY_FULL, 0, "root", "over %u roots", WY_POLICY_MAX_ROOTS);
+    }
+    if (name == 0 || name >= sizeof slot->name || root[name] != '=' || strlen(root + name + 1) >= sizeof slot->path) {
+        return wy_fail(error, WY_INVALID, 0, "root", "%.80s: NAME=PATH is allowed, PATH of under %zu bytes", root, sizeof slot->path);
+    }
+    (void)snprintf(slot->name, sizeof slot->name, "%.*s", (int)name, root);
+    (void)snprintf(slot->path, sizeof slot->path, "%s", root + name + 1);
+    policy->root_count++;
+    return WY_OK;
+}
+
+/* The host's directory comes from whoever started us; what is asked for is its name. The paths of the base stay: its zygote
+ * needs its libraries, its workers do not see them. */
+static wy_status take_root(const wy_derivation *wish, const wy_policy *policy, const wy_profile *base, wy_profile *out, wy_error *error) {
+    char why[120];
+    if (wish->root == NULL || wish->root[0] == '\0') {
+        return WY_OK;
+    }
+    if (!base->files || base->root[0] != '\0' || wish->path_count > 0) {
+        return wy_fail(error, WY_DENIED, 0, "profile", "root: %s", !base->files ? "its base has no files"
+                                                                  : base->root[0] != '\0' ? "its base has a root of its own"
+                                                                                          : "beside it no path is shown");
+    }
+    for (uint32_t i = 0; i < policy->root_count; i++) {
+        const wy_lent_root *lent = &policy->roots[i];
+        if (strcmp(lent->name, wish->root) != 0) {
+            continue;
+        }
+        if (wy_own_root_check(lent->path, why, sizeof why) != 0) {
+            return wy_fail(error, WY_DENIED, 0, "profile", "root: %s", why);
+        }
+        memcpy(out->root, lent->path, sizeof out->root);
+        out->overlay = wish->overlay && policy->overlays;
+        return WY_OK;
+    }
+    return wy_fail(error, WY_DENIED, 0, "profile", "root: no directory was lent as \"%.63s\" when this runtime was started; restart it", wish->root);
+}
+
 /* The base's program behind a list of refusals: whatever reaches it is judged as before. */
 static wy_status deny_calls(const wy_derivation *wish, const wy_profile *base, wy_profile *out, wy_error *error) {
     size_t ahead = wish->denied_count == 0 ? 0 : 1 + 2 * (size_t)wish->denied_count, total = ahead + base->filter.len;
@@ -162,6 +206,9 @@ wy_status wy_policy_derive(wy_policy *policy, const wy_derivation *wish, wy_erro
     wy_status status = lower_limits(wish, base, out, error);
     if (status == WY_OK) {
         status = keep_paths(wish, base, out, error);
+    }
+    if (status == WY_OK) {
+        status = take_root(wish, policy, base, out, error);
     }
     if (status == WY_OK) {
         status = deny_calls(wish, base, out, error);

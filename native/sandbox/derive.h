@@ -17,9 +17,15 @@ typedef struct wy_derivation {
     const char *const *paths;  /* each the base's, or below one of the base's */
     uint32_t denied_count;
     const char *const *denied; /* names of system calls that the base lets through */
+    const char *root;          /* "": the base's; else the name of a root that was lent (wy_policy_lend) */
+    uint32_t overlay;          /* 1: its root may be written, by way of an overlay, where this host can */
 } wy_derivation;
 
 #define WY_NETWORK_KEEP UINT32_MAX
+
+/* Lends a directory as a root: "NAME=PATH", as whoever starts the runtime says it, before any message is read. The directory is
+ * judged when a profile takes it, so that one that is not there costs only that profile. */
+wy_status wy_policy_lend(wy_policy *policy, const char *root, wy_error *error);
 
 /* Adds it to the policy. Whatever the wish says, the result allows nothing that its base does not: larger numbers, other
  * paths, more network and calls that the base does not let through are refused, with the sentence in `error`. */

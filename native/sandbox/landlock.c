@@ -55,7 +55,7 @@ wy_status wy_landlock_enter(int abi, int files, int network, wy_error *error) {
     }
     int failed = 0;
     if (files) {
-        failed = allow_below(rules, "/", FS_READ) != 0 || allow_below(rules, "/tmp", handled.files) != 0 ||
+        failed = allow_below(rules, "/", files == WY_LANDLOCK_ALL ? handled.files : FS_READ) != 0 || allow_below(rules, "/tmp", handled.files) != 0 ||
                  allow_below(rules, "/dev",
                              FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | (handled.files & FS_IOCTL_DEV) |
                                  (handled.files & FS_TRUNCATE)) != 0;

@@ -20,7 +20,8 @@ int wy_mount_make(const char *type, const char *const *options, uint64_t attribu
         return -1;
     }
     for (; options != NULL && options[0] != NULL; options += 2) {
-        if (fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1], 0) != 0) {
+        int is_flag = options[1][0] == '\0';
+        if (fsconfig(context, is_flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, options[0], is_flag ? NULL : options[1], 0) != 0) {
             return close_keeping_errno(context);
         }
     }

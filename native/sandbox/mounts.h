@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* A new, detached file system; `options` are key, value pairs ended by NULL. Returns its descriptor, or -1 (errno). */
+/* A new, detached file system; `options` are key, value pairs ended by NULL ("": the key is a flag). Returns its descriptor, or -1 (errno). */
 int wy_mount_make(const char *type, const char *const *options, uint64_t attributes);
 
 /* A detached recursive copy of the mount at an absolute host path that holds no symlink, with attributes set on all of

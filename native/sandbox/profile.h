@@ -15,7 +15,8 @@
 #define WY_MOST_CPU_WEIGHT 1000u
 #define WY_PROFILE_MAX_DESTINATIONS 32u
 #define WY_POLICY_MAX_PROFILES 16u /* of the policy's own */
-#define WY_POLICY_MAX_DERIVED 16u  /* tighter ones, defined while the spawner runs: see derive.h */
+#define WY_POLICY_MAX_DERIVED 32u  /* tighter ones, defined while the spawner runs: see derive.h */
+#define WY_POLICY_MAX_ROOTS 16u    /* directories that whoever starts the runtime lends as roots */
 #define WY_SYSCALL_NUMBERS 1024u
 
 /* What of the network a worker's processes reach. Each level holds what the one before it does. */
@@ -57,16 +58,26 @@ typedef struct wy_profile {
     /* "", or a directory of the host that is the worker's root, read-only; `paths` are then shown to the zygote only, for
      * its own libraries. Checked when it was loaded: see wy_own_root_check. */
     char root[WY_PROFILE_ROOT_BYTES];
+    int overlay; /* 1: each worker may write all of its root; what it writes lies in its /tmp's space and goes with it */
     struct sock_fprog filter; /* compiled; applied last. Owned by the profile. */
     uint64_t allowed[WY_SYSCALL_NUMBERS / 64]; /* bit n: the filter lets call n through, at least with some arguments */
     struct sock_fprog zygote_filter; /* borrowed from the policy: what a zygote applies before it loads an image */
 } wy_profile;
+
+/* A directory that a derived profile may have as its root. Messages know its name only. */
+typedef struct wy_lent_root {
+    char name[64];
+    char path[WY_PROFILE_ROOT_BYTES];
+} wy_lent_root;
 
 typedef struct wy_policy {
     uint32_t uid_first, uid_count; /* host uids of images when started as root; one per image, never 0 */
     uint32_t max_workers, max_images;
     char cgroup_parent[128]; /* relative to the spawner's own group; see spawner/cgroup.h */
     uint32_t host_network;   /* 1: profiles with the host's network may be used */
+    uint32_t root_count;     /* from the spawner's own arguments, not from a file: see wy_policy_lend */
+    wy_lent_root roots[WY_POLICY_MAX_ROOTS];
+    int overlays; /* 0: this host mounts no overlay in a user namespace; profiles that ask for one do without */
     uint32_t profile_count;
     wy_profile profiles[WY_POLICY_MAX_PROFILES + WY_POLICY_MAX_DERIVED];
     struct sock_fprog zygote_filter;

@@ -51,18 +51,20 @@ static wy_status take_sources(const wy_profile *profile, sources *out, wy_error 
     return take_devices(out->devices, error);
 }
 
-static wy_status take_own_root(const wy_profile *profile, sources *out, wy_error *error) {
+static wy_status take_own_root(const wy_profile *profile, int lent, sources *out, wy_error *error) {
     if (profile->root[0] == '\0') {
         return WY_OK;
     }
-    out->own_root = wy_mount_copy_alone(profile->root, CLOSED_ATTRIBUTES);
+    out->own_root = lent >= 0 ? lent : wy_mount_copy_alone(profile->root, CLOSED_ATTRIBUTES);
     if (out->own_root < 0 && errno == EINVAL) {
         return wy_fail(error, WY_DENIED, EINVAL, "root",
                        "the profile's root %.100s has file systems mounted below it, which are never shown; unmount them",
                        profile->root);
     }
-    return out->own_root < 0 ? root_fail(error, "cannot show the profile's root", profile->root)
-                             : take_devices(out->own_devices, error);
+    if (out->own_root < 0) {
+        return root_fail(error, "cannot show the profile's root", profile->root);
+    }
+    return profile->overlay ? WY_OK : take_devices(out->own_devices, error);
 }
 
 /* Makes the parents of `path` (relative) and the mount point itself: a directory, or an empty file. */
@@ -202,6 +204,9 @@ static wy_status build_own_root(const wy_profile *profile, const sources *from, 
         return root_fail(error, "cannot mount the profile's root", profile->root);
     }
     (void)close(from->own_root);
+    if (profile->overlay) {
+        return WY_OK; /* each worker puts its own together over it: see overlay.c */
+    }
     int devices = wy_mount_make("tmpfs", dev_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (devices < 0 || wy_mount_attach(devices, root, "image/dev") != 0) {
         return root_fail(error, "cannot mount /dev of the profile's root", profile->root);
@@ -222,7 +227,7 @@ static wy_status build_own_root(const wy_profile *profile, const sources *from, 
                : status;
 }
 
-wy_status wy_root_build(const wy_profile *profile, wy_error *error) {
+wy_status wy_root_build(const wy_profile *profile, int lent, wy_error *error) {
     char size[32];
     (void)snprintf(size, sizeof size, "%llu", (unsigned long long)profile->tmpfs_bytes);
     const char *const base_options[] = {"size", "1M", "nr_inodes", "1024", "mode", "0755", NULL};
@@ -237,7 +242,7 @@ wy_status wy_root_build(const wy_profile *profile, wy_error *error) {
     /* 2. Take what the host lends, then mount an empty root over a directory that every host has. */
     wy_status status = take_sources(profile, &from, error);
     if (status == WY_OK) {
-        status = take_own_root(profile, &from, error);
+        status = take_own_root(profile, lent, &from, error);
     }
     if (status != WY_OK) {
         return status;

@@ -12,11 +12,13 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "channel/layout.h"
 #include "sandbox/network.h"
+#include "sandbox/overlay.h"
 
 #define LOCKED_BITS                                                                                                    \
     (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |                   \
@@ -48,6 +50,10 @@ static wy_status mount_tmp(const wy_sandbox *sandbox, wy_error *error) {
     if (!sandbox->files) {
         return WY_OK;
     }
+    if (sandbox->overlay) {
+        wy_status status = wy_overlay_enter(sandbox->tmpfs_bytes, error);
+        return status == WY_OK && chdir("/tmp") != 0 ? step_fail(error, "tmp", "chdir") : status;
+    }
     char options[96];
     (void)snprintf(options, sizeof options, "size=%llu,nr_inodes=65536,mode=1777",
                    (unsigned long long)sandbox->tmpfs_bytes);
@@ -59,7 +65,7 @@ static wy_status mount_tmp(const wy_sandbox *sandbox, wy_error *error) {
 
 /* /proc of the worker's own pid namespace: it shows the worker's processes and nobody else's. */
 static wy_status mount_proc(const wy_sandbox *sandbox, wy_error *error) {
-    if (!sandbox->files) {
+    if (!sandbox->files || sandbox->overlay) { /* the overlay's step mounted it, while the one before it could be seen */
         return WY_OK;
     }
     return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0
@@ -68,6 +74,10 @@ static wy_status mount_proc(const wy_sandbox *sandbox, wy_error *error) {
 }
 
 static wy_status mount_secrets(const wy_sandbox *sandbox, wy_error *error) {
+    if (sandbox->stage != NULL && sandbox->overlay) { /* an image has no place for them; if these fail, the mount says so */
+        (void)mkdir("/run", 0755);
+        (void)mkdir("/run/secrets", 0700);
+    }
     return sandbox->stage != NULL ? wy_stage_secrets(sandbox->stage, error) : WY_OK;
 }
 
@@ -129,7 +139,8 @@ static wy_status set_no_new_privs(const wy_sandbox *sandbox, wy_error *error) {
 
 /* Without files the zygote entered Landlock already, behind the empty root: workers inherit it. */
 static wy_status enter_landlock(const wy_sandbox *sandbox, wy_error *error) {
-    return sandbox->files ? wy_landlock_enter(sandbox->landlock_abi, 1, sandbox->network != WY_NETWORK_NONE, error) : WY_OK;
+    int files = sandbox->overlay ? WY_LANDLOCK_ALL : WY_LANDLOCK_FILES;
+    return sandbox->files ? wy_landlock_enter(sandbox->landlock_abi, files, sandbox->network != WY_NETWORK_NONE, error) : WY_OK;
 }
 
 static wy_status close_descriptors(const wy_sandbox *sandbox, wy_error *error) {
@@ -179,7 +190,10 @@ wy_status wy_sandbox_enter(const wy_sandbox *sandbox, wy_error *error) {
     return WY_OK;
 }
 
-wy_status wy_zygote_confine(int keep_net_admin, wy_error *error) {
+wy_status wy_zygote_confine(int keep_net_admin, int keep_dac_override, wy_error *error) {
+    uint64_t kept = UINT64_C(1) << CAP_SYS_ADMIN;
+    kept |= keep_net_admin ? UINT64_C(1) << CAP_NET_ADMIN : 0;
+    kept |= keep_dac_override ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0;
     for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
             return step_fail(error, "bounding set", "prctl");
@@ -191,7 +205,7 @@ wy_status wy_zygote_confine(int keep_net_admin, wy_error *error) {
     if (prctl(PR_SET_SECUREBITS, LOCKED_BITS, 0, 0, 0) != 0) {
         return step_fail(error, "securebits", "prctl");
     }
-    if (set_capabilities(UINT64_C(1) << CAP_SYS_ADMIN | (keep_net_admin ? UINT64_C(1) << CAP_NET_ADMIN : 0)) != 0) {
+    if (set_capabilities(kept) != 0) {
         return step_fail(error, "capabilities", "capset");
     }
     return set_no_new_privs(NULL, error);

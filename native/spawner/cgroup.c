@@ -172,6 +172,9 @@ static void weigh(const wy_cgroups *groups) {
         snprintf(text, sizeof text, "%ld", (processors > 64 ? 64 : processors) * (unified ? 100 : 1024));
         write_file(groups->base_fd[WY_CONTROLLER_CPU], unified ? "cpu.weight" : "cpu.shares", text);
         write_file(groups->base_fd[WY_CONTROLLER_CPU], unified ? "../cpu.weight" : "../cpu.shares", text);
+        if (unified) { /* where keeper, daemon and spawner were moved to (make_room): before the tasks, as their sessions are elsewhere */
+            write_file(groups->base_fd[WY_CONTROLLER_CPU], "../../runtime/cpu.weight", "1000");
+        }
     }
 }
 

@@ -20,6 +20,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
         }
     }
     features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
+    features |= s->policy.overlays ? WY_FEATURE_OVERLAY : 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     *landlock_abi = abi > 0 ? (uint32_t)abi : 0;
     if (abi > 0) {
@@ -125,7 +126,9 @@ static void define_profile(wy_spawner *s, const wy_request *request) {
                                 .path_count = m->path_count,
                                 .paths = texts,
                                 .denied_count = m->denied_count,
-                                .denied = texts + m->path_count};
+                                .denied = texts + m->path_count,
+                                .root = m->root,
+                                .overlay = m->overlay};
     wy_error error = {0};
     if (wy_policy_derive(&s->policy, &wish, &error) != WY_OK) {
         wy_refuse(s, request->request_id, 0, error.status, 0, "profile \"%s\": %s", m->name, error.message);

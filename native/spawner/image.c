@@ -13,6 +13,7 @@
 
 #include "spawner/process.h"
 #include "spawner/state.h"
+#include "zygote/lend.h"
 
 #define ZYGOTE_SPARE_PIDS 64u /* forks in transit are counted in the zygote's group until they are moved */
 
@@ -48,16 +49,25 @@ static wy_image_slot *take_slot(wy_spawner *s) {
 static wy_status launch(wy_spawner *s, wy_image_slot *image, int source_fd, wy_error *error) {
     uint32_t index = wy_image_index(s, image);
     uid_t uid = s->root ? (uid_t)(s->policy.uid_first + index) : geteuid();
+    int lent = -1;
+    if (s->root && image->profile->overlay && (lent = wy_mount_lend(image->profile->root, uid)) < 0) {
+        wy_log_line(s, "image %s: its root %s cannot be shown as the worker's own (%s): it may write only what lies on top of it", image->name,
+                    image->profile->root, strerror(errno));
+    }
     wy_launch launch = {.profile = image->profile,
                         .image_kind = image->kind,
                         .name = image->name,
                         .source_fd = source_fd,
                         .zygote_binary_fd = s->zygote_binary_fd,
                         .python_fd = s->python_fd,
+                        .lent_root_fd = lent,
                         .uid = uid,
                         .gid = s->root ? (gid_t)uid : getegid(),
                         .as_root = s->root};
     wy_status status = wy_zygote_launch(&launch, &image->zygote, error);
+    if (lent >= 0) {
+        close(lent);
+    }
     if (status == WY_OK) {
         image->holder_alive = image->zygote_alive = true;
     }

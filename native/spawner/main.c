@@ -17,6 +17,7 @@ static const char usage[] =
     "  --socket-fd N    inherited SOCK_SEQPACKET socket\n"
     "  --policy DIR     policy.conf, *.profile, *.syscalls; writable by root (or the starting user) only\n"
     "  --native DIR     where wayang-zygote lies\n"
+    "  --root NAME=DIR  a directory that profiles may be given as their root, by this name; may stand more than once\n"
     "  --instance NAME  names the resource groups of this runtime (default: default)\n";
 
 static int parse(int argc, char **argv, wy_spawner_options *options) {
@@ -24,6 +25,7 @@ static int parse(int argc, char **argv, wy_spawner_options *options) {
                                           {"policy", required_argument, NULL, 'p'},
                                           {"native", required_argument, NULL, 'n'},
                                           {"instance", required_argument, NULL, 'i'},
+                                          {"root", required_argument, NULL, 'r'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -44,6 +46,12 @@ static int parse(int argc, char **argv, wy_spawner_options *options) {
             break;
         case 'i':
             options->instance = optarg;
+            break;
+        case 'r':
+            if (options->root_count == WY_POLICY_MAX_ROOTS) {
+                return 2;
+            }
+            options->roots[options->root_count++] = optarg;
             break;
         case 'h':
             fputs(usage, stdout);

@@ -78,6 +78,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_CPU_GROUP 0x80u
 #define WY_FEATURE_PYTHON 0x100u /* wayang_python.so is installed */
 #define WY_FEATURE_CPU_CAP 0x200u /* cpu.max or cpu.cfs_quota_us can be set */
+#define WY_FEATURE_OVERLAY 0x400u /* roots may be written by way of an overlay (told where roots were lent) */
 
 typedef struct wy_msg_welcome {
     uint32_t abi;
@@ -120,6 +121,9 @@ typedef struct wy_msg_profile_define {
     uint32_t network;          /* wy_network, or 0xFFFFFFFF: the base's */
     uint32_t no_files_written; /* 1: file_bytes is 0 */
     uint32_t path_count, denied_count;
+    char root[WY_NAME_BYTES]; /* the name of a directory that the spawner's starter lent (--root); all zeros: the base's root */
+    uint32_t overlay;         /* 1: that root may be written, each worker for itself, where the host can */
+    uint32_t reserved;
 } wy_msg_profile_define;
 
 #define WY_DERIVE_MAX_NAMES 128u
@@ -323,6 +327,6 @@ _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
 _Static_assert(sizeof(wy_msg_scan) == 8, "protocol");
 _Static_assert(sizeof(wy_msg_scan_finding) == 152, "protocol");
 _Static_assert(sizeof(wy_msg_scan_done) == 16, "protocol");
-_Static_assert(sizeof(wy_msg_profile_network) == 80 && sizeof(wy_msg_profile_define) == 176, "protocol");
+_Static_assert(sizeof(wy_msg_profile_network) == 80 && sizeof(wy_msg_profile_define) == 248, "protocol");
 
 #endif

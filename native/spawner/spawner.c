@@ -1,3 +1,4 @@
+#include "base/priority.h"
 #include "spawner/spawner.h"
 
 #include <errno.h>
@@ -11,8 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/weight.h"
+#include "sandbox/derive.h"
 #include "spawner/state.h"
+#include "zygote/lend.h"
 
 #define MAX_WORKERS 4096u /* whatever the policy says: tables are walked */
 #define MAX_IMAGES 1024u
@@ -107,6 +109,12 @@ static wy_status prepare(wy_spawner *s, const wy_spawner_options *options, wy_er
     if (status == WY_OK) {
         status = wy_policy_load(options->policy_dir, &s->policy, error);
     }
+    for (uint32_t i = 0; i < options->root_count && status == WY_OK; i++) {
+        status = wy_policy_lend(&s->policy, options->roots[i], error);
+    }
+    if (status == WY_OK && options->root_count > 0) {
+        s->policy.overlays = wy_overlay_try() == 0;
+    }
     if (status == WY_OK) {
         status = make_tables(s, error);
     }
@@ -145,7 +153,9 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
         wy_spawner_close(s);
         return status;
     }
-    wy_weigh(0, s->root ? -10 : getpriority(PRIO_PROCESS, 0), 100000); /* before all tasks; each worker gets its own class */
+    if (s->root) {
+        wy_outrank_tasks(); /* each worker gets its own class */
+    }
     *out = s;
     return WY_OK;
 }

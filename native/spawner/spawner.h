@@ -4,6 +4,7 @@
 #define WAYANG_SPAWNER_SPAWNER_H
 
 #include "base/status.h"
+#include "sandbox/profile.h"
 
 typedef struct wy_spawner wy_spawner;
 
@@ -13,6 +14,8 @@ typedef struct wy_spawner_options {
     const char *policy_dir; /* see sandbox/profile.h */
     const char *instance;   /* [A-Za-z0-9_-]{1,48}: names the groups of this runtime */
     const char *native_dir; /* where wayang-zygote lies */
+    uint32_t root_count;    /* "NAME=PATH" each: directories that derived profiles may have as their root (sandbox/derive.h) */
+    const char *roots[WY_POLICY_MAX_ROOTS];
 } wy_spawner_options;
 
 /* Reads the policy, sweeps the groups that a killed predecessor of the same instance left, and blocks SIGTERM and SIGINT

@@ -47,6 +47,7 @@ wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, 
         .tmpfs_bytes = profile->disk_bytes, /* the most: each worker is told its own */
         .file_bytes = profile->file_bytes,
         .network = profile->network,
+        .overlay = profile->overlay != 0,
     };
     int fd = memfd_create("wayang-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
@@ -68,7 +69,7 @@ static int is_sound(const wy_zygote_config *config, off_t size) {
            (off_t)config->bytes == size && config->filter_count > 0 && config->filter_count <= WY_PROFILE_MAX_FILTER &&
            config->zygote_filter_count > 0 && config->zygote_filter_count <= WY_PROFILE_MAX_FILTER &&
            sizeof *config + instructions * sizeof(struct sock_filter) == config->bytes && config->files <= 1 &&
-           config->own_network <= 1 && config->own_root <= 1 && config->network <= WY_NETWORK_HOST && config->tmpfs_bytes > 0 && config->open_files > 0;
+           config->own_network <= 1 && config->own_root <= 1 && config->overlay <= config->own_root && config->network <= WY_NETWORK_HOST && config->tmpfs_bytes > 0 && config->open_files > 0;
 }
 
 wy_status wy_zygote_config_read(int fd, wy_zygote_config *out, struct sock_fprog *filter,

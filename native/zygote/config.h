@@ -15,7 +15,7 @@
 #define WY_ZYGOTE_FD_PYTHON 6 /* wayang_python.so; open only for Python images */
 
 #define WY_ZYGOTE_CONFIG_MAGIC UINT64_C(0x31474643435A5957) /* "WYZCCFG1" */
-#define WY_ZYGOTE_CONFIG_VERSION 2u
+#define WY_ZYGOTE_CONFIG_VERSION 3u
 
 /* Followed by `filter_count`, then `zygote_filter_count` instructions. */
 typedef struct wy_zygote_config {
@@ -33,7 +33,7 @@ typedef struct wy_zygote_config {
     uint64_t tmpfs_bytes;
     uint64_t file_bytes;
     uint32_t network; /* wy_network */
-    uint32_t reserved;
+    uint32_t overlay; /* workers enter it one by one, each with an overlay of its own */
 } wy_zygote_config;
 
 _Static_assert(sizeof(wy_zygote_config) == 72, "config");

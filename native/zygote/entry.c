@@ -26,8 +26,9 @@ static wy_status entry_fail(wy_error *error, const char *where, const char *what
 
 /* exec clears capabilities of a uid other than 0 unless they are ambient. SETPCAP lets the zygote drop its bounding set
  * and lock its securebits; it gives it up right after. */
-static int keep_capabilities_over_exec(int keep_net_admin) {
-    const uint32_t kept = (1u << CAP_SYS_ADMIN) | (1u << CAP_SETPCAP) | (keep_net_admin ? 1u << CAP_NET_ADMIN : 0);
+static int keep_capabilities_over_exec(int keep_net_admin, int keep_dac_override) {
+    const uint32_t kept = (1u << CAP_SYS_ADMIN) | (1u << CAP_SETPCAP) | (keep_net_admin ? 1u << CAP_NET_ADMIN : 0) |
+                          (keep_dac_override ? 1u << CAP_DAC_OVERRIDE : 0);
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     memset(data, 0, sizeof data);
@@ -89,7 +90,7 @@ static void execute(const wy_launch *launch, int control, int config, wy_error *
         (void)entry_fail(error, "zygote", "setresuid");
         return;
     }
-    if (keep_capabilities_over_exec(wy_network_is_own(launch->profile->network)) != 0) {
+    if (keep_capabilities_over_exec(wy_network_is_own(launch->profile->network), launch->profile->overlay) != 0) {
         (void)entry_fail(error, "zygote", "cannot keep CAP_SYS_ADMIN of its own user namespace");
         return;
     }

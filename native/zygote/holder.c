@@ -30,11 +30,16 @@ static int write_text(const char *path, const char *text) {
     return put == (ssize_t)strlen(text) ? 0 : -1;
 }
 
-static void keep_only(int kept) {
-    if (kept > 0) {
-        (void)syscall(SYS_close_range, 0, (unsigned)kept - 1, 0);
+/* `other` may be -1. */
+static void keep_only(int kept, int other) {
+    int first = other >= 0 && other < kept ? other : kept, second = other > kept ? other : kept;
+    if (first > 0) {
+        (void)syscall(SYS_close_range, 0, (unsigned)first - 1, 0);
     }
-    (void)syscall(SYS_close_range, (unsigned)kept + 1, ~0u, 0);
+    if (second > first + 1) {
+        (void)syscall(SYS_close_range, (unsigned)first + 1, (unsigned)second - 1, 0);
+    }
+    (void)syscall(SYS_close_range, (unsigned)second + 1, ~0u, 0);
 }
 
 static wy_status become_user(const wy_launch *launch, wy_error *error) {
@@ -69,7 +74,7 @@ static wy_status set_up(const wy_launch *launch, int sync, wy_error *error) {
     /* 1. Alone: no descriptor and no signal state of the spawner, a session of our own. */
     wy_reset_signals();
     (void)signal(SIGCHLD, SIG_IGN); /* pid 1: orphans are reaped by the kernel */
-    keep_only(sync);
+    keep_only(sync, launch->lent_root_fd);
     if (setsid() < 0) {
         return holder_fail(error, "setsid");
     }
@@ -89,7 +94,7 @@ static wy_status set_up(const wy_launch *launch, int sync, wy_error *error) {
         return holder_fail(error, "prctl");
     }
     /* 5. The image's root, built once. 6. Locked. */
-    status = wy_root_build(launch->profile, error);
+    status = wy_root_build(launch->profile, launch->lent_root_fd, error);
     if (status == WY_OK) {
         status = lock_root(error);
     }

@@ -33,6 +33,7 @@ static wy_status confine(wy_zygote_state *zygote, wy_error *error) {
     (void)close(WY_ZYGOTE_FD_CONFIG);
     if (status == WY_OK) {
         zygote->sandbox.files = (int)zygote->config.files;
+        zygote->sandbox.overlay = (int)zygote->config.overlay;
         zygote->sandbox.open_files = zygote->config.open_files;
         zygote->sandbox.file_bytes = zygote->config.file_bytes;
         zygote->sandbox.landlock_abi = wy_landlock_abi();
@@ -44,7 +45,7 @@ static wy_status confine(wy_zygote_state *zygote, wy_error *error) {
         status = wy_channel_reserve(error);
     }
     if (status == WY_OK) {
-        status = wy_zygote_confine(wy_network_is_own(zygote->config.network), error);
+        status = wy_zygote_confine(wy_network_is_own(zygote->config.network), (int)zygote->config.overlay, error);
     }
     if (status == WY_OK) {
         status = wy_filter_apply(&zygote_filter, error);
@@ -64,6 +65,9 @@ static int wait_for_load(void) {
 
 /* 6. Without files, or with a root of the profile's own, nothing of the host's libraries stays reachable. */
 static wy_status seal(const wy_zygote_state *zygote, wy_error *error) {
+    if (zygote->config.overlay) {
+        return WY_OK; /* the workers leave it, each for its own */
+    }
     if (zygote->config.own_root) {
         return wy_root_enter_own(error);
     }

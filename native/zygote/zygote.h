@@ -25,6 +25,7 @@ typedef struct wy_launch {
     int zygote_binary_fd; /* wayang-zygote, opened by the spawner */
     uid_t uid;            /* host uid and gid that the namespace's only user maps to */
     gid_t gid;
+    int lent_root_fd;     /* the profile's own root as wy_mount_lend made it for this uid, or -1 */
     int as_root;          /* 0: started unprivileged, uid must be our own */
 } wy_launch;
 

@@ -32,6 +32,10 @@ internal sealed class LiveOptions(RuntimeOptions start)
         MaxGroups = start.MaxGroups,
         StallMs = start.StallMs,
         CompletionCpu = start.CompletionCpu,
+        IdleAgeing = start.IdleAgeing,
+        BatchAgeing = start.BatchAgeing,
+        NormalAgeing = start.NormalAgeing,
+        UrgentAgeing = start.UrgentAgeing,
         Profiles = start.Profiles,
     };
 

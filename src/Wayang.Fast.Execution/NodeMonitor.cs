@@ -10,9 +10,8 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>The port's implementation: looks at the tables from outside, without a lock of the threads that own them.</summary>
 internal sealed class NodeMonitor(
-    TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools,
-    Func<TimeSpan, ScanReport?> scan,
-    TaskExplainer explainer) : INodeMonitor
+    TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, WorkerTable workers, Shard shard, IncidentLog incidents,
+    Func<IReadOnlyList<WorkerPool>> pools, Func<TimeSpan, ScanReport?> scan, TaskExplainer explainer) : INodeMonitor
 {
     /// <summary>A scan of the most workers that there can be takes about a second.</summary>
     private static readonly TimeSpan s_scanPatience = TimeSpan.FromSeconds(20);
@@ -70,6 +69,30 @@ internal sealed class NodeMonitor(
             TaskState.Running => task with { RunMicroseconds = microseconds },
             _ => task,
         };
+    }
+
+    public IReadOnlyList<TenantStatus> ListTenants(int? only)
+    {
+        var queued = QueuedByTenant(shard, pools());
+        return
+        [
+            .. tenants.All.Where(t => only is null || t.Id == only).OrderBy(static t => t.Id).Select(t => new TenantStatus(
+                t.Policy, shard.RunningOf(t), queued.GetValueOrDefault(t), t.Gate?.QueuedBytes, t.Finished,
+                TimeSpan.FromSeconds((double)t.SlotTicks / Stopwatch.Frequency), t.Refused)),
+        ];
+    }
+
+    /// <summary>Tasks that wait in the pools, by whose they are.</summary>
+    internal static Dictionary<Tenant, int> QueuedByTenant(Shard shard, IReadOnlyList<WorkerPool> pools)
+    {
+        var found = new Dictionary<Tenant, int>();
+        foreach (var pool in pools.Where(static p => !p.Closed))
+        {
+            shard.TryPeek(pool, out var queued, out _);
+            found[pool.Tenant] = found.GetValueOrDefault(pool.Tenant) + queued;
+        }
+
+        return found;
     }
 
     public IReadOnlyList<Incident> ListIncidents(int limit) => incidents.Last(limit);

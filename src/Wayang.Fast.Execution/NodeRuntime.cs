@@ -38,6 +38,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly TaskService _service;
     private readonly Watchdog _watchdog;
     private readonly LiveOptions _options;
+    private readonly TenantDirectory _tenants;
     private readonly TaskTable _table;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
@@ -56,11 +57,13 @@ public sealed class NodeRuntime : IDisposable
         var table = _table = new TaskTable(
             new TaskTableOptions(maxTasks, (uint)RandomNumberGenerator.GetInt32(1 << 24)) { MaxSlabBytes = options.RetainBytes + SlabBytesUnderWay }, time);
         _options = new LiveOptions(options);
+        _tenants = new TenantDirectory(_options);
+        _tenants.Apply();
         _lifecycle = new TaskLifecycle(table, RetentionOf(options), time);
         _lifecycle.Results = new ResultCache(options.ResultCacheBytes);
         _admission = new AdmissionGate(AdmissionOf(options));
-        var scheduler = new Scheduler(new SchedulerOptions(maxTasks + TaskLifecycle.MaxMoves), time, RandomNumberGenerator.GetInt32(int.MaxValue));
-        _shard = new Shard(_options, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
+        var scheduler = new Scheduler(SchedulingOf(options, maxTasks + TaskLifecycle.MaxMoves), time, RandomNumberGenerator.GetInt32(int.MaxValue));
+        _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = new WorkerTable();
         var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
         var life = new LifeExecutor(_shard, table, _lifecycle, groups);
@@ -80,24 +83,27 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle.LifeEnded = life.OnEnded;
         (life.Supervisor, life.Completion) = (_supervisor, _completion);
         var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);
-        var lives = new LifeService(_options, table, _lifecycle, _completion, timers, groups, keys);
+        var lives = new LifeService(_options, _tenants, table, _lifecycle, _completion, timers, groups, keys);
         Life = lives;
         _images = new ImageCatalog(_supervisor, options);
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
         _types = new TaskTypes(MaxTaskTypes);
-        _service = new TaskService(_options, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types);
+        _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types);
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
-        Monitor = new NodeMonitor(table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
-        Metrics = new RuntimeMetrics(_lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
+        Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
+        Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
-        if (options.MaxConcurrentTasks != 0)
+        if (options.MaxConcurrentTasks != 0 || options.Tenants.Count > 0)
         {
             _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         }
     }
 
     public ITaskService Tasks => _service;
+
+    /// <summary>The tenant that the configuration gives a user of the unix socket; null: none. Any thread.</summary>
+    public int? TenantOfUser(uint user) => _tenants.OfUser(user);
 
     /// <summary>Pauses, updates, groups.</summary>
     public ITaskLife Life { get; }
@@ -149,6 +155,7 @@ public sealed class NodeRuntime : IDisposable
     {
         var applied = _options.Replace(options);
         _admission.Change(AdmissionOf(applied));
+        _tenants.Apply();
         _lifecycle.Results.Change(applied.ResultCacheBytes);
         _shard.Memory.Look();
         _lifecycle.ChangeRetention(RetentionOf(applied));
@@ -170,6 +177,11 @@ public sealed class NodeRuntime : IDisposable
 
     private static AdmissionOptions AdmissionOf(RuntimeOptions options) =>
         new(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes);
+
+    private static SchedulerOptions SchedulingOf(RuntimeOptions options, int maxTasks) => new(maxTasks)
+    {
+        IdleBound = options.IdleAgeing, BatchBound = options.BatchAgeing, NormalBound = options.NormalAgeing, UrgentBound = options.UrgentAgeing,
+    };
 
     private static RetentionOptions RetentionOf(RuntimeOptions options) =>
         new(options.RetainTasks, TimeSpan.FromMinutes(options.RetainMinutes), options.RetainBytes);

@@ -16,7 +16,7 @@ namespace Wayang.Fast.Execution;
 
 /// <summary>What the runtime tells at <c>/metrics</c>. Reads counters that their owners write anyway; cold.</summary>
 internal sealed class RuntimeMetrics(
-    TaskLifecycle lifecycle, AdmissionGate admission, TaskService service, Shard shard, CompletionThread completion, Supervisor supervisor,
+    TenantDirectory tenants, TaskLifecycle lifecycle, AdmissionGate admission, TaskService service, Shard shard, CompletionThread completion, Supervisor supervisor,
     IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools, LifeService life) : IMetricSource
 {
     public void WriteMetrics(Exposition exposition)
@@ -27,6 +27,7 @@ internal sealed class RuntimeMetrics(
         WriteWorkers(exposition);
         WriteRings(exposition);
         WriteWatchdog(exposition);
+        WriteTenants(exposition);
         WriteUsage(exposition);
     }
 
@@ -155,6 +156,33 @@ internal sealed class RuntimeMetrics(
         to.Counter("wayang_workers_rung_again_total", "Workers that slept beside a request and were rung once more.", supervisor.WorkersRungAgain);
         to.Counter("wayang_spawner_restarts_total", "Spawners that took the place of a lost one.", Math.Max(0, supervisor.SpawnersAttached - 1));
         to.Counter("wayang_zygotes_lost_total", "Zygotes that ended and were started again.", supervisor.ZygotesLost);
+    }
+
+    /// <summary>Of tenants with a policy, and of those that had tasks; the page bounds the series of a family.</summary>
+    private void WriteTenants(Exposition to)
+    {
+        var all = tenants.All.OrderBy(static t => t.Id).ToList();
+        var queued = NodeMonitor.QueuedByTenant(shard, pools());
+        void Family(Func<Tenant, double> value)
+        {
+            foreach (var tenant in all)
+            {
+                to.Sample(value(tenant), "tenant", tenant.Policy.Name);
+            }
+        }
+
+        to.Gauge("wayang_tenant_running_tasks", "Tasks that have a slot, by tenant.");
+        Family(t => shard.RunningOf(t));
+        to.Gauge("wayang_tenant_queue_tasks", "Tasks that wait, by tenant.");
+        Family(t => queued.GetValueOrDefault(t));
+        to.Gauge("wayang_tenant_weight", "The weight that a tenant's part of the slots follows.");
+        Family(static t => t.Policy.Share.Weight);
+        to.Counter("wayang_tenant_tasks_total", "Tasks that had a slot and gave it back, by tenant.");
+        Family(static t => t.Finished);
+        to.Counter("wayang_tenant_slot_seconds_total", "How long they had it together: what weights share out.");
+        Family(static t => (double)t.SlotTicks / System.Diagnostics.Stopwatch.Frequency);
+        to.Counter("wayang_tenant_submissions_refused_total", "Submissions that a bound of the tenant, or its highest class, refused.");
+        Family(static t => t.Refused);
     }
 
     internal static IEnumerable<(TaskClass Class, int Queued)> QueuedByClass(Shard shard) =>

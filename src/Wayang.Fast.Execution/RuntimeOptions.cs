@@ -1,4 +1,6 @@
 using System.Collections.ObjectModel;
+using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Limits;
 
@@ -104,6 +106,21 @@ public sealed record RuntimeOptions
 
     /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
     public int CompletionCpu { get; init; } = -1;
+
+    /// <summary>Tenants with a policy of their own, each id and name once.</summary>
+    public IReadOnlyList<TenantPolicy> Tenants { get; init; } = [];
+
+    /// <summary>The policy of all others; its id and name stand for nothing.</summary>
+    public TenantPolicy OtherTenants { get; init; } = new(0, "others");
+
+    /// <summary>How long a task of each class waits before ageing lifts it one class up; see <see cref="SchedulerOptions"/>. Zero: never.</summary>
+    public TimeSpan IdleAgeing { get; init; } = TimeSpan.FromMinutes(5);
+
+    public TimeSpan BatchAgeing { get; init; } = TimeSpan.FromMinutes(1);
+
+    public TimeSpan NormalAgeing { get; init; } = TimeSpan.FromSeconds(15);
+
+    public TimeSpan UrgentAgeing { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long an idempotency key is remembered after its submission.</summary>
     public int IdempotencyMinutes { get; init; } = 60;

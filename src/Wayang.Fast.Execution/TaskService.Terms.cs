@@ -15,10 +15,6 @@ namespace Wayang.Fast.Execution;
 /// <content>Submissions with terms: few, so what they need stands apart from the way of the many.</content>
 internal sealed partial class TaskService
 {
-    internal static OperationError? RefuseLevel(byte level) => level >= FirstSystemLevel
-        ? new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class")
-        : null;
-
     internal static OperationError RefuseTimeout(uint timeoutMs, uint bound) =>
         new(ErrorCode.InvalidArgument, $"timeout_ms is {timeoutMs}; the bound is {bound}", "timeout_ms");
 

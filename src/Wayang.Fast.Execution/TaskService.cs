@@ -7,6 +7,7 @@ using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
+using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
@@ -20,6 +21,7 @@ namespace Wayang.Fast.Execution;
 /// <summary>The port's implementation: admission, the task table, and hand-over to the shard.</summary>
 internal sealed partial class TaskService(
     LiveOptions options,
+    TenantDirectory tenants,
     TaskTable table,
     TaskLifecycle lifecycle,
     AdmissionGate admission,
@@ -70,7 +72,7 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.InvalidArgument, $"'{profile}' is no name of a profile: 1 to 63 of A-Z a-z 0-9 . _ -", "profile");
         }
 
-        if (PolicyProfiles.Refuse(report.Profiles, profile, request.Kind) is { } refusal)
+        if (RefuseProfile(profile, request.Kind) is { } refusal)
         {
             return refusal;
         }
@@ -170,14 +172,22 @@ internal sealed partial class TaskService(
     {
         record = null;
         var bytes = BytesOf(submission);
-        if (Refuse(submission, target) is { } refusal || (refusal = Admit(bytes, deferring)) is not null)
+        var quota = target.Pool.Tenant.Gate;
+        if (Refuse(submission, target) is { } refusal || (quota is not null && (refusal = Admit(quota, target, bytes)) is not null))
         {
             return refusal;
+        }
+
+        if (Admit(bytes, deferring) is { } full)
+        {
+            quota?.Release(bytes);
+            return full;
         }
 
         if (!(deferring ? table.TryRentOwn(out record) : table.TryRent(out record)))
         {
             admission.Release(bytes);
+            quota?.Release(bytes);
             Interlocked.Increment(ref _refusedForTable);
             return new OperationError(ErrorCode.ResourceExhausted, $"the task table is full ({table.MaxTasks})", null, 1000);
         }
@@ -189,6 +199,11 @@ internal sealed partial class TaskService(
         record.Tenant = target.Tenant;
         record.Level = submission.Level;
         record.TimeoutMs = submission.TimeoutMs == 0 ? options.Current.DefaultTimeoutMs : submission.TimeoutMs;
+        if (quota is not null)
+        {
+            record.Quota = quota; // null since the record's last reset
+        }
+
         if (submission.Command is { } command)
         {
             record.Command = command;
@@ -198,6 +213,17 @@ internal sealed partial class TaskService(
         record.AdmittedBytes = bytes;
         record.Input.Set(submission.Data);
         return null;
+    }
+
+    private static OperationError? Admit(TenantGate quota, PoolTarget target, int bytes)
+    {
+        var refusal = quota.TryAdmit(bytes);
+        if (refusal is not null)
+        {
+            target.Pool.Tenant.CountRefusal();
+        }
+
+        return refusal;
     }
 
     private OperationError? Admit(int bytes, bool deferring) => deferring ? admission.TryAdmit(bytes, shard.Admissions) : admission.TryAdmit(bytes);
@@ -273,13 +299,27 @@ internal sealed partial class TaskService(
         if (upload.Kind == ImageCatalog.CommandKind)
         {
             var profile = upload.Profile ?? DefaultCommandProfile;
-            return PolicyProfiles.Refuse(report.Profiles, profile, TaskKind.Exec) is { } refusal
+            return RefuseProfile(profile, TaskKind.Exec) is { } refusal
                 ? Task.FromResult<(ImageDescription?, OperationError?)>((null, refusal))
-                : images.PutCommandAsync(upload, profile, cancellation);
+                : PutCommandAsync(upload, profile, cancellation);
         }
 
         return images.PutAsync(upload, upload.Profile ?? DefaultCallProfile, cancellation);
     }
+
+    /// <summary>The spawner may refuse the profile after it was asked for the image: then that is the reason, not that there is no such profile.</summary>
+    private async Task<(ImageDescription? Image, OperationError? Error)> PutCommandAsync(ImageUpload upload, string profile, CancellationToken cancellation)
+    {
+        var put = await images.PutCommandAsync(upload, profile, cancellation).ConfigureAwait(false);
+        return put.Image is null && RefusedBySpawner(profile) is { } why ? (null, why) : put;
+    }
+
+    private OperationError? RefuseProfile(string profile, TaskKind kind) =>
+        RefusedBySpawner(profile) ?? PolicyProfiles.Refuse(report.Profiles, profile, kind);
+
+    private OperationError? RefusedBySpawner(string profile) => report.Welcome?.RefusedProfiles.GetValueOrDefault(profile) is { } why
+        ? new OperationError(ErrorCode.InvalidArgument, why, "profile")
+        : null;
 
     public IReadOnlyList<ImageDescription> ListImages(int tenant) => images.List(tenant);
 
@@ -310,9 +350,9 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
         }
 
-        if (RefuseLevel(submission.Level) is { } level)
+        if (submission.Level > target.Pool.Tenant.HighestLevel)
         {
-            return level;
+            return RefuseLevel(submission.Level, target.Pool.Tenant);
         }
 
         if (submission.TimeoutMs > options.Current.MaxTimeoutMs)
@@ -328,6 +368,16 @@ internal sealed partial class TaskService(
         }
 
         return null;
+    }
+
+    internal static OperationError RefuseLevel(byte level, Tenant tenant)
+    {
+        tenant.CountRefusal();
+        return level >= FirstSystemLevel
+            ? new OperationError(ErrorCode.PermissionDenied, "the class system is the runtime's own; use urgent, normal, batch or idle", "class")
+            : new OperationError(
+                ErrorCode.PermissionDenied,
+                $"tenant '{tenant.Policy.Name}' may use the classes up to {WireNames.Text(tenant.Policy.HighestClass)}, not {WireNames.Text(SchedulerOptions.ClassOf(level))} (highest_class of its entry in the configuration)", "class");
     }
 
     private OperationError? ResolveCall(in TargetRequest request, Image image, int version, out CallTarget? target)
@@ -376,7 +426,7 @@ internal sealed partial class TaskService(
                     return null;
                 }
 
-                pool = new WorkerPool(key, image, _nextPool++, options.Current.MaxWorkersPerPool);
+                pool = new WorkerPool(key, tenants.Of(key.Tenant), image, _nextPool++, options.Current.MaxWorkersPerPool);
                 _pools[key] = pool;
                 Volatile.Write(ref _allPools, [.. _pools.Values]);
                 image.Pools.Add(pool);

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Spawner;
@@ -48,12 +49,12 @@ public sealed class WorkerTests
         var tickets = new HashSet<uint>();
         for (var i = 0; i < 1000; i++)
         {
-            var ticket = worker.TakeIndex(out var index);
+            var ticket = worker.TakeIndex(1, 0, out var index);
             Assert.Equal((uint)index, ticket & 0xFF);
             Assert.True(tickets.Add(ticket));
             Assert.True(worker.Release(index));
             worker.ReleasedInTurn = false;
-            Assert.Equal(1, worker.CollectReleased());
+            Assert.Equal(1, Collect(worker));
         }
 
         Assert.True(worker.IsIdle);
@@ -63,9 +64,9 @@ public sealed class WorkerTests
     public void A_worker_is_announced_once_until_it_is_collected()
     {
         using var worker = Worker(1, concurrency: 3);
-        worker.TakeIndex(out var a);
-        worker.TakeIndex(out var b);
-        worker.TakeIndex(out var c);
+        worker.TakeIndex(1, 0, out var a);
+        worker.TakeIndex(1, 0, out var b);
+        worker.TakeIndex(1, 0, out var c);
         Assert.True(worker.Release(a));
         Assert.False(worker.Release(b)); // the same turn
         Assert.True(worker.EnterReleasedQueue());
@@ -73,7 +74,7 @@ public sealed class WorkerTests
         Assert.True(worker.Release(c));
         Assert.False(worker.EnterReleasedQueue()); // it stands there
         worker.LeaveReleasedQueue();
-        Assert.Equal(3, worker.CollectReleased());
+        Assert.Equal(3, Collect(worker));
         Assert.True(worker.EnterReleasedQueue());
     }
 
@@ -110,12 +111,12 @@ public sealed class WorkerTests
             while (released.TryPop(out var announced))
             {
                 announced.LeaveReleasedQueue();
-                collected += announced.CollectReleased();
+                collected += Collect(announced);
             }
 
             for (; issued < rounds && worker.FreeCount > 0; issued++)
             {
-                worker.TakeIndex(out var index);
+                worker.TakeIndex(1, 0, out var index);
                 handOver.Enqueue(index);
             }
         }
@@ -124,10 +125,38 @@ public sealed class WorkerTests
         Assert.True(worker.IsIdle);
     }
 
+    [Fact]
+    public void A_worker_that_leaves_holds_the_slots_of_what_it_has_in_flight()
+    {
+        using var worker = Worker(1, concurrency: 3);
+        worker.TakeIndex(10, 24, out _);
+        worker.TakeIndex(20, 40, out var back);
+        worker.TakeIndex(30, 8, out _);
+        worker.Release(back);
+        Assert.True(worker.TryCollect(out var taken));
+        Assert.Equal((20L, 40), (taken.Since, (int)taken.Level));
+
+        worker.HoldSlots();
+
+        Assert.Equal([(10L, 24), (30L, 8)], worker.TakeHeldSlots().Select(static t => (t.Since, (int)t.Level)).Order());
+        Assert.Empty(worker.TakeHeldSlots());
+    }
+
+    private static int Collect(CallWorker worker)
+    {
+        var count = 0;
+        while (worker.TryCollect(out _))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
     private static CallWorker Worker(ulong id, int concurrency = 1)
     {
         var image = new Image("hash", "compute", ImageKind.CPlugin, -1, 0);
-        var pool = new WorkerPool(new PoolKey("hash", "compute", 0, WorkerReuse.Tenant), image, 0, 1);
+        var pool = new WorkerPool(new PoolKey("hash", "compute", 0, WorkerReuse.Tenant), new Tenant(new TenantPolicy(0, "default")), image, 0, 1);
         return new CallWorker(id, pool, ChannelMemory.Create(new ChannelGeometry { RequestArenaBytes = 4096, CompletionArenaBytes = 4096 }), concurrency);
     }
 }

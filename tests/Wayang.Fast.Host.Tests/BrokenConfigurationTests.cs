@@ -182,20 +182,6 @@ public sealed class BrokenConfigurationTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_only_others_may_read_is_told()
-    {
-        Assert.SkipWhen(Environment.IsPrivilegedProcess, "root may read every file");
-        var path = Write("http_port: 1\n");
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(path, UnixFileMode.None);
-        }
-
-
-        Assert.Equal($"{path}: you may not read it; run this as its owner, or: chmod +r", Assert.Throws<ConfigurationException>(() => ConfigurationFile.ReadText(path)).Message);
-    }
-
-    [Fact]
     public void Files_of_images_that_cannot_be_read_are_told_with_their_place()
     {
         var file = Write("images:\n  - {name: a, kind: c, file: none.so}\n  - {name: b, kind: c, file: .}\n  - {name: c, kind: c, file: empty.so}\n");

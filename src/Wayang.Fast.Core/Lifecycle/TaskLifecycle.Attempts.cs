@@ -129,6 +129,10 @@ public sealed partial class TaskLifecycle
         if ((before & (RecordWord.StateMask | RecordWord.EntryMarks & ~RecordWord.StaleMask)) == ((ulong)TaskState.Queued | RecordWord.Held))
         {
             Admission?.Release(1, record.AdmittedBytes); // it waited without a place, which would have come up
+            if ((before & RecordWord.StaleMask) == 0)
+            {
+                HeldQuota.Of(record).Release(record);
+            }
         }
 
         if (life.AwaitsRetry)
@@ -160,6 +164,7 @@ public sealed partial class TaskLifecycle
     private bool TryConsume(TaskRecord record, ref ulong word, ulong without)
     {
         var bytes = record.AdmittedBytes;
+        var quota = HeldQuota.Of(record);
         var seen = Interlocked.CompareExchange(ref record.Word, without, word);
         if (seen != word)
         {
@@ -174,6 +179,11 @@ public sealed partial class TaskLifecycle
         else if (RecordWord.State(seen) == TaskState.Queued)
         {
             Admission?.Release(-1, -bytes); // its owner gives the place back, and the task waits on
+        }
+
+        if (RecordWord.HasEnded(without) && (without & RecordWord.Places) == 0)
+        {
+            quota.Release(null);
         }
 
         RecycleIfFree(record, without);

@@ -103,6 +103,7 @@ public sealed partial class TaskLifecycle
     public bool TryStart(TaskRecord record, long now, bool running = false, byte level = 0)
     {
         ArgumentNullException.ThrowIfNull(record);
+        var quota = HeldQuota.Of(record);
         var word = Volatile.Read(ref record.Word);
         while (true)
         {
@@ -134,6 +135,7 @@ public sealed partial class TaskLifecycle
             var seen = Interlocked.CompareExchange(ref record.Word, next, word);
             if (seen == word)
             {
+                quota.Release(live ? record : null);
                 RecycleIfFree(record, next);
                 return live;
             }
@@ -150,6 +152,7 @@ public sealed partial class TaskLifecycle
     public bool Drop(TaskRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
+        var quota = HeldQuota.Of(record);
         var word = Volatile.Read(ref record.Word);
         while (true)
         {
@@ -172,8 +175,10 @@ public sealed partial class TaskLifecycle
             var seen = Interlocked.CompareExchange(ref record.Word, next, word);
             if (seen == word)
             {
+                var waits = !RecordWord.HasEnded(next);
+                quota.Release(waits ? record : null);
                 RecycleIfFree(record, next);
-                return !RecordWord.HasEnded(next);
+                return waits;
             }
 
             word = seen;

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 
@@ -54,6 +55,12 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Input bytes at admission: what is owed to the gate, whatever becomes of the input.</summary>
     public int AdmittedBytes { get; set; }
     public CommandLine? Command { get; set; }
+
+    /// <summary>Execution's, of a command: the level that the scheduler took it from.</summary>
+    public byte TakenLevel { get; set; }
+
+    /// <summary>Its tenant's quotas, which count it while it is queued (<see cref="HeldQuota"/>); null: it has none.</summary>
+    public TenantGate? Quota { get; set; }
 
     /// <summary>What it asked for; null: nothing.</summary>
     public TaskTerms? Terms { get; set; }
@@ -215,6 +222,7 @@ public sealed class TaskRecord : ITaskView
         _progress?.Clear();
         Command = null;
         Terms = null;
+        Quota = null;
         _life = null;
         Artifacts = null;
         Target = null;
@@ -280,6 +288,8 @@ internal static class RecordWord
     public const ulong Held = 1UL << 24;
     public const ulong OneStale = 1UL << 25;
     public const ulong StaleMask = 0x7FUL << 25;
+    /// <summary>What the scheduler has of the task.</summary>
+    public const ulong Places = Entry | StaleMask;
     public const ulong Holds = Entry | PinMask | StaleMask;
 
     /// <summary>What differs from <see cref="Entry"/> alone when an entry that comes up is not simply a task's turn.</summary>

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
 
 namespace Wayang.Fast.Core.Ports;
@@ -17,6 +18,9 @@ public interface INodeMonitor
     /// <param name="state">Only tasks in this state; None: all that have not ended.</param>
     /// <param name="limit">At most so many, those that have been in their state longest first.</param>
     IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit);
+
+    /// <param name="only">Only this one; null: all that are configured or had tasks.</param>
+    IReadOnlyList<TenantStatus> ListTenants(int? only);
 
     /// <summary>Why a task waits, or was placed as it was; null when there is none of that tenant.</summary>
     TaskExplanation? Explain(TaskId id, int tenant);
@@ -47,6 +51,15 @@ public sealed record WorkerStatus(
     /// <summary>Processor time since it started, in microseconds; 0: not measured.</summary>
     public long CpuMicroseconds { get; init; }
 }
+
+/// <summary>What a tenant may have and what it has used since the start.</summary>
+/// <param name="Running">Tasks that have a slot.</param>
+/// <param name="Queued">Tasks that wait.</param>
+/// <param name="QueuedBytes">Bytes of their inputs; null where it has no quota of the queue, which alone counts them.</param>
+/// <param name="Finished">Tasks that had a slot and gave it back.</param>
+/// <param name="SlotTime">How long they had it together.</param>
+/// <param name="Refused">Submissions that its own bounds or class refused.</param>
+public sealed record TenantStatus(TenantPolicy Policy, int Running, int Queued, long? QueuedBytes, long Finished, TimeSpan SlotTime, long Refused);
 
 /// <summary>The workers of one image, profile, tenant and reuse; for commands, how many may run at once.</summary>
 public sealed record PoolStatus(

@@ -48,7 +48,6 @@ internal sealed class FlowQueues
         public int Next; // in its ring, among the idle, or the next unused flow
         public int Previous;
         public int Chain; // next flow of the same hash
-        public int Deficit; // what deficit round robin has left to give it; all weights are 1 so far
         public int Deadlines; // root of its heap of tasks with a deadline; none yet
         public bool Idle;
     }

@@ -2,7 +2,7 @@ namespace Wayang.Fast.Core.Scheduling;
 
 /// <content>
 /// Ageing: strict levels would let a task of a low level wait for ever. Every interval the heads of all queues are looked
-/// at, and what waited longer than its class's bound moves one class (16 levels) up, to the end of its tenant's
+/// at, and what waited longer than its class's bound moves one class (16 levels) up, at most to level 55, to the end of its tenant's
 /// queue there; its wait begins anew. A look moves at most <see cref="MovesPerTurn"/> tasks at a time and goes on at the next turn.
 /// </content>
 public sealed partial class Scheduler

@@ -15,12 +15,14 @@ public readonly record struct ScheduledTask(int Task, int Pool, byte Level);
 /// Which task runs next: a pure state machine over a clock. One owner at a time; no locks, no I/O, no allocation in steady
 /// state (its arrays double while the number of pools, flows or queued tasks reaches a new height).
 /// <code>
-/// ready[level]   the pools whose highest waiting level this is and that have a free slot, by turns (a bitmap finds the highest)
-///  pool          free slots, a bitmap of its levels
-///   level        ring of flows, one per tenant with something waiting (deficit round robin; all weights are 1 so far)
+/// ready[level]   the pools whose highest waiting level this is and that have a free slot (a bitmap finds the highest level): by
+///                 turns while they are of one tenant, else of whichever tenant has had least for its weight (FairShares)
+///  pool          its tenant, free slots, a bitmap of its levels
+///   level        ring of flows by turns: one per tenant, where several share a pool (the runtime gives each pools of its own)
 ///    flow        FIFO in blocks of 15 tasks: 128 bytes in sequence, so a queue of a million stays dense
 /// </code>
-/// Enqueue and TryDequeue are O(1); ageing costs a bounded number of moves per turn.
+/// Enqueue and TryDequeue are O(1), with several tenants O(log of those that wait at the level); ageing costs a bounded number
+/// of moves per turn.
 /// </summary>
 public sealed partial class Scheduler
 {
@@ -34,8 +36,10 @@ public sealed partial class Scheduler
     private Pool[] _pools = new Pool[8];
     private Level[] _levels = new Level[8 * Levels];
     private readonly int[] _queuedAt = new int[Levels];
+    private TenantShare[] _sharesGiven = new TenantShare[4]; // by the tenant's number
     private int _poolCount;
     private int _freePool = -1;
+    private int _soleOwner = -1; // of all pools, while there is one
     private int _nodeFree;
     private int _nodeSlots;
 
@@ -45,7 +49,8 @@ public sealed partial class Scheduler
         public ulong Bitmap;
         public int FreeSlots;
         public int Queued;
-        public int ReadyLevel; // where it stands in _ready
+        public int ReadyLevel; // where it stands in _ready, or in _shares
+        public int Tenant; // its number
         public int NextUnused;
         public bool Used;
     }
@@ -79,7 +84,7 @@ public sealed partial class Scheduler
 
     /// <summary>
     /// Tasks that may have left at once, over all pools: <see cref="TryDequeue"/> takes one of these slots beside the pool's,
-    /// <see cref="Finish"/> gives it back. Whichever task is the highest when one is free gets it. A lower bound than what
+    /// <see cref="Finish(int, int, long)"/> gives it back. Whichever task is the highest when one is free gets it. A lower bound than what
     /// is out holds everything until enough came back.
     /// </summary>
     public int NodeSlots
@@ -99,10 +104,6 @@ public sealed partial class Scheduler
 
     /// <summary>The node's bound is reached: nothing leaves. Any thread; a momentary value.</summary>
     public bool IsNodeFull => Volatile.Read(ref _nodeFree) <= 0;
-
-    /// <summary>Tasks that came from <see cref="TryDequeue"/> run no more (or never did): the node's slots are free again. The pool's
-    /// slots return by <see cref="AddSlots"/>, which may be at another time or never (a worker was lost).</summary>
-    public void Finish(int count) => _nodeFree += count;
 
     /// <summary>Tasks that wait, in all pools.</summary>
     public int Queued { get; private set; }
@@ -147,8 +148,10 @@ public sealed partial class Scheduler
     public int FreeSlots(int pool) => At(pool).FreeSlots;
 
     /// <summary>A pool without slots. Numbers of removed pools are used again.</summary>
-    public int AddPool()
+    /// <param name="tenant">Who is charged for what runs in it.</param>
+    public int AddPool(int tenant = 0)
     {
+        var owner = NumberOf(tenant);
         var pool = _freePool;
         if (pool >= 0)
         {
@@ -166,7 +169,14 @@ public sealed partial class Scheduler
             _ready.Reserve(pool);
         }
 
-        _pools[pool] = new Pool { ReadyLevel = ReadyPools.NoLevel, Used = true };
+        _pools[pool] = new Pool { ReadyLevel = ReadyPools.NoLevel, Used = true, Tenant = owner };
+        _shares?.Reserve(_tenantNumbers.Count, _poolCount);
+        _soleOwner = _soleOwner < 0 ? owner : _soleOwner;
+        if (owner != _soleOwner)
+        {
+            TellApart();
+        }
+
         return pool;
     }
 
@@ -227,10 +237,10 @@ public sealed partial class Scheduler
     /// For a task that comes while nothing waits: takes a slot of its pool and of the node, as enqueueing and taking it out again would.
     /// False: something waits, or there is no slot, and the task must be enqueued.
     /// </summary>
-    public bool TryPass(int pool)
+    public bool TryPass(int pool, byte level)
     {
         ref var entry = ref At(pool);
-        if (Queued != 0 || _nodeFree <= 0 || entry.FreeSlots <= 0)
+        if (Queued != 0 || _nodeFree <= 0 || entry.FreeSlots <= 0 || (_shares is { } shares && !TryPassFair(shares, ref entry, level)))
         {
             return false;
         }
@@ -241,12 +251,17 @@ public sealed partial class Scheduler
     }
 
     /// <summary>
-    /// Takes the oldest task of the highest level among the pools with a free slot, and takes that slot. Equal levels: pools in
-    /// turn, and inside a pool tenants in turn. False: nothing can run, for want of tasks, of slots of their pools or of the node.
+    /// Takes the oldest task of the highest level among the pools with a free slot, and takes that slot. Equal levels: tenants by their
+    /// shares, a tenant's pools in turn. False: nothing can run, for want of tasks, of slots of their pools, tenants or the node.
     /// </summary>
     public bool TryDequeue(out ScheduledTask item)
     {
         Turn();
+        if (_shares is { } shares)
+        {
+            return TryDequeueFair(shares, out item);
+        }
+
         if (_ready.IsEmpty || _nodeFree <= 0)
         {
             item = default;
@@ -372,7 +387,15 @@ public sealed partial class Scheduler
         var level = entry.FreeSlots > 0 && entry.Bitmap != 0 ? Highest(entry.Bitmap) : ReadyPools.NoLevel;
         if (level != entry.ReadyLevel)
         {
-            _ready.Move(pool, entry.ReadyLevel, level);
+            if (_shares is { } shares)
+            {
+                shares.Move(pool, entry.Tenant, entry.ReadyLevel, level);
+            }
+            else
+            {
+                _ready.Move(pool, entry.ReadyLevel, level);
+            }
+
             entry.ReadyLevel = level;
         }
     }

@@ -5,12 +5,13 @@ namespace Wayang.Fast.Core.Scheduling;
 /// <param name="MaxTasks">Tasks that may wait at once: the slots of the task table.</param>
 public sealed record SchedulerOptions(int MaxTasks)
 {
-    /// <summary>How long a task of each class waits before ageing lifts it one class (16 levels) up, where its wait begins anew;
-    /// zero = never. Nothing is lifted into system.</summary>
+    /// <summary>How long a task of each class waits before ageing lifts it one class (16 levels) up, inside urgent to its top (level 55), where
+    /// its wait begins anew; zero = never. Nothing is lifted into system. With no zero nothing starves: what reached level 55 is next in its tenant's queue there
+    /// when all that came before it has left, and its tenant has its share of that level.</summary>
     public TimeSpan IdleBound { get; init; } = TimeSpan.FromMinutes(5);
     public TimeSpan BatchBound { get; init; } = TimeSpan.FromMinutes(1);
     public TimeSpan NormalBound { get; init; } = TimeSpan.FromSeconds(15);
-    public TimeSpan UrgentBound { get; init; } = TimeSpan.Zero;
+    public TimeSpan UrgentBound { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How often ageing looks at the heads of the queues.</summary>
     public TimeSpan AgeingInterval { get; init; } = TimeSpan.FromMilliseconds(100);

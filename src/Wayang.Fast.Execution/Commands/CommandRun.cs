@@ -33,6 +33,11 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
 
     public WorkerPool Pool { get; } = pool;
 
+    public byte TakenLevel { get; } = record.TakenLevel;
+
+    /// <summary>Timestamp at which it got its slot.</summary>
+    public long Started { get; } = record.Started;
+
     public int ProcessId { get; set; }
 
     /// <summary>Memory that it used when it was looked at last.</summary>

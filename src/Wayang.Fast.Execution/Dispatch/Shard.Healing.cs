@@ -27,8 +27,8 @@ internal sealed partial class Shard
         stalled = null;
         foreach (var pool in pools)
         {
-            // At the node's own bound everything waits with a reason.
-            if (pool.Closed || !TryPeek(pool, out var queued, out var free) || queued == 0 || (free > 0 && _scheduler.IsNodeFull))
+            // At the node's own bound, or its tenant's, everything waits with a reason.
+            if (pool.Closed || !TryPeek(pool, out var queued, out var free) || queued == 0 || (free > 0 && (_scheduler.IsNodeFull || IsHeld(pool))))
             {
                 continue;
             }

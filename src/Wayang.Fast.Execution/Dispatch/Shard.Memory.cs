@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Resources;
+using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
 
@@ -93,7 +94,7 @@ internal sealed partial class Shard
         if (pool.Closed)
         {
             _memory.Release(bytes);
-            _scheduler.Finish(1);
+            _scheduler.Finish(pool.SchedulerId, level, -1);
             Orphan(record.Slot, pool.Image.Failure ?? "the image was closed");
             return;
         }
@@ -109,5 +110,18 @@ internal sealed partial class Shard
         }
 
         Start(record, pool, level);
+    }
+
+    /// <summary>What was taken for a task that did not start after all.</summary>
+    private void GiveBack(TaskRecord record, WorkerPool pool, byte level)
+    {
+        if (_lending == record.Slot)
+        {
+            _memory.Release(record.TakeLent()); // not what an entry of it that was taken before runs on
+        }
+
+        _lending = -1;
+        _scheduler.AddSlots(pool.SchedulerId, 1);
+        _scheduler.Finish(pool.SchedulerId, level, -1);
     }
 }

@@ -31,7 +31,7 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.DetachWorker:
                 Detach(item.Worker!);
-                _scheduler.Finish(item.Worker!.TakeHeldSlots()); // its process is gone: nothing of it runs any more
+                FinishHeld(item.Worker!); // its process is gone: nothing of it runs any more
                 Completion.PostDetached(item.Worker!);
                 break;
             case ShardEventKind.RetireWorker:
@@ -50,7 +50,7 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.CommandEnded:
                 _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
-                _scheduler.Finish(1);
+                Finish(item.Pool, item.Level, item.Ticks);
                 break;
             case ShardEventKind.Requeue:
                 Requeue((int)item.Ticket);
@@ -83,6 +83,7 @@ internal sealed partial class Shard
     private void OpenPool(WorkerPool pool)
     {
         Place(_pools, pool.Id, pool);
+        _scheduler.SetShare(pool.Tenant.Id, pool.Tenant.Policy.Share);
         pool.MaxWorkers = _options.Current.MaxWorkersPerPool;
         Schedule(pool);
         if (pool.IsCommand)
@@ -97,7 +98,7 @@ internal sealed partial class Shard
 
     private void Schedule(WorkerPool pool)
     {
-        pool.SchedulerId = _scheduler.AddPool();
+        pool.SchedulerId = _scheduler.AddPool(pool.Key.Tenant);
         Place(_byScheduler, pool.SchedulerId, pool);
     }
 
@@ -230,9 +231,7 @@ internal sealed partial class Shard
             return;
         }
 
-        var returned = worker.CollectReleased();
-        _scheduler.AddSlots(worker.Pool.SchedulerId, returned);
-        _scheduler.Finish(returned);
+        _scheduler.AddSlots(worker.Pool.SchedulerId, FinishReleased(worker, Stopwatch.GetTimestamp()));
         worker.HoldSlots();
         worker.Pool.Workers.Remove(worker);
         if (worker.InAvailable)
@@ -337,6 +336,11 @@ internal sealed partial class Shard
     {
         var options = _options.Current;
         _scheduler.NodeSlots = options.MaxConcurrentTasks == 0 ? Scheduler.Unbounded : options.MaxConcurrentTasks;
+        foreach (var tenant in _tenants.All)
+        {
+            _scheduler.SetShare(tenant.Id, tenant.Policy.Share);
+        }
+
         foreach (var pool in _pools)
         {
             if (pool is null || pool.Closed)

@@ -23,6 +23,7 @@ internal sealed partial class Shard
     private static readonly long s_ticksPerMillisecond = Stopwatch.Frequency / 1000;
 
     private readonly LiveOptions _options;
+    private readonly TenantDirectory _tenants;
     private readonly TaskTable _table;
     private readonly TaskLifecycle _lifecycle;
     private readonly AdmissionGate _admission;
@@ -49,9 +50,10 @@ internal sealed partial class Shard
     // One look at the clock for all that a round dispatches: a look costs as much as a tenth of a task's way.
     private long _now;
 
-    public Shard(LiveOptions options, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
+    public Shard(LiveOptions options, TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, AdmissionGate admission, Scheduler scheduler, Inbox inbox)
     {
         _options = options;
+        _tenants = tenants;
         _table = table;
         _lifecycle = lifecycle;
         _admission = admission;
@@ -243,7 +245,7 @@ internal sealed partial class Shard
     private bool TryPass(in InboxItem item)
     {
         var pool = _pools[item.Pool]!;
-        if (pool.Closed || !_scheduler.TryPass(pool.SchedulerId))
+        if (pool.Closed || !_scheduler.TryPass(pool.SchedulerId, item.Level))
         {
             return false;
         }
@@ -276,27 +278,21 @@ internal sealed partial class Shard
         var direct = _completing && !pool.IsCommand;
         if (!_lifecycle.TryStart(record, _now, direct, level))
         {
-            if (_lending == record.Slot)
-            {
-                _memory.Release(record.TakeLent()); // not what an entry of it that was taken before runs on
-            }
-
-            _lending = -1;
-            _scheduler.AddSlots(pool.SchedulerId, 1);
-            _scheduler.Finish(1);
+            GiveBack(record, pool, level);
             return;
         }
 
         Dispatched++;
         if (pool.IsCommand)
         {
+            record.TakenLevel = level;
             _lending = -1;
             Supervisor.StartCommand(record, pool);
             return;
         }
 
         var worker = pool.Available[^1];
-        var ticket = worker.TakeIndex(out var index);
+        var ticket = worker.TakeIndex(_now, level, out var index);
         if (worker.FreeCount == 0)
         {
             pool.Available.RemoveAt(pool.Available.Count - 1);
@@ -388,14 +384,13 @@ internal sealed partial class Shard
 
     private void CollectReleased(CallWorker worker, long now)
     {
-        var count = worker.CollectReleased();
-        if (worker.Phase != WorkerPhase.Serving || count == 0)
+        var count = FinishReleased(worker, now);
+        if (count == 0)
         {
             return;
         }
 
         _scheduler.AddSlots(worker.Pool.SchedulerId, count);
-        _scheduler.Finish(count);
         if (!worker.InAvailable)
         {
             worker.InAvailable = true;

@@ -48,4 +48,7 @@ internal enum ShardEventKind : byte
 }
 
 /// <summary>Something rare that the dispatch owner must know.</summary>
-internal readonly record struct ShardEvent(ShardEventKind Kind, CallWorker? Worker = null, WorkerPool? Pool = null, uint Ticket = 0, string? Reason = null);
+/// <param name="Level">Of a command that ended: where the scheduler took it from.</param>
+/// <param name="Ticks">Of a command that ended: how long it had its slot; negative when it never ran.</param>
+internal readonly record struct ShardEvent(
+    ShardEventKind Kind, CallWorker? Worker = null, WorkerPool? Pool = null, uint Ticket = 0, string? Reason = null, byte Level = 0, long Ticks = 0);

@@ -39,7 +39,16 @@ public sealed record DerivedProfile(string Name, string Base)
     /// <summary>System calls that are taken away.</summary>
     public IReadOnlyList<string> DeniedCalls { get; init; } = [];
 
+    /// <summary>
+    /// The name of a directory that the runtime's starter lent to the spawner (<c>--root NAME=DIR</c>): the workers' root. Null: the base's. The daemon never
+    /// names the directory itself.
+    /// </summary>
+    public string? Root { get; init; }
+
+    /// <summary>That root may be written, each worker for itself, where the host can do that.</summary>
+    public bool Overlay { get; init; }
+
     /// <summary>All of it in one line: equal for equal wishes.</summary>
     public override string ToString() =>
-        $"{Name} < {Base}: {MemoryBytes} {TmpfsBytes} {FileBytes} {Pids} {OpenFiles} {Network} [{string.Join(' ', Destinations ?? [])}] [{string.Join(' ', Paths)}] [{string.Join(' ', DeniedCalls)}]";
+        $"{Name} < {Base}: {MemoryBytes} {TmpfsBytes} {FileBytes} {Pids} {OpenFiles} {Network} [{string.Join(' ', Destinations ?? [])}] [{string.Join(' ', Paths)}] [{string.Join(' ', DeniedCalls)}] {Root} {Overlay}";
 }

@@ -13,7 +13,7 @@ namespace Wayang.Fast.Execution.Life;
 /// the completion thread.
 /// </summary>
 internal sealed class LifeService(
-    LiveOptions options, TaskTable table, TaskLifecycle lifecycle, CompletionThread completion, LifeTimers timers, TaskGroups groups, SubmissionKeys keys) : ITaskLife
+    LiveOptions options, TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, CompletionThread completion, LifeTimers timers, TaskGroups groups, SubmissionKeys keys) : ITaskLife
 {
     // The completion thread answers within its turn; longer only when the runtime stops.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
@@ -30,9 +30,9 @@ internal sealed class LifeService(
 
     public Task<OperationError?> UpdateAsync(TaskId id, int tenant, TaskUpdate update)
     {
-        if (TaskService.RefuseLevel(update.Level ?? 0) is { } level)
+        if (update.Level is { } level && tenants.Of(tenant) is var owner && level > owner.HighestLevel)
         {
-            return Task.FromResult<OperationError?>(level);
+            return Task.FromResult<OperationError?>(TaskService.RefuseLevel(level, owner));
         }
 
         return update.TimeoutMs > options.Current.MaxTimeoutMs

@@ -11,7 +11,7 @@ internal sealed record ProfileNetwork(string Profile, NetworkLevel Level, bool I
 /// <summary>PROFILE_DEFINE, WORKER_NETWORK and PROFILE_NETWORK of <c>native/spawner/protocol.h</c>.</summary>
 internal static class ProfileMessages
 {
-    public const int DefineBytes = 176;
+    public const int DefineBytes = 248;
     public const int NetworkBytes = 80;
     public const int WorkerRefBytes = 8;
     public const int MaxNames = 128;
@@ -41,7 +41,10 @@ internal static class ProfileMessages
         BinaryPrimitives.WriteUInt32LittleEndian(rest[36..], profile.FileBytes == 0 ? 1u : 0u);
         BinaryPrimitives.WriteInt32LittleEndian(rest[40..], profile.Paths.Count);
         BinaryPrimitives.WriteInt32LittleEndian(rest[44..], profile.DeniedCalls.Count);
-        tail.CopyTo(rest[48..]);
+        MessageWriter.WriteName(rest[48..], profile.Root ?? string.Empty);
+        BinaryPrimitives.WriteUInt32LittleEndian(rest[112..], profile.Overlay ? 1u : 0u);
+        BinaryPrimitives.WriteUInt32LittleEndian(rest[116..], 0);
+        tail.CopyTo(rest[120..]);
         return ProtocolLayout.HeaderBytes + DefineBytes + tail.Length;
     }
 

@@ -76,6 +76,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>A hard cap of CPU time can be set.</summary>
     CpuCap = 0x200,
+
+    /// <summary>Roots that were lent can be written by way of an overlay.</summary>
+    Overlay = 0x400,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>
@@ -227,7 +230,11 @@ internal static class MessageWriter
 
 /// <summary>Answer to HELLO.</summary>
 internal sealed record Welcome(
-    SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note, IReadOnlyList<ProfileDescription> Profiles);
+    SpawnerFeatures Features, uint LandlockAbi, int MaxWorkers, string Note, IReadOnlyList<ProfileDescription> Profiles)
+{
+    /// <summary>Configured profiles that the spawner refused, with its reason.</summary>
+    public IReadOnlyDictionary<string, string> RefusedProfiles { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+}
 
 /// <summary>The last word on a worker.</summary>
 internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Value, ulong PeakMemoryBytes, ulong CpuMicroseconds, string Text)

@@ -20,15 +20,15 @@ internal sealed class ProfileKeeper(SpawnerLink link, LiveOptions options)
             var profile = wanted[i];
             if (known.Find(p => p.Name == profile.Base) is { } inherited && link.SendProfileDefine(FirstRequest + (ulong)i, profile))
             {
-                known.Add(inherited with { Name = profile.Name, Inherits = profile.Base, Most = Lower(inherited.Most, profile) });
+                known.Add(inherited with { Name = profile.Name, Inherits = profile.Base, HasOwnRoot = inherited.HasOwnRoot || profile.Root is not null, Most = Lower(inherited.Most, profile) });
             }
         }
 
         link.Learn([.. known.OrderBy(static p => p.Name, StringComparer.Ordinal)]);
     }
 
-    /// <summary>False: not the answer to a definition. The reason was logged; tasks that name the profile are told which there are.</summary>
-    public bool OnRefused(ulong request)
+    /// <summary>False: not the answer to a definition. Tasks that name the profile are told the reason.</summary>
+    public bool OnRefused(ulong request, string why)
     {
         var index = request - FirstRequest;
         if (request < FirstRequest || index >= (ulong)options.Current.Profiles.Count)
@@ -38,6 +38,7 @@ internal sealed class ProfileKeeper(SpawnerLink link, LiveOptions options)
 
         var name = options.Current.Profiles[(int)index].Name;
         link.Learn([.. (link.Welcome?.Profiles ?? []).Where(p => p.Name != name)]);
+        link.LearnRefusal(name, why);
         return true;
     }
 

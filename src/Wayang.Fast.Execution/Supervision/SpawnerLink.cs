@@ -56,6 +56,10 @@ internal sealed class SpawnerLink : IDisposable
     /// <summary>What is known of the profiles changed.</summary>
     public void Learn(IReadOnlyList<ProfileDescription> profiles) => Welcome = Welcome is { } told ? told with { Profiles = profiles } : null;
 
+    public void LearnRefusal(string profile, string why) => Welcome = Welcome is { } told
+        ? told with { RefusedProfiles = new Dictionary<string, string>(told.RefusedProfiles, StringComparer.Ordinal) { [profile] = why } }
+        : null;
+
     public void OnWelcome(Welcome welcome)
     {
         Welcome = welcome;

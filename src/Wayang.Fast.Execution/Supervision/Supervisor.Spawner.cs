@@ -190,7 +190,7 @@ internal sealed partial class Supervisor
         _log.Warn($"spawner: {failure.Text}");
 
         // A refused start would otherwise be waited for without end.
-        if (type == MessageType.Refused && request > 1 && !_profiles.OnRefused(request) && !_images.OnRefused(request, failure))
+        if (type == MessageType.Refused && request > 1 && !_profiles.OnRefused(request, failure.Text) && !_images.OnRefused(request, failure))
         {
             if (failure.IsClosed)
             {

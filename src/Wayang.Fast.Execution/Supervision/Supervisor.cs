@@ -396,8 +396,9 @@ internal sealed partial class Supervisor : IDisposable
         var record = request.Record!;
         if (pool.Image.State == ImageState.Failed)
         {
+            var level = record.TakenLevel;
             _completion.PostFailed(record, pool.Image.Failure ?? "the image failed");
-            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool));
+            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool, Level: level, Ticks: -1));
         }
         else if (record.CancelRequested)
         {
@@ -421,8 +422,9 @@ internal sealed partial class Supervisor : IDisposable
 
     private void EndUnstarted(in SupervisorRequest request, TaskState state, in TaskCause cause)
     {
+        var level = request.Record!.TakenLevel; // after its end the record may be another task's
         _completion.Post(new CompletionCommand(CompletionCommandKind.End, Record: request.Record, State: state, Cause: cause));
-        _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: request.Pool));
+        _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: request.Pool, Level: level, Ticks: -1));
     }
 
     private static long DeadlineOf(TaskRecord record) =>

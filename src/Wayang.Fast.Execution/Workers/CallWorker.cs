@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Interop;
 
@@ -24,10 +25,11 @@ internal enum WorkerPhase : byte
 internal sealed class CallWorker : IDisposable
 {
     private readonly byte[] _free;
+    private readonly Taken[] _taken;
     private readonly uint[] _generation;
     private readonly byte[] _released;
+    private Taken[] _held = [];
     private int _freeCount;
-    private int _heldSlots;
     private int _releasedHead;
     private int _releasedTail;
     private int _inReleasedQueue;
@@ -43,6 +45,7 @@ internal sealed class CallWorker : IDisposable
         Concurrency = concurrency;
         Entries = new InFlightEntry[concurrency];
         _free = new byte[concurrency];
+        _taken = new Taken[concurrency];
         _generation = new uint[concurrency];
         _released = new byte[256];
         for (var i = 0; i < concurrency; i++)
@@ -140,11 +143,19 @@ internal sealed class CallWorker : IDisposable
     /// <summary>Timestamp of the request; a worker that is not READY long after it is given up.</summary>
     public long StartRequested { get; init; }
 
+    /// <summary>Since when, and from which level, an index is taken.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    public readonly record struct Taken(long Since, byte Level);
+
     /// <summary>Takes a free index. Dispatch owner only; the caller has checked <see cref="FreeCount"/>.</summary>
+    /// <param name="now">When.</param>
+    /// <param name="level">The level that its task was taken from.</param>
+    /// <param name="index">Which.</param>
     /// <returns>The ticket: index in the low 8 bits, a fresh generation above, never 0.</returns>
-    public uint TakeIndex(out int index)
+    public uint TakeIndex(long now, byte level, out int index)
     {
         index = _free[--_freeCount];
+        _taken[index] = new Taken(now, level);
         var generation = (_generation[index] + 1) & 0xFFFFFF;
         _generation[index] = generation == 0 ? 1 : generation;
         return (_generation[index] << 8) | (uint)index;
@@ -152,7 +163,7 @@ internal sealed class CallWorker : IDisposable
 
     /// <summary>
     /// Gives an index back. Completion thread only. SYNC POINT: the tail is release-stored here and acquire-loaded by
-    /// <see cref="CollectReleased"/>.
+    /// <see cref="TryCollect"/>.
     /// </summary>
     /// <returns>True for the first one of a turn.</returns>
     public bool Release(int index)
@@ -173,27 +184,39 @@ internal sealed class CallWorker : IDisposable
     /// <summary>Dispatch owner only; before it collects.</summary>
     public void LeaveReleasedQueue() => Interlocked.Exchange(ref _inReleasedQueue, 0);
 
-    /// <summary>Moves what was given back to the free indices. Dispatch owner only; returns how many.</summary>
-    public int CollectReleased()
+    /// <summary>Moves what was given back to the free indices, one at a time. Dispatch owner only.</summary>
+    /// <returns>False when there is no more.</returns>
+    public bool TryCollect(out Taken taken)
     {
-        var tail = Volatile.Read(ref _releasedTail);
-        var count = tail - _releasedHead;
-        for (; _releasedHead != tail; _releasedHead++)
+        if (_releasedHead == Volatile.Read(ref _releasedTail))
         {
-            _free[_freeCount++] = _released[_releasedHead & 255];
+            taken = default;
+            return false;
         }
 
-        return count;
+        var index = _released[_releasedHead++ & 255];
+        _free[_freeCount++] = index;
+        taken = _taken[index];
+        return true;
     }
 
     /// <summary>It is taken out of its pool with these calls in flight: they hold slots of the node until its process is gone.
     /// Dispatch owner only.</summary>
-    public void HoldSlots() => _heldSlots = Concurrency - _freeCount;
-
-    public int TakeHeldSlots()
+    public void HoldSlots()
     {
-        var held = _heldSlots;
-        _heldSlots = 0;
+        foreach (var index in _free.AsSpan(0, _freeCount))
+        {
+            _taken[index] = default;
+        }
+
+        _held = [.. _taken.Where(static t => t.Since != 0)];
+    }
+
+    /// <summary>The slots that it still holds, once.</summary>
+    public Taken[] TakeHeldSlots()
+    {
+        var held = _held;
+        _held = [];
         return held;
     }
 

@@ -18,9 +18,11 @@ internal readonly record struct PoolKey(string Image, string Profile, int Tenant
 /// The workers of one key. A pool of calls owns worker processes with free indices; a pool of commands only counts how
 /// many may run at once. All but the counters belong to the dispatch owner.
 /// </summary>
-internal sealed class WorkerPool(PoolKey key, Image image, int id, int maxWorkers)
+internal sealed class WorkerPool(PoolKey key, Tenant tenant, Image image, int id, int maxWorkers)
 {
     public PoolKey Key { get; } = key;
+
+    public Tenant Tenant { get; } = tenant;
 
     /// <summary>For people: the image's short hash and the profile.</summary>
     public string Name { get; } = $"{key.Image[..Math.Min(12, key.Image.Length)]}/{key.Profile}";

@@ -22,6 +22,9 @@ internal sealed record DaemonLaunch(
     /// <summary>A descriptor of ours with the configuration (<see cref="ConfigurationBundle"/>), which the keeper opens; null without one.</summary>
     public int? ConfigurationDescriptor { get; init; }
 
+    /// <summary>Directories that the spawner lends as roots, by name: they go to it past the daemon, which knows the names only.</summary>
+    public IReadOnlyList<(string Name, string Directory)> Roots { get; init; } = [];
+
     // The keeper holds the read end of our pipe as its standard input: whatever ends us, it sees the end of file.
     private const string OwnerDescriptor = "0";
 
@@ -55,6 +58,11 @@ internal sealed record DaemonLaunch(
         if (ConfigurationDescriptor is { } descriptor)
         {
             Add(start, "--configuration", descriptor.ToString(CultureInfo.InvariantCulture));
+        }
+
+        foreach (var (name, directory) in Roots)
+        {
+            Add(start, "--root", $"{name}={directory}");
         }
 
         Add(start, "--");

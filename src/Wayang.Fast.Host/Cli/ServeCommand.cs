@@ -66,6 +66,7 @@ internal static class ServeCommand
         var launch = new DaemonLaunch(Installation.Find(), DefaultInstance, RuntimeDirectories.Default, IsPrivate: false, source.SocketPath)
         {
             ConfigurationDescriptor = source.Descriptor,
+            Roots = source.Roots,
         };
 
         var keeper = KeeperProcess.Start(launch, capture: false);

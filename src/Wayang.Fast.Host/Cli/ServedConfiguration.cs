@@ -36,6 +36,9 @@ internal sealed class ServedConfiguration : IDisposable
     /// <summary>Null: in the runtime directory.</summary>
     public string? SocketPath { get; private set; }
 
+    /// <summary>Directories that the spawner lends as roots, by the names of their images. Those of the start: a running spawner learns of no other.</summary>
+    public IReadOnlyList<(string Name, string Directory)> Roots { get; private set; } = [];
+
     /// <summary>SIGHUP of a terminal that was closed ends a runtime in its foreground, as it always did.</summary>
     public bool HasLostItsTerminal => hadTerminal && !HasTerminal();
 
@@ -45,6 +48,7 @@ internal sealed class ServedConfiguration : IDisposable
         var served = new ServedConfiguration(file, socket);
         var bundle = served.Gather();
         served.Descriptor = bundle.ToDescriptor();
+        served.Roots = [.. bundle.Images.Where(static i => i.Root is not null).Select(static i => (i.Image.Name, i.Root!))];
         served.SocketPath = bundle.Configuration.Settings.SocketPath;
         return served;
     }

@@ -1,3 +1,5 @@
+using Wayang.Fast.Execution.Isolation;
+
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>One entry of <c>images:</c>.</summary>
@@ -10,9 +12,30 @@ public sealed record ConfiguredImage(string Name, string Kind, string? File, str
     /// <summary>Python modules that are imported before the first worker is forked.</summary>
     public IReadOnlyList<string> Preload { get; init; } = [];
 
+    /// <summary>Absolute; commands of this image have that directory as their root. Null: what their profile has.</summary>
+    public string? Rootfs { get; init; }
+
+    /// <summary>Its commands may write all of their root: what they write lies in memory and goes with them.</summary>
+    public bool Overlay { get; init; }
+
+    /// <summary>It has a root, and so a profile, of its own.</summary>
+    public bool HasRoot => Rootfs is not null;
+
+    /// <summary>
+    /// That profile: the one that the entry names, made tighter by the root. Its name has a prefix, so that it is nobody else's; the root goes by the image's
+    /// name. Null for others.
+    /// </summary>
+    public DerivedProfile? RootProfile => HasRoot ? new DerivedProfile(ProfilePrefix + Name, Profile ?? "standard") { Root = Name, Overlay = Overlay } : null;
+
+    public const string ProfilePrefix = "image.";
+
     /// <summary>Where its file is named.</summary>
     public ConfigurationPlace Place { get; init; }
 }
 
 /// <summary>An entry with what its file held when it was read.</summary>
-public sealed record LoadedImage(ConfiguredImage Image, ReadOnlyMemory<byte> Content);
+public sealed record LoadedImage(ConfiguredImage Image, ReadOnlyMemory<byte> Content)
+{
+    /// <summary>The directory that is its root; known to whoever starts the runtime, and nobody else.</summary>
+    public string? Root { get; init; }
+}

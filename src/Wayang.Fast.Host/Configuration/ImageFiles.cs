@@ -16,6 +16,17 @@ internal static class ImageFiles
         long total = 0;
         foreach (var image in images)
         {
+            if (image.Rootfs is { } root)
+            {
+                if (!Directory.Exists(root))
+                {
+                    problems.Add(new ConfigurationProblem(image.Place, $"{ImageSection.Name}.{image.Name}.rootfs", $"{root}: no such directory (a relative one is looked for beside the configuration file)"));
+                }
+
+                loaded.Add(new LoadedImage(image, default) { Root = root });
+                continue;
+            }
+
             if (image.File is null)
             {
                 loaded.Add(new LoadedImage(image, default)); // commands: all is said in the configuration

@@ -4,8 +4,8 @@ using Wayang.Fast.Contracts.Operations;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>Reads <c>images:</c>, a list of {name, kind, file, preload?, profile?}.</summary>
-internal sealed class ImageSection(string file, List<ConfigurationProblem> problems)
+/// <summary>Reads <c>images:</c>, a list of {name, kind, file, preload?, profile?}, or {name, kind: command, profile?, rootfs?, writable?}.</summary>
+internal sealed partial class ImageSection(string file, List<ConfigurationProblem> problems)
 {
     public const string Name = "images";
 
@@ -17,7 +17,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
     private const string Python = "python";
     private const string Command = "command";
 
-    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile"];
+    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "writable"];
     private static readonly string[] Kinds = [C, Python, Command];
     private static readonly string[] ShippedProfiles = ["compute", "standard", "network", "trusted"];
 
@@ -58,6 +58,7 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
             images.Add(image);
         }
 
+        CheckRoots(node, images);
         return images;
     }
 
@@ -87,15 +88,18 @@ internal sealed class ImageSection(string file, List<ConfigurationProblem> probl
             Tell(values["file"], label + ".file", "a command has no file; leave it out");
         }
 
+        var rooted = Root(label, kind, values, node, name);
         if (kind is C or Command && values.TryGetValue("preload", out var useless))
         {
             Tell(useless, label + ".preload", $"is for kind python, not for {kind}");
         }
 
-        var place = values.TryGetValue("file", out var at) ? at : node;
+        var place = values.TryGetValue("file", out var at) || values.TryGetValue("rootfs", out at) ? at : node;
         return problems.Count > before ? null : new ConfiguredImage(name!, kind!, path is null ? null : Absolute(path), profile)
         {
             Preload = preload,
+            Rootfs = rooted.Rootfs,
+            Overlay = rooted.Overlay,
             Place = PlaceOf(place),
         };
     }

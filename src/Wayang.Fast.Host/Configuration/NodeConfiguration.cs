@@ -1,5 +1,7 @@
 using System.Globalization;
 
+using Wayang.Fast.Execution.Isolation;
+
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>
@@ -66,9 +68,10 @@ public sealed class NodeConfiguration
             new FileSettings(),
             static (s, g) => SettingOf(g).Apply is { } apply ? apply(s, g.Key.SameAs is null ? g.Value : g.Value with { Number = g.SettingNumber }) : s);
         Settings = images.Count == 0 ? settings : settings with { Images = images };
-        Settings = profiles.Count == 0
+        var roots = images.Select(static i => i.RootProfile).OfType<DerivedProfile>().ToList();
+        Settings = profiles.Count == 0 && roots.Count == 0
             ? Settings
-            : Settings with { Profiles = profiles, Runtime = Settings.Runtime with { Profiles = [.. profiles.Select(static p => p.Profile)] } };
+            : Settings with { Profiles = profiles, Runtime = Settings.Runtime with { Profiles = [.. profiles.Select(static p => p.Profile), .. roots] } };
         CheckTimeouts();
         CheckTcp();
         Notices = [.. given.Where(static g => g.Key.Later is not null)

@@ -55,6 +55,7 @@ internal static class CheckRules
         new("sandbox.proc", Need.Required, "commands have no /proc", "Unmount what hides parts of the host's /proc (in a container: --security-opt systempaths=unconfined)."),
         new("sandbox.tmpfs", Need.Required, "tasks have no /tmp of their own", Remedies.UserNamespaces),
         new("sandbox.root", Need.Required, NoSandbox, Kernel),
+        new("sandbox.overlay", Need.Wanted, "images with a root of their own are read-only but for /tmp", "Boot a kernel of version 5.11 or later with CONFIG_OVERLAY_FS (modprobe overlay)."),
         new("groups.version", Need.Wanted, "no limits per worker", "mount -t cgroup2 none /sys/fs/cgroup"),
         new("groups.memory", Need.Wanted, "memory is limited per process only (RLIMIT_DATA)", Remedies.Groups),
         new("groups.pids", Need.Wanted, "processes are limited per image user only (RLIMIT_NPROC)", Remedies.Groups),

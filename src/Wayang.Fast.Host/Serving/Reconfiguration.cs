@@ -120,6 +120,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Info($"reload: image '{gone.Name}' is no longer configured; it stays until the runtime is started again");
         }
 
+        TellRoots(wanted);
         if (!wanted.Profiles.Select(static p => p.Profile.ToString()).SequenceEqual(settings.Profiles.Select(static p => p.Profile.ToString()), StringComparer.Ordinal))
         {
             log.Warn("reload: 'profiles' changed; profiles are defined when the runtime starts: restart it");
@@ -141,6 +142,16 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
         log.Info(changes.Count == 0 ? "reload: no key changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
         TellMemory(applied.Runtime);
+    }
+
+    /// <summary>Roots are lent to the spawner when it starts; a later one does not reach it.</summary>
+    private void TellRoots(FileSettings wanted)
+    {
+        var before = start.Settings.Images;
+        foreach (var image in wanted.Images.Where(i => i.HasRoot && !before.Any(b => b.Name == i.Name && b.RootProfile == i.RootProfile && b.Rootfs == i.Rootfs)))
+        {
+            log.Warn($"reload: image '{image.Name}' has a root that is new or changed; roots are lent when the runtime starts: restart it");
+        }
     }
 
     /// <summary>A limit above a profile's is not an error, but must not surprise.</summary>
@@ -198,14 +209,14 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private async Task PutAsync(LoadedImage loaded)
     {
         var image = loaded.Image;
-        var identity = $"{image.Kind} {image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))}";
+        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))}";
         if (images.GetValueOrDefault(image.Name) == identity)
         {
             Succeed(image.Name, identity);
             return;
         }
 
-        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.Profile, FileName = Path.GetFileName(image.File) };
+        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
         var (put, error) = await runtime.Tasks.PutImageAsync(upload, CancellationToken.None);
         if (put is null)
         {
@@ -215,9 +226,13 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
         Succeed(image.Name, identity);
         log.Info(put.Profile is { } where
-            ? $"image '{image.Name}' is ready: commands under profile {where}"
+            ? $"image '{image.Name}' is ready: commands {(image.Rootfs is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
             : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
+
+    private string Writable(ConfiguredImage image) => !image.Overlay ? "read-only but for /tmp"
+        : runtime.Tasks.DescribeNode().Features.Contains("Overlay", StringComparer.Ordinal) ? "writable by an overlay"
+        : "read-only but for /tmp (this host mounts no overlay for users: wayang doctor)";
 
     private void Succeed(string name, string identity)
     {

@@ -69,13 +69,13 @@ public class SchedulerTests
         Assert.Equal(2, _scheduler.Outstanding);
         _scheduler.AddSlots(pools[0], 1); // a slot of a pool is none of the node's
         Assert.Empty(DequeueAll());
-        _scheduler.Finish(1);
+        _scheduler.Finish(pools[0], 0, 0);
         Assert.Equal([3], DequeueAll());
 
         _scheduler.NodeSlots = 1; // fewer than are out
-        _scheduler.Finish(1);
+        _scheduler.Finish(pools[0], 0, 0);
         Assert.Empty(DequeueAll());
-        _scheduler.Finish(1);
+        _scheduler.Finish(pools[0], 0, 0);
         Assert.Equal([2], DequeueAll());
         _scheduler.NodeSlots = Scheduler.Unbounded;
         Assert.Equal([1, 0], DequeueAll());
@@ -117,12 +117,14 @@ public class SchedulerTests
             _scheduler.Enqueue(1, pool, item.Level, 0);
         }
 
-        Assert.Equal([4, 20, 36, 52, 52], seen);
+        Assert.Equal([4, 20, 36, 52, 55], seen);
         _scheduler.TryDequeue(out _);
         _scheduler.Enqueue(2, pool, 39, 0);
         _time.Advance(TimeSpan.FromSeconds(16));
         _scheduler.Advance();
         _scheduler.AddSlots(pool, 2);
+        Assert.True(_scheduler.TryDequeue(out var first));
+        Assert.Equal((1, 55), (first.Task, first.Level)); // it waited there before
         Assert.True(_scheduler.TryDequeue(out var highest));
         Assert.Equal((2, 55), (highest.Task, highest.Level));
     }

@@ -10,7 +10,7 @@ namespace Wayang.Fast.Core.Tests.Simulation;
 /// a FIFO per (pool, level of submission, tenant), a count of free slots per pool and of the node's, a clock. Ageing only makes what is at the head
 /// of its FIFO leave earlier, so the FIFO order holds with it too.
 /// </summary>
-internal sealed class NodeSimulation : ITaskObserver
+internal sealed partial class NodeSimulation : ITaskObserver
 {
     private const int MaxTasks = 1500;
     private const int MaxPools = 10;
@@ -29,6 +29,9 @@ internal sealed class NodeSimulation : ITaskObserver
     private readonly int[] _waitingAt = new int[MaxPools * Scheduler.Levels];
     private readonly bool[] _exists = new bool[MaxPools];
     private readonly int[] _free = new int[MaxPools];
+    private readonly int[] _owners = new int[MaxPools]; // who is charged for what a pool runs; others may use it too
+    private readonly int[] _ownersRunning = new int[Tenants];
+    private readonly int[] _ownersMost = [int.MaxValue, int.MaxValue, int.MaxValue];
     private readonly ModelTask[] _tasks = new ModelTask[MaxTasks];
     private readonly List<int> _queued = [];
     private readonly List<int> _running = [];
@@ -47,6 +50,7 @@ internal sealed class NodeSimulation : ITaskObserver
         public TaskId Id;
         public int Pool;
         public byte Level;
+        public byte Taken; // the level that it left from
         public int Tenant;
         public long Since;
         public int Place; // in _queued or _running
@@ -59,6 +63,7 @@ internal sealed class NodeSimulation : ITaskObserver
         _random = new Random(seed);
         _options = new SchedulerOptions(MaxTasks)
         {
+            UrgentBound = TimeSpan.FromMilliseconds(150),
             NormalBound = TimeSpan.FromMilliseconds(200),
             BatchBound = TimeSpan.FromMilliseconds(300),
             IdleBound = TimeSpan.FromMilliseconds(500),
@@ -106,6 +111,7 @@ internal sealed class NodeSimulation : ITaskObserver
             case < 981: RemovePool(); break;
             case < 985: EndAgain(); break;
             case < 986: ChangeNodeSlots(); break;
+            case < 987: ChangeShare(); break;
             default: AdvanceClock(); break;
         }
     }
@@ -131,8 +137,8 @@ internal sealed class NodeSimulation : ITaskObserver
         var slot = record.Slot;
         Check(!_tasks[slot].Live && !_tasks[slot].InScheduler, "a slot in use was rented");
         var id = _lifecycle.Admit(record, this, slot);
-        var lone = _inScheduler == 0 && _free[pool] > 0 && _out < _nodeSlots;
-        if (_random.Next(2) == 0 && _scheduler.TryPass(pool))
+        var lone = _inScheduler == 0 && _free[pool] > 0 && _out < _nodeSlots && !IsHeld(pool);
+        if (_random.Next(2) == 0 && _scheduler.TryPass(pool, level))
         {
             Check(lone, "a task passed others that wait, or took a slot that was not there");
             Pass(id, pool, level, tenant, record);
@@ -155,11 +161,12 @@ internal sealed class NodeSimulation : ITaskObserver
     /// <summary>Started without having waited.</summary>
     private void Pass(TaskId id, int pool, byte level, int tenant, TaskRecord record)
     {
-        _tasks[record.Slot] = new ModelTask { Id = id, Pool = pool, Level = level, Tenant = tenant, Since = Now, Live = true };
+        _tasks[record.Slot] = new ModelTask { Id = id, Pool = pool, Level = level, Taken = level, Tenant = tenant, Since = Now, Live = true };
         _submitted++;
         _passed++;
         _free[pool]--;
         _out++;
+        _ownersRunning[_owners[pool]]++;
         Check(_lifecycle.TryStart(record, _time.GetTimestamp(), running: true), "a task that was just admitted had ended");
         _tasks[record.Slot].Place = _running.Count;
         _running.Add(record.Slot);
@@ -188,8 +195,11 @@ internal sealed class NodeSimulation : ITaskObserver
         CheckAge(task, item.Level);
         Check(Fifo(task.Pool, task.Level, task.Tenant).Dequeue() == item.Task, "not first in, first out");
         LeaveScheduler(ref task);
+        task.Taken = item.Level;
+        Check(!IsHeld(item.Pool), "a task left beyond its tenant's bound");
         _free[item.Pool]--;
         _out++;
+        _ownersRunning[_owners[item.Pool]]++;
         var record = _table[item.Task];
         Check(_lifecycle.TryStart(record) == task.Live, "start disagrees about a tombstone");
         if (!task.Live)
@@ -197,7 +207,7 @@ internal sealed class NodeSimulation : ITaskObserver
             _tombstones++;
             _scheduler.AddSlots(item.Pool, 1);
             _free[item.Pool]++;
-            GiveBack();
+            GiveBack(item.Task);
             return;
         }
 
@@ -244,7 +254,7 @@ internal sealed class NodeSimulation : ITaskObserver
 
         Take(_running, slot);
         End(slot, state, cause);
-        GiveBack();
+        GiveBack(slot);
         if (slotReturns)
         {
             _scheduler.AddSlots(pool, 1);
@@ -307,7 +317,9 @@ internal sealed class NodeSimulation : ITaskObserver
             return;
         }
 
-        var pool = _scheduler.AddPool();
+        var owner = _random.Next(Tenants);
+        var pool = _scheduler.AddPool(owner);
+        _owners[pool] = owner;
         Check(!_exists[pool], "a pool's number is in use");
         _exists[pool] = true;
         _free[pool] = 2;
@@ -349,14 +361,15 @@ internal sealed class NodeSimulation : ITaskObserver
             {
                 Take(_running, slot);
                 End(slot, TaskState.Failed, CauseType.WorkerLost);
-                GiveBack();
+                GiveBack(slot);
             }
         }
     }
 
-    private void GiveBack()
+    private void GiveBack(int slot)
     {
-        _scheduler.Finish(1);
+        _scheduler.Finish(_tasks[slot].Pool, _tasks[slot].Taken, 0);
+        _ownersRunning[_owners[_tasks[slot].Pool]]--;
         _out--;
     }
 
@@ -366,6 +379,16 @@ internal sealed class NodeSimulation : ITaskObserver
         _nodeSlots = _random.Next(3) == 0 ? Scheduler.Unbounded : _random.Next(1, 14);
         _scheduler.NodeSlots = _nodeSlots;
     }
+
+    private void ChangeShare()
+    {
+        var owner = _random.Next(Tenants);
+        var most = _random.Next(2) == 0 ? 0 : _random.Next(1, 9);
+        _ownersMost[owner] = most == 0 ? int.MaxValue : most;
+        _scheduler.SetShare(owner, new TenantShare(_random.Next(1, 1001), most));
+    }
+
+    private bool IsHeld(int pool) => _ownersRunning[_owners[pool]] >= _ownersMost[_owners[pool]];
 
     private void AdvanceClock()
     {
@@ -414,6 +437,11 @@ internal sealed class NodeSimulation : ITaskObserver
     {
         Check(_scheduler.Queued == _inScheduler, "the count of queued tasks is off");
         Check(_scheduler.Outstanding == _out && _scheduler.NodeSlots == _nodeSlots, "the node's slots are off");
+        for (var owner = 0; owner < Tenants; owner++)
+        {
+            Check(_scheduler.RunningOf(owner) == _ownersRunning[owner], "a tenant's running tasks are off");
+        }
+
         Check(_lifecycle.Retained <= 40 && _lifecycle.RetainedBytes <= 10_000, "retention is over its bounds");
         for (var pool = 0; pool < MaxPools; pool++)
         {
@@ -431,63 +459,5 @@ internal sealed class NodeSimulation : ITaskObserver
 
     public void OnBatchEnd()
     {
-    }
-
-    private long Now => _time.GetTimestamp() / TimeSpan.TicksPerMillisecond;
-
-    private long Bound(int level) => (long)_options.BoundOf(level).TotalMilliseconds;
-
-    private Queue<int> Fifo(int pool, int level, int tenant) => _fifos[(((pool * Scheduler.Levels) + level) * Tenants) + tenant];
-
-    private void LeaveScheduler(ref ModelTask task)
-    {
-        task.InScheduler = false;
-        _inScheduler--;
-        if (--_waitingAt[(task.Pool * Scheduler.Levels) + task.Level] == 0)
-        {
-            _waiting[task.Pool] &= ~(1UL << task.Level);
-        }
-    }
-
-    /// <summary>Highest level of submission that waits in a pool with a free slot.</summary>
-    private int HighestReady()
-    {
-        ulong all = 0;
-        for (var pool = 0; pool < MaxPools; pool++)
-        {
-            all |= _exists[pool] && _free[pool] > 0 ? _waiting[pool] : 0;
-        }
-
-        return 63 - System.Numerics.BitOperations.LeadingZeroCount(all);
-    }
-
-    private int RandomPool()
-    {
-        var pool = _random.Next(MaxPools);
-        return _exists[pool] ? pool : -1;
-    }
-
-    private void Move(List<int> from, List<int> to, int slot)
-    {
-        Take(from, slot);
-        _tasks[slot].Place = to.Count;
-        to.Add(slot);
-    }
-
-    private void Take(List<int> list, int slot)
-    {
-        var place = _tasks[slot].Place;
-        var last = list[^1];
-        list[place] = last;
-        _tasks[last].Place = place;
-        list.RemoveAt(list.Count - 1);
-    }
-
-    private static void Check(bool condition, string what)
-    {
-        if (!condition)
-        {
-            throw new Xunit.Sdk.XunitException(what);
-        }
     }
 }

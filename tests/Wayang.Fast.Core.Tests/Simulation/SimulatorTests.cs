@@ -24,6 +24,30 @@ public class SimulatorTests(ITestOutputHelper output)
         output.WriteLine($"seed {seed}, {steps} steps: {simulation.Report}");
     }
 
+    /// <summary>Forty nodes of one seed, 100,000 tasks each; WAYANG_STEPS is how many in all.</summary>
+    [Fact]
+    [Trait("Promise", "RA3")]
+    public void SharesFollowTheWeightsAndNobodyStarves()
+    {
+        var seed = (int)Number("WAYANG_SEED", Environment.TickCount);
+        var steps = Number("WAYANG_STEPS", 4_000_000);
+        const int nodes = 40;
+        for (var node = 0; node < nodes; node++)
+        {
+            var simulation = new ShareSimulation(seed + node);
+            try
+            {
+                simulation.Run(steps / nodes);
+            }
+            catch (Exception exception)
+            {
+                throw new InvalidOperationException($"WAYANG_SEED={seed} breaks an invariant at node {node}: {exception.Message} ({simulation.Report})", exception);
+            }
+
+            output.WriteLine($"seed {seed + node}: {simulation.Report}");
+        }
+    }
+
     private static long Number(string name, long otherwise) =>
         long.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : otherwise;
 }

@@ -17,7 +17,7 @@ public sealed class DoctorTests
         "kernel.version", "kernel.clone3", "kernel.pidfd", "kernel.pidfd_getfd", "kernel.openat2", "kernel.execveat", "kernel.close_range", "kernel.memfd_seals",
         "namespaces.user", "namespaces.mount", "namespaces.pid", "namespaces.net", "namespaces.ipc", "namespaces.uts", "namespaces.cgroup", "namespaces.time",
         "namespaces.together", "namespaces.nested", "namespaces.unprivileged",
-        "sandbox.no_new_privs", "sandbox.seccomp", "sandbox.seccomp_notify", "sandbox.landlock", "sandbox.proc", "sandbox.tmpfs", "sandbox.root",
+        "sandbox.no_new_privs", "sandbox.seccomp", "sandbox.seccomp_notify", "sandbox.landlock", "sandbox.proc", "sandbox.tmpfs", "sandbox.root", "sandbox.overlay",
         "groups.version", "groups.memory", "groups.pids", "groups.cpu", "groups.cpu_cap", "groups.io", "groups.freezer", "groups.kill", "groups.pressure",
         "limits.open_files", "limits.processes", "limits.locked_memory", "limits.pid_max", "limits.threads_max", "limits.map_count", "limits.inotify_instances",
         "memory.shm", "memory.total", "memory.swap", "memory.huge_pages", "memory.reserved_huge_pages",

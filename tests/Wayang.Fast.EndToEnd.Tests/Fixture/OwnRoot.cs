@@ -11,7 +11,7 @@ internal static class OwnRoot
     private const UnixFileMode Shared = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
-    private static readonly string[] Programs = ["sh", "ls", "cat", "touch", "id"];
+    private static readonly string[] Programs = ["sh", "ls", "cat", "touch", "id", "rm", "mkdir"];
 
     /// <summary>Below <paramref name="scratch"/>: a root of some of this host's programs with their libraries, and the shipped policy with a profile for it.</summary>
     public static async Task PrepareAsync(Account account, string scratch)

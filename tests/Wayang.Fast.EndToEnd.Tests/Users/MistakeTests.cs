@@ -44,6 +44,23 @@ public sealed class MistakeTests(ITestOutputHelper output) : IDisposable
         Assert.Empty(wrong.ToString());
     }
 
+    /// <summary>Root may read every file, so as root somebody else tries it.</summary>
+    [Fact(Timeout = 60_000)]
+    [Trait("Promise", "PO4")]
+    public async Task A_configuration_that_only_others_may_read_is_told()
+    {
+        Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
+        Assert.SkipWhen(Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
+        var path = Path.Combine(_scratch, "secret.yaml");
+        await File.WriteAllTextAsync(path, "http_port: 1\n", TestContext.Current.CancellationToken);
+        var other = Installation.IsRoot ? $"HOME={_scratch} setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
+
+        var (code, told) = await RunAsync($"chmod 755 . && chmod 0 secret.yaml && {other}$W config check {path}", "none");
+
+        Assert.Equal(1, code);
+        Assert.Contains($"{path}: you may not read it; run this as its owner, or: chmod +r", told, StringComparison.Ordinal);
+    }
+
     private async Task<(int Code, string Told)> RunAsync(string line, string socket)
     {
         var start = new ProcessStartInfo("/bin/sh", ["-c", line])

@@ -1,7 +1,11 @@
 /* Profiles that are derived from the shipped ones: each may take away, none may add. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "sandbox/derive.h"
@@ -120,6 +124,56 @@ static void calls(void) {
     check_done("calls are taken away in front of the base's filter, which stays whole");
 }
 
+/* Only what was lent by name is a root, and only where it can be one. */
+static void roots(void) {
+    char good[512], directory[] = "/tmp/wayang-derive-XXXXXX", path[512];
+    wy_error error = {0};
+    CHECK(mkdtemp(directory) != NULL && chmod(directory, 0755) == 0);
+    static const char *const needed[] = {"proc", "dev", "tmp"};
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", directory, needed[i]);
+        CHECK(mkdir(path, 0755) == 0);
+    }
+    (void)snprintf(good, sizeof good, "good=%s", directory);
+    CHECK(wy_policy_lend(&policy, "noname", &error) != WY_OK && wy_policy_lend(&policy, "=/x", &error) != WY_OK);
+    CHECK(wy_policy_lend(&policy, "a/b=/x", &error) != WY_OK);
+    CHECK(wy_policy_lend(&policy, good, &error) == WY_OK && wy_policy_lend(&policy, "gone=/nonexistent", &error) == WY_OK);
+
+    wy_derivation wish = wish_of("rooted", "standard");
+    wish.overlay = 1;
+    wish.root = "other";
+    CHECK(refuses(&wish, "no directory was lent as \"other\""));
+    wish.root = directory; /* a path is no name */
+    CHECK(refuses(&wish, "no directory was lent"));
+    wish.root = "gone";
+    CHECK(refuses(&wish, "No such file"));
+    wish.root = "good";
+    CHECK(chmod(directory, 0777) == 0 && refuses(&wish, "others may write it") && chmod(directory, 0755) == 0);
+    static const char *const usr[] = {"/usr"};
+    wish.path_count = 1;
+    wish.paths = usr;
+    CHECK(refuses(&wish, "no path is shown"));
+    wish.path_count = 0;
+    wish.base = "compute";
+    CHECK(refuses(&wish, "no files"));
+    wish.base = "standard";
+    CHECK(derives(&wish));
+    const wy_profile *out = wy_policy_find(&policy, "rooted");
+    CHECK(out != NULL && strcmp(out->root, directory) == 0 && out->overlay == 0); /* this host was not asked for overlays */
+    policy.overlays = 1;
+    wish.name = "written";
+    CHECK(derives(&wish) && wy_policy_find(&policy, "written")->overlay == 1);
+    wish.name = "again";
+    wish.base = "rooted";
+    CHECK(refuses(&wish, "a root of its own"));
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", directory, needed[i]);
+        (void)rmdir(path);
+    }
+    (void)rmdir(directory);
+    check_done("a root is one that was lent, by its name, and judged when it is taken");
+}
+
 int main(void) {
     wy_error error = {0};
     CHECK(wy_policy_load(WY_TEST_POLICY, &policy, &error) == WY_OK);
@@ -127,6 +181,7 @@ int main(void) {
     networks();
     paths();
     calls();
+    roots();
     wy_policy_free(&policy);
     return check_failures == 0 ? 0 : 1;
 }

@@ -60,6 +60,7 @@ void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t ki
                         .source_fd = -1,
                         .zygote_binary_fd = setup->zygote_binary,
                         .python_fd = setup->python,
+                        .lent_root_fd = -1,
                         .uid = setup->as_root ? TEST_IMAGE_UID : geteuid(),
                         .gid = setup->as_root ? TEST_IMAGE_UID : getegid(),
                         .as_root = setup->as_root};
