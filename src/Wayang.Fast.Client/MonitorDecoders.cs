@@ -29,6 +29,14 @@ internal static class MonitorDecoders
                 (int)fields.Number("max_workers"))
             : null);
 
+    public static IReadOnlyList<TenantInfo>? Tenants(ref MessagePackReader reader) => List(ref reader, static (ref item) =>
+        Fields.Read(ref item) is { } fields && WireNames.TryParse<TaskClass>(fields.Text("highest_class"), out var highest)
+            ? new TenantInfo(
+                fields.Text("name"), (int)fields.Number("id"), (int)fields.Number("weight"), (int)fields.Number("max_running"), (int)fields.Number("max_queued"),
+                fields.Number("max_queued_bytes"), highest, (int)fields.Number("running"), (int)fields.Number("queued"), fields.Number("finished"),
+                fields.Number("slot_us"), fields.Number("refused"))
+            : null);
+
     public static IReadOnlyList<IncidentInfo>? Incidents(ref MessagePackReader reader) => List(ref reader, static (ref item) =>
         Fields.Read(ref item) is { } fields
             && DateTimeOffset.TryParse(fields.Text("at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)

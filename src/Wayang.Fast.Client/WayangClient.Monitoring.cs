@@ -36,6 +36,10 @@ public sealed partial class WayangClient
     public Task<IReadOnlyList<PoolInfo>> ListPoolsAsync(CancellationToken cancellation = default) =>
         CallAsync("pool.list", static (ref writer) => writer.WriteMapHeader(0), MonitorDecoders.Pools, cancellation);
 
+    /// <summary>All of them for the default tenant, which sees the node as its operator does; for another one itself.</summary>
+    public Task<IReadOnlyList<TenantInfo>> ListTenantsAsync(CancellationToken cancellation = default) =>
+        CallAsync("tenant.list", static (ref writer) => writer.WriteMapHeader(0), MonitorDecoders.Tenants, cancellation);
+
     /// <summary>The newest first.</summary>
     public Task<IReadOnlyList<IncidentInfo>> ListIncidentsAsync(int limit = 100, CancellationToken cancellation = default) =>
         CallAsync("node.incidents", (ref writer) => Limit(ref writer, limit), MonitorDecoders.Incidents, cancellation);

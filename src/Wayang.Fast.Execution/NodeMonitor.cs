@@ -76,7 +76,7 @@ internal sealed class NodeMonitor(
         var queued = QueuedByTenant(shard, pools());
         return
         [
-            .. tenants.All.Where(t => only is null || t.Id == only).OrderBy(static t => t.Id).Select(t => new TenantStatus(
+            .. (only is { } id ? [tenants.Of(id)] : tenants.All).OrderBy(static t => t.Id).Select(t => new TenantStatus(
                 t.Policy, shard.RunningOf(t), queued.GetValueOrDefault(t), t.Gate?.QueuedBytes, t.Finished,
                 TimeSpan.FromSeconds((double)t.SlotTicks / Stopwatch.Frequency), t.Refused)),
         ];

@@ -69,7 +69,11 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         }
 
         shard.TryPeek(pool, out var queued, out var free);
-        if (shard.IsNodeFull)
+        if (shard.IsHeld(pool))
+        {
+            Add(text, $"Its tenant '{pool.Tenant.Policy.Name}' runs as many tasks as it may ({shard.RunningOf(pool.Tenant)}, max_running of its entry in tenants:): its highest that waits goes next when one of them ends.");
+        }
+        else if (shard.IsNodeFull)
         {
             Add(text, $"The node runs as many tasks as it may ({shard.Outstanding}, limits.concurrent_tasks): the highest that waits goes next when one ends.");
         }

@@ -20,6 +20,15 @@ public sealed record WorkerInfo(
 public sealed record PoolInfo(
     string Image, string Kind, string Profile, WorkerReuse Reuse, string State, int Queued, int FreeSlots, int Workers, int Busy, int Starting, int MaxWorkers);
 
+/// <summary>What <c>tenant.list</c> answers for each.</summary>
+/// <param name="MaxRunning">0: no bound of its own, as of the others.</param>
+/// <param name="Finished">Tasks that had a slot of the node and gave it back.</param>
+/// <param name="SlotMicroseconds">How long they had it together.</param>
+/// <param name="Refused">Submissions that a bound of its own, or its highest class, refused.</param>
+public sealed record TenantInfo(
+    string Name, int Id, int Weight, int MaxRunning, int MaxQueued, long MaxQueuedBytes, TaskClass HighestClass, int Running, int Queued, long Finished,
+    long SlotMicroseconds, long Refused);
+
 /// <summary>What <c>node.scan</c> answers.</summary>
 public sealed record ScanInfo(int Workers, int Processes, int Untold, IReadOnlyList<FindingInfo> Findings);
 

@@ -107,6 +107,7 @@ public enum OperationKind : byte
     GroupWait,
     TaskArtifact,
     TaskExplain,
+    TenantList,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

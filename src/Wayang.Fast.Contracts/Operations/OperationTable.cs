@@ -318,6 +318,11 @@ public static class OperationTable
         {
             Scopes = Seeing,
         },
+        new(OperationKind.TenantList, "tenant.list", "What tenants may have and what they had: the default tenant (id 0) is told of all, another one of itself.", [],
+            [new("tenants", "list of map", "{name, id, weight, max_running, max_queued, max_queued_bytes, highest_class, running, queued, finished, slot_us, refused}; a bound of 0 is none; slot_us: how long their tasks held slots of the node, which is what weights share out.")])
+        {
+            Scopes = OperationScopes.Read,
+        },
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

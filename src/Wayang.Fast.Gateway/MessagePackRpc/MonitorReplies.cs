@@ -12,6 +12,9 @@ internal static class MonitorReplies
 {
     private const int DefaultLimit = 100;
 
+    // The operator's own: whoever may see all of the node's counters may see whose they are.
+    private const int DefaultTenant = 0;
+
     /// <summary>False when the operation is none of these.</summary>
     public static bool TryWrite(
         OperationKind kind, ref MessagePackWriter writer, INodeMonitor? monitor, int tenant, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots,
@@ -19,7 +22,7 @@ internal static class MonitorReplies
     {
         refusal = null;
         if (kind is not (OperationKind.TaskList or OperationKind.WorkerList or OperationKind.PoolList or OperationKind.NodeIncidents
-            or OperationKind.NodeScan or OperationKind.TaskExplain))
+            or OperationKind.NodeScan or OperationKind.TaskExplain or OperationKind.TenantList))
         {
             return false;
         }
@@ -55,6 +58,9 @@ internal static class MonitorReplies
                 break;
             case OperationKind.PoolList:
                 Pools(ref writer, monitor.ListPools(tenant));
+                break;
+            case OperationKind.TenantList:
+                Tenants(ref writer, monitor.ListTenants(tenant == DefaultTenant ? null : tenant));
                 break;
             default:
                 Incidents(ref writer, monitor.ListIncidents(Limit(slots[0])));
@@ -158,6 +164,29 @@ internal static class MonitorReplies
             ReplyEncoder.Number(ref writer, "busy"u8, pool.Busy);
             ReplyEncoder.Number(ref writer, "starting"u8, pool.Starting);
             ReplyEncoder.Number(ref writer, "max_workers"u8, pool.MaxWorkers);
+        }
+    }
+
+    private static void Tenants(ref MessagePackWriter writer, IReadOnlyList<TenantStatus> tenants)
+    {
+        writer.WriteString("tenants"u8);
+        writer.WriteArrayHeader(tenants.Count);
+        foreach (var tenant in tenants)
+        {
+            var policy = tenant.Policy;
+            writer.WriteMapHeader(12);
+            Text(ref writer, "name"u8, policy.Name);
+            ReplyEncoder.Number(ref writer, "id"u8, policy.Id);
+            ReplyEncoder.Number(ref writer, "weight"u8, policy.Share.Weight);
+            ReplyEncoder.Number(ref writer, "max_running"u8, policy.Share.MaxRunning);
+            ReplyEncoder.Number(ref writer, "max_queued"u8, policy.MaxQueued);
+            ReplyEncoder.Number(ref writer, "max_queued_bytes"u8, policy.MaxQueuedBytes);
+            Text(ref writer, "highest_class"u8, WireNames.Text(policy.HighestClass));
+            ReplyEncoder.Number(ref writer, "running"u8, tenant.Running);
+            ReplyEncoder.Number(ref writer, "queued"u8, tenant.Queued);
+            ReplyEncoder.Number(ref writer, "finished"u8, tenant.Finished);
+            ReplyEncoder.Number(ref writer, "slot_us"u8, (long)tenant.SlotTime.TotalMicroseconds);
+            ReplyEncoder.Number(ref writer, "refused"u8, tenant.Refused);
         }
     }
 

@@ -21,7 +21,7 @@ public sealed record RpcServerOptions
     /// <summary>TCP beside the unix socket; null: none.</summary>
     public RpcTcpOptions? Tcp { get; init; }
 
-    /// <summary>Answers what operators ask (task.list, worker.list, pool.list, node.incidents); null: they are refused.</summary>
+    /// <summary>Answers what operators ask (task.list, worker.list, pool.list, tenant.list, node.incidents); null: they are refused.</summary>
     public INodeMonitor? Monitor { get; init; }
 
     /// <summary>Pauses and changes tasks, and knows their groups; null: those operations are refused.</summary>

@@ -183,6 +183,7 @@ internal static class ConfigCommand
             .Select(k => (Key: k, Value: k.IsSecret ? "(secret)" : ShownValue(configuration, k), Source: configuration.SourceOf(k)))
             .ToList();
         var images = configuration.Settings.Images;
+        var tenants = configuration.Settings.Tenants;
         if (json)
         {
             JsonText.Print(writer =>
@@ -208,6 +209,7 @@ internal static class ConfigCommand
 
                 writer.WriteEndArray();
                 JsonText.WriteTexts(writer, "images", images.Select(static i => $"{i.Name} {i.Kind} {i.File}".TrimEnd()));
+                JsonText.WriteTexts(writer, "tenants", tenants.Select(static t => $"{t.Name}: {t.Terms}"));
             });
             return;
         }
@@ -221,6 +223,11 @@ internal static class ConfigCommand
         foreach (var image in images)
         {
             Console.Out.WriteLine($"{"images." + image.Name,-52} {image.Kind,-24} {image.Place}{(image.File is null ? "" : " " + image.File)}");
+        }
+
+        foreach (var tenant in tenants)
+        {
+            Console.Out.WriteLine($"{"tenants." + tenant.Name,-52} {tenant.Terms,-24} {tenant.Place}");
         }
     }
 

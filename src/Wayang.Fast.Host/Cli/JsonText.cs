@@ -161,6 +161,30 @@ internal static class JsonText
         writer.WriteEndObject();
     }
 
+    public static void WriteTenants(Utf8JsonWriter writer, IReadOnlyList<TenantInfo> tenants)
+    {
+        writer.WriteStartArray("tenants");
+        foreach (var tenant in tenants)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", tenant.Name);
+            writer.WriteNumber("id", tenant.Id);
+            writer.WriteNumber("weight", tenant.Weight);
+            writer.WriteNumber("max_running", tenant.MaxRunning);
+            writer.WriteNumber("max_queued", tenant.MaxQueued);
+            writer.WriteNumber("max_queued_bytes", tenant.MaxQueuedBytes);
+            writer.WriteString("highest_class", WireNames.Text(tenant.HighestClass));
+            writer.WriteNumber("running", tenant.Running);
+            writer.WriteNumber("queued", tenant.Queued);
+            writer.WriteNumber("finished", tenant.Finished);
+            writer.WriteNumber("slot_us", tenant.SlotMicroseconds);
+            writer.WriteNumber("refused", tenant.Refused);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
     public static void WritePools(Utf8JsonWriter writer, IReadOnlyList<PoolInfo> pools)
     {
         writer.WriteStartArray("pools");

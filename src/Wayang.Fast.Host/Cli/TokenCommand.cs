@@ -3,6 +3,7 @@ using System.Globalization;
 
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Cli;
 
@@ -16,7 +17,12 @@ internal static class TokenCommand
 
     private static readonly Option<string> Name = new("--name") { Description = "Whom the token stands for.", HelpName = "NAME", Required = true };
 
-    private static readonly Option<int> Tenant = new("--tenant") { Description = "Whose tasks and images its bearer sees; default 0.", HelpName = "NUMBER" };
+    private static readonly Option<string?> Tenant = new("--tenant")
+    {
+        Description = "Whose tasks and images its bearer sees: a number, or with --config the name of one of its tenants; default 0.", HelpName = "TENANT",
+    };
+
+    private static readonly Option<string?> Config = new("--config", "-c") { Description = "The node's configuration, which names its tenants.", HelpName = "FILE" };
 
     private static readonly Option<string?> Scopes = new("--scopes")
     {
@@ -49,7 +55,7 @@ internal static class TokenCommand
 
     private static Command BuildCreate()
     {
-        var create = new Command("create", "Makes a token, prints it once, and keeps its hash.") { Name, Tokens, Tenant, Scopes, Expires };
+        var create = new Command("create", "Makes a token, prints it once, and keeps its hash.") { Name, Tokens, Tenant, Config, Scopes, Expires };
         DetailedHelp.Describe(
             create,
             """
@@ -175,9 +181,31 @@ internal static class TokenCommand
         ? name
         : throw new CommandException($"'{name}' is no name of a token", "A name holds letters, digits, '.', '_' and '-', at most 63.", ExitCodes.Usage);
 
-    private static int ReadTenant(ParseResult result) => result.GetValue(Tenant) is >= 0 and <= AccessToken.MaxTenant and var tenant
-        ? tenant
-        : throw new CommandException("no such tenant", $"A tenant is a number from 0 to {AccessToken.MaxTenant}.", ExitCodes.Usage);
+    private static int ReadTenant(ParseResult result)
+    {
+        if (result.GetValue(Tenant) is not { } text)
+        {
+            return 0;
+        }
+
+        if (text.Length > 0 && text.All(char.IsAsciiDigit))
+        {
+            return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id <= AccessToken.MaxTenant
+                ? id
+                : throw new CommandException("no such tenant", $"A tenant is a number from 0 to {AccessToken.MaxTenant}.", ExitCodes.Usage);
+        }
+
+        if (result.GetValue(Config) is not { } file)
+        {
+            throw new CommandException($"--tenant '{text}' is a name", "Say whose it is: --config FILE, the node's configuration; or write the tenant's number ('wayang tenants').", ExitCodes.Usage);
+        }
+
+        var tenants = NodeConfiguration.Of(ConfigurationInput.Gather(file)).OrThrow().Settings.Tenants.Where(static t => !t.IsOthers).ToList();
+        var nearest = NearestName.Of(text, tenants.Select(static t => t.Name));
+        return tenants.Find(t => t.Name == text)?.Policy.Id ?? throw new CommandException(
+            $"{file} has no tenant '{text}'{(nearest is null ? "" : $"; did you mean '{nearest}'?")}",
+            tenants.Count == 0 ? "Its section tenants: is empty." : $"There are: {string.Join(", ", tenants.Select(static t => t.Name))}.", ExitCodes.Usage);
+    }
 
     private static OperationScopes ReadScopes(ParseResult result) => result.GetValue(Scopes) is not { } text ? OperationScopes.All
         : ScopeNames.TryParse(text, out var scopes) ? scopes

@@ -117,6 +117,7 @@ internal static class TopCommand
         writer.WriteNumber("ends_per_s", Math.Round(now.Rate(before, static s => s.Ended), 1));
         JsonText.WriteNumbers(writer, "values", now.Values);
         JsonText.WritePools(writer, now.Pools);
+        JsonText.WriteTenants(writer, now.Tenants);
         JsonText.WriteWorkers(writer, now.Workers);
         writer.WriteStartArray("tasks");
         foreach (var task in now.Tasks)

@@ -15,7 +15,7 @@ public static partial class ConfigurationKeys
     private const int LongestPath = 4_095;
     private const int LargestMegabytes = 1 << 20;
 
-    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfLife(), .. OfLearning(), .. OfTheSpecification()];
+    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfScheduling(), .. OfLife(), .. OfLearning(), .. OfTheSpecification()];
 
     public static ConfigurationKey? Find(string name) => ByName.GetValueOrDefault(name);
 
@@ -28,7 +28,7 @@ public static partial class ConfigurationKeys
         var names = All.Select(static k => k.Name)
             .Where(n => n.StartsWith(prefix, StringComparison.Ordinal))
             .Select(n => n[prefix.Length..].Split('.')[0]);
-        return [.. (section.Length == 0 ? names.Append(ImageSection.Name).Append(Profiles.ProfileSection.Name) : names).Distinct(StringComparer.Ordinal)];
+        return [.. (section.Length == 0 ? names.Append(ImageSection.Name).Append(Profiles.ProfileSection.Name).Append(TenantSection.Name) : names).Distinct(StringComparer.Ordinal)];
     }
 
     private static readonly Dictionary<string, ConfigurationKey> ByName = All.ToDictionary(static k => k.Name, StringComparer.Ordinal);

@@ -12,6 +12,8 @@ internal sealed class ConfigurationReader(string file, List<ConfigurationProblem
 
     public IReadOnlyList<ConfiguredProfile> Profiles { get; private set; } = [];
 
+    public IReadOnlyList<ConfiguredTenant> Tenants { get; private set; } = [];
+
     public void Read(string text)
     {
         if (new TreeReader(file, problems).Read(text) is not { } root || root.Kind == NodeKind.Refused || root.SaysNothing)
@@ -72,6 +74,10 @@ internal sealed class ConfigurationReader(string file, List<ConfigurationProblem
         else if (name == ProfileSection.Name)
         {
             Profiles = new ProfileSection(file, problems).Read(value);
+        }
+        else if (name == TenantSection.Name)
+        {
+            Tenants = new TenantSection(file, problems).Read(value);
         }
         else if (!ConfigurationKeys.IsSection(name))
         {

@@ -15,6 +15,14 @@ public static class ConfigurationText
         #  - {name: score, kind: python, file: score.py, preload: [json, math]}
         #  - {name: shell, kind: command, profile: standard}
 
+        # Tenants: weight shares out the slots of the node (limits.concurrent_tasks) among those that have tasks of one class waiting, 1 to 1000, 100
+        # where none is given; bounds of its own on tasks running, queued, and the bytes of their inputs; the highest class that it may use; the users
+        # of the unix socket, by name or uid, who are this tenant. Tokens name a tenant by its id (0 to 32767; without one it is made of the name). '*' is all others.
+        #tenants:
+        #  - {name: research, id: 1, weight: 400, users: [1001, 1002]}
+        #  - {name: nightly, id: 2, weight: 50, max_running: 8, max_queued: 10000, max_queued_bytes: 256MiB, highest_class: batch}
+        #  - {name: '*', weight: 100, max_queued: 1000}
+
         """;
 
     /// <summary>A complete example: every key with its default; what has none, or is another name, stands behind '#'.</summary>

@@ -24,5 +24,8 @@ public sealed record FileSettings
     /// <summary>Profiles that are tighter than one of the policy's; also in <see cref="Runtime"/>.</summary>
     public IReadOnlyList<ConfiguredProfile> Profiles { get; init; } = [];
 
+    /// <summary>Tenants with terms of their own, and those of all others; also in <see cref="Runtime"/>.</summary>
+    public IReadOnlyList<ConfiguredTenant> Tenants { get; init; } = [];
+
     private static readonly RuntimeOptions DefaultRuntime = new();
 }

@@ -24,7 +24,7 @@ public sealed class NodeConfiguration
 
     public FileSettings Settings { get; private set; } = new();
 
-    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0 && Settings.Profiles.Count == 0;
+    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0 && Settings.Profiles.Count == 0 && Settings.Tenants.Count == 0;
 
     /// <summary>Reads everything and collects all that is wrong.</summary>
     public static NodeConfiguration Of(ConfigurationInput input)
@@ -48,6 +48,7 @@ public sealed class NodeConfiguration
         var given = new List<GivenValue>();
         IReadOnlyList<ConfiguredImage> images = [];
         IReadOnlyList<Profiles.ConfiguredProfile> profiles = [];
+        IReadOnlyList<ConfiguredTenant> tenants = [];
         if (Input.Text is { } text)
         {
             var reader = new ConfigurationReader(Input.Path ?? "configuration", problems);
@@ -55,6 +56,7 @@ public sealed class NodeConfiguration
             given.AddRange(reader.Given);
             images = reader.Images;
             profiles = reader.Profiles;
+            tenants = reader.Tenants;
         }
 
         given.AddRange(EnvironmentOverrides.Read(Input.Environment, problems));
@@ -72,11 +74,18 @@ public sealed class NodeConfiguration
         Settings = profiles.Count == 0 && roots.Count == 0
             ? Settings
             : Settings with { Profiles = profiles, Runtime = Settings.Runtime with { Profiles = [.. profiles.Select(static p => p.Profile), .. roots] } };
+        Settings = tenants.Count == 0 ? Settings : Settings with { Tenants = tenants, Runtime = WithTenants(Settings.Runtime, tenants) };
         CheckTimeouts();
         CheckTcp();
         Notices = [.. given.Where(static g => g.Key.Later is not null)
             .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}"))];
     }
+
+    private static Execution.RuntimeOptions WithTenants(Execution.RuntimeOptions runtime, IReadOnlyList<ConfiguredTenant> tenants) => runtime with
+    {
+        Tenants = [.. tenants.Where(static t => !t.IsOthers).Select(static t => t.Policy)],
+        OtherTenants = tenants.FirstOrDefault(static t => t.IsOthers)?.Policy ?? runtime.OtherTenants,
+    };
 
     /// <summary>Later layers go before earlier ones, whichever of its names a setting is given by; in one layer two names must agree.</summary>
     private void Merge(List<GivenValue> given)

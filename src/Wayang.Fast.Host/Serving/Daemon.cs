@@ -136,7 +136,7 @@ internal static class Daemon
         return RpcServer.Start(
             new RpcServerOptions
             {
-                SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options), Tcp = tcp, OnWarning = log.Warn,
+                SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), Tcp = tcp, OnWarning = log.Warn,
                 Monitor = runtime.Monitor, Life = runtime.Life, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
@@ -157,9 +157,10 @@ internal static class Daemon
         }
     }
 
-    /// <summary>Root, the starter, the group wayang, and ourselves. One tenant until tenants are configured.</summary>
-    private static int? Authorize(PeerCredentials peer, ServeOptions options) =>
-        peer.UserId == 0 || peer.UserId == options.StarterUid || peer.UserId == RuntimeDirectories.EffectiveUid || IsWayangGroup(peer) ? DefaultTenant : null;
+    /// <summary>Whom the configuration names, as that tenant; root, the starter, the group wayang, and ourselves as the default one.</summary>
+    private static int? Authorize(PeerCredentials peer, ServeOptions options, NodeRuntime runtime) =>
+        runtime.TenantOfUser(peer.UserId) is { } tenant ? tenant
+        : peer.UserId == 0 || peer.UserId == options.StarterUid || peer.UserId == RuntimeDirectories.EffectiveUid || IsWayangGroup(peer) ? DefaultTenant : null;
 
     private static bool IsWayangGroup(PeerCredentials peer) => GroupIdOfWayang.Value is { } gid && (peer.GroupId == gid || peer.Groups.Contains(gid));
 

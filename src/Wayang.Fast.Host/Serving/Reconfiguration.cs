@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
@@ -127,6 +128,8 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             applied = applied with { Profiles = settings.Profiles };
         }
 
+        var tenants = ConfiguredTenant.Changes(settings.Tenants, wanted.Tenants).ToList();
+        tenants.ForEach(change => log.Info($"reload: {change}"));
         settings = applied;
         foreach (var change in changes)
         {
@@ -140,7 +143,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             }
         }
 
-        log.Info(changes.Count == 0 ? "reload: no key changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
+        log.Info(changes.Count == 0 ? tenants.Count == 0 ? "reload: no key changed" : "reload: done, tenants changed" : $"reload: done, {changes.Count(static c => !c.NeedsRestart)} of {changes.Count} changes in force");
         TellMemory(applied.Runtime);
     }
 
@@ -209,26 +212,35 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private async Task PutAsync(LoadedImage loaded)
     {
         var image = loaded.Image;
-        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))}";
+        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))} {string.Join(',', Tenants)}";
         if (images.GetValueOrDefault(image.Name) == identity)
         {
             Succeed(image.Name, identity);
             return;
         }
 
+        // For each tenant under its name; loaded once, as it is the same content.
+        ImageDescription? put = null;
+        OperationError? error = null;
         var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
-        var (put, error) = await runtime.Tasks.PutImageAsync(upload, CancellationToken.None);
-        if (put is null)
+        foreach (var tenant in Tenants)
         {
-            Fail(image, error?.Message ?? "for no reason that was told");
-            return;
+            (put, error) = await runtime.Tasks.PutImageAsync(upload with { Tenant = tenant }, CancellationToken.None);
+            if (put is null)
+            {
+                Fail(image, error?.Message ?? "for no reason that was told");
+                return;
+            }
         }
 
         Succeed(image.Name, identity);
-        log.Info(put.Profile is { } where
+        log.Info(put!.Profile is { } where
             ? $"image '{image.Name}' is ready: commands {(image.Rootfs is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
             : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
+
+    /// <summary>Who has the configured images: the default tenant, and all that are configured.</summary>
+    private IEnumerable<int> Tenants => settings.Tenants.Where(static t => !t.IsOthers).Select(static t => t.Policy.Id).Prepend(DefaultTenant).Distinct();
 
     private string Writable(ConfiguredImage image) => !image.Overlay ? "read-only but for /tmp"
         : runtime.Tasks.DescribeNode().Features.Contains("Overlay", StringComparer.Ordinal) ? "writable by an overlay"

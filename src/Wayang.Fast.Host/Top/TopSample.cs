@@ -11,6 +11,7 @@ internal sealed record TopSample(
     NodeInfo Node,
     IReadOnlyDictionary<string, long> Values,
     IReadOnlyList<PoolInfo> Pools,
+    IReadOnlyList<TenantInfo> Tenants,
     IReadOnlyList<WorkerInfo> Workers,
     IReadOnlyList<TaskInfo> Tasks,
     IReadOnlyList<IncidentInfo> Incidents)
@@ -29,12 +30,13 @@ internal sealed record TopSample(
         var node = client.NodeInfoAsync(cancellation);
         var values = client.NodeStatsAsync(cancellation);
         var pools = client.ListPoolsAsync(cancellation);
+        var tenants = client.ListTenantsAsync(cancellation);
         var workers = client.ListWorkersAsync(MostWorkers, cancellation);
         var tasks = client.ListTasksAsync(limit: MostTasks, cancellation: cancellation);
         var incidents = client.ListIncidentsAsync(MostIncidents, cancellation);
-        await Task.WhenAll(node, values, pools, workers, tasks, incidents);
+        await Task.WhenAll(node, values, pools, tenants, workers, tasks, incidents);
         return new TopSample(
-            Stopwatch.GetTimestamp(), DateTimeOffset.Now, await node, await values, await pools, await workers, await tasks, await incidents);
+            Stopwatch.GetTimestamp(), DateTimeOffset.Now, await node, await values, await pools, await tenants, await workers, await tasks, await incidents);
     }
 
     public long Value(string name) => Values.GetValueOrDefault(name);

@@ -21,7 +21,8 @@ internal static class TopView
         var workers = Workers(now, before);
         var tasks = Tasks(now, order, reverse);
         var room = height == int.MaxValue ? int.MaxValue : Math.Max(0, height - lines.Count);
-        foreach (var part in Share([pools, tasks, workers], room))
+        List<List<string>> parts = now.Tenants.Count > 1 ? [pools, Tenants(now, before), tasks, workers] : [pools, tasks, workers];
+        foreach (var part in Share(parts, room))
         {
             lines.AddRange(part);
         }
@@ -79,6 +80,21 @@ internal static class TopView
         .. now.Pools.OrderByDescending(static p => p.Queued).ThenByDescending(static p => p.Busy).Select(static p => string.Create(
             CultureInfo.InvariantCulture, $"{Pool(p.Image, p.Profile, p.Reuse),-28}{p.Kind,-9}{p.State,-9}{p.Queued,8:#,0}{p.Busy,6}{p.Workers,9}{p.MaxWorkers,6}{p.Starting,10}")),
     ];
+
+    /// <summary>What each had of the slots since the sample before, beside its weight.</summary>
+    private static List<string> Tenants(TopSample now, TopSample? before)
+    {
+        var earlier = before?.Tenants.ToDictionary(static t => t.Id, static t => t.SlotMicroseconds) ?? [];
+        var had = now.Tenants.ToDictionary(static t => t.Id, t => t.SlotMicroseconds - earlier.GetValueOrDefault(t.Id));
+        var all = Math.Max(1, had.Values.Sum());
+        return
+        [
+            $"{"TENANT",-28}{"WEIGHT",7}{"SHARE",8}{"RUNNING",9}{"MAX",6}{"QUEUED",9}{"FINISHED",12}{"REFUSED",9}",
+            .. now.Tenants.OrderByDescending(t => had[t.Id]).ThenBy(static t => t.Id).Select(t => string.Create(
+                CultureInfo.InvariantCulture,
+                $"{t.Name[..Math.Min(27, t.Name.Length)],-28}{t.Weight,7}{100.0 * had[t.Id] / all,6:0.0} %{t.Running,9}{(t.MaxRunning == 0 ? "-" : t.MaxRunning.ToString(CultureInfo.InvariantCulture)),6}{t.Queued,9:#,0}{t.Finished,12:#,0}{t.Refused,9:#,0}")),
+        ];
+    }
 
     private static List<string> Workers(TopSample now, TopSample? before)
     {

@@ -1,11 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.Versioning;
-using System.Security.Cryptography;
-using Wayang.Fast.Client;
-using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Xunit;
@@ -16,31 +10,11 @@ namespace Wayang.Fast.EndToEnd.Tests.Configuration;
 [Collection("runtimes")]
 [Trait("Promise", "CFG")]
 [SupportedOSPlatform("linux")]
-public sealed class ReloadTests : IDisposable
+public sealed class ReloadTests : ServeTest
 {
     private const int Bound = 300_000;
 
-    // Joins the groups; as root, then goes where nobody else's runtime is: /run/wayang is one for the whole machine.
-    private const string Join = "for g in $TEST_GROUPS; do echo $$ > $g/cgroup.procs || exit 99; done; unset TEST_GROUPS; exec \"$@\"";
-    private const string OwnRun = "mount -t tmpfs -o mode=0755 tmpfs /run && exec \"$@\"";
-
-    private readonly string _scratch = Directory.CreateTempSubdirectory("wayang-reload-").FullName;
-    private readonly ResourceGroups? _groups;
-
-    public ReloadTests()
-    {
-        Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
-        _groups = new ResourceGroups("test-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6)));
-        File.Copy(Installation.SlowPlugin, Path.Combine(_scratch, "slow.so"));
-    }
-
-    private string ConfigurationPath => Path.Combine(_scratch, "node.yaml");
-
-    public void Dispose()
-    {
-        _groups?.Dispose();
-        Directory.Delete(_scratch, recursive: true);
-    }
+    public ReloadTests() => File.Copy(Installation.SlowPlugin, Path.Combine(Scratch, "slow.so"));
 
     [Fact(Timeout = Bound)]
     public async Task Images_and_the_environment_reach_the_daemon_also_one_that_was_started_again()
@@ -104,7 +78,7 @@ public sealed class ReloadTests : IDisposable
         await Eventually.TrueAsync("the refusal is told", () => serve.Log.Contains("reload refused, nothing was changed:\n" + ConfigurationPath + ":2:27: ", StringComparison.Ordinal));
         Assert.Equal((1000, 1000), await LimitsAsync(serve));
 
-        File.AppendAllText(Path.Combine(_scratch, "slow.so"), "other content, which the loader does not look at");
+        File.AppendAllText(Path.Combine(Scratch, "slow.so"), "other content, which the loader does not look at");
         Configure("http_port: 7999\nlimits: {queued_tasks: 5, default_timeout_ms: 2000}\nretention: {tasks: 200000}\nimages: [{name: slow, kind: c, file: slow.so}]\n");
         (code, var output, errors) = await ReloadAsync(serve);
         Assert.Equal((0, ""), (code, errors));
@@ -130,7 +104,7 @@ public sealed class ReloadTests : IDisposable
     public async Task An_image_of_kind_command_runs_them_in_its_profiles_root()
     {
         Assert.SkipUnless(Installation.IsRoot, "a policy of one's own is asked for as root here");
-        await OwnRoot.PrepareAsync(Account.Root, _scratch);
+        await OwnRoot.PrepareAsync(Account.Root, Scratch);
         Configure("""
             http_port: 0
             images:
@@ -138,7 +112,7 @@ public sealed class ReloadTests : IDisposable
               - {name: plain, kind: command}
               - {name: slow, kind: c, file: slow.so}
             """);
-        await using var serve = await StartAsync(("WAYANG_POLICY", Path.Combine(_scratch, "policy")));
+        await using var serve = await StartAsync(("WAYANG_POLICY", Path.Combine(Scratch, "policy")));
         Assert.Contains("image 'tools' is ready: commands under profile small\n", serve.Log, StringComparison.Ordinal);
         Assert.DoesNotContain("not active yet", serve.Log, StringComparison.Ordinal);
 
@@ -177,73 +151,13 @@ public sealed class ReloadTests : IDisposable
     public async Task A_wrong_configuration_starts_nothing()
     {
         Configure("http_port: 0\nimages: [{name: gone, kind: c, file: gone.so}]\nlimits: {queued: 1}\n");
-        await using var serve = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), VariablesOf());
+        await using var serve = await Orphanage.StartAsync(Path.Combine(Scratch, "log"), Command(), VariablesOf());
 
         Assert.Equal("code 2", await serve.WaitForEndAsync());
         Assert.Contains($"{ConfigurationPath}:3:10: 'limits.queued': no such key; ", serve.Log, StringComparison.Ordinal);
-        Assert.Contains($"{ConfigurationPath}:2:38: 'images.gone.file': {_scratch}/gone.so: no such file", serve.Log, StringComparison.Ordinal);
+        Assert.Contains($"{ConfigurationPath}:2:38: 'images.gone.file': {Scratch}/gone.so: no such file", serve.Log, StringComparison.Ordinal);
         Assert.Empty(serve.Processes());
     }
-
-    /// <summary>Nobody but its owner may read it.</summary>
-    private void Configure(string text)
-    {
-        File.WriteAllText(ConfigurationPath, text);
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(ConfigurationPath, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        }
-    }
-
-    private async Task<Orphanage> StartAsync(params (string Name, string Value)[] variables)
-    {
-        var serve = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), VariablesOf(variables));
-        await Eventually.TrueAsync($"it serves:\n{serve.Log}", () => serve.Log.Contains("info: serving at ", StringComparison.Ordinal));
-        return serve;
-    }
-
-    private List<string> Command()
-    {
-        List<string> words = ["/bin/sh", "-c", Join, "sh"];
-        if (Installation.IsRoot)
-        {
-            words.AddRange(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", OwnRun, "sh"]);
-        }
-
-        words.AddRange([Installation.Wayang, "serve", "--config", ConfigurationPath]);
-        return words;
-    }
-
-    private Dictionary<string, string?> VariablesOf(params (string Name, string Value)[] variables)
-    {
-        var environment = new Dictionary<string, string?>(StringComparer.Ordinal)
-        {
-            ["TEST_GROUPS"] = Installation.IsRoot ? string.Join(' ', _groups!.Paths) : "",
-            ["XDG_RUNTIME_DIR"] = _scratch,
-        };
-        foreach (var (name, value) in variables)
-        {
-            environment[name] = value;
-        }
-
-        return environment;
-    }
-
-    private string SocketOf(Orphanage serve) => Installation.IsRoot
-        ? string.Create(CultureInfo.InvariantCulture, $"/proc/{serve.ProgramPid}/root/run/wayang/wayang.sock")
-        : Path.Combine(_scratch, "wayang", "wayang.sock");
-
-    private async Task<WayangClient> ConnectAsync(Orphanage serve) => await Eventually.ValueAsync("the runtime answers", async () =>
-    {
-        try
-        {
-            return File.Exists(SocketOf(serve)) ? await WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = SocketOf(serve) }) : null;
-        }
-        catch (WayangException refused) when (refused.Code == ErrorCode.Unavailable)
-        {
-            return null;
-        }
-    });
 
     private async Task<(long QueuedTasks, long DefaultTimeout)> LimitsAsync(Orphanage serve)
     {
@@ -257,41 +171,5 @@ public sealed class ReloadTests : IDisposable
     {
         await using var client = await ConnectAsync(serve);
         return (await client.ListImagesAsync()).Single(static i => i.Name == "slow").Image;
-    }
-
-    private Task<(int Code, string Output, string Errors)> ReloadAsync(Orphanage serve) => WayangAsync(["config", "reload", "--socket", SocketOf(serve)]);
-
-    private static async Task<(int Code, string Output, string Errors)> WayangAsync(string[] words)
-    {
-        using var process = Process.Start(new ProcessStartInfo(Installation.Wayang, words)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        })!;
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await errors);
-    }
-
-    private static int DaemonOf(Orphanage serve) =>
-        serve.Processes().Find(static p => p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal))!.Pid;
-
-    private static async Task EndAsync(Orphanage serve)
-    {
-        Signals.Terminate(serve.ProgramPid);
-        Assert.Equal("code 0", await serve.WaitForEndAsync());
-    }
-
-    private static int Count(string text, string words) => text.Split(words).Length - 1;
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }
