@@ -9,7 +9,7 @@ using Wayang.Fast.Core.Scheduling;
 namespace Wayang.Fast.Execution.Tests;
 
 /// <summary>Tenants on a real node: shares by weight, bounds, classes, and that nothing starves.</summary>
-[Trait("Promise", "RA3")]
+[Trait("Promise", "RA4")]
 public sealed class TenantTests(ITestOutputHelper output)
 {
     private static readonly bool s_long = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1";

@@ -81,12 +81,13 @@ public sealed partial class TaskLifecycle
     private static void Learn(TaskRecord record)
     {
         var type = record.Type!;
-        if (record.Cause.Type == CauseType.OutOfMemory)
+        var cause = record.Cause.Type;
+        if (cause == CauseType.OutOfMemory)
         {
             LearnOutOfMemory(record, type);
         }
         else if (record.Running != 0 && record.State is TaskState.Succeeded or TaskState.Failed or TaskState.TimedOut
-            && record.Cause.Type is not (CauseType.WorkerLost or CauseType.NodeLost or CauseType.SandboxViolation))
+            && cause is not (CauseType.WorkerLost or CauseType.NodeLost or CauseType.SandboxViolation))
         {
             type.Learn(record.RunMicroseconds, record.PeakMemoryBytes, record.CpuMicroseconds);
         }

@@ -19,7 +19,9 @@ public sealed class TaskRecord : ITaskView
     private PayloadBuffer? _log;
     private ProgressCell? _progress;
     private TaskLife? _life;
-    private TaskCause _cause;
+    private CauseWords? _words;
+    private CauseType _causeType;
+    private int _causeValue;
     private volatile bool _cancelRequested;
 
     // SYNC POINT: set by the dispatch owner while it has the scheduler's hold; exchanged for 0 by whoever gives it back.
@@ -44,7 +46,9 @@ public sealed class TaskRecord : ITaskView
     public TaskId Id { get; internal set; }
     public TaskKind Kind { get; set; }
     public TaskState State => RecordWord.State(Volatile.Read(ref Word));
-    public TaskCause Cause => State >= TaskState.Succeeded ? _cause : default;
+    public TaskCause Cause =>
+        State < TaskState.Succeeded ? default
+        : Volatile.Read(ref _words) is { } words ? words.With(_causeType, _causeValue) : new TaskCause(_causeType, _causeValue);
 
     public int Pool { get; set; }
     public int Tenant { get; set; }
@@ -179,7 +183,7 @@ public sealed class TaskRecord : ITaskView
     /// <summary>Bytes of blocks that it holds, for the bound of retention.</summary>
     internal long PooledBytes =>
         Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
-        + (_progress?.PooledBytes ?? 0) + (Artifacts?.TotalBytes ?? 0);
+        + (_progress?.PooledBytes ?? 0) + (_words?.PooledBytes ?? 0) + (Artifacts?.TotalBytes ?? 0);
 
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
     internal void Complete()
@@ -192,13 +196,16 @@ public sealed class TaskRecord : ITaskView
 
     internal void SetCause(in TaskCause cause)
     {
-        if (cause.Detail is null && cause.Traceback is null)
+        _causeType = cause.Type;
+        _causeValue = cause.Value;
+        if (cause.Detail is not null || cause.Traceback is not null)
         {
-            _cause = new TaskCause(cause.Type, cause.Value); // most are so, and to copy references costs more
-            return;
+            (_words ??= new CauseWords(_table.Slabs)).Set(cause.Detail, cause.Traceback);
         }
-
-        _cause = cause;
+        else
+        {
+            _words?.Clear(); // of an end that came too late to be one
+        }
     }
 
     /// <summary>The buffer of a stream if there is one.</summary>
@@ -233,7 +240,9 @@ public sealed class TaskRecord : ITaskView
         Observer = null;
         Waiters = null;
         Watches = null;
-        _cause = default;
+        _words?.Clear();
+        _causeType = default;
+        _causeValue = 0;
         _cancelRequested = false;
         Worker = -1;
         InFlightIndex = -1;

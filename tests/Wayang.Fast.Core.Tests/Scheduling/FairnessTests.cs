@@ -3,7 +3,7 @@ using Wayang.Fast.Core.Scheduling;
 namespace Wayang.Fast.Core.Tests.Scheduling;
 
 /// <summary>Tenants with pools of their own on a node whose slots are the bottleneck.</summary>
-[Trait("Promise", "RA3")]
+[Trait("Promise", "RA4")]
 public class FairnessTests
 {
     private const int Normal = 24;

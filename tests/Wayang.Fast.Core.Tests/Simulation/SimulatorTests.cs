@@ -26,7 +26,7 @@ public class SimulatorTests(ITestOutputHelper output)
 
     /// <summary>Forty nodes of one seed, 100,000 tasks each; WAYANG_STEPS is how many in all.</summary>
     [Fact]
-    [Trait("Promise", "RA3")]
+    [Trait("Promise", "RA4")]
     public void SharesFollowTheWeightsAndNobodyStarves()
     {
         var seed = (int)Number("WAYANG_SEED", Environment.TickCount);
