@@ -20,6 +20,7 @@ ruby-msgpack test  command:ruby
 sqlite3      test  command:sqlite3
 git          test  command:git
 python3-numpy test file:/usr/lib/python3/dist-packages/numpy/__init__.py
+imagemagick  test  file:/usr/bin/convert
 '
 
 is_there() { # command:NAME, pkg:NAME (of pkg-config) or file:PATH

@@ -53,7 +53,7 @@ static void judge(wy_spawner *s, pid_t pid, int64_t now_ms) {
     }
     kill(pid, SIGKILL);
     if (waitpid(pid, NULL, WNOHANG | __WALL) == pid) {
-        wy_log_line(s, "killed child %d, which nobody asked for", (int)pid);
+        wy_log_line(s, "killed child %d: its fork was not told; its zygote ended before, or made it unasked", (int)pid);
         for (size_t i = 0; i < sizeof s->suspects / sizeof s->suspects[0]; i++) {
             s->suspects[i].pid = s->suspects[i].pid == pid ? 0 : s->suspects[i].pid;
         }
