@@ -281,11 +281,11 @@ static int count_children(pid_t parent) {
 static void unasked_children(void) {
     int before = count_children(d.pid);
     CHECK(driver_plugin_image(&d, 4, "compute", WY_TEST_FORKING_PLUGIN));
-    for (int i = 0; i < 200 && !driver_log_has(&d, "nobody asked for"); i++) {
+    for (int i = 0; i < 200 && !driver_log_has(&d, "its fork was not told"); i++) {
         struct timespec moment = {.tv_nsec = 50000000}; /* the sweep has no event that a daemon could see */
         nanosleep(&moment, NULL);
     }
-    CHECK(driver_log_has(&d, "nobody asked for"));
+    CHECK(driver_log_has(&d, "its fork was not told"));
     CHECK(count_children(d.pid) == before + 2); /* holder and zygote */
     wy_msg_image_ref close_it = {.image_id = 4};
     driver_send(&d, WY_MSG_IMAGE_CLOSE, &close_it, sizeof close_it, NULL, 0);
