@@ -13,7 +13,7 @@ public sealed class CommandArgumentsTests
     [Fact]
     public void The_block_is_the_one_that_the_header_describes()
     {
-        var block = CommandArguments.Encode(new CommandLine(["echo", "grüße"], ["A=1"], "/data"), []);
+        var block = CommandArguments.Encode(new CommandLine(["echo", "grüße"], ["A=1"], "/data"), null, []);
         Assert.Equal(ProtocolLayout.ArgumentsMagic, BinaryPrimitives.ReadUInt32LittleEndian(block));
         Assert.Equal(2u, BinaryPrimitives.ReadUInt32LittleEndian(block.AsSpan(4)));
         Assert.Equal(1u, BinaryPrimitives.ReadUInt32LittleEndian(block.AsSpan(8)));
@@ -47,7 +47,7 @@ public sealed class CommandArgumentsTests
         var room = ProtocolLayout.ArgumentsMaxBytes - 16 - 1 - 2 - 1;
         var fits = new CommandLine(["x", new string('a', room)], [], null);
         Assert.Null(CommandArguments.Validate(fits));
-        Assert.Equal(ProtocolLayout.ArgumentsMaxBytes, CommandArguments.Encode(fits, []).Length);
+        Assert.Equal(ProtocolLayout.ArgumentsMaxBytes, CommandArguments.Encode(fits, null, []).Length);
         Assert.Equal(ErrorCode.TooLarge, CommandArguments.Validate(new CommandLine(["x", new string('a', room + 1)], [], null))?.Code);
     }
 

@@ -173,6 +173,11 @@ public readonly ref struct TaskSubmission
 /// <param name="WorkingDirectory">Absolute inside the sandbox, or null for /tmp.</param>
 public sealed record CommandLine(IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment, string? WorkingDirectory);
 
+/// <summary>What an image gives its commands: the command's own goes before it.</summary>
+/// <param name="Environment">NAME=value.</param>
+/// <param name="WorkingDirectory">Absolute; null: /tmp.</param>
+public sealed record CommandDefaults(IReadOnlyList<string> Environment, string? WorkingDirectory);
+
 public enum OutputStream : byte
 {
     Output = 0,
@@ -239,6 +244,9 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
 
     /// <summary>The profile of tasks that name this image and no profile; null: the default of the kind.</summary>
     public string? Profile { get; init; }
+
+    /// <summary>Of kind command: what its commands have where they say nothing.</summary>
+    public CommandDefaults? Defaults { get; init; }
 
     /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
     public string? FileName { get; init; }

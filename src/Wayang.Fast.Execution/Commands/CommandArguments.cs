@@ -53,9 +53,11 @@ internal static class CommandArguments
             : null;
     }
 
-    /// <param name="before">Variables that the command's own go before.</param>
-    public static byte[] Encode(CommandLine command, IReadOnlyList<string> before)
+    /// <param name="defaults">Of its image.</param>
+    /// <param name="before">Variables that the command's own go before; they go before the image's.</param>
+    public static byte[] Encode(CommandLine command, CommandDefaults? defaults, IReadOnlyList<string> before)
     {
+        before = defaults is null ? before : [.. defaults.Environment, .. before];
         using var stream = new MemoryStream(512);
         Span<byte> head = stackalloc byte[16];
         BinaryPrimitives.WriteUInt32LittleEndian(head, ProtocolLayout.ArgumentsMagic);
@@ -63,7 +65,7 @@ internal static class CommandArguments
         BinaryPrimitives.WriteUInt32LittleEndian(head[8..], (uint)(before.Count + command.Environment.Count));
         BinaryPrimitives.WriteUInt32LittleEndian(head[12..], 0);
         stream.Write(head);
-        WriteString(stream, command.WorkingDirectory ?? string.Empty);
+        WriteString(stream, command.WorkingDirectory ?? defaults?.WorkingDirectory ?? string.Empty);
         foreach (var argument in command.Arguments)
         {
             WriteString(stream, argument);

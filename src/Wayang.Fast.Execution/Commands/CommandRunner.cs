@@ -256,7 +256,7 @@ internal sealed partial class CommandRunner(
         var count = 4;
         try
         {
-            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!, run.Pool.Grants is null ? [] : GrantedNetwork.Environment));
+            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!, run.Pool.Image.Defaults, run.Pool.Grants is null ? [] : GrantedNetwork.Environment));
             (sent[1], run[CommandStream.Stdin]) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
             (run[CommandStream.Stdout], sent[2]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
             (run[CommandStream.Stderr], sent[3]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);

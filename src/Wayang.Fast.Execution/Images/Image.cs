@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
@@ -49,6 +50,9 @@ internal sealed class Image(string hash, string profile, ImageKind kind, int sou
     public int ZygoteProcessId { get; set; }
 
     public string[] Functions { get; set; } = [];
+
+    /// <summary>Of commands: what they have where they say nothing. Set before the first of them can name it.</summary>
+    public CommandDefaults? Defaults { get; set; }
 
     public string? Failure { get; set; }
 

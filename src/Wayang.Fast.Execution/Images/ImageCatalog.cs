@@ -38,6 +38,8 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
     private readonly ConcurrentDictionary<(int Tenant, string Hash), string?> _owners = new();
     private readonly ConcurrentDictionary<(int Tenant, string Name), string> _profiles = new();
 
+    private readonly Dictionary<string, CommandDefaults> _defaults = new(StringComparer.Ordinal); // by profile: an image with some has one of its own
+
     /// <summary>Counts names that were given to other contents (or another profile): targets that were resolved by a name before are stale.</summary>
     public NameBindings Bindings { get; } = new();
 
@@ -60,7 +62,9 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
                 _images.Remove((CommandHash, profile));
             }
 
-            return GetOrOpen(CommandHash, profile, ImageKind.Command, -1, 0);
+            var image = GetOrOpen(CommandHash, profile, ImageKind.Command, -1, 0);
+            image.Defaults = _defaults.GetValueOrDefault(profile);
+            return image;
         }
     }
 
@@ -157,6 +161,14 @@ internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options
         {
             return (null, new OperationError(
                 ErrorCode.InvalidArgument, $"an image of kind {CommandKind} has no content and is named by the node's configuration (images:); kinds that are put are '{PluginKind}' and '{PythonKind}'", "kind"));
+        }
+
+        if (upload.Defaults is { } defaults)
+        {
+            lock (_lock)
+            {
+                _defaults[profile] = defaults;
+            }
         }
 
         var image = Command(profile);

@@ -22,6 +22,7 @@ internal static class ImagesCommand
         var command = new Command("images", "Lists the images that the node has, with their functions.")
         {
             BuildPut(),
+            ImagesUnpackCommand.Build(),
         };
         DetailedHelp.Describe(
             command,

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Host.Oci;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Host.Configuration;
@@ -43,7 +44,10 @@ internal sealed class ConfigurationBundle
     {
         var configuration = NodeConfiguration.Of(input);
         var problems = new List<ConfigurationProblem>(configuration.Problems);
-        var images = ImageFiles.Read(configuration.Settings.Images, problems);
+        var settings = configuration.Settings;
+        var store = settings.OciStore.Length > 0 ? settings.OciStore : OciStore.DefaultDirectory(RuntimeDirectories.EffectiveUid);
+        // With anything wrong nothing is started, and so nothing unpacked.
+        var images = ImageFiles.Read(settings.Images, problems, problems.Count == 0 ? new OciStore(store, settings.OciBounds) : null);
         var tokens = ReadTokens(configuration, problems);
         return problems.Count == 0 ? new ConfigurationBundle(configuration, images, tokens) : throw new ConfigurationException(problems);
     }

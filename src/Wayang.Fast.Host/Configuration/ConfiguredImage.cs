@@ -15,11 +15,20 @@ public sealed record ConfiguredImage(string Name, string Kind, string? File, str
     /// <summary>Absolute; commands of this image have that directory as their root. Null: what their profile has.</summary>
     public string? Rootfs { get; init; }
 
+    /// <summary>An image layout on disk, absolute, that is unpacked to be the root of its commands.</summary>
+    public string? Layout { get; init; }
+
+    /// <summary>Of the layout; null: its only image, or latest.</summary>
+    public string? Tag { get; init; }
+
     /// <summary>Its commands may write all of their root: what they write lies in memory and goes with them.</summary>
     public bool Overlay { get; init; }
 
     /// <summary>It has a root, and so a profile, of its own.</summary>
-    public bool HasRoot => Rootfs is not null;
+    public bool HasRoot => Rootfs is not null || Layout is not null;
+
+    /// <summary>How an operator knows that root; null without one.</summary>
+    public string? RootWords => Rootfs ?? (Layout is null ? null : Tag is null ? $"the image of {Layout}" : $"{Layout}:{Tag}");
 
     /// <summary>
     /// That profile: the one that the entry names, made tighter by the root. Its name has a prefix, so that it is nobody else's; the root goes by the image's

@@ -1,4 +1,5 @@
 using Wayang.Fast.Execution;
+using Wayang.Fast.Host.Oci;
 using Wayang.Fast.Host.Profiles;
 
 namespace Wayang.Fast.Host.Configuration;
@@ -15,6 +16,11 @@ public sealed record FileSettings
 
     /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
     public string StateDirectory { get; init; } = string.Empty;
+
+    /// <summary>Where images of a layout are unpacked; empty: the default of who starts the runtime.</summary>
+    public string OciStore { get; init; } = string.Empty;
+
+    public OciBounds OciBounds { get; init; } = new();
 
     public RuntimeOptions Runtime { get; init; } = DefaultRuntime;
 

@@ -1,5 +1,7 @@
 using System.Globalization;
 
+using Wayang.Fast.Host.Oci;
+
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>Reads the files of <c>images:</c> as whoever started the runtime: its daemon may not be able to.</summary>
@@ -10,7 +12,8 @@ internal static class ImageFiles
     public const long MaxTotalBytes = 256L << 20;
 
     /// <summary>What could be read; what could not is told as a problem at its place.</summary>
-    public static IReadOnlyList<LoadedImage> Read(IReadOnlyList<ConfiguredImage> images, List<ConfigurationProblem> problems)
+    /// <param name="store">Where layouts are unpacked; null: they are looked at, and stay as they are.</param>
+    public static IReadOnlyList<LoadedImage> Read(IReadOnlyList<ConfiguredImage> images, List<ConfigurationProblem> problems, OciStore? store = null)
     {
         var loaded = new List<LoadedImage>();
         long total = 0;
@@ -24,6 +27,12 @@ internal static class ImageFiles
                 }
 
                 loaded.Add(new LoadedImage(image, default) { Root = root });
+                continue;
+            }
+
+            if (image.Layout is { } layout)
+            {
+                loaded.Add(ReadLayout(image, layout, store, problems));
                 continue;
             }
 
@@ -53,6 +62,21 @@ internal static class ImageFiles
         }
 
         return loaded;
+    }
+
+    private static LoadedImage ReadLayout(ConfiguredImage image, string directory, OciStore? store, List<ConfigurationProblem> problems)
+    {
+        try
+        {
+            var layout = new OciLayout(directory);
+            var found = layout.Find(image.Tag);
+            return new LoadedImage(image, OciContent.Write(found)) { Root = store?.Unpack(layout, found) };
+        }
+        catch (OciException error)
+        {
+            problems.Add(new ConfigurationProblem(image.Place, $"{ImageSection.Name}.{image.Name}.oci", error.Message));
+            return new LoadedImage(image, default);
+        }
     }
 
     private static byte[] ReadBounded(string path)

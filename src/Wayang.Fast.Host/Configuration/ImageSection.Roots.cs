@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <content>Roots of images of kind command: a directory of the host.</content>
+/// <content>Roots of images of kind command: a directory of the host, or an image layout that is unpacked to be one.</content>
 internal sealed partial class ImageSection
 {
     /// <summary>As many as the spawner lends (native/sandbox/profile.h).</summary>
@@ -13,30 +13,43 @@ internal sealed partial class ImageSection
 
     private static readonly string[] Writables = [Overlay, "tmp"];
 
-    private (string? Rootfs, bool Overlay) Root(string label, string? kind, Dictionary<string, ConfigurationNode> values, ConfigurationNode image, string? name)
+    private Rooted Root(string label, string? kind, Dictionary<string, ConfigurationNode> values, ConfigurationNode image, string? name)
     {
         var rootfs = Text(label, "rootfs", values, image, required: false);
+        var layout = Text(label, "oci", values, image, required: false);
+        var tag = Text(label, "tag", values, image, required: false);
         var writable = Choice(label, "writable", values, image, Writables, required: false);
-        if (rootfs is null)
+        if (tag is not null && layout is null)
+        {
+            Tell(values["tag"], label + ".tag", "belongs to an image with oci");
+        }
+
+        if (rootfs is null && layout is null)
         {
             if (values.TryGetValue("writable", out var useless))
             {
-                Tell(useless, label + ".writable", "belongs to an image with rootfs");
+                Tell(useless, label + ".writable", "belongs to an image with rootfs or oci");
             }
 
             return default;
         }
 
-        var at = values["rootfs"];
-        if (kind is not null && kind != Command)
+        var key = rootfs is not null ? "rootfs" : "oci";
+        var at = values[key];
+        if (rootfs is not null && layout is not null)
         {
-            Tell(at, label + ".rootfs", $"is for kind command, not for {kind}");
+            Tell(values["oci"], label + ".oci", "stands beside rootfs; an image has one root");
         }
 
-        var path = Absolute(rootfs);
+        if (kind is not null && kind != Command)
+        {
+            Tell(at, $"{label}.{key}", $"is for kind command, not for {kind}");
+        }
+
+        var path = Absolute((rootfs ?? layout)!);
         if (path.Length > MaxRootPath)
         {
-            Tell(at, label + ".rootfs", string.Create(CultureInfo.InvariantCulture, $"has {path.Length} characters as {ValueReader.Shortened(path)}; at most {MaxRootPath}"));
+            Tell(at, $"{label}.{key}", string.Create(CultureInfo.InvariantCulture, $"has {path.Length} characters as {ValueReader.Shortened(path)}; at most {MaxRootPath}"));
         }
 
         var most = MaxName - ConfiguredImage.ProfilePrefix.Length;
@@ -45,8 +58,12 @@ internal sealed partial class ImageSection
             Tell(values["name"], label + ".name", string.Create(CultureInfo.InvariantCulture, $"of an image with a root has at most {most} characters and no leading dot"));
         }
 
-        return (path, writable is null or Overlay);
+        return new Rooted(rootfs is null ? null : path, rootfs is null ? path : null, tag, writable is null or Overlay);
     }
+
+    /// <param name="Rootfs">A directory, or</param>
+    /// <param name="Layout">an image layout.</param>
+    private readonly record struct Rooted(string? Rootfs, string? Layout, string? Tag, bool Overlay);
 
     private void CheckRoots(ConfigurationNode node, List<ConfiguredImage> images)
     {

@@ -4,7 +4,7 @@ using Wayang.Fast.Contracts.Operations;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>Reads <c>images:</c>, a list of {name, kind, file, preload?, profile?}, or {name, kind: command, profile?, rootfs?, writable?}.</summary>
+/// <summary>Reads <c>images:</c>, a list of {name, kind, file, preload?, profile?}, or {name, kind: command, profile?, rootfs? | oci?, tag?, writable?}.</summary>
 internal sealed partial class ImageSection(string file, List<ConfigurationProblem> problems)
 {
     public const string Name = "images";
@@ -17,7 +17,7 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
     private const string Python = "python";
     private const string Command = "command";
 
-    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "writable"];
+    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "oci", "tag", "writable"];
     private static readonly string[] Kinds = [C, Python, Command];
     private static readonly string[] ShippedProfiles = ["compute", "standard", "network", "trusted"];
 
@@ -94,11 +94,13 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
             Tell(useless, label + ".preload", $"is for kind python, not for {kind}");
         }
 
-        var place = values.TryGetValue("file", out var at) || values.TryGetValue("rootfs", out at) ? at : node;
+        var place = values.TryGetValue("file", out var at) || values.TryGetValue("rootfs", out at) || values.TryGetValue("oci", out at) ? at : node;
         return problems.Count > before ? null : new ConfiguredImage(name!, kind!, path is null ? null : Absolute(path), profile)
         {
             Preload = preload,
             Rootfs = rooted.Rootfs,
+            Layout = rooted.Layout,
+            Tag = rooted.Tag,
             Overlay = rooted.Overlay,
             Place = PlaceOf(place),
         };

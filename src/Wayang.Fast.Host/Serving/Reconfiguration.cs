@@ -6,6 +6,7 @@ using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Host.Configuration;
+using Wayang.Fast.Host.Oci;
 
 namespace Wayang.Fast.Host.Serving;
 
@@ -151,7 +152,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private void TellRoots(FileSettings wanted)
     {
         var before = start.Settings.Images;
-        foreach (var image in wanted.Images.Where(i => i.HasRoot && !before.Any(b => b.Name == i.Name && b.RootProfile == i.RootProfile && b.Rootfs == i.Rootfs)))
+        foreach (var image in wanted.Images.Where(i => i.HasRoot && !before.Any(b => b.Name == i.Name && b.RootProfile == i.RootProfile && b.RootWords == i.RootWords)))
         {
             log.Warn($"reload: image '{image.Name}' has a root that is new or changed; roots are lent when the runtime starts: restart it");
         }
@@ -219,10 +220,19 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             return;
         }
 
+        if (image.HasRoot && start.Images.FirstOrDefault(s => s.Image.Name == image.Name) is { } first
+            && (first.Image.RootWords != image.RootWords || !first.Content.Span.SequenceEqual(loaded.Content.Span)))
+        {
+            log.Warn($"image '{image.Name}' is another one now ({image.RootWords}); it stays what it was until the runtime is started again");
+            return;
+        }
+
         // For each tenant under its name; loaded once, as it is the same content.
         ImageDescription? put = null;
         OperationError? error = null;
-        var upload = new ImageUpload(image.Kind, loaded.Content, image.Name, DefaultTenant) { Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
+        var how = image.HasRoot ? OciContent.Read(loaded.Content) : null;
+        var data = image.HasRoot ? default : loaded.Content;
+        var upload = new ImageUpload(image.Kind, data, image.Name, DefaultTenant) { Defaults = how?.Defaults, Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
         foreach (var tenant in Tenants)
         {
             (put, error) = await runtime.Tasks.PutImageAsync(upload with { Tenant = tenant }, CancellationToken.None);
@@ -234,8 +244,13 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
 
         Succeed(image.Name, identity);
+        if (how?.Note is { } note)
+        {
+            log.Info($"image '{image.Name}': {note}");
+        }
+
         log.Info(put!.Profile is { } where
-            ? $"image '{image.Name}' is ready: commands {(image.Rootfs is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
+            ? $"image '{image.Name}' is ready: commands {(image.RootWords is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
             : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
 
