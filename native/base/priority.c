@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/weight.h"
 
 void wy_outrank_tasks(void) {
     static const char session[] = "-10"; /* nine times the weight of a session at 0, where the workers' group has one per processor */
-    setpriority(PRIO_PROCESS, 0, -5);
+    wy_weigh(0, -10, 100000);
     if (getsid(0) != getpid()) {
         return; /* others live in this session */
     }

@@ -63,6 +63,9 @@ wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group
 /* Moves a process in; where it has children of its own they stay behind, so this happens before the start word. */
 wy_status wy_group_attach(wy_group *group, pid_t pid, wy_error *error);
 
+/* Another CPU weight for those who are in it. */
+void wy_group_weigh(wy_cgroups *groups, wy_group *group, uint32_t nice_class);
+
 /* What the tenant used. oom_kills counts the kernel's kills since the group was acquired. Both 0 without a memory group. */
 void wy_group_read(const wy_group *group, uint64_t *peak_bytes, uint64_t *oom_kills);
 

@@ -179,6 +179,9 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
     case WY_MSG_WORKER_SIGNAL:
         wy_worker_signal(s, request_id, &request->body.worker_signal);
         return;
+    case WY_MSG_WORKER_CLASS:
+        wy_worker_weigh(s, &request->body.worker_class);
+        return;
     case WY_MSG_SCAN:
         wy_scan_begin(s, request_id);
         return;

@@ -59,9 +59,12 @@ static int write_reserve(const wy_cgroups *groups, const wy_group *group, uint64
                       : put_number(groups, c, group, "memory.soft_limit_in_bytes", bytes);
 }
 
-/* By class (normal, batch, idle, urgent), scaled. */
+/* By class (normal, batch, idle, urgent), scaled. A group whose processes come and go by the thousand is weighed anew at each of
+ * them, and the kernel lets it run on beyond its share, the longer the less the others weigh: beside a normal group
+ * a quarter of its weight was enough to hold it up for tenths of a second. So batch has a fiftieth, and a dozen of them still less
+ * than one of normal. */
 static void write_weight(const wy_cgroups *groups, const wy_group *group, const wy_limits *limits) {
-    static const uint32_t shares[] = {1024, 256, 2, 8192}, weights[] = {100, 25, 1, 800};
+    static const uint32_t shares[] = {1024, 16, 2, 16384}, weights[] = {100, 2, 1, 1600};
     int c = WY_CONTROLLER_CPU;
     /* A group of idle weight 3 still preempts nobody: cpu.idle makes it what SCHED_IDLE is for a task. */
     put(groups, c, group, "cpu.idle", limits->nice_class == 2 ? "1" : "0");
@@ -69,6 +72,13 @@ static void write_weight(const wy_cgroups *groups, const wy_group *group, const 
         uint64_t scaled = (uint64_t)(groups->unified[c] ? weights : shares)[limits->nice_class] * limits->cpu_weight / 100;
         uint64_t least = groups->unified[c] ? 1 : 2; /* the kernel's own bounds; none of these reaches the highest */
         put_number(groups, c, group, groups->unified[c] ? "cpu.weight" : "cpu.shares", scaled > least ? scaled : least);
+    }
+}
+
+void wy_group_weigh(wy_cgroups *groups, wy_group *group, uint32_t nice_class) {
+    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0 && nice_class != group->limits.nice_class) {
+        group->limits.nice_class = nice_class;
+        write_weight(groups, group, &group->limits);
     }
 }
 

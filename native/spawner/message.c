@@ -22,6 +22,7 @@ static const shape shapes[] = {
     {WY_MSG_WORKER_START, 3, 3, sizeof(wy_msg_worker_start), "WORKER_START", 0},
     {WY_MSG_COMMAND_START, 4, 6, sizeof(wy_msg_worker_start), "COMMAND_START", 0},
     {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL", 0},
+    {WY_MSG_WORKER_CLASS, 0, 0, sizeof(wy_msg_worker_class), "WORKER_CLASS", 0},
     {WY_MSG_PROFILE_DEFINE, 0, 0, sizeof(wy_msg_profile_define), "PROFILE_DEFINE", WY_MSG_MAX_BYTES},
     {WY_MSG_WORKER_NETWORK, 1, 1, sizeof(wy_msg_worker_ref), "WORKER_NETWORK", 0},
     {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE", 0},
@@ -129,6 +130,13 @@ static wy_status check_signal(const wy_msg_worker_signal *m, wy_error *error) {
     }
 }
 
+static wy_status check_class(const wy_msg_worker_class *m, wy_error *error) {
+    return m->worker_id != 0 && m->reserved == 0 && m->nice_class <= 3
+               ? WY_OK
+               : wy_fail(error, WY_INVALID, 0, "WORKER_CLASS", "the id is 0, a reserved field is not, or nice class %u is unknown",
+                         m->nice_class);
+}
+
 static wy_status check_profile_define(const wy_msg_profile_define *m, const wy_request *request, wy_error *error) {
     if (!name_is_good(m->name) || !name_is_good(m->base)) {
         return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "a name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
@@ -168,6 +176,9 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
     case WY_MSG_WORKER_SIGNAL:
         out->id = out->body.worker_signal.worker_id;
         return check_signal(&out->body.worker_signal, error);
+    case WY_MSG_WORKER_CLASS:
+        out->id = out->body.worker_class.worker_id;
+        return check_class(&out->body.worker_class, error);
     case WY_MSG_SCAN:
         return out->body.scan.flags == 0 && out->body.scan.reserved == 0
                    ? WY_OK

@@ -33,6 +33,7 @@ typedef enum wy_msg_type {
                                  SIGSTOP, SIGCONT to every process of its namespace but its init */
     WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
+    WY_MSG_WORKER_CLASS = 22, /* wy_msg_worker_class: its CPU weight from now on; of a worker that has ended it is nothing */
     WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
     WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
                                    is "granted": the worker offers its proxy's socket there (sandbox/network.h) */
@@ -173,6 +174,12 @@ typedef struct wy_msg_worker_signal {
     int32_t signal;
     uint32_t reserved;
 } wy_msg_worker_signal;
+
+typedef struct wy_msg_worker_class {
+    uint64_t worker_id;
+    uint32_t nice_class; /* as in wy_msg_worker_start */
+    uint32_t reserved;
+} wy_msg_worker_class;
 
 /* Many workers are told in several answers, so that none takes long: the first place to look at, and the next one (0: all
  * were looked at). */

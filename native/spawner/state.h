@@ -201,6 +201,8 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
 /* Takes the descriptor; one that was offered before and not taken is closed. */
 void wy_worker_offer_network(wy_spawner *s, uint64_t worker_id, int channel);
 void wy_worker_forked(wy_spawner *s, wy_worker_slot *worker, int pidfd);
+/* Another CPU weight from now on. A worker that has ended meanwhile needs none: no answer, no refusal. */
+void wy_worker_weigh(wy_spawner *s, const wy_msg_worker_class *message);
 void wy_worker_signal(wy_spawner *s, uint64_t request_id, const wy_msg_worker_signal *message);
 void wy_worker_fail(wy_worker_slot *worker, int sys_errno, const char *text);
 void wy_worker_kill(wy_worker_slot *worker);

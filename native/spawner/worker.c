@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/weight.h"
 #include "spawner/process.h"
 #include "spawner/state.h"
 #include "spawner/wire.h"
@@ -168,16 +169,33 @@ void wy_worker_close_passed(wy_worker_slot *worker) {
     worker->pass_count = 0;
 }
 
-/* CPU weight of one process; its children inherit it. Best effort: an unprivileged spawner can lower, not raise. */
-static void apply_nice(const wy_spawner *s, pid_t pid, uint32_t nice_class) {
+/* CPU weight of one process; its children inherit it. What somebody waits for wakes into a short slice. Best effort: an
+ * unprivileged spawner can lower, not raise. */
+static void apply_nice(pid_t pid, uint32_t nice_class) {
     static const int nices[] = {0, 10, 19, -5};
-    struct sched_param none = {.sched_priority = 0};
+    static const uint64_t slices_ns[] = {500000, 0, 0, 100000};
     if (nice_class == 2) {
+        const struct sched_param none = {.sched_priority = 0};
         sched_setscheduler(pid, SCHED_IDLE, &none);
-    }
-    if (nice_class != 0 || s->root) { /* the spawner's own niceness is raised as root, and was inherited */
         setpriority(PRIO_PROCESS, (id_t)pid, nices[nice_class]);
+        return;
     }
+    wy_weigh(pid, nices[nice_class], slices_ns[nice_class]);
+}
+
+void wy_worker_weigh(wy_spawner *s, const wy_msg_worker_class *message) {
+    wy_worker_slot *worker = wy_worker_find(s, message->worker_id);
+    if (worker == NULL || worker->start.nice_class == message->nice_class) {
+        return;
+    }
+    worker->start.nice_class = message->nice_class; /* where it has no group yet, it gets it with this */
+    if (worker->pidfd < 0) {
+        return;
+    }
+    if (worker->group != NULL) {
+        wy_group_weigh(&s->groups, worker->group, message->nice_class);
+    }
+    apply_nice(worker->pid, message->nice_class);
 }
 
 /* Without a memory group: what each process may allocate by itself. Children inherit it; it bounds no sum, but a call worker
@@ -203,7 +221,7 @@ static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error)
     if (status == WY_OK && s->groups.base_fd[WY_CONTROLLER_MEMORY] < 0) {
         status = limit_memory(worker->pid, worker->start.memory_bytes, error);
     }
-    apply_nice(s, worker->pid, worker->start.nice_class);
+    apply_nice(worker->pid, worker->start.nice_class);
     return status;
 }
 

@@ -1,5 +1,6 @@
 using Wayang.Fast.Perf.Dispatch;
 using Wayang.Fast.Perf.Harness;
+using Wayang.Fast.Perf.Interference;
 using Wayang.Fast.Perf.Rpc;
 using Wayang.Fast.Perf.Scheduling;
 using Wayang.Fast.Perf.Soak;
@@ -21,5 +22,6 @@ internal static class Composition
         new RpcPathSuite(static context => new InProcessRpcTarget(context)),
         new SpawnSuite(static context => new RuntimeSpawnTarget(context), static context => new RuntimeSpawnTarget(context, groups: false)),
         new SoakSuite(),
+        new InterferenceSuite(),
     ];
 }

@@ -5,13 +5,13 @@ namespace Wayang.Fast.Perf;
 
 /// <summary>The command line.</summary>
 /// <param name="Suite">A suite's name, or "all".</param>
-/// <param name="Quick">Under 40 s a suite.</param>
+/// <param name="Quick">Under 40 s a suite; interference a minute.</param>
 /// <param name="Json">Where the results go instead of perf/results.</param>
 /// <param name="Tasks">Of the soak.</param>
 /// <param name="Seed">Of the soak.</param>
 internal sealed record PerfOptions(string Suite, bool Quick, string? Json, long? Tasks = null, int? Seed = null)
 {
-    public const string Usage = "usage: wayang-perf dispatch | scheduler | rpc | spawn | soak | all [--quick] [--json FILE] [--tasks N] [--seed N] (the last two: soak)";
+    public const string Usage = "usage: wayang-perf dispatch | scheduler | rpc | spawn | soak | interference | all [--quick] [--json FILE] [--tasks N] [--seed N] (the last two: soak)";
 
     public static PerfOptions Parse(ReadOnlySpan<string> arguments)
     {

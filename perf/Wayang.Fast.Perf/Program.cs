@@ -1,5 +1,6 @@
 using Wayang.Fast.Perf;
 using Wayang.Fast.Perf.Harness;
+using Wayang.Fast.Perf.Interference;
 using Wayang.Fast.Perf.Report;
 using Wayang.Fast.Perf.Soak;
 
@@ -11,7 +12,7 @@ IReadOnlyList<Suite> chosen;
 try
 {
     options = PerfOptions.Parse(args);
-    chosen = [.. Composition.Suites().Where(suite => options.Suite == suite.Name || (options.Suite == "all" && suite is not SoakSuite))];
+    chosen = [.. Composition.Suites().Where(suite => options.Suite == suite.Name || (options.Suite == "all" && suite is not (SoakSuite or InterferenceSuite)))];
     if (chosen.Count == 0)
     {
         throw new PerfException($"no suite is called {options.Suite}");

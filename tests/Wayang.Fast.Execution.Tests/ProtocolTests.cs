@@ -35,6 +35,7 @@ public sealed partial class ProtocolTests
     [InlineData("wy_msg_image_ref", ProtocolLayout.ImageRefBytes)]
     [InlineData("wy_msg_image_ready", ProtocolLayout.ImageReadyBytes)]
     [InlineData("wy_msg_worker_signal", ProtocolLayout.WorkerSignalBytes)]
+    [InlineData("wy_msg_worker_class", ProtocolLayout.WorkerClassBytes)]
     [InlineData("wy_msg_usage", ProtocolLayout.UsageBytes)]
     [InlineData("wy_msg_usage_of", ProtocolLayout.UsageOfBytes)]
     [InlineData("wy_worker_usage", ProtocolLayout.WorkerUsageBytes)]

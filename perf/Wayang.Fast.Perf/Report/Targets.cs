@@ -21,6 +21,9 @@ public static class Targets
         ["spawn.worker"] = new(0.35, 0.12),
         ["exec.true"] = new(1.6, 1.2),
         ["limits.overhead"] = new(1.5, 1.25), // the first on cgroup v1, which takes a write for each controller; the second on v2
+        ["interference.urgent.p99"] = new(3, 1.5),
+        ["interference.normal.p99"] = new(5, 1, OfRatio: false), // milliseconds
+        ["interference.readyz.failed"] = new(0, 0, OfRatio: false),
         ["python.fresh"] = new(0.15, 0.06),
         ["python.warm.rtt"] = new(2, 1.4),
     };

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using Wayang.Fast.Contracts.MessagePack;
 
 namespace Wayang.Fast.Perf.Rpc;
 
@@ -12,12 +11,10 @@ namespace Wayang.Fast.Perf.Rpc;
 /// </summary>
 internal static class RpcSuite
 {
-    private const uint FirstId = 0x10000;
-
     /// <summary>Median nanoseconds of one <c>task.run</c>, one in flight.</summary>
     public static double MeasureRtt(string socketPath, string image, string function, int payloadBytes, int rounds, int clientCpu, Action<int> pin)
     {
-        var request = RunFrame(FirstId, image, function, payloadBytes);
+        var request = RpcFrames.Run(image, function, payloadBytes);
         return OnThread(clientCpu, pin, () =>
         {
             using var socket = Open(socketPath);
@@ -29,11 +26,11 @@ internal static class RpcSuite
     public static double MeasureTcpRtt(
         EndPoint place, string token, string image, string function, int payloadBytes, int rounds, int clientCpu, Action<int> pin)
     {
-        var request = RunFrame(FirstId, image, function, payloadBytes);
+        var request = RpcFrames.Run(image, function, payloadBytes);
         return OnThread(clientCpu, pin, () =>
         {
             using var socket = Open(place);
-            socket.Send(SessionFrame(token));
+            socket.Send(RpcFrames.Session(token));
             new FrameCounter(socket, expected: "token:").Read();
             return RoundTrips(socket, request, rounds, ReplyReader(socket));
         });
@@ -45,7 +42,7 @@ internal static class RpcSuite
         OnThread(clientCpu, pin, () =>
         {
             using var socket = Open(socketPath);
-            var one = RunFrame(FirstId, image, function, payloadBytes);
+            var one = RpcFrames.Run(image, function, payloadBytes);
             var requests = Repeat(one, window);
             var reply = ReplyReader(socket);
 
@@ -90,49 +87,11 @@ internal static class RpcSuite
     public static (int RequestBytes, int ReplyBytes) MeasureSizes(string socketPath, string image, string function, int payloadBytes)
     {
         using var socket = Open(socketPath);
-        var request = RunFrame(FirstId, image, function, payloadBytes);
+        var request = RpcFrames.Run(image, function, payloadBytes);
         socket.Send(request);
         var counter = new FrameCounter(socket);
         counter.Read();
         return (request.Length, counter.LastLength);
-    }
-
-    private static byte[] RunFrame(uint id, string image, string function, int payloadBytes)
-    {
-        using var buffer = new PooledBuffer(256 + payloadBytes);
-        var writer = new MessagePackWriter(buffer);
-        writer.WriteArrayHeader(4);
-        writer.WriteUInt64(0);
-        writer.WriteUInt64(id);
-        writer.WriteString("task.run"u8);
-        writer.WriteArrayHeader(1);
-        writer.WriteMapHeader(4);
-        writer.WriteString("kind"u8);
-        writer.WriteString("call"u8);
-        writer.WriteString("image"u8);
-        writer.WriteString(image);
-        writer.WriteString("function"u8);
-        writer.WriteString(function);
-        writer.WriteString("data"u8);
-        writer.WriteBinary(new byte[payloadBytes]);
-        writer.Commit();
-        return buffer.WrittenSpan.ToArray();
-    }
-
-    private static byte[] SessionFrame(string token)
-    {
-        using var buffer = new PooledBuffer(256);
-        var writer = new MessagePackWriter(buffer);
-        writer.WriteArrayHeader(4);
-        writer.WriteUInt64(0);
-        writer.WriteUInt64(1);
-        writer.WriteString("session.open"u8);
-        writer.WriteArrayHeader(1);
-        writer.WriteMapHeader(1);
-        writer.WriteString("token"u8);
-        writer.WriteString(token);
-        writer.Commit();
-        return buffer.WrittenSpan.ToArray();
     }
 
     private static double RoundTrips(Socket socket, byte[] request, int rounds, Func<int> readOne)
@@ -180,13 +139,11 @@ internal static class RpcSuite
     {
         for (var got = 0; got < buffer.Length;)
         {
-            got += Received(socket.Receive(buffer[got..]));
+            got += FrameCounter.Received(socket.Receive(buffer[got..]));
         }
 
         return 1;
     }
-
-    private static int Received(int count) => count > 0 ? count : throw new IOException("The peer closed the connection.");
 
     private static byte[] Repeat(byte[] one, int count)
     {
@@ -237,57 +194,6 @@ internal static class RpcSuite
         return failure is null ? result : throw new InvalidOperationException($"The measurement failed: {failure.Message}", failure);
     }
 
-    /// <summary>Counts whole answers, and sees that each is a success: a refusal is fast, too.</summary>
-    private sealed class FrameCounter(Socket socket, string expected = "succeeded")
-    {
-        private readonly byte[] _expected = System.Text.Encoding.UTF8.GetBytes(expected);
-        private readonly FrameScanner _scanner = new(new FrameLimits());
-        private byte[] _buffer = new byte[256 << 10];
-        private int _filled;
-
-        public int LastLength { get; private set; }
-
-        /// <summary>Blocks for at least one answer; returns how many came whole.</summary>
-        public int Read()
-        {
-            for (var count = 0; ;)
-            {
-                if (_filled == _buffer.Length)
-                {
-                    Array.Resize(ref _buffer, 2 * _buffer.Length);
-                }
-
-                _filled += Received(socket.Receive(_buffer.AsSpan(_filled)));
-                var start = 0;
-                while (start < _filled && _scanner.Scan(_buffer.AsSpan(start, _filled - start)) == FrameStatus.Complete)
-                {
-                    Check(_buffer.AsSpan(start, _scanner.Length));
-                    LastLength = _scanner.Length;
-                    start += _scanner.Length;
-                    _scanner.Reset();
-                    count++;
-                }
-
-                _buffer.AsSpan(start, _filled - start).CopyTo(_buffer);
-                _filled -= start;
-                if (count > 0)
-                {
-                    return count;
-                }
-            }
-        }
-
-        private void Check(ReadOnlySpan<byte> frame)
-        {
-            var reader = new MessagePackReader(frame);
-            if (!reader.TryReadArrayHeader(out _) || !reader.TryReadUInt64(out _) || !reader.TryReadUInt64(out _) || !reader.TryReadNil()
-                || frame.IndexOf(_expected) < 0)
-            {
-                throw new InvalidOperationException($"The node answered: {System.Text.Encoding.UTF8.GetString(frame)}");
-            }
-        }
-    }
-
     /// <summary>Counts whole answers of a fixed size.</summary>
     private sealed class ByteCounter(Socket socket, int size)
     {
@@ -298,7 +204,7 @@ internal static class RpcSuite
         {
             while (true)
             {
-                _rest += Received(socket.Receive(_buffer));
+                _rest += FrameCounter.Received(socket.Receive(_buffer));
                 if (_rest >= size)
                 {
                     var count = _rest / size;

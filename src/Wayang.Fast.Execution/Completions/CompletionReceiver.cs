@@ -30,11 +30,17 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private const byte KindLog = 19;
     private const byte KindProgress = 20;
 
+    // What it costs to keep a log record beside copying its bytes, in bytes copied.
+    private const int LogWeight = 2048;
+
     private readonly byte[] _scratch = new byte[65536];
     private readonly LogLine _logLine = new();
 
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
+
+    /// <summary>What the last one received cost, in bytes copied.</summary>
+    public int Weight { get; private set; }
 
     public ReceiveOutcome TryReceive(CallWorker worker)
     {
@@ -55,6 +61,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             return ReceiveOutcome.Broken;
         }
 
+        Weight = completion.Length;
         var broken = Apply(worker, completion);
         if (broken is not null)
         {
@@ -250,6 +257,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             return "wrote a log record without a stream";
         }
 
+        Weight += LogWeight;
         var most = options.Current.MaxStreamBytes;
         switch (payload[0])
         {

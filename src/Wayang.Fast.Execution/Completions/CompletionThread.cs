@@ -20,6 +20,11 @@ internal sealed class CompletionThread : IDisposable
     private const ulong SignalToken = ulong.MaxValue;
     private const int MaxItemsPerTurn = 256;
 
+    // What one worker, and all that rang, may bring in one turn: so that whoever floods holds the others up for microseconds only.
+    // One chunk of a long payload; short ends of calls never come near it.
+    private const int MaxBytesPerTurn = ChannelLayout.MaxChunkBytes;
+    private const int MaxBytesOfAllPerTurn = 4 * MaxBytesPerTurn;
+
     // While it spins, the doorbells of sleeping workers are looked at so often.
     private const int SpinMicrosecondsPerLook = 50;
     private const int SpinLooksPerClock = 256;
@@ -38,7 +43,7 @@ internal sealed class CompletionThread : IDisposable
     private readonly EventSignal _signal = new();
     private readonly ConcurrentQueue<CompletionCommand> _commands = new();
     private readonly CommandExecutor _executor;
-    private readonly List<CallWorker> _pollList = [];
+    private readonly TurnRound<CallWorker> _pollList = new(MaxBytesOfAllPerTurn);
     private readonly PollEvent[] _events = new PollEvent[128];
     private readonly long _spinTicks;
     private readonly Thread _thread;
@@ -206,6 +211,7 @@ internal sealed class CompletionThread : IDisposable
             Wakeups++;
         }
 
+        _pollList.Begin();
         for (var i = 0; i < count; i++)
         {
             if (_events[i].Token == SignalToken)
@@ -254,9 +260,9 @@ internal sealed class CompletionThread : IDisposable
 
     private void PublishHeads()
     {
-        foreach (var worker in _pollList)
+        for (var i = 0; i < _pollList.Count; i++)
         {
-            worker.Reader.PublishHead();
+            _pollList[i].Reader.PublishHead();
         }
     }
 
@@ -271,9 +277,9 @@ internal sealed class CompletionThread : IDisposable
         var until = 0L;
         for (var looks = 1; ; looks++)
         {
-            foreach (var worker in _pollList)
+            for (var i = 0; i < _pollList.Count; i++)
             {
-                if (worker.Reader.HasCompletion)
+                if (_pollList[i].Reader.HasCompletion)
                 {
                     return 0;
                 }
@@ -334,7 +340,8 @@ internal sealed class CompletionThread : IDisposable
         }
 
         worker.Reader.CancelSleep();
-        if (Drain(worker, out var keep) == 0 && !worker.UploadsPending)
+        var keep = true; // those before it brought all that a turn takes: it is visited with the next turns
+        if (_pollList.HasBytesLeft && Drain(worker, out keep) == 0 && !worker.UploadsPending)
         {
             CountEmptyDoorbell(worker);
         }
@@ -348,14 +355,19 @@ internal sealed class CompletionThread : IDisposable
 
     private void VisitPollList()
     {
-        for (var i = _pollList.Count - 1; i >= 0; i--)
+        // Bytes of its own: whoever rings again and again takes none from those that wait here.
+        _pollList.Begin();
+        while (_pollList.Visit() is { } worker)
         {
-            var worker = _pollList[i];
             Drain(worker, out var keep);
-            if (!keep)
+            if (keep)
+            {
+                _pollList.Keep();
+            }
+            else
             {
                 worker.InPollList = false;
-                _pollList.RemoveAt(i);
+                _pollList.Drop();
             }
         }
     }
@@ -366,13 +378,15 @@ internal sealed class CompletionThread : IDisposable
     private int Drain(CallWorker worker, out bool keep)
     {
         keep = false;
-        for (var read = 0; ; read++)
+        var bytes = 0;
+        var read = 0;
+        for (; ; read++)
         {
-            if (read == MaxItemsPerTurn)
+            if (read == MaxItemsPerTurn || bytes >= MaxBytesPerTurn)
             {
                 worker.Reader.PublishHead();
                 keep = true;
-                return read;
+                break;
             }
 
             if (read % ItemsPerClock == ItemsPerClock - 1)
@@ -383,6 +397,7 @@ internal sealed class CompletionThread : IDisposable
             var outcome = _receiver.TryReceive(worker);
             if (outcome == ReceiveOutcome.Received)
             {
+                bytes += _receiver.Weight;
                 continue;
             }
 
@@ -391,7 +406,7 @@ internal sealed class CompletionThread : IDisposable
                 if (_spinTicks > 0)
                 {
                     keep = true;
-                    return read;
+                    break;
                 }
 
                 if (worker.Reader.PrepareSleep())
@@ -401,8 +416,11 @@ internal sealed class CompletionThread : IDisposable
                 }
             }
 
-            return read;
+            break;
         }
+
+        _pollList.Spend(bytes);
+        return read;
     }
 
     private void CountEmptyDoorbell(CallWorker worker)

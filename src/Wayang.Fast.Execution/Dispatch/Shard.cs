@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
@@ -302,14 +303,10 @@ internal sealed partial class Shard
             worker.InAvailable = false;
         }
 
-        if (worker.CancelBits[index])
-        {
-            worker.CancelBits[index] = false;
-            worker.Writer.SetCancelled(index, false);
-        }
-
+        Prepare(worker, index, record.Level);
         ref var entry = ref worker.Entries[index];
         entry.Record = record.Slot;
+        entry.Level = record.Level;
         entry.Order = worker.NextOrder++;
         entry.OutputTotal = -1;
         entry.OutputKind = 0;
@@ -335,6 +332,22 @@ internal sealed partial class Shard
         if (!direct)
         {
             _lifecycle.Run(record, _now);
+        }
+    }
+
+    /// <summary>What the call before it left at its index, and what it weighs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Prepare(CallWorker worker, int index, byte level)
+    {
+        if (worker.CancelBits[index])
+        {
+            worker.CancelBits[index] = false;
+            worker.Writer.SetCancelled(index, false);
+        }
+
+        if (!worker.Weight.Covers(level))
+        {
+            NoteLevel(worker, level);
         }
     }
 

@@ -17,6 +17,7 @@ internal enum MessageType : ushort
     WorkerSignal = 6,
     Scan = 16,
     Usage = 7,
+    WorkerClass = 22,
     ProfileDefine = 20,
     WorkerNetwork = 21,
     Welcome = 32,
@@ -107,6 +108,7 @@ internal static class ProtocolLayout
     public const int ImageReadyBytes = 16;
     public const int WorkerStartBytes = 56;
     public const int WorkerSignalBytes = 16;
+    public const int WorkerClassBytes = 16;
     public const int UsageBytes = 8;
     public const int UsageOfBytes = 8;
     public const int WorkerUsageBytes = 24;
@@ -180,6 +182,14 @@ internal static class MessageWriter
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteInt32LittleEndian(body[8..], signal);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerSignalBytes;
+    }
+
+    public static int WorkerClass(Span<byte> buffer, ulong worker, uint niceClass)
+    {
+        var body = Begin(buffer, MessageType.WorkerClass, ProtocolLayout.WorkerClassBytes, 0, 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
+        BinaryPrimitives.WriteUInt32LittleEndian(body[8..], niceClass);
+        return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerClassBytes;
     }
 
     public static int Scan(Span<byte> buffer)

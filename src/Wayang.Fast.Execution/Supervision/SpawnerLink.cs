@@ -126,6 +126,8 @@ internal sealed class SpawnerLink : IDisposable
     /// <summary>Right before the start of that worker.</summary>
     public bool SendWorkerNetwork(ulong worker, int channel) => Send(ProfileMessages.WorkerNetwork(_buffer, worker), [channel]);
 
+    public void SendClass(ulong worker, uint niceClass) => Send(MessageWriter.WorkerClass(_buffer, worker, niceClass), []);
+
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 
     /// <summary>Tries again what the socket did not take.</summary>

@@ -338,6 +338,9 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.PauseCommand:
                 ChangePause(request.Life!);
                 break;
+            case SupervisorRequestKind.WeighWorker:
+                Tell(request.CallWorker!, request.Class);
+                break;
             case SupervisorRequestKind.Kill:
                 _link.SendSignal(request.Worker, 9);
                 break;
@@ -440,6 +443,7 @@ internal sealed partial class Supervisor : IDisposable
             _completion.Post(new CompletionCommand(CompletionCommandKind.Sweep));
             _heartbeats.Judge(now);
             _usage.Tick();
+            WeighAll();
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.

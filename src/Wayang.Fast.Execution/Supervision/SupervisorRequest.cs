@@ -18,6 +18,9 @@ internal enum SupervisorRequestKind : byte
 
     /// <summary>Stop the processes of a command, or let them go on: <c>Life</c>.</summary>
     PauseCommand,
+
+    /// <summary>A worker's calls are of another class than it weighs as: <c>Class</c>.</summary>
+    WeighWorker,
 }
 
 /// <summary>Something that another thread asks of the supervisor.</summary>
@@ -33,4 +36,5 @@ internal readonly record struct SupervisorRequest(
     CallWorker? CallWorker = null,
     Image? Image = null,
     long Deadline = 0,
-    LifeRequest? Life = null);
+    LifeRequest? Life = null,
+    TaskClass Class = TaskClass.Normal);

@@ -111,6 +111,9 @@ internal sealed class CallWorker : IDisposable
 
     public long NextOrder { get; set; }
 
+    /// <summary>Beside others, for the processors.</summary>
+    public WorkerWeight Weight { get; } = new();
+
     /// <summary>In-flight indices whose cancel bit is set.</summary>
     public bool[] CancelBits { get; }
 

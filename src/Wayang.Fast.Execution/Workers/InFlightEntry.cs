@@ -12,6 +12,9 @@ internal struct InFlightEntry
     /// <summary>Slot of the task's record.</summary>
     public int Record;
 
+    /// <summary>The level that it was dispatched at.</summary>
+    public byte Level;
+
     /// <summary>Dispatch order in this worker: the lowest one still in flight is the one that runs.</summary>
     public long Order;
 

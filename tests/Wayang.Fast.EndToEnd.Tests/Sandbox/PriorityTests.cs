@@ -21,7 +21,7 @@ public sealed class PriorityTests
         await Load.UnderWayAsync(client);
         var servers = new[] { runtime.Daemon, runtime.Spawner };
 
-        Assert.All(servers, static pid => Assert.Equal(-5, Niceness(pid)));
+        Assert.All(servers, static pid => Assert.Equal(-10, Niceness(pid)));
         Assert.All(runtime.BelowKeeper().Where(static p => p is { NamespaceDepth: >= 3, IsZombie: false }), static p => Assert.InRange(Niceness(p.Pid) ?? 0, 0, 19));
         Assert.SkipUnless(File.Exists(Grouping) && File.ReadAllText(Grouping).Trim() == "1", "this kernel does not group by session");
         Assert.All(servers, static pid => Assert.EndsWith("nice -10", File.ReadAllText($"/proc/{pid}/autogroup").Trim(), StringComparison.Ordinal));

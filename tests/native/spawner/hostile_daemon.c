@@ -59,7 +59,7 @@ static void malformed(void) {
     free(oversized);
     for (uint16_t type = 0; type < 70; type++) {
         if ((type >= 1 && type <= 7) || type == WY_MSG_PROFILE_DEFINE || type == WY_MSG_WORKER_NETWORK ||
-            type == WY_MSG_SCAN) {
+            type == WY_MSG_WORKER_CLASS || type == WY_MSG_SCAN) {
             continue;
         }
         header.type = type;
@@ -212,7 +212,12 @@ static void order_and_ids(void) {
         driver_signal(&d, 5, bad_signals[i]);
         CHECK(refused("not one that may be sent"));
     }
-    check_done("out of order, foreign and used ids, limits above the profile's, signals");
+    const wy_msg_worker_class bad_classes[] = {{.worker_id = 0}, {.worker_id = 5, .nice_class = 4}, {.worker_id = 5, .reserved = 1}};
+    for (size_t i = 0; i < sizeof bad_classes / sizeof bad_classes[0]; i++) {
+        driver_send(&d, WY_MSG_WORKER_CLASS, &bad_classes[i], sizeof bad_classes[i], NULL, 0);
+        CHECK(refused("nice class"));
+    }
+    check_done("out of order, foreign and used ids, limits above the profile's, signals, classes");
 }
 
 static uint32_t features; /* of the spawner's WELCOME */

@@ -1,11 +1,13 @@
 /* Real images and real commands through the real spawner: exits, signals, limits, violations, and what is left behind. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,6 +100,58 @@ static void limits(uint32_t features) {
     } else {
         printf("skip pids group\n");
     }
+}
+
+/* The first line of a file of the group that a process is in; version 1's alone, where the cpu hierarchy has its own. */
+static uint64_t cpu_shares(pid_t pid) {
+    char path[512], line[400];
+    uint64_t shares = 0;
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && shares == 0 && fgets(line, sizeof line, file) != NULL) {
+        char *group = strstr(line, ":cpu:/");
+        if (group != NULL) {
+            group[strcspn(group, "\n")] = 0;
+            snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.shares", group + 5);
+            FILE *value = fopen(path, "re");
+            shares = value != NULL && fgets(line, sizeof line, value) != NULL ? strtoull(line, NULL, 10) : 1;
+            if (value != NULL) {
+                fclose(value);
+            }
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return shares;
+}
+
+/* Niceness and the group's weight follow the class, down and up again; a later question's answer says that it was done. */
+static void classes(uint32_t features) {
+    static const struct {
+        uint32_t nice_class;
+        int nice;
+        uint64_t shares; /* at least 2, and other than its neighbours' */
+    } steps[] = {{1, 10, 16}, {2, 19, 0}, {3, -5, 16384}, {0, 0, 1024}};
+    wy_msg_usage ask = {0};
+    const wy_msg_worker_class nobody = {.worker_id = 999, .nice_class = 3};
+    driver_command(&d, 29, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(29));
+    pid_t pid = d.body.started.pid;
+    for (size_t i = 0; (features & WY_FEATURE_ROOT) != 0 && i < sizeof steps / sizeof steps[0]; i++) {
+        const wy_msg_worker_class next = {.worker_id = 29, .nice_class = steps[i].nice_class};
+        driver_send(&d, WY_MSG_WORKER_CLASS, &next, sizeof next, NULL, 0);
+        driver_send(&d, WY_MSG_USAGE, &ask, sizeof ask, NULL, 0);
+        CHECK(driver_expect(&d, WY_MSG_USAGE_OF));
+        CHECK(getpriority(PRIO_PROCESS, (id_t)pid) == steps[i].nice);
+        CHECK((sched_getscheduler(pid) == SCHED_IDLE) == (steps[i].nice_class == 2));
+        uint64_t shares = cpu_shares(pid);
+        CHECK(shares <= 1 || steps[i].shares == 0 || shares == steps[i].shares); /* 0 and 1: no such hierarchy here */
+    }
+    driver_send(&d, WY_MSG_WORKER_CLASS, &nobody, sizeof nobody, NULL, 0); /* it may just have ended: nothing comes of it */
+    driver_signal(&d, 29, SIGKILL);
+    CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED && d.body.exited.worker_id == 29);
+    check_done("a running worker weighs as the class that it is given");
 }
 
 /* Asks until the worker's figures are over what is wanted; each answer stands alone. */
@@ -227,11 +281,11 @@ static int count_children(pid_t parent) {
 static void unasked_children(void) {
     int before = count_children(d.pid);
     CHECK(driver_plugin_image(&d, 4, "compute", WY_TEST_FORKING_PLUGIN));
-    for (int i = 0; i < 200 && !driver_log_has(&d, "nobody asked for"); i++) {
+    for (int i = 0; i < 200 && !driver_log_has(&d, "its fork was not told"); i++) {
         struct timespec moment = {.tv_nsec = 50000000}; /* the sweep has no event that a daemon could see */
         nanosleep(&moment, NULL);
     }
-    CHECK(driver_log_has(&d, "nobody asked for"));
+    CHECK(driver_log_has(&d, "its fork was not told"));
     CHECK(count_children(d.pid) == before + 2); /* holder and zygote */
     wy_msg_image_ref close_it = {.image_id = 4};
     driver_send(&d, WY_MSG_IMAGE_CLOSE, &close_it, sizeof close_it, NULL, 0);
@@ -298,6 +352,7 @@ int main(int argc, char **argv) {
     signals();
     limits(features);
     usage(features);
+    classes(features);
     disk();
     cap(features);
     violation();

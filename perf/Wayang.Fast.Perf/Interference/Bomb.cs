@@ -1,0 +1,44 @@
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Perf.Harness;
+
+namespace Wayang.Fast.Perf.Interference;
+
+/// <summary>A task that takes all it can get of one thing.</summary>
+/// <param name="Name">Of the command's bomb or of the plugin's function.</param>
+/// <param name="IsCall">A call of a plugin's function; else a command.</param>
+internal sealed record Bomb(string Name, bool IsCall = false)
+{
+    // Two processors' worth of bombs that go on until this ends them.
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(2);
+    private static readonly TaskLimits s_limits = new() { MemoryBytes = 256 << 20, Pids = 64, DiskBytes = 64 << 20 };
+
+    public static IReadOnlyList<Bomb> All { get; } =
+    [
+        new("fork_bomb"), new("child_storm"), new("thread_storm"), new("memory_bomb"), new("memory_churn"), new("tmpfs_bomb"), new("inode_bomb"),
+        new("descriptor_bomb"), new("log_flood"), new("output_flood"), new("drip_flood"), new("processor_hog"),
+        new("hog", IsCall: true), new("log_flood", IsCall: true), new("output_flood", IsCall: true),
+    ];
+
+    /// <summary>Short commands, one after the other: what starts and ends tasks is kept busy.</summary>
+    public static Bomb Starts { get; } = new("true");
+
+    public string Title => IsCall ? "call " + Name : this == Starts ? "task_storm" : Name;
+
+    /// <param name="program">The bombs' program.</param>
+    /// <param name="plugin">The plugin's image.</param>
+    /// <param name="group">That it is waited for by.</param>
+    public TaskSpec Task(ReadOnlyMemory<byte> program, string plugin, string group)
+    {
+        var spec = this == Starts ? TaskSpec.Command("/bin/true")
+            : IsCall ? TaskSpec.Call(plugin, Name)
+            : TaskSpec.Command("./bombs", Name) with { Inputs = [new TaskInput("bombs", program, 0b111_101_101)] };
+        return spec with
+        {
+            Class = TaskClass.Batch, Timeout = s_timeout, Group = group, Profile = IsCall ? "compute" : "standard",
+            Limits = IsCall ? new TaskLimits { MemoryBytes = s_limits.MemoryBytes } : s_limits,
+        };
+    }
+
+    public static ReadOnlyMemory<byte> Program(SuiteContext context) => File.ReadAllBytes(Path.Combine(context.References, "bombs"));
+}
