@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Memory;
@@ -7,57 +8,87 @@ namespace Wayang.Fast.Core.Lifecycle;
 
 /// <summary>
 /// What a cause says in words, as UTF-8 in a block of the slabs: as texts of their own they would survive collections for as long as their task is
-/// remembered, and each of them would be found by way of an old record (some 300 ns a text of the pause). One writer; readers copy
-/// beside it as from any <see cref="PayloadBuffer"/>.
+/// remembered. One writer, who has the record; readers copy beside it and see one cause, whole, or none. A field of its owner, never copied.
 /// </summary>
-public sealed class CauseWords(PayloadSlabs slabs)
+[StructLayout(LayoutKind.Auto)]
+#pragma warning disable CA1815 // Nobody compares them.
+public struct CauseWords
+#pragma warning restore CA1815
 {
     private const int Header = 2 * sizeof(int); // bytes of detail and of traceback; None: there is none
     private const int None = -1;
     private const int OnStack = 512;
     private const int Tries = 100;
 
-    private readonly PayloadBuffer _bytes = new(slabs);
+    // SYNC POINT: changed only while the version is odd.
+    private uint _place;
+    private int _length;
+
+    // SYNC POINT: odd while the writer is at work; a reader compares it before and after its copy.
+    private int _version;
+
+    public readonly bool IsEmpty => _place == 0;
 
     /// <summary>Bytes of the block that it holds; what retention counts.</summary>
-    public int PooledBytes => _bytes.PooledBytes;
-
-    public void Set(string? detail, string? traceback)
+    public readonly int PooledBytes(PayloadSlabs slabs)
     {
-        Span<byte> header = stackalloc byte[Header];
-        BinaryPrimitives.WriteInt32LittleEndian(header, LengthOf(detail));
-        BinaryPrimitives.WriteInt32LittleEndian(header[sizeof(int)..], LengthOf(traceback));
-        _bytes.Clear();
-        _bytes.EnsureCapacity(Header + Math.Max(0, LengthOf(detail)) + Math.Max(0, LengthOf(traceback)));
-        _bytes.Append(header);
-        Append(detail);
-        Append(traceback);
+        ArgumentNullException.ThrowIfNull(slabs);
+        return _place == 0 ? 0 : slabs.Block(_place).Length;
     }
 
-    public void Clear() => _bytes.Clear();
+    public void Set(PayloadSlabs slabs, string? detail, string? traceback)
+    {
+        ArgumentNullException.ThrowIfNull(slabs);
+        Clear(slabs);
+        var length = Header + Math.Max(0, LengthOf(detail)) + Math.Max(0, LengthOf(traceback));
+        var place = slabs.Rent(length);
+        var block = slabs.Block(place);
+        BinaryPrimitives.WriteInt32LittleEndian(block, LengthOf(detail));
+        BinaryPrimitives.WriteInt32LittleEndian(block[sizeof(int)..], LengthOf(traceback));
+        var written = Header + Encoding.UTF8.GetBytes(detail ?? string.Empty, block[Header..]);
+        Encoding.UTF8.GetBytes(traceback ?? string.Empty, block[written..]);
+        Change(place, length);
+    }
+
+    public void Clear(PayloadSlabs slabs)
+    {
+        if (_place is not 0 and var place)
+        {
+            ArgumentNullException.ThrowIfNull(slabs);
+            Change(0, 0);
+            slabs.Return(place);
+        }
+    }
 
     /// <summary>The cause with its words; without them when there are none, or when the record was given to another task meanwhile.</summary>
-    public TaskCause With(CauseType type, int value)
+    public readonly TaskCause With(PayloadSlabs slabs, CauseType type, int value)
     {
+        ArgumentNullException.ThrowIfNull(slabs);
         Span<byte> stack = stackalloc byte[OnStack];
         for (var tries = 0; tries < Tries; tries++)
         {
-            var length = _bytes.Length;
-            var copy = length <= OnStack ? stack[..length] : new byte[length];
-            if (_bytes.TryCopy(0, copy, out var count, out var total, out _) && count == length && total == length
-                && (length == 0 || IsWhole(copy)))
+            var version = Volatile.Read(in _version);
+            var (place, length) = (_place, _length);
+            if (place == 0 && (version & 1) == 0)
             {
-                return length == 0 ? new TaskCause(type, value) : Read(type, value, copy);
+                break;
             }
+
+            // A place of before or after may have any length: what is copied is judged by the version.
+            var copy = length <= OnStack ? stack[..Math.Max(0, length)] : new byte[length];
+            var block = place == 0 ? [] : slabs.Block(place);
+            block[..Math.Min(block.Length, copy.Length)].CopyTo(copy);
+            Volatile.ReadBarrier();
+            if ((version & 1) == 0 && Volatile.Read(in _version) == version)
+            {
+                return Read(type, value, copy);
+            }
+
+            Thread.SpinWait(1);
         }
 
         return new TaskCause(type, value);
     }
-
-    /// <summary>Not what a writer has written half of.</summary>
-    private static bool IsWhole(ReadOnlySpan<byte> bytes) =>
-        bytes.Length >= Header
-        && Header + (long)Math.Max(0, BinaryPrimitives.ReadInt32LittleEndian(bytes)) + Math.Max(0, BinaryPrimitives.ReadInt32LittleEndian(bytes[sizeof(int)..])) == bytes.Length;
 
     private static TaskCause Read(CauseType type, int value, ReadOnlySpan<byte> bytes)
     {
@@ -72,17 +103,12 @@ public sealed class CauseWords(PayloadSlabs slabs)
 
     private static int LengthOf(string? text) => text is null ? None : Encoding.UTF8.GetByteCount(text);
 
-    private void Append(string? text)
+    private void Change(uint place, int length)
     {
-        Span<byte> stack = stackalloc byte[OnStack];
-        var left = text.AsSpan();
-        while (!left.IsEmpty)
-        {
-            // A third of the room in characters always fits; a pair of surrogates stays together.
-            var part = Math.Min(left.Length, OnStack / 3);
-            part -= part < left.Length && char.IsHighSurrogate(left[part - 1]) ? 1 : 0;
-            _bytes.Append(stack[..Encoding.UTF8.GetBytes(left[..part], stack)]);
-            left = left[part..];
-        }
+        Volatile.Write(ref _version, _version + 1);
+        Volatile.WriteBarrier(); // the version is seen to be odd before the place changes
+        _place = place;
+        _length = length;
+        Volatile.Write(ref _version, _version + 1);
     }
 }

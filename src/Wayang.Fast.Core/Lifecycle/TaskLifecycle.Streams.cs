@@ -109,7 +109,7 @@ public sealed partial class TaskLifecycle
     {
         ArgumentNullException.ThrowIfNull(record);
         Interlocked.MemoryBarrier();
-        if (Volatile.Read(ref record.Watches) is null)
+        if (record.Watches is null)
         {
             return;
         }
@@ -138,7 +138,7 @@ public sealed partial class TaskLifecycle
                 if (seen == word)
                 {
                     watch.Next = record.Watches;
-                    Volatile.Write(ref record.Watches, watch);
+                    record.Watches = watch;
                     break;
                 }
 
@@ -172,7 +172,7 @@ public sealed partial class TaskLifecycle
             watch = next;
         }
 
-        Volatile.Write(ref record.Watches, kept);
+        record.Watches = kept;
         return taken;
     }
 }

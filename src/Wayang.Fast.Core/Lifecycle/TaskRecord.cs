@@ -18,11 +18,16 @@ public sealed class TaskRecord : ITaskView
     private PayloadBuffer? _stderr;
     private PayloadBuffer? _log;
     private ProgressCell? _progress;
-    private TaskLife? _life;
-    private CauseWords? _words;
+    private readonly TaskExtras[] _extras;
+    private readonly TaskLinks[] _links;
+    private readonly int _place; // in both
+    private CauseWords _words;
     private CauseType _causeType;
     private int _causeValue;
     private volatile bool _cancelRequested;
+
+    // SYNC POINT: true before an extra is written, so that most tasks cost no look at theirs.
+    private volatile bool _hasExtras;
 
     // SYNC POINT: set by the dispatch owner while it has the scheduler's hold; exchanged for 0 by whoever gives it back.
     private long _lentBytes;
@@ -31,9 +36,17 @@ public sealed class TaskRecord : ITaskView
     // compare-exchange in TaskLifecycle.
     internal ulong Word;
 
-    internal TaskRecord(TaskTable table, int slot)
+    /// <param name="table">Whose it is.</param>
+    /// <param name="slot">Its index there.</param>
+    /// <param name="extras">Of the records of its chunk.</param>
+    /// <param name="links">Of the same.</param>
+    /// <param name="place">Its place among them.</param>
+    internal TaskRecord(TaskTable table, int slot, TaskExtras[] extras, TaskLinks[] links, int place)
     {
         _table = table;
+        _extras = extras;
+        _links = links;
+        _place = place;
         Slot = slot;
         Input = new PayloadBuffer(table.Slabs);
         Output = new PayloadBuffer(table.Slabs);
@@ -48,7 +61,7 @@ public sealed class TaskRecord : ITaskView
     public TaskState State => RecordWord.State(Volatile.Read(ref Word));
     public TaskCause Cause =>
         State < TaskState.Succeeded ? default
-        : Volatile.Read(ref _words) is { } words ? words.With(_causeType, _causeValue) : new TaskCause(_causeType, _causeValue);
+        : _words.IsEmpty ? new TaskCause(_causeType, _causeValue) : _words.With(_table.Slabs, _causeType, _causeValue);
 
     public int Pool { get; set; }
     public int Tenant { get; set; }
@@ -58,33 +71,106 @@ public sealed class TaskRecord : ITaskView
 
     /// <summary>Input bytes at admission: what is owed to the gate, whatever becomes of the input.</summary>
     public int AdmittedBytes { get; set; }
-    public CommandLine? Command { get; set; }
+    public CommandLine? Command
+    {
+        get => _hasExtras ? Extras.Command : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().Command = value;
+            }
+        }
+    }
 
     /// <summary>Execution's, of a command: the level that the scheduler took it from.</summary>
     public byte TakenLevel { get; set; }
 
     /// <summary>Its tenant's quotas, which count it while it is queued (<see cref="HeldQuota"/>); null: it has none.</summary>
-    public TenantGate? Quota { get; set; }
+    public TenantGate? Quota
+    {
+        get => _hasExtras ? Extras.Quota : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().Quota = value;
+            }
+        }
+    }
 
     /// <summary>What it asked for; null: nothing.</summary>
-    public TaskTerms? Terms { get; set; }
+    public TaskTerms? Terms
+    {
+        get => _hasExtras ? Extras.Terms : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().Terms = value;
+            }
+        }
+    }
 
     /// <summary>Its attempts, family, group and pauses; null for the many tasks that have none of these. Made once, never taken away before the record's reset.</summary>
-    public TaskLife? Life => Volatile.Read(ref _life);
+    public TaskLife? Life => _hasExtras ? Volatile.Read(ref Extras.Life) : null;
 
     /// <summary>Makes the life of a task that had none. Any thread that holds the record.</summary>
-    public TaskLife NeedLife() => Life ?? (Interlocked.CompareExchange(ref _life, new TaskLife(), null) ?? _life);
+    public TaskLife NeedLife()
+    {
+        if (Life is { } life)
+        {
+            return life;
+        }
 
-    public CallTarget? Target { get; set; }
+        life = new TaskLife();
+        return Interlocked.CompareExchange(ref NeedExtras().Life, life, null) ?? life;
+    }
+
+    public CallTarget? Target
+    {
+        get => _links[_place].Target;
+        set => _links[_place].Target = value;
+    }
 
     /// <summary>Set by the supervisor before the end is told.</summary>
-    public TaskArtifacts? Artifacts { get; set; }
+    public TaskArtifacts? Artifacts
+    {
+        get => _hasExtras ? Extras.Artifacts : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().Artifacts = value;
+            }
+        }
+    }
 
     /// <summary>What tasks like it need; null: nobody wants to know.</summary>
-    public TaskType? Type { get; set; }
+    public TaskType? Type
+    {
+        get => _hasExtras ? Extras.Type : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().Type = value;
+            }
+        }
+    }
 
     /// <summary>Of a pure task: under which its result is kept. Null: it is not pure.</summary>
-    public ResultKey? ResultKey { get; set; }
+    public ResultKey? ResultKey
+    {
+        get => _hasExtras ? Extras.ResultKey : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().ResultKey = value;
+            }
+        }
+    }
 
     /// <summary>Its result is that of an earlier task.</summary>
     public bool FromCache { get; set; }
@@ -162,11 +248,26 @@ public sealed class TaskRecord : ITaskView
     public long StartMicroseconds => Between(Started, Running != 0 ? Running : Ended);
     public long RunMicroseconds => Between(Running, Ended);
 
-    internal ITaskObserver? Observer { get; set; }
+    internal ITaskObserver? Observer
+    {
+        get => _links[_place].Observer;
+        set => _links[_place].Observer = value;
+    }
+
     internal long Token { get; set; }
 
     /// <summary>Guarded by the lifecycle's lock of this slot.</summary>
-    internal Waiter? Waiters { get; set; }
+    internal Waiter? Waiters
+    {
+        get => _hasExtras ? Extras.Waiters : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                NeedExtras().Waiters = value;
+            }
+        }
+    }
 
     /// <summary>What the attempt that ended left: the next one begins with nothing but the log, which goes on. Completion thread only, while no attempt runs.</summary>
     internal void ForgetAttempt()
@@ -177,13 +278,23 @@ public sealed class TaskRecord : ITaskView
         _progress?.Clear();
     }
 
-    // SYNC POINT: written under the lifecycle's lock of this slot; a stream's writer looks at it after its bytes, behind a full fence.
-    internal StreamWatch? Watches;
+    /// <summary>Written under the lifecycle's lock of this slot.</summary>
+    internal StreamWatch? Watches
+    {
+        get => _hasExtras ? Volatile.Read(ref Extras.Watches) : null;
+        set
+        {
+            if (value is not null || _hasExtras)
+            {
+                Volatile.Write(ref NeedExtras().Watches, value);
+            }
+        }
+    }
 
     /// <summary>Bytes of blocks that it holds, for the bound of retention.</summary>
     internal long PooledBytes =>
         Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
-        + (_progress?.PooledBytes ?? 0) + (_words?.PooledBytes ?? 0) + (Artifacts?.TotalBytes ?? 0);
+        + (_progress?.PooledBytes ?? 0) + _words.PooledBytes(_table.Slabs) + (Artifacts?.TotalBytes ?? 0);
 
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
     internal void Complete()
@@ -200,11 +311,11 @@ public sealed class TaskRecord : ITaskView
         _causeValue = cause.Value;
         if (cause.Detail is not null || cause.Traceback is not null)
         {
-            (_words ??= new CauseWords(_table.Slabs)).Set(cause.Detail, cause.Traceback);
+            _words.Set(_table.Slabs, cause.Detail, cause.Traceback);
         }
         else
         {
-            _words?.Clear(); // of an end that came too late to be one
+            _words.Clear(_table.Slabs); // of an end that came too late to be one
         }
     }
 
@@ -227,20 +338,16 @@ public sealed class TaskRecord : ITaskView
         _stderr?.Clear();
         _log?.Clear();
         _progress?.Clear();
-        Command = null;
-        Terms = null;
-        Quota = null;
-        _life = null;
-        Artifacts = null;
-        Target = null;
-        Type = null;
+        if (_hasExtras)
+        {
+            Extras = default;
+            _hasExtras = false;
+        }
+
+        _links[_place] = default;
         Reservation = default;
-        ResultKey = null;
         FromCache = false;
-        Observer = null;
-        Waiters = null;
-        Watches = null;
-        _words?.Clear();
+        _words.Clear(_table.Slabs);
         _causeType = default;
         _causeValue = 0;
         _cancelRequested = false;
@@ -251,6 +358,14 @@ public sealed class TaskRecord : ITaskView
         Ended = 0;
         PeakMemoryBytes = 0;
         CpuMicroseconds = 0;
+    }
+
+    private ref TaskExtras Extras => ref _extras[_place];
+
+    private ref TaskExtras NeedExtras()
+    {
+        _hasExtras = true;
+        return ref _extras[_place];
     }
 
     private PayloadBuffer CreateStream(ref PayloadBuffer? field)

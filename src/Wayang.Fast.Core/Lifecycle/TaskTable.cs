@@ -249,9 +249,11 @@ public sealed class TaskTable
     private TaskRecord[] NewChunk(int first)
     {
         var chunk = new TaskRecord[Math.Min(ChunkSize, _max - first)];
+        var extras = new TaskExtras[chunk.Length];
+        var links = new TaskLinks[chunk.Length];
         for (var i = 0; i < chunk.Length; i++)
         {
-            chunk[i] = new TaskRecord(this, first + i);
+            chunk[i] = new TaskRecord(this, first + i, extras, links, i);
         }
 
         return chunk;
