@@ -40,7 +40,7 @@ public class CauseWordsTests
         var seen = 0;
         var writer = new Thread(() =>
         {
-            for (var round = 0; round < 20_000 || (Volatile.Read(ref seen) < 100 && round < 50_000_000); round++)
+            for (var round = 0; round < 20_000 || (Volatile.Read(ref seen) < 20 && round < 50_000_000); round++)
             {
                 words.Set(slabs, texts[round & 7], texts[round & 7]);
                 if ((round & 1) == 0)
@@ -68,6 +68,6 @@ public class CauseWordsTests
         writer.Join();
         words.Set(slabs, "last", null);
         Assert.Equal("last", words.With(slabs, CauseType.Exception, 0).Detail);
-        Assert.True(seen >= 100, "nothing was read beside the writer");
+        Assert.True(seen >= 20, "nothing was read beside the writer");
     }
 }
