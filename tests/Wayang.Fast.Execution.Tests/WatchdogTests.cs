@@ -101,8 +101,7 @@ public sealed class WatchdogTests
         using var node = new TestNode(Quick);
         var call = node.Submit(node.Resolve("endless"));
         await TestNode.UntilAsync(() => node.Runtime.Monitor.ListTasks(0, TaskState.Running, 10).Count == 1);
-        var worker = node.Runtime.Monitor.ListWorkers(0, 10).Single(static w => w.State == "busy");
-        Signal("STOP", worker.ProcessId);
+        await StopAsync(node, static w => w.State == "busy");
         await call.WaitAsync();
         Assert.Equal((TaskState.Failed, CauseType.WorkerLost), (call.State, call.Cause.Type));
         Assert.Contains("stopped", call.Cause.Detail, StringComparison.Ordinal);
@@ -116,7 +115,7 @@ public sealed class WatchdogTests
     {
         using var node = new TestNode(Quick with { MaxWorkersPerPool = 1 });
         await node.Submit(node.Resolve("noop")).WaitAsync();
-        Signal("STOP", node.Runtime.Monitor.ListWorkers(0, 10).Single().ProcessId);
+        await StopAsync(node, static _ => true);
         var call = await node.Submit(node.Resolve("noop")).WaitAsync();
         Assert.Equal((TaskState.Failed, CauseType.WorkerLost), (call.State, call.Cause.Type));
     }
@@ -136,9 +135,12 @@ public sealed class WatchdogTests
     private static bool Told(TestNode node, string thread) => node.Runtime.Incidents.Last(100)
         .Any(i => i.Kind == IncidentKind.ThreadStalled && i.Reason.Contains(thread, StringComparison.Ordinal));
 
-    private static void Signal(string signal, int processId)
+    /// <summary>Its process is told by the spawner, and may be known later than its first call: process 0 would be our own group.</summary>
+    private static async Task StopAsync(TestNode node, Func<WorkerStatus, bool> chosen)
     {
-        using var kill = System.Diagnostics.Process.Start("/bin/sh", ["-c", $"kill -{signal} {processId}"]);
+        var process = 0;
+        await TestNode.UntilAsync(() => (process = node.Runtime.Monitor.ListWorkers(0, 10).Where(chosen).Select(static w => w.ProcessId).SingleOrDefault()) > 0);
+        using var kill = System.Diagnostics.Process.Start("/bin/sh", ["-c", $"kill -STOP {process}"]);
         kill.WaitForExit();
         Assert.Equal(0, kill.ExitCode);
     }
