@@ -15,6 +15,9 @@ internal sealed class SlotShares
         _before = Read();
     }
 
+    /// <summary>Seconds that all had together.</summary>
+    public double Total => Had().Sum();
+
     /// <summary>Of the tenant that is farthest from its part: by how much of that part.</summary>
     public double WorstDeviation()
     {

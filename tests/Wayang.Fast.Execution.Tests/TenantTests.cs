@@ -24,13 +24,13 @@ public sealed class TenantTests(ITestOutputHelper output)
             load.Add(new Load(node, await ResolveAsync(node, tenant, "doze"), level: 30, milliseconds: "4"));
         }
 
-        await UntilAsync(() => load.TrueForAll(static l => l.Ended > 20), "all tenants are served");
+        await TestNode.UntilAsync(() => load.TrueForAll(static l => l.Ended > 20), "all tenants are served");
         var shares = new SlotShares(node.Runtime.Monitor, 1, 2, 4);
-        await Task.Delay(TimeSpan.FromSeconds(s_long ? 30 : 4), TestContext.Current.CancellationToken);
+        await TestNode.UntilAsync(() => shares.Total >= (s_long ? 50 : 6), "enough slot time was had to be shared"); // by two slots
         try
         {
             // A machine that stands still while a task has its slot is paid back later: looked at again before it counts as unfair.
-            await UntilAsync(() => shares.WorstDeviation() <= 0.05, "slot time within 5 % of the weights");
+            await TestNode.UntilAsync(() => shares.WorstDeviation() <= 0.05, "slot time within 5 % of the weights");
         }
         finally
         {
@@ -48,7 +48,7 @@ public sealed class TenantTests(ITestOutputHelper output)
             MaxConcurrentTasks = 1, IdleAgeing = bound, BatchAgeing = bound, NormalAgeing = bound, UrgentAgeing = bound, Tenants = Weighted(1000, 1),
         });
         var load = new Load(node, await ResolveAsync(node, 1, "doze"), level: 55, milliseconds: "3");
-        await UntilAsync(() => load.Ended > 20, "the higher class is served");
+        await TestNode.UntilAsync(() => load.Ended > 20, "the higher class is served");
         var target = await ResolveAsync(node, 2, "echo");
         var began = Stopwatch.GetTimestamp();
         var idle = Submit(node, target, level: 0);
@@ -74,7 +74,7 @@ public sealed class TenantTests(ITestOutputHelper output)
         });
         var small = await ResolveAsync(node, 1, "until_cancelled");
         var blocker = Submit(node, small, 30);
-        await UntilAsync(() => StateOf(node, blocker, 1) == TaskState.Running, "the first runs");
+        await TestNode.UntilAsync(() => StateOf(node, blocker, 1) == TaskState.Running, "the first runs");
         var waiting = new[] { Submit(node, small, 30), Submit(node, small, 30) };
         var refusal = Refusal(node, small, 30, 0);
         Assert.Equal((ErrorCode.ResourceExhausted, 50), (refusal?.Code, refusal?.RetryAfterMs));
@@ -85,9 +85,9 @@ public sealed class TenantTests(ITestOutputHelper output)
         Assert.Null(node.Tasks.Cancel(waiting[0].Id, 1));
         await waiting[0].WaitAsync();
         Assert.Null(node.Tasks.Cancel(blocker.Id, 1));
-        await UntilAsync(() => StateOf(node, waiting[1], 1) == TaskState.Running, "the one that waited runs");
+        await TestNode.UntilAsync(() => StateOf(node, waiting[1], 1) == TaskState.Running, "the one that waited runs");
         var echo = Submit(node, command, 40, ["/bin/echo", "x"]);
-        await UntilAsync(
+        await TestNode.UntilAsync(
             () => node.Runtime.Monitor.ListTenants(1) is [{ Running: 1, Queued: 1, Refused: 1 }], "one runs, one waits, one was refused");
 
         var light = await ResolveAsync(node, 2, "echo");
@@ -128,7 +128,7 @@ public sealed class TenantTests(ITestOutputHelper output)
 
         var life = node.Runtime.Life;
         var blocker = Submit(node, command, 30, ["/bin/sleep", "600"]);
-        await UntilAsync(() => StateOf(node, blocker, 1) == TaskState.Running, "the first runs");
+        await TestNode.UntilAsync(() => StateOf(node, blocker, 1) == TaskState.Running, "the first runs");
         var paused = Submit(node, command, 39, ["/bin/true"]);
         var moved = Submit(node, command, 38, ["/bin/sleep", "600"]);
         Assert.Null(await life.PauseAsync(paused.Id, 1));
@@ -138,7 +138,7 @@ public sealed class TenantTests(ITestOutputHelper output)
 
         // Their old places come up (in vain) beside one that stays in the queue; one of them starts.
         Assert.Null(node.Tasks.Cancel(blocker.Id, 1));
-        await UntilAsync(() => StateOf(node, moved, 1) == TaskState.Running, "the moved one runs");
+        await TestNode.UntilAsync(() => StateOf(node, moved, 1) == TaskState.Running, "the moved one runs");
         var third = Submit(node, command, 30, ["/bin/true"]);
         Assert.Contains("max_queued", Refusal(node, command, 30, 0, ["/bin/true"])?.Message, StringComparison.Ordinal);
         Assert.Null(node.Tasks.Cancel(paused.Id, 1));
@@ -187,16 +187,6 @@ public sealed class TenantTests(ITestOutputHelper output)
     {
         Assert.Null(node.Tasks.Get(ending.Id, tenant, out var snapshot));
         return snapshot!.State;
-    }
-
-    private static async Task UntilAsync(Func<bool> holds, string what)
-    {
-        var until = Environment.TickCount64 + (long)TestNode.Patience.TotalMilliseconds;
-        while (!holds())
-        {
-            Assert.True(Environment.TickCount64 < until, $"never came true: {what}");
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
     }
 
     /// <summary>Keeps tasks of one tenant waiting: each end submits the next one.</summary>

@@ -71,7 +71,7 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
         }
 
         var before = problems.Count;
-        var values = Values(label, node);
+        var values = new EntryKeys(file, "an image", Keys, problems).Values(label, node);
         var name = Text(label, "name", values, node, required: true);
         var kind = Choice(label, "kind", values, node, Kinds, required: true);
         var profile = Choice(label, "profile", values, node, OperatorProfiles() ?? ShippedProfiles, required: false);
@@ -108,28 +108,6 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
 
     /// <summary>Relative to the configuration file, wherever the runtime is started.</summary>
     private string Absolute(string path) => Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(file)) ?? "/");
-
-    private Dictionary<string, ConfigurationNode> Values(string label, ConfigurationNode node)
-    {
-        var values = new Dictionary<string, ConfigurationNode>(StringComparer.Ordinal);
-        foreach (var (key, value) in node.Pairs)
-        {
-            if (key.Kind != NodeKind.Scalar || !Keys.Contains(key.Text, StringComparer.Ordinal))
-            {
-                var nearest = NearestName.Of(key.Text, Keys);
-                problems.Add(new ConfigurationProblem(PlaceOf(key), $"{label}.{ValueReader.Shortened(key.Text)}", nearest is null
-                    ? $"no such key; an image has: {string.Join(", ", Keys)}"
-                    : $"no such key; did you mean '{nearest}'?")
-                { Nearest = nearest, Allowed = string.Join(", ", Keys) });
-            }
-            else if (!values.TryAdd(key.Text, value))
-            {
-                Tell(key, $"{label}.{key.Text}", "stands twice");
-            }
-        }
-
-        return values;
-    }
 
     private string? Text(string label, string key, Dictionary<string, ConfigurationNode> values, ConfigurationNode image, bool required)
     {

@@ -86,7 +86,7 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
         }
 
         var before = problems.Count;
-        var values = Values(label, node);
+        var values = new EntryKeys(file, "a tenant", Keys, problems).Values(label, node);
         if (ReadName(label, values, node) is not { } name)
         {
             return null;
@@ -206,28 +206,6 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
         }
 
         return value.Number;
-    }
-
-    private Dictionary<string, ConfigurationNode> Values(string label, ConfigurationNode node)
-    {
-        var values = new Dictionary<string, ConfigurationNode>(StringComparer.Ordinal);
-        foreach (var (key, value) in node.Pairs)
-        {
-            if (key.Kind != NodeKind.Scalar || !Keys.Contains(key.Text, StringComparer.Ordinal))
-            {
-                var nearest = NearestName.Of(key.Text, Keys);
-                problems.Add(new ConfigurationProblem(PlaceOf(key), $"{label}.{ValueReader.Shortened(key.Text)}", nearest is null
-                    ? $"no such key; a tenant has: {string.Join(", ", Keys)}"
-                    : $"no such key; did you mean '{nearest}'?")
-                { Nearest = nearest, Allowed = string.Join(", ", Keys) });
-            }
-            else if (!values.TryAdd(key.Text, value))
-            {
-                Tell(key, $"{label}.{key.Text}", "stands twice");
-            }
-        }
-
-        return values;
     }
 
     private void Tell(ConfigurationNode node, string key, string reason) => problems.Add(new ConfigurationProblem(PlaceOf(node), key, reason));

@@ -60,7 +60,8 @@ public sealed class TenantTests(ITestOutputHelper output) : ServeTest
 
         await Eventually.ValueAsync("all are served", async () => (await HadAsync()).All(static t => t.Finished > 20) ? "" : null);
         var before = await HadAsync();
-        await Task.Delay(TimeSpan.FromSeconds(s_long ? 30 : 4), CancellationToken.None);
+        var enough = before.Sum(static t => t.SlotMicroseconds) + (s_long ? 30_000_000 : 4_000_000);
+        await Eventually.ValueAsync("enough slot time was had to be shared", async () => (await HadAsync()).Sum(static t => t.SlotMicroseconds) >= enough ? "" : null);
         var shares = Array.Empty<double>();
         try
         {
