@@ -5,6 +5,8 @@
 #include "base/atomics.h"
 #include "base/futex.h"
 
+#define LOOKS_BEFORE_FLUSH 64u
+
 static uint32_t next_number(uint32_t number) {
     return number == UINT32_MAX ? 1 : number + 1;
 }
@@ -40,12 +42,24 @@ void wy_flush(wy_worker_end *end, int all) {
     }
 }
 
-void wy_wait_requests(wy_worker_end *end) {
-    for (uint32_t i = 0; i < end->spin || end->spin == WY_SPIN_FOREVER; i++) {
+static int look(const wy_worker_end *end, uint32_t times) {
+    for (uint32_t i = 0; i < times || times == WY_SPIN_FOREVER; i++) {
         if (wy_reader_ready(&end->requests)) {
-            return;
+            return 1;
         }
         wy_pause();
+    }
+    return 0;
+}
+
+void wy_wait_requests(wy_worker_end *end) {
+    /* Where the next request follows at once, the daemon need not hear after each one how far we are. */
+    if (look(end, end->spin < LOOKS_BEFORE_FLUSH ? end->spin : LOOKS_BEFORE_FLUSH)) {
+        return;
+    }
+    wy_flush(end, 1);
+    if (look(end, end->spin)) {
+        return;
     }
     end->number = next_number(end->number);
     /* Before the announcement: every ring that answers it then changes the value that we sleep on. */

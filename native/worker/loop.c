@@ -185,7 +185,6 @@ int wy_worker_run(wy_image *image, const wy_channel_header *d, wy_channel_header
         if (status == WY_OK) {
             status = serve(worker, &own);
         } else if (status == WY_EMPTY) {
-            wy_flush(&worker->end, 1);
             wy_wait_requests(&worker->end);
             status = WY_OK;
         }

@@ -163,9 +163,15 @@ internal sealed partial class TaskService(
             return refusal;
         }
 
+        if (deferring)
+        {
+            id = shard.AdmitInTurn(record!, target.Pool.Id, submission.Level, observer, token);
+            return null;
+        }
+
         var slot = record!.Slot;
-        id = lifecycle.Admit(record, observer, token, deferring ? shard.Clock.Now : Stopwatch.GetTimestamp());
-        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring);
+        id = lifecycle.Admit(record, observer, token, Stopwatch.GetTimestamp());
+        shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, deferring: false);
         return null;
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Wayang.Fast.Interop;
@@ -114,6 +115,20 @@ public static unsafe class Processor
         for (var offset = 0; offset < bytes; offset += CacheLine)
         {
             Sse.Prefetch0(start + offset);
+        }
+    }
+
+    /// <summary>One look of a loop that waits for another processor: leaves the core to whoever shares it for some tens of cycles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Relax()
+    {
+        if (X86Base.IsSupported)
+        {
+            X86Base.Pause();
+        }
+        else if (ArmBase.IsSupported)
+        {
+            ArmBase.Yield();
         }
     }
 

@@ -49,7 +49,7 @@ public sealed class WorkerTests
         var tickets = new HashSet<uint>();
         for (var i = 0; i < 1000; i++)
         {
-            var ticket = worker.TakeIndex(1, 0, out var index);
+            worker.TakeEntry(out var ticket, out var index);
             Assert.Equal((uint)index, ticket & 0xFF);
             Assert.True(tickets.Add(ticket));
             Assert.True(worker.Release(index));
@@ -64,9 +64,9 @@ public sealed class WorkerTests
     public void A_worker_is_announced_once_until_it_is_collected()
     {
         using var worker = Worker(1, concurrency: 3);
-        worker.TakeIndex(1, 0, out var a);
-        worker.TakeIndex(1, 0, out var b);
-        worker.TakeIndex(1, 0, out var c);
+        worker.TakeEntry(out _, out var a);
+        worker.TakeEntry(out _, out var b);
+        worker.TakeEntry(out _, out var c);
         Assert.True(worker.Release(a));
         Assert.False(worker.Release(b)); // the same turn
         Assert.True(worker.EnterReleasedQueue());
@@ -116,7 +116,7 @@ public sealed class WorkerTests
 
             for (; issued < rounds && worker.FreeCount > 0; issued++)
             {
-                worker.TakeIndex(1, 0, out var index);
+                worker.TakeEntry(out _, out var index);
                 handOver.Enqueue(index);
             }
         }
@@ -129,9 +129,9 @@ public sealed class WorkerTests
     public void A_worker_that_leaves_holds_the_slots_of_what_it_has_in_flight()
     {
         using var worker = Worker(1, concurrency: 3);
-        worker.TakeIndex(10, 24, out _);
-        worker.TakeIndex(20, 40, out var back);
-        worker.TakeIndex(30, 8, out _);
+        Take(worker, 10, 24);
+        var back = Take(worker, 20, 40);
+        Take(worker, 30, 8);
         worker.Release(back);
         Assert.True(worker.TryCollect(out var taken));
         Assert.Equal((20L, 40), (taken.Since, (int)taken.Level));
@@ -140,6 +140,14 @@ public sealed class WorkerTests
 
         Assert.Equal([(10L, 24), (30L, 8)], worker.TakeHeldSlots().Select(static t => (t.Since, (int)t.Level)).Order());
         Assert.Empty(worker.TakeHeldSlots());
+    }
+
+    private static int Take(CallWorker worker, long since, byte level)
+    {
+        ref var entry = ref worker.TakeEntry(out _, out var index);
+        entry.Since = since;
+        entry.TakenLevel = level;
+        return index;
     }
 
     private static int Collect(CallWorker worker)

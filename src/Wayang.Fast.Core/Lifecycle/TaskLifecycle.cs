@@ -8,7 +8,7 @@ namespace Wayang.Fast.Core.Lifecycle;
 /// The only writer of task state.
 /// <code>
 ///              Admit            TryStart             Run
-///   (rented) ────────> queued ───────────> starting ─────> running
+///   (rented) ────────> queued ───────────> starting ─────> running ←─── AdmitRunning ──── (rented)
 ///                        ^ │ End              │ End           │ End
 ///      another attempt   └─┼──────────────────┴───────────────┤
 ///                          └──────────────────────────────────┴──────> succeeded | failed | cancelled | timed_out | rejected
@@ -76,6 +76,27 @@ public sealed partial class TaskLifecycle
     /// <param name="now">A timestamp shared by a batch.</param>
     public TaskId Admit(TaskRecord record, ITaskObserver? observer, long token, long now)
     {
+        var id = Name(record, observer, token, now);
+        Volatile.Write(ref record.Word, record.Word | RecordWord.Entry | (ulong)TaskState.Queued);
+        return id;
+    }
+
+    /// <summary>
+    /// The same for a task that is handed to a worker at once: it never waits, and the scheduler never sees it. Completion thread only, beside which
+    /// nothing ends it while its input is handed over.
+    /// </summary>
+    public TaskId AdmitRunning(TaskRecord record, ITaskObserver? observer, long token, long now)
+    {
+        var id = Name(record, observer, token, now);
+        record.Started = now;
+        record.Running = now;
+        HeldQuota.Of(record).Release(record);
+        Volatile.Write(ref record.Word, record.Word | (ulong)TaskState.Running);
+        return id;
+    }
+
+    private TaskId Name(TaskRecord record, ITaskObserver? observer, long token, long now)
+    {
         ArgumentNullException.ThrowIfNull(record);
         var word = record.Word;
         if (RecordWord.State(word) != TaskState.None)
@@ -90,7 +111,6 @@ public sealed partial class TaskLifecycle
         record.Id = id;
         record.Observer = observer;
         record.Token = token;
-        Volatile.Write(ref record.Word, word | RecordWord.Entry | (ulong)TaskState.Queued);
         return id;
     }
 

@@ -297,6 +297,7 @@ internal sealed class CompletionThread : IDisposable
 
             if (looks % SpinLooksPerClock != 0)
             {
+                Processor.Relax(); // the worker may share this processor's core
                 continue;
             }
 

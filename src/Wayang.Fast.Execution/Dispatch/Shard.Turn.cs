@@ -1,4 +1,7 @@
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Workers;
@@ -98,15 +101,45 @@ internal sealed partial class Shard
     /// </summary>
     private void SubmitInTurn(in InboxItem item)
     {
-        if (_turnSubmittedCount == 0
-            && (_ownsTurn || TryOwnTurn())
-            && Volatile.Read(ref _posted) == _handled
-            && _inbox.Waiting == 0
-            && TryPass(item))
+        if (!MayPassInTurn() || !TryPass(item))
         {
-            return;
+            KeepForTurn(item);
+        }
+    }
+
+    /// <summary>
+    /// A rented, filled record becomes a task. One that nothing waits beside is a running one at once: nobody has seen it wait, so that is a store
+    /// and no exchange. Completion thread only, inside its turn.
+    /// </summary>
+    public TaskId AdmitInTurn(TaskRecord record, int poolId, byte level, ITaskObserver? observer, long token)
+    {
+        if (MayPassInTurn())
+        {
+            var pool = _pools[poolId]!;
+            if (!pool.IsCommand && TryTakePlace(pool, level))
+            {
+                var id = _lifecycle.AdmitRunning(record, observer, token, _now);
+                CountDispatched(record.AdmittedBytes);
+                Call(record, pool, level, direct: true);
+                WantSpare(pool);
+                return id;
+            }
         }
 
+        var slot = record.Slot;
+        var tenant = record.Tenant;
+        var queued = _lifecycle.Admit(record, observer, token, Clock.Now);
+        KeepForTurn(new InboxItem(slot, poolId, level, tenant));
+        return queued;
+    }
+
+    private bool MayPassInTurn() => _turnSubmittedCount == 0
+        && (_ownsTurn || TryOwnTurn())
+        && Volatile.Read(ref _posted) == _handled
+        && _inbox.Waiting == 0;
+
+    private void KeepForTurn(in InboxItem item)
+    {
         if (_turnSubmittedCount < _turnSubmitted.Length)
         {
             _turnSubmitted[_turnSubmittedCount++] = item;

@@ -249,18 +249,25 @@ internal sealed partial class Shard
     private bool TryPass(in InboxItem item)
     {
         var pool = _pools[item.Pool]!;
-        if (pool.Closed || !_scheduler.TryPass(pool.SchedulerId, item.Level))
+        if (!TryTakePlace(pool, item.Level))
         {
             return false;
         }
 
         Dispatch(new ScheduledTask(item.Task, pool.SchedulerId, item.Level));
+        WantSpare(pool);
+        return true;
+    }
+
+    private bool TryTakePlace(WorkerPool pool, byte level) => !pool.Closed && _scheduler.TryPass(pool.SchedulerId, level);
+
+    /// <summary>Nothing waits in the pool, but it may want a spare.</summary>
+    private void WantSpare(WorkerPool pool)
+    {
         if (pool.Available.Count < _options.Current.SpareWorkers)
         {
-            MarkDirty(pool); // nothing waits in it, but it may want a spare
+            MarkDirty(pool);
         }
-
-        return true;
     }
 
     private void Dispatch(in ScheduledTask item)
@@ -277,8 +284,7 @@ internal sealed partial class Shard
 
     private void Start(TaskRecord record, WorkerPool pool, byte level)
     {
-        _dispatchedTasks++;
-        _dispatchedBytes += record.AdmittedBytes; // while the entry holds the record; an end while queued has cleared the input
+        CountDispatched(record.AdmittedBytes); // while the entry holds the record; an end while queued has cleared the input
         var direct = _completing && !pool.IsCommand;
         if (!_lifecycle.TryStart(record, _now, direct, level))
         {
@@ -286,17 +292,30 @@ internal sealed partial class Shard
             return;
         }
 
-        Dispatched++;
         if (pool.IsCommand)
         {
             record.TakenLevel = level;
             _lending = -1;
+            Dispatched++;
             Supervisor.StartCommand(record, pool);
             return;
         }
 
+        Call(record, pool, level, direct);
+    }
+
+    private void CountDispatched(int bytes)
+    {
+        _dispatchedTasks++;
+        _dispatchedBytes += bytes;
+    }
+
+    /// <param name="direct">It counts as running already: only on the completion thread.</param>
+    private void Call(TaskRecord record, WorkerPool pool, byte level, bool direct)
+    {
+        Dispatched++;
         var worker = pool.Available[^1];
-        var ticket = worker.TakeIndex(_now, level, out var index);
+        ref var entry = ref worker.TakeEntry(out var ticket, out var index);
         if (worker.FreeCount == 0)
         {
             pool.Available.RemoveAt(pool.Available.Count - 1);
@@ -304,7 +323,8 @@ internal sealed partial class Shard
         }
 
         Prepare(worker, index, record.Level);
-        ref var entry = ref worker.Entries[index];
+        entry.Since = _now;
+        entry.TakenLevel = level;
         entry.Record = record.Slot;
         entry.Level = record.Level;
         entry.Order = worker.NextOrder++;

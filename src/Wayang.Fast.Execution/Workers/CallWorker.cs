@@ -28,8 +28,6 @@ internal enum WorkerPhase : byte
 internal sealed class CallWorker : IDisposable
 {
     private readonly byte[] _free;
-    private readonly Taken[] _taken;
-    private readonly uint[] _generation;
     private readonly byte[] _released;
     private Taken[] _held = [];
     private int _freeCount;
@@ -49,8 +47,6 @@ internal sealed class CallWorker : IDisposable
         Concurrency = concurrency;
         Entries = new InFlightEntry[concurrency];
         _free = new byte[concurrency];
-        _taken = new Taken[concurrency];
-        _generation = new uint[concurrency];
         _released = new byte[256];
         for (var i = 0; i < concurrency; i++)
         {
@@ -164,17 +160,17 @@ internal sealed class CallWorker : IDisposable
     public readonly record struct Taken(long Since, byte Level);
 
     /// <summary>Takes a free index. Dispatch owner only; the caller has checked <see cref="FreeCount"/>.</summary>
-    /// <param name="now">When.</param>
-    /// <param name="level">The level that its task was taken from.</param>
+    /// <param name="ticket">Index in the low 8 bits, a fresh generation above, never 0.</param>
     /// <param name="index">Which.</param>
-    /// <returns>The ticket: index in the low 8 bits, a fresh generation above, never 0.</returns>
-    public uint TakeIndex(long now, byte level, out int index)
+    /// <returns>Its entry, which the caller fills.</returns>
+    public ref InFlightEntry TakeEntry(out uint ticket, out int index)
     {
         index = _free[--_freeCount];
-        _taken[index] = new Taken(now, level);
-        var generation = (_generation[index] + 1) & 0xFFFFFF;
-        _generation[index] = generation == 0 ? 1 : generation;
-        return (_generation[index] << 8) | (uint)index;
+        ref var entry = ref Entries[index];
+        var generation = (entry.Generation + 1) & 0xFFFFFF;
+        entry.Generation = generation == 0 ? 1 : generation;
+        ticket = (entry.Generation << 8) | (uint)index;
+        return ref entry;
     }
 
     /// <summary>
@@ -212,14 +208,15 @@ internal sealed class CallWorker : IDisposable
         }
 
         var ticks = 0L;
-        foreach (var taken in _taken)
+        foreach (ref readonly var entry in Entries.AsSpan())
         {
-            ticks += taken.Since == 0 ? 0 : Math.Max(0, now - taken.Since);
+            ticks += entry.Since == 0 ? 0 : Math.Max(0, now - entry.Since);
         }
 
         foreach (var index in _free.AsSpan(0, _freeCount))
         {
-            ticks -= _taken[index].Since == 0 ? 0 : Math.Max(0, now - _taken[index].Since);
+            var since = Entries[index].Since;
+            ticks -= since == 0 ? 0 : Math.Max(0, now - since);
         }
 
         return ticks;
@@ -252,7 +249,7 @@ internal sealed class CallWorker : IDisposable
 
         var index = _released[_releasedHead++ & 255];
         _free[_freeCount++] = index;
-        taken = _taken[index];
+        taken = new Taken(Entries[index].Since, Entries[index].TakenLevel);
         return true;
     }
 
@@ -262,10 +259,10 @@ internal sealed class CallWorker : IDisposable
     {
         foreach (var index in _free.AsSpan(0, _freeCount))
         {
-            _taken[index] = default;
+            Entries[index].Since = 0;
         }
 
-        _held = [.. _taken.Where(static t => t.Since != 0)];
+        _held = [.. Entries.Where(static e => e.Since != 0).Select(static e => new Taken(e.Since, e.TakenLevel))];
     }
 
     /// <summary>The slots that it still holds, once.</summary>

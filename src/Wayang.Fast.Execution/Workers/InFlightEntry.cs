@@ -15,6 +15,15 @@ internal struct InFlightEntry
     /// <summary>The level that it was dispatched at.</summary>
     public byte Level;
 
+    /// <summary>How often the index was taken, in 24 bits, for its tickets.</summary>
+    public uint Generation;
+
+    /// <summary>The level that it was taken from the scheduler at. Dispatch owner only, like <see cref="Since"/>.</summary>
+    public byte TakenLevel;
+
+    /// <summary>Timestamp since when the index is taken; 0 before its first call. It stays until the next one, for who counts slot time.</summary>
+    public long Since;
+
     /// <summary>Dispatch order in this worker: the lowest one still in flight is the one that runs.</summary>
     public long Order;
 
