@@ -16,7 +16,7 @@
 
 #include "spawner/group.h"
 
-static const char *const names[] = {"memory", "pids", "cpu", "cpuacct"};
+static const char *const names[] = {"memory", "pids", "cpu", "cpuacct", "freezer"};
 
 static int write_file(int dir_fd, const char *name, const char *text) {
     int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
@@ -156,7 +156,7 @@ static int make_base(wy_cgroups *groups, int c, const char *own, const char *ins
 static void tell(wy_cgroups *groups, int c, const char *reason) {
     static const char *const costs[] = {
         "memory is limited per process only (RLIMIT_DATA)", "processes are limited per image user only (RLIMIT_NPROC)",
-        "CPU weight is by niceness only", "CPU time is known of ended processes only"};
+        "CPU weight is by niceness only", "CPU time is known of ended processes only", "tasks are frozen by SIGSTOP"};
     size_t have = strlen(groups->note);
     snprintf(groups->note + have, sizeof groups->note - have, "%sno %s group (%s): %s", have > 0 ? "; " : "", names[c],
              reason, costs[c]);
@@ -178,6 +178,42 @@ static void weigh(const wy_cgroups *groups) {
     }
 }
 
+/* What a predecessor had frozen goes first: version 1 lets nothing of it die before it goes on, in whatever hierarchy it is killed. */
+static bool sweep_frozen(const wy_cgroups *groups, const char *instance, wy_error *error) {
+    char own[400];
+    bool unified;
+    wy_error none = {0};
+    if (strcmp(groups->parent, "none") == 0 || wy_cgroup_find("freezer", own, sizeof own, &unified, &none) != WY_OK) {
+        return true;
+    }
+    int own_fd = open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int parent_fd = own_fd >= 0 ? open_dir(own_fd, groups->parent) : -1;
+    bool swept = true;
+    if (parent_fd >= 0) {
+        wy_cgroup_release_killed(parent_fd, instance);
+        swept = sweep(parent_fd, instance, error) || error->status != WY_DENIED;
+        close(parent_fd);
+    }
+    if (own_fd >= 0) {
+        close(own_fd);
+    }
+    return swept;
+}
+
+/* Version 2 needs no controller to freeze: any group of ours there will do. */
+static bool borrow_freezer(wy_cgroups *groups) {
+    const int f = WY_CONTROLLER_FREEZER;
+    for (int c = 0; c < f; c++) {
+        if (groups->base_fd[c] >= 0 && groups->unified[c]) {
+            groups->unified[f] = true;
+            memcpy(groups->base[f], groups->base[c], sizeof groups->base[f]);
+            groups->base_fd[f] = fcntl(groups->base_fd[c], F_DUPFD_CLOEXEC, 3);
+            return groups->base_fd[f] >= 0;
+        }
+    }
+    return false;
+}
+
 wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error) {
     memset(groups, 0, sizeof *groups);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
@@ -188,6 +224,9 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
         return wy_fail(error, WY_INVALID, 0, "cgroup_parent", "the policy's cgroup_parent is not one plain name");
     }
     memcpy(groups->parent, parent, length + 1);
+    if (!sweep_frozen(groups, instance, error)) {
+        return WY_DENIED;
+    }
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char own[400];
         wy_error why = {0};
@@ -196,6 +235,9 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
         }
         if (strcmp(parent, "none") == 0) {
             tell(groups, c, "the policy wants none");
+            continue;
+        }
+        if (c == WY_CONTROLLER_FREEZER && borrow_freezer(groups)) {
             continue;
         }
         if (wy_cgroup_find(names[c], own, sizeof own, &groups->unified[c], &why) != WY_OK) {

@@ -1,5 +1,5 @@
 /* Resource groups: one per worker and one per image, kept in a pool, below OWN/PARENT/INSTANCE where OWN is the spawner's
- * own group and PARENT is the policy's cgroup_parent. Version 1, version 2 and hybrids: each of the three controllers is
+ * own group and PARENT is the policy's cgroup_parent. Version 1, version 2 and hybrids: each of the controllers is
  * taken from the hierarchy that has it. A controller that is not there, or not ours to use, is left out and told. */
 #ifndef WAYANG_SPAWNER_CGROUP_H
 #define WAYANG_SPAWNER_CGROUP_H
@@ -16,7 +16,8 @@ typedef enum wy_controller {
     WY_CONTROLLER_PIDS = 1,
     WY_CONTROLLER_CPU = 2,
     WY_CONTROLLER_CPUACCT = 3, /* version 1 only: version 2's cpu counts as well */
-    WY_CONTROLLER_COUNT = 4
+    WY_CONTROLLER_FREEZER = 4, /* version 2: no controller, but a file of every group */
+    WY_CONTROLLER_COUNT = 5
 } wy_controller;
 
 typedef struct wy_limits {
@@ -33,6 +34,8 @@ typedef struct wy_group {
     wy_limits limits;      /* as last written */
     int join_fd[WY_CONTROLLER_COUNT]; /* cgroup.procs; -1 where another controller's join does it or there is none */
     int peak_fd, oom_fd, usage_fd, time_fd; /* time_fd: CPU time */
+    int freeze_fd;                          /* opened at the first freeze */
+    bool frozen, freeze_unified;
     uint64_t time_before;                   /* microseconds used before the present tenant */
     uint64_t oom_before; /* kills counted before the present tenant */
 } wy_group;
@@ -72,11 +75,28 @@ void wy_group_read(const wy_group *group, uint64_t *peak_bytes, uint64_t *oom_ki
 /* What the tenant uses now: memory in bytes, CPU time in microseconds; 0 where it is not measured. */
 void wy_group_usage(const wy_group *group, uint64_t *memory_bytes, uint64_t *cpu_microseconds);
 
+/* Stops every process in it at any instruction, those that are being forked too, or lets them go on where they were. WY_UNSUPPORTED:
+ * there is no freezer for us. */
+wy_status wy_group_freeze(wy_cgroups *groups, wy_group *group, bool freeze);
+
+/* Lets go on what is frozen: it is being killed, which version 1 delivers only then, or it was. */
+void wy_group_thaw(wy_group *group);
+
+/* Sends a signal to every process in it, again for those that came meanwhile; as far as they can be found. 0: none is there. */
+unsigned wy_group_signal(const wy_cgroups *groups, const wy_group *group, int signal);
+
 /* Back into the pool, or away when it cannot be made as new. Its processes are dead and reaped. */
 void wy_group_release(wy_cgroups *groups, wy_group *group);
 
 /* cgroup_tree.c: kills everything in the group `name` below `dir_fd` and in its children, and removes them. Bounded. */
 wy_status wy_cgroup_remove_tree(int dir_fd, const char *name, wy_error *error);
+
+/* cgroup_tree.c: one pass of a signal over the processes of a group, by pidfd. Returns how many got it. */
+unsigned wy_cgroup_signal(int group_fd, int signal);
+
+/* cgroup_tree.c: lets groups of version 1 below `instance` go on whose every process has been killed and waits only for that: what
+ * a predecessor that died had frozen. Others are left alone. */
+void wy_cgroup_release_killed(int parent_fd, const char *instance);
 
 /* cgroup_find.c: absolute directory of our own group in the hierarchy of `controller`. WY_UNSUPPORTED: none. */
 wy_status wy_cgroup_find(const char *controller, char *path, size_t path_bytes, bool *unified, wy_error *error);

@@ -17,12 +17,12 @@
 #define REMOVE_ATTEMPTS 500 /* of 2 ms: a killed process leaves its group when it is dead, not when it is signalled */
 
 /* By pidfd, and only after looking again that it is still in the group: a pid read from a file may be reused by now. */
-static void kill_member(int group_fd, pid_t pid) {
+static bool signal_member(int group_fd, pid_t pid, int signal) {
     char line[32];
-    bool member = false;
+    bool member = false, sent = false;
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0) {
-        return;
+        return false;
     }
     int fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
     FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -35,13 +35,41 @@ static void kill_member(int group_fd, pid_t pid) {
         close(fd);
     }
     if (member && pid != getpid()) {
-        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        sent = syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0;
     }
     close(pidfd);
+    return sent;
+}
+
+unsigned wy_cgroup_signal(int group_fd, int signal) {
+    char line[32];
+    unsigned reached = 0;
+    int fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        pid_t pid = (pid_t)strtol(line, NULL, 10);
+        if (pid > 0 && signal_member(group_fd, pid, signal)) {
+            reached++;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return reached;
+}
+
+static bool write_state(int group_fd, const char *file, const char *text) {
+    int fd = openat(group_fd, file, O_WRONLY | O_CLOEXEC);
+    bool written = fd >= 0 && write(fd, text, strlen(text)) > 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return written;
 }
 
 static void kill_group(int group_fd) {
-    char line[32];
     int fd = openat(group_fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) { /* version 2: at once, with all below */
         ssize_t ignored = write(fd, "1", 1);
@@ -49,18 +77,62 @@ static void kill_group(int group_fd) {
         close(fd);
         return;
     }
-    fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    wy_cgroup_signal(group_fd, SIGKILL);
+    write_state(group_fd, "freezer.state", "THAWED"); /* what is frozen dies when it goes on */
+}
+
+/* Is SIGKILL among the signals that wait for the process? */
+static bool is_killed(pid_t pid) {
+    char path[40], line[128];
+    uint64_t pending = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        pid_t pid = (pid_t)strtol(line, NULL, 10);
-        if (pid > 0) {
-            kill_member(group_fd, pid);
+        if (strncmp(line, "SigPnd:", 7) == 0 || strncmp(line, "ShdPnd:", 7) == 0) {
+            pending |= strtoull(line + 7, NULL, 16);
         }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return (pending >> (SIGKILL - 1) & 1) != 0;
+}
+
+static bool all_killed(int group_fd) {
+    char line[32];
+    bool any = false, all = true;
+    int fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    while (file != NULL && all && fgets(line, sizeof line, file) != NULL) {
+        any = true;
+        all = is_killed((pid_t)strtol(line, NULL, 10));
     }
     if (file != NULL) {
         fclose(file);
     } else if (fd >= 0) {
         close(fd);
+    }
+    return any && all;
+}
+
+void wy_cgroup_release_killed(int parent_fd, const char *instance) {
+    int group_fd = openat(parent_fd, instance, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = group_fd >= 0 ? fdopendir(group_fd) : NULL;
+    for (struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL; entry = readdir(dir)) {
+        int one = entry->d_type == DT_DIR && entry->d_name[0] == 'g'
+                      ? openat(group_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                      : -1;
+        if (one >= 0 && all_killed(one)) {
+            write_state(one, "freezer.state", "THAWED");
+        }
+        if (one >= 0) {
+            close(one);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    } else if (group_fd >= 0) {
+        close(group_fd);
     }
 }
 

@@ -19,6 +19,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
             features |= by_controller[i] | (s->groups.unified[i] ? WY_FEATURE_CGROUP_V2 : WY_FEATURE_CGROUP_V1);
         }
     }
+    features |= s->groups.base_fd[WY_CONTROLLER_FREEZER] >= 0 ? WY_FEATURE_FREEZER : 0;
     features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
     features |= s->policy.overlays ? WY_FEATURE_OVERLAY : 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -181,6 +182,9 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
         return;
     case WY_MSG_WORKER_CLASS:
         wy_worker_weigh(s, &request->body.worker_class);
+        return;
+    case WY_MSG_WORKER_FREEZE:
+        wy_worker_freeze(s, request_id, &request->body.worker_freeze);
         return;
     case WY_MSG_SCAN:
         wy_scan_begin(s, request_id);

@@ -141,8 +141,9 @@ static int open_file(const wy_cgroups *groups, int c, const wy_group *group, con
 }
 
 static void close_files(wy_group *group) {
-    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->join_fd[3],
-                          &group->peak_fd,    &group->oom_fd,     &group->usage_fd,   &group->time_fd};
+    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->join_fd[3],  &group->join_fd[4],
+                          &group->peak_fd,    &group->oom_fd,     &group->usage_fd,   &group->time_fd, &group->freeze_fd};
+    _Static_assert(WY_CONTROLLER_COUNT == 5, "one join descriptor each");
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
         if (*descriptors[i] >= 0) {
             close(*descriptors[i]);
@@ -187,7 +188,7 @@ static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         group->join_fd[c] = -1;
     }
-    group->peak_fd = group->oom_fd = group->usage_fd = group->time_fd = -1;
+    group->peak_fd = group->oom_fd = group->usage_fd = group->time_fd = group->freeze_fd = -1;
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char name[16];
         bool joined = groups->base_fd[c] < 0;
@@ -303,7 +304,59 @@ void wy_group_usage(const wy_group *group, uint64_t *memory_bytes, uint64_t *cpu
     *cpu_microseconds = now >= group->time_before ? now - group->time_before : 0;
 }
 
+void wy_group_thaw(wy_group *group) {
+    if (group->frozen) {
+        const char *text = group->freeze_unified ? "0" : "THAWED";
+        group->frozen = pwrite(group->freeze_fd, text, strlen(text), 0) < 0;
+    }
+}
+
+wy_status wy_group_freeze(wy_cgroups *groups, wy_group *group, bool freeze) {
+    const int c = WY_CONTROLLER_FREEZER;
+    if (!freeze) {
+        wy_group_thaw(group);
+        return group->frozen ? WY_SYSTEM : WY_OK;
+    }
+    if (groups->base_fd[c] < 0) {
+        return WY_UNSUPPORTED;
+    }
+    if (group->freeze_fd < 0) {
+        group->freeze_unified = groups->unified[c];
+        group->freeze_fd = open_file(groups, c, group, group->freeze_unified ? "cgroup.freeze" : "freezer.state", O_WRONLY);
+    }
+    const char *text = group->freeze_unified ? "1" : "FROZEN";
+    if (group->freeze_fd < 0 || pwrite(group->freeze_fd, text, strlen(text), 0) < 0) {
+        return WY_SYSTEM;
+    }
+    group->frozen = true;
+    return WY_OK;
+}
+
+unsigned wy_group_signal(const wy_cgroups *groups, const wy_group *group, int signal) {
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        char name[16];
+        snprintf(name, sizeof name, "g%u", group->number);
+        int fd = groups->base_fd[c] >= 0 ? openat(groups->base_fd[c], name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        if (fd < 0) {
+            continue;
+        }
+        unsigned reached = 0, before = 0;
+        for (int pass = 0; pass < 8 && (pass == 0 || reached != before); pass++) { /* who forks meanwhile is in it as well */
+            before = reached;
+            reached = wy_cgroup_signal(fd, signal);
+        }
+        close(fd);
+        return reached;
+    }
+    return 0;
+}
+
 void wy_group_release(wy_cgroups *groups, wy_group *group) {
+    wy_group_thaw(group);
+    if (group->frozen) {
+        destroy(groups, group); /* the next one in it would be frozen at once */
+        return;
+    }
     /* As new: the peak starts again. Version 1 resets it on any write; version 2 since Linux 6.12, per open file. */
     if (group->peak_fd >= 0 && pwrite(group->peak_fd, "0", 1, 0) < 0) {
         destroy(groups, group);

@@ -23,6 +23,7 @@ static const shape shapes[] = {
     {WY_MSG_COMMAND_START, 4, 6, sizeof(wy_msg_worker_start), "COMMAND_START", 0},
     {WY_MSG_WORKER_SIGNAL, 0, 0, sizeof(wy_msg_worker_signal), "WORKER_SIGNAL", 0},
     {WY_MSG_WORKER_CLASS, 0, 0, sizeof(wy_msg_worker_class), "WORKER_CLASS", 0},
+    {WY_MSG_WORKER_FREEZE, 0, 0, sizeof(wy_msg_worker_freeze), "WORKER_FREEZE", 0},
     {WY_MSG_PROFILE_DEFINE, 0, 0, sizeof(wy_msg_profile_define), "PROFILE_DEFINE", WY_MSG_MAX_BYTES},
     {WY_MSG_WORKER_NETWORK, 1, 1, sizeof(wy_msg_worker_ref), "WORKER_NETWORK", 0},
     {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE", 0},
@@ -137,6 +138,12 @@ static wy_status check_class(const wy_msg_worker_class *m, wy_error *error) {
                          m->nice_class);
 }
 
+static wy_status check_freeze(const wy_msg_worker_freeze *m, wy_error *error) {
+    return m->worker_id != 0 && m->reserved == 0 && m->freeze <= 1
+               ? WY_OK
+               : wy_fail(error, WY_INVALID, 0, "WORKER_FREEZE", "the id is 0, a reserved field is not, or %u is neither 0 nor 1", m->freeze);
+}
+
 static wy_status check_profile_define(const wy_msg_profile_define *m, const wy_request *request, wy_error *error) {
     if (!name_is_good(m->name) || !name_is_good(m->base)) {
         return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "a name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
@@ -179,6 +186,9 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
     case WY_MSG_WORKER_CLASS:
         out->id = out->body.worker_class.worker_id;
         return check_class(&out->body.worker_class, error);
+    case WY_MSG_WORKER_FREEZE:
+        out->id = out->body.worker_freeze.worker_id;
+        return check_freeze(&out->body.worker_freeze, error);
     case WY_MSG_SCAN:
         return out->body.scan.flags == 0 && out->body.scan.reserved == 0
                    ? WY_OK

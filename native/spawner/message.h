@@ -17,6 +17,7 @@ typedef struct wy_request {
         wy_msg_worker_start worker_start;
         wy_msg_worker_signal worker_signal;
         wy_msg_worker_class worker_class;
+        wy_msg_worker_freeze worker_freeze;
         wy_msg_scan scan;
         wy_msg_usage usage;
         wy_msg_worker_ref worker_ref;

@@ -34,6 +34,8 @@ typedef enum wy_msg_type {
     WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     WY_MSG_WORKER_CLASS = 22, /* wy_msg_worker_class: its CPU weight from now on; of a worker that has ended it is nothing */
+    WY_MSG_WORKER_FREEZE = 23, /* wy_msg_worker_freeze: stop all processes of a running worker at any instruction, or let them go on; answered
+                                  with WORKER_FROZEN. Killing a frozen worker works as ever; other signals reach a command when it goes on */
     WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
     WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
                                    is "granted": the worker offers its proxy's socket there (sandbox/network.h) */
@@ -48,6 +50,7 @@ typedef enum wy_msg_type {
     WY_MSG_SCAN_FINDING = 48,   /* wy_msg_scan_finding, with the scan's request_id */
     WY_MSG_SCAN_DONE = 49,      /* wy_msg_scan_done: answers SCAN */
     WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
+    WY_MSG_WORKER_FROZEN = 40,  /* wy_msg_worker_frozen: answers WORKER_FREEZE */
     WY_MSG_PROFILE_NETWORK = 56, /* wy_msg_profile_network + tail: the destinations, each NUL-terminated; after WELCOME, one for each
                                     profile of the policy whose network is not "none" */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
@@ -78,6 +81,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_CPU_GROUP 0x80u
 #define WY_FEATURE_PYTHON 0x100u /* wayang_python.so is installed */
 #define WY_FEATURE_CPU_CAP 0x200u /* cpu.max or cpu.cfs_quota_us can be set */
+#define WY_FEATURE_FREEZER 0x800u /* tasks are frozen by a group's freezer; without, by SIGSTOP */
 #define WY_FEATURE_OVERLAY 0x400u /* roots may be written by way of an overlay (told where roots were lent) */
 
 typedef struct wy_msg_welcome {
@@ -180,6 +184,21 @@ typedef struct wy_msg_worker_class {
     uint32_t nice_class; /* as in wy_msg_worker_start */
     uint32_t reserved;
 } wy_msg_worker_class;
+
+typedef struct wy_msg_worker_freeze {
+    uint64_t worker_id;
+    uint32_t freeze; /* 1: stand still, 0: go on; what is asked twice is done once */
+    uint32_t reserved;
+} wy_msg_worker_freeze;
+
+#define WY_FROZEN_BY_GROUP 1u  /* nothing of it can tell: no signal, no interrupted call */
+#define WY_FROZEN_BY_SIGNAL 2u /* SIGSTOP and SIGCONT to each process: parents see it, and what had stopped itself goes on */
+
+typedef struct wy_msg_worker_frozen {
+    uint64_t worker_id;
+    uint32_t frozen; /* 0 or 1 */
+    uint32_t how;    /* WY_FROZEN_BY_* */
+} wy_msg_worker_frozen;
 
 /* Many workers are told in several answers, so that none takes long: the first place to look at, and the next one (0: all
  * were looked at). */

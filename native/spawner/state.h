@@ -1,7 +1,7 @@
 /* What the spawner knows. One process, one thread, one of these; every table has a bound from the policy.
  *
  * Rooms: table.c finds workers, message.c judges what the daemon says, wire.c moves datagrams and descriptors, outbox.c holds back what the daemon
- * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c and ending.c keep workers, listener.c takes
+ * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c, freezing.c and ending.c keep workers, listener.c takes
  * seccomp notifications, scan*.c compare workers with their profile, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
 #ifndef WAYANG_SPAWNER_STATE_H
 #define WAYANG_SPAWNER_STATE_H
@@ -67,6 +67,7 @@ typedef struct wy_worker_slot {
     bool violation_foreign; /* a number of another architecture's table */
     bool scanned;      /* a scan found it to be something else: `failure` says what */
     int64_t running_since_ms;
+    uint32_t frozen_by; /* WY_FROZEN_BY_*; 0: it runs */
     bool failed;       /* `failure` says why it never started */
     bool ended;        /* WY_BOOT_ENDED came: `ended_kind`, `ended_value` */
     uint32_t ended_kind;
@@ -209,6 +210,9 @@ void wy_worker_kill(wy_worker_slot *worker);
 void wy_worker_close_passed(wy_worker_slot *worker);
 void wy_workers_tick(wy_spawner *s, int64_t now_ms);
 uint32_t wy_worker_index(const wy_spawner *s, const wy_worker_slot *worker);
+
+/* freezing.c */
+void wy_worker_freeze(wy_spawner *s, uint64_t request_id, const wy_msg_worker_freeze *message);
 
 /* boot.c */
 void wy_boot_readable(wy_spawner *s, wy_worker_slot *worker);

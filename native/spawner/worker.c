@@ -236,6 +236,9 @@ void wy_worker_fail(wy_worker_slot *worker, int sys_errno, const char *text) {
 void wy_worker_kill(wy_worker_slot *worker) {
     if (worker->pidfd >= 0) {
         wy_process_kill(worker->pidfd, SIGKILL);
+        if (worker->group != NULL) {
+            wy_group_thaw(worker->group); /* a frozen process of version 1 dies when it goes on; this was its last instruction */
+        }
     }
 }
 

@@ -17,6 +17,19 @@ internal enum CommandStream : byte
     Artifacts = 3,
 }
 
+/// <summary>Why a command's processes stand still: they go on when no reason is left.</summary>
+[Flags]
+internal enum FreezeHolds : byte
+{
+    None = 0,
+
+    /// <summary>Somebody asked for it (task.pause).</summary>
+    Paused = 1,
+
+    /// <summary>Its slot was lent to a task of a higher class.</summary>
+    Preempted = 2,
+}
+
 /// <summary>
 /// A command in flight: its pipes, what was read, how it ended. It is over when its process was reaped and its output
 /// pipes reached end of file, which they must: the end of its init ends every process that could hold them. Supervisor only.
@@ -52,8 +65,11 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     /// <summary>What we asked for; wins over how the process happened to end.</summary>
     public (TaskState State, TaskCause Cause)? PendingEnd { get; set; }
 
-    /// <summary>What was left of its time when its processes were stopped; null: they run.</summary>
-    public long? PausedWith { get; set; }
+    /// <summary>Who wants it to stand still.</summary>
+    public FreezeHolds Holds { get; set; }
+
+    /// <summary>What was left of its time when its processes were frozen.</summary>
+    public long TimeLeft { get; set; }
 
     public WorkerExit? Exit { get; set; }
 

@@ -219,10 +219,7 @@ internal sealed partial class CommandRunner(
         run.Deadline = long.MaxValue;
         run.KillAt = Stopwatch.GetTimestamp() + (long)(CommandExecutor.CancelGrace.TotalSeconds * Stopwatch.Frequency);
         link.SendSignal(run.Id, Sigterm);
-        if (run.PausedWith is not null)
-        {
-            link.SendSignal(run.Id, Sigcont); // a stopped process takes no other signal than the kill
-        }
+        ReleaseAll(run); // what is frozen takes no other signal than the kill
     }
 
     private void Expire(CommandRun run, long now)

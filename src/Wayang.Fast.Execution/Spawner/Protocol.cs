@@ -18,6 +18,7 @@ internal enum MessageType : ushort
     Scan = 16,
     Usage = 7,
     WorkerClass = 22,
+    WorkerFreeze = 23,
     ProfileDefine = 20,
     WorkerNetwork = 21,
     Welcome = 32,
@@ -30,6 +31,7 @@ internal enum MessageType : ushort
     ScanFinding = 48,
     ScanDone = 49,
     UsageOf = 39,
+    WorkerFrozen = 40,
     ProfileNetwork = 56,
 }
 
@@ -79,6 +81,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>Roots that were lent can be written by way of an overlay.</summary>
     Overlay = 0x400,
+
+    /// <summary>Tasks are frozen by the freezer of their group; without it by SIGSTOP.</summary>
+    Freezer = 0x800,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>
@@ -109,6 +114,8 @@ internal static class ProtocolLayout
     public const int WorkerStartBytes = 56;
     public const int WorkerSignalBytes = 16;
     public const int WorkerClassBytes = 16;
+    public const int WorkerFreezeBytes = 16;
+    public const int WorkerFrozenBytes = 16;
     public const int UsageBytes = 8;
     public const int UsageOfBytes = 8;
     public const int WorkerUsageBytes = 24;

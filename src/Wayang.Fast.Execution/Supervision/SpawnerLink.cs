@@ -128,6 +128,9 @@ internal sealed class SpawnerLink : IDisposable
 
     public void SendClass(ulong worker, uint niceClass) => Send(MessageWriter.WorkerClass(_buffer, worker, niceClass), []);
 
+    /// <summary>Makes the processes of a worker or command stand still, or lets them go on.</summary>
+    public void SendFreeze(ulong worker, bool freeze) => Send(FreezeMessages.Freeze(_buffer, worker, freeze), []);
+
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 
     /// <summary>Tries again what the socket did not take.</summary>

@@ -96,6 +96,8 @@ internal sealed partial class Supervisor
                 return MessageReader.TryReadWorkerStarted(body, out var worker, out var pid) && OnWorkerStarted(worker, pid);
             case MessageType.WorkerExited:
                 return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
+            case MessageType.WorkerFrozen:
+                return OnWorkerFrozen(body);
             case MessageType.ScanFinding:
                 return OnScanFinding(body);
             case MessageType.ScanDone:

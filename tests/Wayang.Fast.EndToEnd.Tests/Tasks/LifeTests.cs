@@ -236,7 +236,7 @@ public sealed class LifeTests : IAsyncLifetime
         await _client.PauseAsync(id);
         await _client.PauseAsync(id);
         Assert.True((await _client.GetAsync(id)).Life!.Paused);
-        await LiveNode.UntilAsync(() => StatesBelow(_node.Node.SpawnerPid) is { Count: > 3 } all && all.TrueForAll(static s => s == 'T'), "all processes stand still");
+        await LiveNode.UntilAsync(() => StatesBelow(_node.Node.SpawnerPid) is { Count: > 3 } all && all.TrueForAll(StandsStill), "all processes stand still");
         var written = (await _client.GetAsync(id)).StdoutBytes;
 
         // Another with as much time, begun later, is over its own before we look.
@@ -246,7 +246,7 @@ public sealed class LifeTests : IAsyncLifetime
         Assert.Equal((TaskState.Running, true), (info.State, info.Life!.Paused));
         Assert.InRange(info.StdoutBytes, written, written + (256 << 10)); // what stood in the pipe
         await _client.ResumeAsync(id);
-        await LiveNode.UntilAsync(() => !StatesBelow(_node.Node.SpawnerPid).TrueForAll(static s => s == 'T'), "they go on");
+        await LiveNode.UntilAsync(() => !StatesBelow(_node.Node.SpawnerPid).TrueForAll(StandsStill), "they go on");
         var end = await _client.WaitAsync(id).WaitAsync(LiveNode.Patience);
         Assert.Equal((TaskState.TimedOut, CauseType.Timeout), (end.State, end.Cause.Type));
 
@@ -269,6 +269,9 @@ public sealed class LifeTests : IAsyncLifetime
         await _client.WaitAsync(id);
         Assert.Equal(ErrorCode.InvalidArgument, (await Assert.ThrowsAsync<WayangException>(() => _client.PauseAsync(id))).Code);
     }
+
+    /// <summary>As the kernel shows what a freezer holds (uninterruptible), or SIGSTOP stopped.</summary>
+    private static bool StandsStill(char state) => state is 'D' or 'T';
 
     /// <summary>States of the commands' own processes: all in the namespaces below their init.</summary>
     private static List<char> StatesBelow(int spawner)

@@ -1,0 +1,44 @@
+using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Spawner;
+
+namespace Wayang.Fast.Execution.Supervision;
+
+/// <content>Workers and commands that stand still and go on.</content>
+internal sealed partial class Supervisor
+{
+    /// <summary>Answers the request when the spawner was told. Thread-safe.</summary>
+    public void PauseCommand(LifeRequest request) => Post(new SupervisorRequest(SupervisorRequestKind.PauseCommand, Life: request));
+
+    /// <summary>What the spawner said it froze or thawed, by way of the groups' freezer and by signals. Momentary values.</summary>
+    public long FreezesByGroup { get; private set; }
+
+    public long FreezesBySignal { get; private set; }
+
+    private bool OnWorkerFrozen(ReadOnlySpan<byte> body)
+    {
+        if (!FreezeMessages.TryReadFrozen(body, out _, out var frozen, out var how))
+        {
+            return false;
+        }
+
+        if (frozen)
+        {
+            FreezesByGroup += how == FrozenBy.Group ? 1 : 0;
+            FreezesBySignal += how == FrozenBy.Signal ? 1 : 0;
+        }
+
+        return true;
+    }
+
+    private void ChangePause(LifeRequest request)
+    {
+        if (request.Kind == LifeRequestKind.Pause)
+        {
+            request.Reply(_commands.Pause(request.Id));
+            return;
+        }
+
+        WatchDeadline(_commands.Resume(request.Id));
+        request.Reply(null);
+    }
+}
