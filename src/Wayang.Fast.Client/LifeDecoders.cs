@@ -7,7 +7,7 @@ namespace Wayang.Fast.Client;
 /// <summary>Reads what is told of a task's life.</summary>
 internal static class LifeDecoders
 {
-    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent"];
+    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "preemption"];
 
     /// <summary>Null when nothing of it is told.</summary>
     public static TaskLifeFacts? Facts(Fields fields)
@@ -24,6 +24,7 @@ internal static class LifeDecoders
             Attempts = [.. fields.Items("attempts").Select(Attempt)],
             RetryAt = ResponseDecoders.Time(fields.Text("retry_at")),
             Paused = fields.Flag("paused"),
+            Preemption = Preemption(fields.Map("preemption")),
             Deadline = ResponseDecoders.Time(fields.Text("deadline")),
             Group = fields.OptionalText("group"),
             Parent = TaskId.TryParse(fields.Text("parent"), out var parent) ? parent : null,
@@ -50,6 +51,10 @@ internal static class LifeDecoders
     }
 
     public static Boxed<int>? Asked(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new((int)fields.Number("asked")) : null;
+
+    private static TaskPreemption? Preemption(Fields? fields) => fields is null ? null : new(
+        (int)fields.Number("times"), fields.Number("frozen_us"), TaskId.TryParse(fields.Text("by"), out var by) ? by : default, fields.Text("reason"),
+        ResponseDecoders.Time(fields.OptionalText("since") ?? string.Empty));
 
     private static TaskAttempt Attempt(Fields fields)
     {

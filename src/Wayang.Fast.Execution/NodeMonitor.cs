@@ -66,7 +66,7 @@ internal sealed class NodeMonitor(
         {
             TaskState.Queued => task with { QueueMicroseconds = microseconds },
             TaskState.Starting => task with { StartMicroseconds = microseconds },
-            TaskState.Running => task with { RunMicroseconds = microseconds },
+            TaskState.Running or TaskState.Frozen => task with { RunMicroseconds = microseconds },
             _ => task,
         };
     }
@@ -103,6 +103,7 @@ internal sealed class NodeMonitor(
     {
         WorkerPhase.Starting => "starting",
         WorkerPhase.Leaving or WorkerPhase.Detached => "leaving",
+        _ when worker.IsFrozen => "frozen",
         _ => worker.IsIdle ? "idle" : "busy",
     };
 

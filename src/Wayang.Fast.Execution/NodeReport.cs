@@ -8,6 +8,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
+using Wayang.Fast.Execution.Preemption;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -164,6 +165,7 @@ internal sealed class NodeReport(
         values["worker_start_failures"] = shard.StartFailures;
         AddPools(values);
         values["zygotes_lost"] = supervisor.ZygotesLost;
+        PreemptionReport.Add(values, shard, supervisor);
         values["workers_rung_again"] = supervisor.WorkersRungAgain;
         values["scans"] = supervisor.ScansDone;
         values["uptime_s"] = (long)(time.GetUtcNow() - _started).TotalSeconds;

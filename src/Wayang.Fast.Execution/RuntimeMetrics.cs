@@ -8,6 +8,7 @@ using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
+using Wayang.Fast.Execution.Preemption;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
@@ -29,6 +30,7 @@ internal sealed class RuntimeMetrics(
         WriteWatchdog(exposition);
         WriteTenants(exposition);
         WriteUsage(exposition);
+        PreemptionReport.Write(exposition, shard, supervisor);
     }
 
     /// <summary>What tasks use, and what the whole host lacks.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Preemption;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Limits;
@@ -133,6 +134,9 @@ public sealed record RuntimeOptions
     public TimeSpan NormalAgeing { get; init; } = TimeSpan.FromSeconds(15);
 
     public TimeSpan UrgentAgeing { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Who is frozen when a higher class finds no slot.</summary>
+    public PreemptionPolicy Preemption { get; init; } = new();
 
     /// <summary>How long an idempotency key is remembered after its submission.</summary>
     public int IdempotencyMinutes { get; init; } = 60;

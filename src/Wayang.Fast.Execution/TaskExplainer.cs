@@ -40,7 +40,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
                 case TaskState.Queued:
                     Waiting(text, record, target.Pool);
                     break;
-                case TaskState.Starting or TaskState.Running:
+                case TaskState.Starting or TaskState.Running or TaskState.Frozen:
                     Placed(text, record, target.Pool);
                     break;
                 default:
@@ -49,6 +49,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
                     break;
             }
 
+            Preempted(text, record);
             Learned(text, record);
             return new TaskExplanation(id, state, text.ToString().TrimEnd());
         }
@@ -103,6 +104,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
             }
         }
 
+        Unpreempted(text, record);
         if (queued > 1)
         {
             Add(text, $"{queued - 1} other tasks wait in the same pool; those of higher levels and those that came earlier go first.");
@@ -133,6 +135,36 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         {
             Add(text, $"{Size(record.Reservation.Bytes)} of memory were set aside for it ({Source(record.Reservation.Source)}).");
         }
+    }
+
+    private static void Preempted(StringBuilder text, TaskRecord record)
+    {
+        if (record.Life?.Preemption is not { } preemption)
+        {
+            return;
+        }
+
+        var before = preemption.FrozenMicroseconds > 0 ? $", {Words(TimeSpan.FromMicroseconds(preemption.FrozenMicroseconds))} altogether" : string.Empty;
+        if (preemption.Since is { } since && record.State == TaskState.Frozen)
+        {
+            Add(text, $"It is frozen since {Words(DateTimeOffset.UtcNow - since)}: its slot was lent to task {preemption.By}, as {preemption.Reason}.");
+            Add(text, $"It goes on when a slot is free that nothing of a higher level waits for, or when it has been frozen for preemption.max_frozen_s.");
+        }
+
+        Add(text, $"It was frozen {preemption.Times} time{(preemption.Times == 1 ? "" : "s")}{before}, last for task {preemption.By}.");
+    }
+
+    /// <summary>Why a task that could freeze another waits all the same.</summary>
+    private void Unpreempted(StringBuilder text, TaskRecord record)
+    {
+        var policy = options.Current.Preemption;
+        var taskClass = SchedulerOptions.ClassOf(record.Level);
+        if (!policy.Enabled || taskClass < policy.By)
+        {
+            return;
+        }
+
+        Add(text, $"Nothing was frozen for it: {shard.Frozen} of at most {policy.MaxTasks} tasks are frozen (preemption.max_tasks), holding {Size(shard.Preemption.Bytes)}; only what is of class {WireNames.Text(policy.Of)} or below, and below its own, yields (preemption.of).");
     }
 
     private static void Ended(StringBuilder text, TaskRecord record, TaskState state)

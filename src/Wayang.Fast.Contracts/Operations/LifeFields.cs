@@ -96,6 +96,7 @@ public static class LifeFields
         new("attempts", "list of map", "Earlier attempts: {attempt, state, cause, run_us}; of many the last 16.", Optional: true),
         new("retry_at", "time", "When the next attempt is queued, while it is waited for.", Optional: true),
         new("paused", "boolean", "True while it is paused.", Optional: true),
+        new("preemption", "map", "Of a task that was frozen for a higher class: how often (times), for how long (frozen_us), the task that got its slot last (by), why it was this one (reason), since when it is frozen now (since).", Optional: true),
         new("deadline", "time", "When it is stopped.", Optional: true),
         new("group", "text", "Its group.", Optional: true),
         new("parent", "id", "Its parent.", Optional: true),

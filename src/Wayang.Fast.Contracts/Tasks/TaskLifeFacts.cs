@@ -25,6 +25,9 @@ public sealed record TaskLifeFacts
     /// <summary>It is held, or its processes are stopped, until it is resumed.</summary>
     public bool Paused { get; init; }
 
+    /// <summary>Its freezes for tasks of a higher class; null: there was none.</summary>
+    public TaskPreemption? Preemption { get; init; }
+
     /// <summary>When it is stopped, whatever it does; null: never.</summary>
     public DateTimeOffset? Deadline { get; init; }
 

@@ -21,6 +21,7 @@ public sealed class TaskLife
     private long _retryAtUnixMs;
     private int _childCount;
     private volatile bool _paused;
+    private TaskPreemption? _preemption;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -46,6 +47,13 @@ public sealed class TaskLife
     {
         get => _paused;
         set => _paused = value;
+    }
+
+    /// <summary>Its freezes for others; null: there was none. Replaced as a whole by the dispatch owner.</summary>
+    public TaskPreemption? Preemption
+    {
+        get => Volatile.Read(ref _preemption);
+        set => Volatile.Write(ref _preemption, value);
     }
 
     /// <summary>The first who asks says how the task ends. Completion thread only.</summary>
@@ -86,6 +94,7 @@ public sealed class TaskLife
             Attempts = Volatile.Read(ref _earlier),
             RetryAt = at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at),
             Paused = Paused,
+            Preemption = Preemption,
             Deadline = Terms?.Deadline,
             Group = Terms?.Group,
             Parent = Terms?.Parent,

@@ -90,7 +90,7 @@ public sealed partial class TaskLifecycle
     /// <summary>Lets the task have another attempt, if its terms say so. Completion thread only.</summary>
     private bool TryAgain(TaskRecord record, TaskLife life, ulong word, TaskState state, in TaskCause cause, long now)
     {
-        if (AttemptTimer is not { } timer || record.CancelRequested || RecordWord.State(word) is not (TaskState.Starting or TaskState.Running)
+        if (AttemptTimer is not { } timer || record.CancelRequested || RecordWord.State(word) is not (TaskState.Starting or TaskState.Running or TaskState.Frozen)
             || life.PauseAfter(state, cause, _clock.UnixMilliseconds(now)) is not { } pause)
         {
             return false;

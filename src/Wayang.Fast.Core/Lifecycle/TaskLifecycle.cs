@@ -10,7 +10,7 @@ namespace Wayang.Fast.Core.Lifecycle;
 ///              Admit            TryStart             Run
 ///   (rented) ────────> queued ───────────> starting ─────> running ←─── AdmitRunning ──── (rented)
 ///                        ^ │ End              │ End           │ End
-///      another attempt   └─┼──────────────────┴───────────────┤
+///      another attempt   └─┼──────────────────┴───────────────┤   TryFreeze, TryThaw: running and frozen, which ends as running does
 ///                          └──────────────────────────────────┴──────> succeeded | failed | cancelled | timed_out | rejected
 /// </code>
 /// <para>
@@ -361,7 +361,7 @@ public sealed partial class TaskLifecycle
     /// <summary>What follows a published end; <paramref name="before"/> is the word that it replaced.</summary>
     private void Finish(TaskRecord record, ulong before, TaskState state, in TaskCause cause, long now)
     {
-        if (RecordWord.State(before) is TaskState.Running or TaskState.Queued && (before & RecordWord.PinMask) == 0)
+        if (RecordWord.State(before) is TaskState.Running or TaskState.Frozen or TaskState.Queued && (before & RecordWord.PinMask) == 0)
         {
             // Else somebody may be reading them: they go with the record.
             record.Input.Clear();

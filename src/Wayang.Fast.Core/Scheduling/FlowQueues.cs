@@ -58,6 +58,20 @@ internal sealed class FlowQueues
 
     public uint HeadSince(int flow) => _entries[_flows[flow].Head].Since;
 
+    public int PeekHead(int flow) => _entries[_flows[flow].Head].Task;
+
+    /// <summary>Tasks in a flow, counted up to <paramref name="most"/>.</summary>
+    public int Count(int flow, int most)
+    {
+        var count = 0;
+        for (var at = _flows[flow].Head; at != _flows[flow].Tail && count < most; count++)
+        {
+            at = ((at + 1) & BlockMask) == 0 ? _entries[at + 1 - BlockSize].Task + Index0 : at + 1;
+        }
+
+        return count;
+    }
+
     public bool IsIdle(int flow) => _flows[flow].Idle;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

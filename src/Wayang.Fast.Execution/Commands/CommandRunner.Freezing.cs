@@ -44,6 +44,26 @@ internal sealed partial class CommandRunner
         return Release(run, FreezeHolds.Paused);
     }
 
+    /// <summary>Freezes a command whose slot was lent, or lets it go on. Nothing, when it is ending: then its end gives everything back.</summary>
+    /// <returns>The timestamp at which it is stopped; <see cref="long.MaxValue"/> when it does not run now.</returns>
+    public long Preempt(TaskId task, bool freeze)
+    {
+        if (!_byTask.TryGetValue(task, out var run) || run.Exit is not null || run.PendingEnd is not null)
+        {
+            return long.MaxValue;
+        }
+
+        if (freeze)
+        {
+            lifecycle.TryFreeze(run.Record, task);
+            Hold(run, FreezeHolds.Preempted);
+            return long.MaxValue;
+        }
+
+        lifecycle.TryThaw(run.Record, task);
+        return Release(run, FreezeHolds.Preempted);
+    }
+
     private void Hold(CommandRun run, FreezeHolds reason)
     {
         if (run.Holds == FreezeHolds.None)
@@ -77,6 +97,7 @@ internal sealed partial class CommandRunner
     {
         if (run.Holds != FreezeHolds.None)
         {
+            lifecycle.TryThaw(run.Record, run.TaskId);
             Release(run, run.Holds);
         }
     }

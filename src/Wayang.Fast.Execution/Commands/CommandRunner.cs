@@ -370,13 +370,14 @@ internal sealed partial class CommandRunner(
         var exit = run.Exit!.Value;
         var (state, cause) = run.PendingEnd ?? ExitCauses.Of(exit);
         completion.Post(new CompletionCommand(CompletionCommandKind.End, Exit: exit, Record: run.Record, State: state, Cause: cause));
-        shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: run.Pool, Level: run.TakenLevel, Ticks: Stopwatch.GetTimestamp() - run.Started));
+        shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: run.Pool, Level: run.TakenLevel, Ticks: Stopwatch.GetTimestamp() - run.Started,
+            Id: run.TaskId, Since: run.Started));
     }
 
     private void Fail(TaskRecord record, WorkerPool pool, string why)
     {
-        var level = record.TakenLevel; // after its end the record may be another task's
+        var (level, id, started) = (record.TakenLevel, record.Id, record.Started); // after its end the record may be another task's
         completion.PostFailed(record, why);
-        shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool, Level: level, Ticks: -1));
+        shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool, Level: level, Ticks: -1, Id: id, Since: started));
     }
 }

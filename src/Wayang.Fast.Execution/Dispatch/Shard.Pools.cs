@@ -49,10 +49,14 @@ internal sealed partial class Shard
                 break;
             case ShardEventKind.CancelCall:
                 CancelCall(item.Worker!, item.Ticket);
+                if (item.Worker!.IsFrozen)
+                {
+                    ThawForEnd(item.Worker); // it has its grace
+                }
+
                 break;
             case ShardEventKind.CommandEnded:
-                _scheduler.AddSlots(item.Pool!.SchedulerId, 1);
-                Finish(item.Pool, item.Level, item.Ticks);
+                EndCommand(item);
                 break;
             case ShardEventKind.Requeue:
                 Requeue((int)item.Ticket);
@@ -239,6 +243,11 @@ internal sealed partial class Shard
             return;
         }
 
+        if (worker.IsFrozen)
+        {
+            Reclaim(worker, ended: true);
+        }
+
         var leaving = worker.Phase == WorkerPhase.Leaving; // its slots were taken away then
         _scheduler.AddSlots(worker.Pool.SchedulerId, FinishReleased(worker, Stopwatch.GetTimestamp()));
         worker.HoldSlots();
@@ -315,6 +324,7 @@ internal sealed partial class Shard
     private void Reconfigure()
     {
         var options = _options.Current;
+        ConfigurePreemption();
         _scheduler.NodeSlots = options.MaxConcurrentTasks == 0 ? Scheduler.Unbounded : options.MaxConcurrentTasks;
         foreach (var tenant in _tenants.All)
         {

@@ -51,7 +51,7 @@ internal sealed partial class Shard
         IsPressed);
 
     private PoolBounds BoundsOf(WorkerPool pool, RuntimeOptions options) => new(
-        Math.Min(pool.MaxWorkers, _scheduler.NodeSlots),
+        MostWorkers(pool),
         options.SpareWorkers,
         pool.Key.Reuse == WorkerReuse.Never ? 1 : options.CallConcurrency,
         Environment.ProcessorCount,
@@ -81,7 +81,7 @@ internal sealed partial class Shard
 
     private void Ask(WorkerPool pool, int count)
     {
-        count = Math.Min(count, Math.Min(pool.MaxWorkers, _scheduler.NodeSlots) - pool.LiveWorkers);
+        count = Math.Min(count, RoomToStart(pool));
         if (count > 0)
         {
             pool.Starting += count;
@@ -123,7 +123,7 @@ internal sealed partial class Shard
             Supervisor.Kill(worker.Id);
         }
 
-        while (pool.Workers.Count > pool.MaxWorkers && FindIdle(pool, long.MaxValue) is { } worker)
+        while (pool.Workers.Count - pool.FrozenWorkers > pool.MaxWorkers && FindIdle(pool, long.MaxValue) is { } worker)
         {
             Detach(worker);
             Supervisor.Kill(worker.Id);

@@ -5,6 +5,7 @@ using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Preemption;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 
@@ -59,6 +60,7 @@ internal sealed partial class Shard
         _admission = admission;
         _scheduler = scheduler;
         _inbox = inbox;
+        ConfigurePreemption();
     }
 
     /// <summary>Set once by the composition before the first task.</summary>
@@ -177,7 +179,11 @@ internal sealed partial class Shard
             ServeMemory();
         }
 
-        if (_completing)
+        if (_frozen != 0)
+        {
+            EnqueueBesideFrozen(count);
+        }
+        else if (_completing)
         {
             EnqueueTurn(count);
         }
@@ -187,6 +193,11 @@ internal sealed partial class Shard
         }
 
         DispatchWaiting();
+        if (_scheduler.Queued != 0 && _preempts)
+        {
+            SeekVictims();
+        }
+
         ReleaseAdmissions();
         for (var i = 0; i < _dirtyPools.Count; i++)
         {
@@ -208,6 +219,12 @@ internal sealed partial class Shard
 
     private void DispatchWaiting()
     {
+        if (_frozen != 0)
+        {
+            DispatchBesideFrozen();
+            return;
+        }
+
         while (_scheduler.TryDequeue(out var item))
         {
             Dispatch(item);
@@ -297,6 +314,7 @@ internal sealed partial class Shard
             record.TakenLevel = level;
             _lending = -1;
             Dispatched++;
+            _commands[(record.Id, record.Started)] = new RunningCommand(record, pool, level, record.Started);
             Supervisor.StartCommand(record, pool);
             return;
         }
@@ -408,6 +426,11 @@ internal sealed partial class Shard
 
     private void CollectReleased(CallWorker worker, long now)
     {
+        if (_frozen != 0 && worker.IsFrozen)
+        {
+            ThawForEnd(worker);
+        }
+
         var count = FinishReleased(worker, now);
         if (count == 0)
         {

@@ -1,3 +1,4 @@
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -48,7 +49,10 @@ internal enum ShardEventKind : byte
 }
 
 /// <summary>Something rare that the dispatch owner must know.</summary>
+/// <param name="Id">Of a command that ended.</param>
+/// <param name="Since">The timestamp at which it got its slot.</param>
 /// <param name="Level">Of a command that ended: where the scheduler took it from.</param>
 /// <param name="Ticks">Of a command that ended: how long it had its slot; negative when it never ran.</param>
 internal readonly record struct ShardEvent(
-    ShardEventKind Kind, CallWorker? Worker = null, WorkerPool? Pool = null, uint Ticket = 0, string? Reason = null, byte Level = 0, long Ticks = 0);
+    ShardEventKind Kind, CallWorker? Worker = null, WorkerPool? Pool = null, uint Ticket = 0, string? Reason = null, byte Level = 0, long Ticks = 0,
+    TaskId Id = default, long Since = 0);

@@ -1,3 +1,4 @@
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 
@@ -8,6 +9,12 @@ internal sealed partial class Supervisor
 {
     /// <summary>Answers the request when the spawner was told. Thread-safe.</summary>
     public void PauseCommand(LifeRequest request) => Post(new SupervisorRequest(SupervisorRequestKind.PauseCommand, Life: request));
+
+    /// <summary>A command's slot was lent, or it has it again. Thread-safe.</summary>
+    public void FreezeCommand(TaskId id, bool freeze) => Post(new SupervisorRequest(SupervisorRequestKind.FreezeCommand, Id: id, Freeze: freeze));
+
+    /// <summary>A call worker's slots were lent, or it has them again. Thread-safe.</summary>
+    public void FreezeWorker(ulong worker, bool freeze) => Post(new SupervisorRequest(SupervisorRequestKind.FreezeWorker, Worker: worker, Freeze: freeze));
 
     /// <summary>What the spawner said it froze or thawed, by way of the groups' freezer and by signals. Momentary values.</summary>
     public long FreezesByGroup { get; private set; }

@@ -338,6 +338,12 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.PauseCommand:
                 ChangePause(request.Life!);
                 break;
+            case SupervisorRequestKind.FreezeCommand:
+                WatchDeadline(_commands.Preempt(request.Id, request.Freeze));
+                break;
+            case SupervisorRequestKind.FreezeWorker:
+                _link.SendFreeze(request.Worker, request.Freeze);
+                break;
             case SupervisorRequestKind.WeighWorker:
                 Tell(request.CallWorker!, request.Class);
                 break;
@@ -396,9 +402,9 @@ internal sealed partial class Supervisor : IDisposable
         var record = request.Record!;
         if (pool.Image.State == ImageState.Failed)
         {
-            var level = record.TakenLevel;
+            var (level, started) = (record.TakenLevel, record.Started);
             _completion.PostFailed(record, pool.Image.Failure ?? "the image failed");
-            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool, Level: level, Ticks: -1));
+            _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: pool, Level: level, Ticks: -1, Id: request.Id, Since: started));
         }
         else if (record.CancelRequested)
         {
@@ -422,9 +428,9 @@ internal sealed partial class Supervisor : IDisposable
 
     private void EndUnstarted(in SupervisorRequest request, TaskState state, in TaskCause cause)
     {
-        var level = request.Record!.TakenLevel; // after its end the record may be another task's
+        var (level, started) = (request.Record!.TakenLevel, request.Record.Started); // after its end the record may be another task's
         _completion.Post(new CompletionCommand(CompletionCommandKind.End, Record: request.Record, State: state, Cause: cause));
-        _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: request.Pool, Level: level, Ticks: -1));
+        _shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: request.Pool, Level: level, Ticks: -1, Id: request.Id, Since: started));
     }
 
     private static long DeadlineOf(TaskRecord record) =>

@@ -19,6 +19,12 @@ internal enum SupervisorRequestKind : byte
     /// <summary>Stop the processes of a command, or let them go on: <c>Life</c>.</summary>
     PauseCommand,
 
+    /// <summary>A command lent its slot, or has it again: <c>Id</c>, <c>Freeze</c>.</summary>
+    FreezeCommand,
+
+    /// <summary>The same of a call worker: <c>Worker</c>.</summary>
+    FreezeWorker,
+
     /// <summary>A worker's calls are of another class than it weighs as: <c>Class</c>.</summary>
     WeighWorker,
 }
@@ -37,4 +43,5 @@ internal readonly record struct SupervisorRequest(
     Image? Image = null,
     long Deadline = 0,
     LifeRequest? Life = null,
-    TaskClass Class = TaskClass.Normal);
+    TaskClass Class = TaskClass.Normal,
+    bool Freeze = false);

@@ -13,7 +13,7 @@ namespace Wayang.Fast.Execution.Supervision;
 /// <item>its process is stopped (state T in /proc: somebody sent SIGSTOP);</item>
 /// <item>it sleeps in its loop, by its own word, beside a request in its ring. It is rung once more first: a lost wake is healed.</item>
 /// </list>
-/// A call that waits (for a lock, a device, the clock) shows none either, and is left alone: its timeout is the judge of that.
+/// A worker that the runtime froze itself is left alone. A call that waits (for a lock, a device, the clock) shows none either, and is left alone: its timeout is the judge of that.
 /// Times are the supervisor's monotonic clock. Supervisor only, at each tick.
 /// </summary>
 internal sealed class WorkerHeartbeats(
@@ -56,7 +56,7 @@ internal sealed class WorkerHeartbeats(
     {
         var pulse = worker.Pulse;
         var calls = Calls(worker);
-        if (calls == 0 || !worker.SaidReady || worker.ProcessId == 0 || pulse.GivenUp)
+        if (calls == 0 || worker.IsFrozen || !worker.SaidReady || worker.ProcessId == 0 || pulse.GivenUp)
         {
             pulse.QuietSince = 0;
             return false;

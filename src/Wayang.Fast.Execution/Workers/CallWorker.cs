@@ -25,7 +25,7 @@ internal enum WorkerPhase : byte
 /// (indices, <see cref="Writer"/>, <see cref="Uploads"/>), the completion thread (<see cref="Reader"/>, ends), and the supervisor
 /// (start, signals, disposal after both others are done).
 /// </summary>
-internal sealed class CallWorker : IDisposable
+internal sealed partial class CallWorker : IDisposable
 {
     private readonly byte[] _free;
     private readonly byte[] _released;

@@ -55,6 +55,12 @@ internal sealed class WorkerPool(PoolKey key, Tenant tenant, Image image, int id
     /// <summary>Asked of the supervisor and not yet READY or failed.</summary>
     public int Starting { get; set; }
 
+    /// <summary>Of <see cref="Workers"/>, those that stand still; others may be started in their place.</summary>
+    public int FrozenWorkers { get; set; }
+
+    /// <summary>The last search for somebody to freeze that found nobody for it.</summary>
+    public int FruitlessSearch { get; set; }
+
     /// <summary>A start failed since the last tick: no more is asked for before the next one.</summary>
     public bool StartsFailed { get; set; }
 

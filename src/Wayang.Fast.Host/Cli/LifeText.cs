@@ -40,6 +40,21 @@ internal static class LifeText
             writer.WriteBoolean("paused", true);
         }
 
+        if (life.Preemption is { } preemption)
+        {
+            writer.WriteStartObject("preemption");
+            writer.WriteNumber("times", preemption.Times);
+            writer.WriteNumber("frozen_us", preemption.FrozenMicroseconds);
+            writer.WriteString("by", preemption.By.ToString());
+            writer.WriteString("reason", preemption.Reason);
+            if (preemption.Since is { } since)
+            {
+                writer.WriteString("since", since);
+            }
+
+            writer.WriteEndObject();
+        }
+
         if (life.Deadline is { } deadline)
         {
             writer.WriteString("deadline", deadline);
@@ -91,6 +106,13 @@ internal static class LifeText
         if (life.RetryAt is { } at)
         {
             yield return ("retry at", at.ToString("O", CultureInfo.InvariantCulture));
+        }
+
+        if (life.Preemption is { } preemption)
+        {
+            var now = preemption.Since is { } since ? string.Create(CultureInfo.InvariantCulture, $"since {since:O} for {preemption.By}: {preemption.Reason}; ") : "";
+            yield return ("frozen", string.Create(
+                CultureInfo.InvariantCulture, $"{now}{preemption.Times} times, {preemption.FrozenMicroseconds} us{(preemption.Since is null ? $", last for {preemption.By}" : " before")}"));
         }
 
         if (life.Deadline is { } deadline)

@@ -123,7 +123,7 @@ internal static class TopView
         [
             $"{"TASK",-28}{"CLASS",-8}{"STATE",-10}{"FOR",10}  WHAT ({(reverse ? "reversed " : "")}by {order.ToString().ToLowerInvariant()})",
             .. (reverse ? tasks.Reverse() : tasks).Select(static t =>
-                $"{t.Id,-28}{WireNames.Text(t.Class),-8}{(t.Life is { Paused: true } ? "paused" : WireNames.Text(t.State)),-10}{Span(For(t)),10}  {Name(t)}"),
+                $"{t.Id,-28}{WireNames.Text(t.Class),-8}{(t.Life is { Paused: true } ? "paused" : WireNames.Text(t.State)),-10}{Span(For(t)),10}  {Name(t)}{(t is { State: TaskState.Frozen, Life.Preemption: { } frozen } ? $" (its slot is lent to {frozen.By})" : "")}"),
         ];
     }
 

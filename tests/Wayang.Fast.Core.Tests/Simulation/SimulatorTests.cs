@@ -48,6 +48,30 @@ public class SimulatorTests(ITestOutputHelper output)
         }
     }
 
+    /// <summary>Forty nodes of one seed that freeze tasks; WAYANG_STEPS is how many steps in all.</summary>
+    [Fact]
+    [Trait("Promise", "PS1")]
+    public void SlotsThatAreLentComeBackAndNobodyStaysFrozen()
+    {
+        var seed = (int)Number("WAYANG_SEED", Environment.TickCount);
+        var steps = Number("WAYANG_STEPS", 1_000_000);
+        const int nodes = 40;
+        for (var node = 0; node < nodes; node++)
+        {
+            var simulation = new PreemptionSimulation(seed + node);
+            try
+            {
+                simulation.Run(steps / nodes);
+            }
+            catch (Exception exception)
+            {
+                throw new InvalidOperationException($"WAYANG_SEED={seed} breaks an invariant at node {node}: {exception.Message} ({simulation.Report})", exception);
+            }
+
+            output.WriteLine($"seed {seed + node}: {simulation.Report}");
+        }
+    }
+
     private static long Number(string name, long otherwise) =>
         long.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : otherwise;
 }

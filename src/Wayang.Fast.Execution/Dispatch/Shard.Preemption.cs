@@ -1,0 +1,289 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Preemption;
+using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Execution.Preemption;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution.Dispatch;
+
+/// <content>
+/// Slots that are lent: where tasks wait and no slot is free, a task of a lower class is frozen (<see cref="PreemptionBook"/> chooses), its slot is given back
+/// as if it had ended, and taken again when it goes on. Looked at only where something waits; while nothing is frozen a round pays for it with two
+/// comparisons.
+/// </content>
+internal sealed partial class Shard
+{
+    private const int MostWanted = 64;
+    private static readonly long s_fruitlessTicks = Stopwatch.Frequency / 1000;
+
+    private readonly PreemptionBook _preemption = new(Stopwatch.Frequency);
+    private readonly Dictionary<(TaskId Id, long Started), RunningCommand> _commands = [];
+    private readonly Dictionary<long, object> _frozenByKey = []; // a RunningCommand or a CallWorker
+    private readonly List<PreemptionCandidate> _candidates = [];
+    private readonly List<object> _candidateOwners = [];
+    private bool _preempts = true;
+    private int _frozen;
+    private long _lastKey;
+    private int _search;
+    private long _fruitlessUntil;
+    private int _fruitlessQueued;
+
+    /// <summary>Who is frozen, and how often it happened. Its counters may be read by any thread.</summary>
+    public PreemptionBook Preemption => _preemption;
+
+    /// <summary>Tasks that are frozen now. Any thread; a momentary value.</summary>
+    public int Frozen => Volatile.Read(ref _frozen);
+
+    private void ConfigurePreemption()
+    {
+        _preemption.Policy = _options.Current.Preemption;
+        _preempts = _preemption.Policy.Enabled;
+        _fruitlessUntil = 0;
+    }
+
+    private void EnqueueBesideFrozen(int drained)
+    {
+        var own = _completing ? _turnSubmittedCount : 0;
+        EnqueueAll(_drained.AsSpan(0, drained));
+        EnqueueAll(_turnSubmitted.AsSpan(0, own));
+        _turnSubmittedCount -= own;
+    }
+
+    /// <summary>One at a time: after each start it is looked at whether the next slot is a frozen task's.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void DispatchBesideFrozen()
+    {
+        while (true)
+        {
+            ThawAll();
+            if (!_scheduler.TryDequeue(out var item))
+            {
+                return;
+            }
+
+            Dispatch(item);
+        }
+    }
+
+    private void ThawAll()
+    {
+        var again = true;
+        while (again && _frozen != 0)
+        {
+            again = false;
+            foreach (ref readonly var task in _preemption.InThawOrder(_now))
+            {
+                var owner = _frozenByKey[task.Key];
+                if (_preemption.MayThaw(task, RoomFor(owner), _now))
+                {
+                    GoOn(owner);
+                    again = true; // the order and the room are others now
+                    break;
+                }
+            }
+        }
+    }
+
+    private ThawRoom RoomFor(object owner)
+    {
+        var pool = owner is CallWorker worker ? worker.Pool : ((RunningCommand)owner).Pool;
+        var slot = pool.IsCommand
+            ? _scheduler.FreeSlots(pool.SchedulerId) > 0
+            : pool.LiveWorkers - pool.FrozenWorkers < pool.MaxWorkers || FindIdle(pool, long.MaxValue) is not null;
+        _scheduler.TryPeekNext(pool.SchedulerId, out _, out var highest);
+        if (_scheduler.NodeSlots != Scheduler.Unbounded)
+        {
+            highest = Math.Max(highest, _scheduler.HighestReady());
+        }
+
+        return new ThawRoom(slot && !_scheduler.IsNodeFull, highest);
+    }
+
+    private void GoOn(object owner)
+    {
+        if (owner is RunningCommand command)
+        {
+            Reclaim(command, ended: false);
+            Supervisor.FreezeCommand(command.Id, freeze: false);
+            return;
+        }
+
+        var worker = (CallWorker)owner;
+        var pool = worker.Pool;
+        if (pool.LiveWorkers - pool.FrozenWorkers >= pool.MaxWorkers && FindIdle(pool, long.MaxValue) is { } spare)
+        {
+            Detach(spare); // it stood in for this one
+            Supervisor.Kill(spare.Id);
+        }
+
+        Reclaim(worker, ended: false);
+        Supervisor.FreezeWorker(worker.Id, freeze: false);
+    }
+
+    /// <summary>Something waits and nothing can go: looks whom to freeze.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void SeekVictims()
+    {
+        // While all slots are held by what cannot be frozen, a search for each round would cost more than the tasks.
+        if (_now < _fruitlessUntil && _scheduler.Queued <= _fruitlessQueued)
+        {
+            return;
+        }
+
+        _preemption.DefaultMaxBytes = Memory.Capacity / 4;
+        _search++;
+        while (FindBlocked(out var pool, out var waiting, out var anywhere))
+        {
+            if (!TryFreezeFor(pool!, waiting!, anywhere))
+            {
+                pool!.FruitlessSearch = _search;
+                _fruitlessUntil = _now + s_fruitlessTicks;
+                _fruitlessQueued = _scheduler.Queued;
+            }
+        }
+    }
+
+    /// <summary>Of the pools in which something waits that may freeze others, and for which this search has not been in vain yet, the one with the highest.</summary>
+    private bool FindBlocked(out WorkerPool? blocked, out TaskRecord? waiting, out bool anywhere)
+    {
+        (blocked, waiting, anywhere) = (null, null, false);
+        foreach (var pool in _pools)
+        {
+            if (pool is { Closed: false } && pool.FruitlessSearch != _search && IsBlocked(pool, out var next, out var everywhere)
+                && (waiting is null || next.Level > waiting.Level))
+            {
+                (blocked, waiting, anywhere) = (pool, next, everywhere);
+            }
+        }
+
+        return blocked is not null;
+    }
+
+    /// <param name="waiting">The task that goes next there.</param>
+    /// <param name="anywhere">The node's slots are what is missing: whoever has one will do.</param>
+    private bool IsBlocked(WorkerPool pool, out TaskRecord waiting, out bool anywhere)
+    {
+        anywhere = false;
+        waiting = null!;
+        if (!_scheduler.TryPeekNext(pool.SchedulerId, out var task, out _) || IsHeld(pool))
+        {
+            return false;
+        }
+
+        waiting = _table[task];
+        if (SchedulerOptions.ClassOf(waiting.Level) < _preemption.Policy.By)
+        {
+            return false; // what ageing lifted preempts nobody
+        }
+
+        if (_scheduler.FreeSlots(pool.SchedulerId) > 0)
+        {
+            anywhere = true;
+            return _scheduler.IsNodeFull;
+        }
+
+        if (pool.IsCommand)
+        {
+            return true;
+        }
+
+        var wantedWorkers = _scheduler.QueuedFrom(pool.SchedulerId, waiting.Level, MostWanted) - (pool.Starting * _options.Current.CallConcurrency);
+        return wantedWorkers > 0 && !pool.StartsFailed && !IsPressed && RoomToStart(pool) <= 0;
+    }
+
+    /// <summary>Workers that the pool may ask for yet.</summary>
+    private int RoomToStart(WorkerPool pool) => MostWorkers(pool) - pool.LiveWorkers;
+
+    private int MostWorkers(WorkerPool pool) => Math.Min(pool.MaxWorkers, _scheduler.NodeSlots) + pool.FrozenWorkers;
+
+    private bool TryFreezeFor(WorkerPool pool, TaskRecord waiting, bool anywhere)
+    {
+        _candidates.Clear();
+        _candidateOwners.Clear();
+        foreach (var command in _commands.Values)
+        {
+            AddCandidate(command, anywhere ? command.Pool : pool);
+        }
+
+        foreach (var one in _pools)
+        {
+            if (one is { Closed: false, IsCommand: false } && (anywhere || one == pool))
+            {
+                AddCandidates(one);
+            }
+        }
+
+        var verdict = _preemption.Choose(waiting.Level, CollectionsMarshal.AsSpan(_candidates), out var index);
+        if (verdict != PreemptionVerdict.Chosen)
+        {
+            return false;
+        }
+
+        var reason = WhyThis(_candidates[index], waiting);
+        if (_candidateOwners[index] is RunningCommand victim)
+        {
+            Lend(victim, _candidates[index], waiting.Id, reason);
+        }
+        else
+        {
+            Lend((CallWorker)_candidateOwners[index], _candidates[index], waiting.Id, reason);
+            if (!anywhere)
+            {
+                Ask(pool, 1);
+            }
+        }
+
+        if (anywhere || pool.IsCommand)
+        {
+            DispatchBesideFrozen();
+        }
+
+        return true;
+    }
+
+    private void AddCandidate(RunningCommand command, WorkerPool wanted)
+    {
+        var record = _table[command.Slot];
+        if (command.Key != 0 || command.Pool != wanted || record.Id != command.Id || record.State != TaskState.Running || record.CancelRequested)
+        {
+            return;
+        }
+
+        var bytes = Math.Max((long)Math.Min(record.PeakMemoryBytes, long.MaxValue), record.Reservation.Bytes);
+        _candidates.Add(new PreemptionCandidate(0, command.Level, Math.Max(0, _now - record.Running - command.FrozenTicks), bytes, command.FrozenTicks));
+        _candidateOwners.Add(command);
+    }
+
+    /// <summary>Workers all of whose places are taken; of several calls the highest counts.</summary>
+    private void AddCandidates(WorkerPool pool)
+    {
+        foreach (var worker in pool.Workers)
+        {
+            if (worker.Phase != WorkerPhase.Serving || worker.IsFrozen || worker.FreeCount != 0 || worker.HasReleased || worker.ProcessId == 0)
+            {
+                continue;
+            }
+
+            var (level, since, usable) = ((byte)0, _now, true);
+            foreach (ref readonly var entry in worker.Entries.AsSpan())
+            {
+                usable &= Volatile.Read(in entry.Ticket) != 0 && !_table[entry.Record].CancelRequested;
+                level = Math.Max(level, entry.Level);
+                since = Math.Min(since, entry.Since);
+            }
+
+            if (usable)
+            {
+                _candidates.Add(new PreemptionCandidate(0, level, _now - since, worker.MemoryBytes, worker.FrozenTicksOfCall));
+                _candidateOwners.Add(worker);
+            }
+        }
+    }
+
+    private static string WhyThis(in PreemptionCandidate victim, TaskRecord waiting) => FormattableString.Invariant(
+        $"class {SchedulerOptions.ClassOf(victim.Level)} yields to {SchedulerOptions.ClassOf(waiting.Level)}: of the lowest class it had run least ({Stopwatch.GetElapsedTime(0, victim.RunTicks).TotalMilliseconds:0.#} ms) for what it holds ({victim.Bytes >> 20} MiB)").ToLowerInvariant();
+}

@@ -1,0 +1,38 @@
+using Wayang.Fast.Execution.Preemption;
+
+namespace Wayang.Fast.Execution.Workers;
+
+/// <content>A worker that stands still with its calls. Dispatch owner, but for <see cref="IsFrozen"/>.</content>
+internal sealed partial class CallWorker
+{
+    private volatile bool _isFrozen;
+    private FrozenCall[] _frozenCalls = [];
+    private long _frozenKey;
+    private long _frozenTicks;
+    private long _frozenOrder = -1;
+
+    /// <summary>Its processes stand still, or are about to. Any thread.</summary>
+    public bool IsFrozen => _isFrozen;
+
+    /// <summary>How long the calls that it has have been frozen altogether.</summary>
+    public long FrozenTicksOfCall
+    {
+        get => _frozenOrder == NextOrder ? _frozenTicks : 0;
+        set => (_frozenTicks, _frozenOrder) = (value, NextOrder);
+    }
+
+    /// <param name="key">Of the freeze.</param>
+    /// <param name="calls">All that it has.</param>
+    public void Freeze(long key, FrozenCall[] calls)
+    {
+        (_frozenKey, _frozenCalls) = (key, calls);
+        _isFrozen = true;
+    }
+
+    /// <summary>The freeze that is over.</summary>
+    public (long Key, FrozenCall[] Calls) Thaw()
+    {
+        _isFrozen = false;
+        return (_frozenKey, _frozenCalls);
+    }
+}
