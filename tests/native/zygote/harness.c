@@ -51,8 +51,8 @@ void test_launch(const test_setup *setup, const char *profile, uint32_t kind, co
     test_launch_bytes(setup, profile, kind, image, image == NULL ? 0 : strlen(image), out);
 }
 
-void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
-                       wy_zygote *out) {
+static void launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes, int migratable,
+                         wy_zygote *out) {
     wy_error error;
     wy_launch launch = {.profile = wy_policy_find(&setup->policy, profile),
                         .image_kind = kind,
@@ -63,7 +63,9 @@ void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t ki
                         .lent_root_fd = -1,
                         .uid = setup->as_root ? TEST_IMAGE_UID : geteuid(),
                         .gid = setup->as_root ? TEST_IMAGE_UID : getegid(),
-                        .as_root = setup->as_root};
+                        .as_root = setup->as_root,
+                        .migratable = migratable,
+                        .random = "of these tests."};
     CHECK(launch.profile != NULL, "%s", profile);
     if (source != NULL) {
         launch.source_fd = memory_file(source, bytes, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -72,6 +74,16 @@ void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t ki
     if (launch.source_fd >= 0) {
         (void)close(launch.source_fd);
     }
+}
+
+void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                       wy_zygote *out) {
+    launch_bytes(setup, profile, kind, source, bytes, 0, out);
+}
+
+void test_launch_migratable(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                            wy_zygote *out) {
+    launch_bytes(setup, profile, kind, source, bytes, 1, out);
 }
 
 void test_wait_readable(int fd, const char *what) {
