@@ -42,6 +42,9 @@ public sealed class MemoryLedger(long patience)
         return TryLend(bytes);
     }
 
+    /// <summary>So much would be lent now, were nobody waiting who must not be passed.</summary>
+    public bool HasRoom(long bytes) => bytes <= 0 || bytes <= Capacity - Reserved || Reserved <= 0;
+
     /// <summary>Lets a task wait for memory.</summary>
     public void Wait(int task, byte level, long now)
     {
@@ -108,7 +111,7 @@ public sealed class MemoryLedger(long patience)
 
     private bool TryLend(long bytes)
     {
-        if (bytes > 0 && bytes > Capacity - Reserved && Reserved > 0)
+        if (!HasRoom(bytes))
         {
             return false;
         }

@@ -21,6 +21,9 @@ public sealed partial class Scheduler
         _shares?.Pass(entry.Tenant, level);
     }
 
+    /// <summary>Slots of the node that are free; below zero: more tasks have one than there are.</summary>
+    public int FreeNodeSlots => _nodeFree;
+
     /// <summary>The task of a pool that goes next once there is a slot, and the level that it waits at. False: none waits.</summary>
     public bool TryPeekNext(int pool, out int task, out int level)
     {

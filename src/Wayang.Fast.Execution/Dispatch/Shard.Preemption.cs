@@ -18,6 +18,7 @@ namespace Wayang.Fast.Execution.Dispatch;
 internal sealed partial class Shard
 {
     private const int MostWanted = 64;
+    private const int MostFreezesPerRound = 64;
     private static readonly long s_fruitlessTicks = Stopwatch.Frequency / 1000;
 
     private readonly PreemptionBook _preemption = new(Stopwatch.Frequency);
@@ -91,17 +92,28 @@ internal sealed partial class Shard
     private ThawRoom RoomFor(object owner)
     {
         var pool = owner is CallWorker worker ? worker.Pool : ((RunningCommand)owner).Pool;
-        var slot = pool.IsCommand
-            ? _scheduler.FreeSlots(pool.SchedulerId) > 0
-            : pool.LiveWorkers - pool.FrozenWorkers < pool.MaxWorkers || FindIdle(pool, long.MaxValue) is not null;
+        var free = pool.IsCommand ? _scheduler.FreeSlots(pool.SchedulerId)
+            : pool.LiveWorkers - pool.FrozenWorkers < pool.MaxWorkers || FindIdle(pool, long.MaxValue) is not null ? 1 : 0;
+        if (_memory.Count > 0 && (free <= 0 || _scheduler.IsNodeFull) && MayShare(pool, free))
+        {
+            return new ThawRoom(true, -1);
+        }
+
         _scheduler.TryPeekNext(pool.SchedulerId, out _, out var highest);
         if (_scheduler.NodeSlots != Scheduler.Unbounded)
         {
             highest = Math.Max(highest, _scheduler.HighestReady());
         }
 
-        return new ThawRoom(slot && !_scheduler.IsNodeFull, highest);
+        return new ThawRoom(free > 0 && !_scheduler.IsNodeFull && !IsHeld(pool), highest);
     }
+
+    /// <summary>
+    /// What waits for memory holds a slot that nothing runs in, perhaps for the very memory that the frozen task holds: that one goes on in it, or both would
+    /// wait for ever.
+    /// </summary>
+    private bool MayShare(WorkerPool pool, int free) =>
+        _scheduler.FreeNodeSlots + _memory.Count > 0 && free + (pool.IsCommand ? _memory.Tasks.Count(t => _table[t].Pool == pool.Id) : 0) > 0;
 
     private void GoOn(object owner)
     {
@@ -136,9 +148,9 @@ internal sealed partial class Shard
 
         _preemption.DefaultMaxBytes = Memory.Capacity / 4;
         _search++;
-        while (FindBlocked(out var pool, out var waiting, out var anywhere))
+        for (var i = 0; i < MostFreezesPerRound && FindBlocked(out var pool, out var waiting, out var level, out var anywhere); i++)
         {
-            if (!TryFreezeFor(pool!, waiting!, anywhere))
+            if (!TryFreezeFor(pool!, waiting!, level, anywhere))
             {
                 pool!.FruitlessSearch = _search;
                 _fruitlessUntil = _now + s_fruitlessTicks;
@@ -148,15 +160,15 @@ internal sealed partial class Shard
     }
 
     /// <summary>Of the pools in which something waits that may freeze others, and for which this search has not been in vain yet, the one with the highest.</summary>
-    private bool FindBlocked(out WorkerPool? blocked, out TaskRecord? waiting, out bool anywhere)
+    private bool FindBlocked(out WorkerPool? blocked, out TaskRecord? waiting, out byte level, out bool anywhere)
     {
-        (blocked, waiting, anywhere) = (null, null, false);
+        (blocked, waiting, level, anywhere) = (null, null, 0, false);
         foreach (var pool in _pools)
         {
-            if (pool is { Closed: false } && pool.FruitlessSearch != _search && IsBlocked(pool, out var next, out var everywhere)
-                && (waiting is null || next.Level > waiting.Level))
+            if (pool is { Closed: false } && pool.FruitlessSearch != _search && IsBlocked(pool, out var next, out var its, out var everywhere)
+                && (waiting is null || its > level))
             {
-                (blocked, waiting, anywhere) = (pool, next, everywhere);
+                (blocked, waiting, level, anywhere) = (pool, next, its, everywhere);
             }
         }
 
@@ -164,23 +176,34 @@ internal sealed partial class Shard
     }
 
     /// <param name="waiting">The task that goes next there.</param>
+    /// <param name="level">At which it counts.</param>
     /// <param name="anywhere">The node's slots are what is missing: whoever has one will do.</param>
-    private bool IsBlocked(WorkerPool pool, out TaskRecord waiting, out bool anywhere)
+    private bool IsBlocked(WorkerPool pool, out TaskRecord waiting, out byte level, out bool anywhere)
     {
-        anywhere = false;
+        (level, anywhere) = (0, false);
         waiting = null!;
-        if (!_scheduler.TryPeekNext(pool.SchedulerId, out var task, out _) || IsHeld(pool))
+        if (!_scheduler.TryPeekNext(pool.SchedulerId, out var task, out var place) || IsHeld(pool))
         {
             return false;
         }
 
+        // What ageing lifted counts as what it is, and a place that a moved task left as the lower of both: else whoever is frozen for it would
+        // go on at once, in front of it.
         waiting = _table[task];
-        if (SchedulerOptions.ClassOf(waiting.Level) < _preemption.Policy.By)
+        level = (byte)Math.Min(waiting.Level, place);
+        if (SchedulerOptions.ClassOf(level) < _preemption.Policy.By)
         {
-            return false; // what ageing lifted preempts nobody
+            return false;
         }
 
-        if (_scheduler.FreeSlots(pool.SchedulerId) > 0)
+        // Below zero a frozen task went on in the slot of one that waits for memory: to freeze it again frees none.
+        var free = _scheduler.FreeSlots(pool.SchedulerId);
+        if (_scheduler.FreeNodeSlots < 0 || free < 0 || (pool.IsCommand && waiting.State == TaskState.Queued && !_memory.HasRoom(BytesOf(waiting))))
+        {
+            return false;
+        }
+
+        if (free > 0)
         {
             anywhere = true;
             return _scheduler.IsNodeFull;
@@ -191,7 +214,7 @@ internal sealed partial class Shard
             return true;
         }
 
-        var wantedWorkers = _scheduler.QueuedFrom(pool.SchedulerId, waiting.Level, MostWanted) - (pool.Starting * _options.Current.CallConcurrency);
+        var wantedWorkers = _scheduler.QueuedFrom(pool.SchedulerId, level, MostWanted) - (pool.Starting * _options.Current.CallConcurrency);
         return wantedWorkers > 0 && !pool.StartsFailed && !IsPressed && RoomToStart(pool) <= 0;
     }
 
@@ -200,7 +223,7 @@ internal sealed partial class Shard
 
     private int MostWorkers(WorkerPool pool) => Math.Min(pool.MaxWorkers, _scheduler.NodeSlots) + pool.FrozenWorkers;
 
-    private bool TryFreezeFor(WorkerPool pool, TaskRecord waiting, bool anywhere)
+    private bool TryFreezeFor(WorkerPool pool, TaskRecord waiting, byte level, bool anywhere)
     {
         _candidates.Clear();
         _candidateOwners.Clear();
@@ -217,7 +240,7 @@ internal sealed partial class Shard
             }
         }
 
-        var verdict = _preemption.Choose(waiting.Level, CollectionsMarshal.AsSpan(_candidates), out var index);
+        var verdict = _preemption.Choose(level, CollectionsMarshal.AsSpan(_candidates), out var index);
         if (verdict != PreemptionVerdict.Chosen)
         {
             return false;

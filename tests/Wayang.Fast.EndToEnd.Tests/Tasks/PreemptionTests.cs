@@ -204,6 +204,28 @@ public sealed class PreemptionTests
         await EndAsync(node, [.. hogs, .. normal]);
     }
 
+    /// <summary>What waits for memory must not wait for a task that stands still because of it.</summary>
+    [Fact]
+    public async Task Memory_that_a_frozen_task_holds_is_not_waited_for_without_end()
+    {
+        const long mebibyte = 1 << 20;
+        using var node = new LiveNode(s_node with { MaxConcurrentTasks = 1, NodeMemoryBytes = 100 * mebibyte, WorkerReservedBytes = 60 * mebibyte });
+        await node.PutAsync("good", Plugins.Good);
+        var endless = await node.FunctionAsync("good", "until_cancelled");
+        var hog = (await FillAsync(node, "while :; do :; done", Batch, 1))[0];
+        var command = Shell(node, "echo done", Urgent, out var ended);
+        await LiveNode.UntilAsync(() => node.StateOf(command) == TaskState.Queued, "it waits");
+        Assert.Equal((TaskState.Running, 0), (node.StateOf(hog), node.Statistic("preemption_freezes"))); // there is no memory for it
+        var call = node.Begin(endless, default, out var other, level: Urgent + 1);
+        await LiveNode.UntilAsync(() => (node.StateOf(call), node.StateOf(hog)) == (TaskState.Running, TaskState.Frozen), "a call needs none");
+        node.Cancel(call);
+        await other.Ended.WaitAsync(LiveNode.Patience);
+        await LiveNode.UntilAsync(() => (node.StateOf(command), node.StateOf(hog)) == (TaskState.Queued, TaskState.Running), "the command has the slot, the other the memory");
+        node.Cancel(hog);
+        Assert.Equal("done\n", (await ended.Ended.WaitAsync(LiveNode.Patience)).Out);
+        await LiveNode.UntilAsync(() => node.Statistic("slots_in_use") == 0, "every slot is given back, once");
+    }
+
     [Fact]
     public async Task Without_preemption_nothing_is_frozen()
     {
