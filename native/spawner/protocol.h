@@ -343,6 +343,7 @@ typedef struct wy_artifact {
 
 _Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
+_Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 32, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
