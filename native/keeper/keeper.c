@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keeper/backoff.h"
 #include "keeper/configuration.h"
 #include "keeper/protocol.h"
 #include "sandbox/profile.h"
@@ -38,11 +39,8 @@ typedef struct keeper {
     pid_t owner; /* who started us, and may hand over configurations */
     bool ready, ending, wished;
     int exit_code;
-    int64_t start_at_ms;   /* when the next start is due */
     int64_t kill_at_ms;    /* when patience with a child that has to end is over; 0 = nobody has to */
-    int64_t restarts[WY_RESTARTS_PER_MINUTE]; /* when the last ones were */
-    uint32_t restart_count;
-    int64_t delay_ms;
+    wy_backoff backoff;    /* and when the next start is due */
 } keeper;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -86,21 +84,11 @@ static void begin_end(keeper *k, int exit_code) {
     tell_daemon(k, WY_CONTROL_SHUTDOWN, NULL);
 }
 
-/* Doubling delays, forgotten after a quiet minute; more than a bounded number of restarts in one minute is given up. */
 static void schedule_restart(keeper *k, const char *who) {
-    int64_t now = now_ms();
-    int64_t *slot = &k->restarts[k->restart_count % WY_RESTARTS_PER_MINUTE];
-    int64_t last = k->restart_count > 0 ? k->restarts[(k->restart_count - 1) % WY_RESTARTS_PER_MINUTE] : 0;
-    if (k->restart_count >= WY_RESTARTS_PER_MINUTE && now - *slot < 60000) {
+    if (wy_backoff_next(&k->backoff, now_ms()) < 0) {
         say("%s ended %d times within a minute: giving up", who, WY_RESTARTS_PER_MINUTE + 1);
         begin_end(k, 1);
-        return;
     }
-    bool quiet = k->restart_count == 0 || now - last > 60000;
-    k->delay_ms = quiet ? WY_BACKOFF_FIRST_MS : k->delay_ms * 2 > WY_BACKOFF_MOST_MS ? WY_BACKOFF_MOST_MS : k->delay_ms * 2;
-    *slot = now;
-    k->restart_count++;
-    k->start_at_ms = now + k->delay_ms;
 }
 
 static bool start_daemon(keeper *k) {
@@ -311,7 +299,7 @@ static void on_time(keeper *k) {
             kill(k->spawner, SIGKILL);
         }
     }
-    if (!k->ending && k->spawner == 0 && now >= k->start_at_ms) {
+    if (!k->ending && k->spawner == 0 && now >= k->backoff.start_at_ms) {
         start_both(k);
     }
 }
@@ -321,8 +309,8 @@ static int wait_time(const keeper *k) {
     if (k->kill_at_ms != 0 && k->kill_at_ms - now < wait) {
         wait = k->kill_at_ms - now;
     }
-    if (!k->ending && k->spawner == 0 && k->start_at_ms - now < wait) {
-        wait = k->start_at_ms - now;
+    if (!k->ending && k->spawner == 0 && k->backoff.start_at_ms - now < wait) {
+        wait = k->backoff.start_at_ms - now;
     }
     return wait < 0 ? 0 : (int)wait;
 }

@@ -16,9 +16,6 @@
 #define WY_DAEMON_UID 1900000000u /* outside of the policy's range for images, which is checked */
 #define WY_SHUTDOWN_MS 5000       /* the daemon's time to end in order; then the spawner's */
 #define WY_DYING_MS 1000          /* from a process's closed files to its death */
-#define WY_BACKOFF_FIRST_MS 100
-#define WY_BACKOFF_MOST_MS 5000
-#define WY_RESTARTS_PER_MINUTE 10
 #define WY_KEEPER_MAX_ROOTS 16 /* as many as the spawner takes (sandbox/profile.h) */
 
 typedef struct wy_keeper_options {

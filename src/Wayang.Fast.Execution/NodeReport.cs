@@ -127,6 +127,7 @@ internal sealed class NodeReport(
             ["commands_running"] = supervisor.RunningCommands,
             ["spawners_lost"] = supervisor.SpawnersLost,
             ["completion_wakeups"] = completion.Wakeups,
+            ["completion_turns"] = completion.Beats,
             ["stale_completions"] = completion.StaleCompletions,
             ["gc_gen2_collections"] = GC.CollectionCount(2),
             ["managed_bytes"] = GC.GetTotalMemory(forceFullCollection: false),

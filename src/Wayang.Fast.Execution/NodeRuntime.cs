@@ -67,7 +67,7 @@ public sealed class NodeRuntime : IDisposable
         _admission = new AdmissionGate(AdmissionOf(options));
         var scheduler = new Scheduler(SchedulingOf(options, maxTasks + TaskLifecycle.MaxMoves), time, RandomNumberGenerator.GetInt32(int.MaxValue));
         _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
-        var workers = new WorkerTable();
+        var workers = Workers;
         var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
         var life = new LifeExecutor(_shard, table, _lifecycle, groups);
         _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, life, onDefect);
@@ -132,6 +132,9 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>For tests: works only where the program's configuration allows faults.</summary>
     internal Faults Faults => _shard.Faults;
+
+    /// <summary>For tests.</summary>
+    internal WorkerTable Workers { get; } = new();
 
     /// <summary>The spawner answered: tasks can be run.</summary>
     public bool IsReady => _supervisor.IsReady;

@@ -12,10 +12,11 @@ public sealed class ReferenceTests
         ["Gateway"] = ["Core", "Contracts"],
         ["Cluster"] = ["Core", "Contracts"],
         ["Plugins"] = ["Core", "Contracts"],
+        ["Ledger"] = ["Core", "Contracts"],
         ["Execution"] = ["Core", "Contracts", "Interop"],
         ["Inference"] = ["Core", "Contracts", "Interop"],
         ["Worker"] = ["Contracts", "Interop"],
-        ["Host"] = ["Contracts", "Interop", "Core", "Client", "Gateway", "Cluster", "Plugins", "Execution", "Inference"],
+        ["Host"] = ["Contracts", "Interop", "Core", "Client", "Gateway", "Cluster", "Plugins", "Execution", "Inference", "Ledger"],
     };
 
     /// <summary>Rooms that stand on the base class library alone.</summary>
@@ -48,6 +49,17 @@ public sealed class ReferenceTests
             from project in Sources()
             where WithoutPackages.Contains(Room(project), StringComparer.Ordinal)
             from package in Repository.Items(project, "PackageReference")
+            select $"{Room(project)} takes the package {package}");
+    }
+
+    [Fact]
+    public void The_database_stays_in_the_ledger()
+    {
+        Repository.AssertNone(
+            from project in Sources()
+            where Room(project) != "Ledger"
+            from package in Repository.Items(project, "PackageReference")
+            where package.Contains("Sqlite", StringComparison.OrdinalIgnoreCase)
             select $"{Room(project)} takes the package {package}");
     }
 

@@ -14,10 +14,6 @@ internal sealed class SoakDaemon : IDisposable
 
         // What is remembered must reach its bound early, or memory grows by right.
         ["WAYANG__RETENTION__TASKS"] = "10000",
-
-        // 16 MiB (hexadecimal): the path allocates so little that the collector's own budget would hardly be reached in a run;
-        // with a small one collections, and their pauses, happen while the tasks run. Who sets it looks for more of them.
-        ["DOTNET_GCgen0size"] = Environment.GetEnvironmentVariable("DOTNET_GCgen0size") ?? "1000000",
     };
 
     private readonly InstalledRuntime _runtime;

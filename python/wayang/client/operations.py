@@ -80,6 +80,20 @@ class Operations:
         params = {"task": task_id, "stream": stream, "offset": offset, "max_bytes": max_bytes}
         return self._call("task.output", params, dict, timeout)
 
+    def artifact(self, task_id, name, *, offset=0, max_bytes=_MAX_PIECE, timeout=None):
+        """A piece of a file that a task left in ``out/``: {data, offset, bytes, sha256}, the last two of the whole file."""
+        params = {"task": task_id, "name": name, "offset": offset, "max_bytes": max_bytes}
+        return self._call("task.artifact", params, dict, timeout)
+
+    def explain(self, task_id, *, timeout=None):
+        """Why a task waits, or was placed as it was: a paragraph."""
+        return self._call("task.explain", {"task": task_id}, lambda answer: answer["text"], timeout)
+
+    def tasks(self, state=None, *, limit=100, timeout=None):
+        """Tasks in a state (default: all that have not ended), those that have been in it longest first: a list of maps."""
+        params = {"limit": limit} if state is None else {"limit": limit, "state": state}
+        return self._call("task.list", params, lambda answer: answer["tasks"], timeout)
+
     def put_image(self, kind, data, name=None, *, timeout=None):
         """Stores an image ("c": a C plugin's bytes) and returns its map when it is ready to run."""
         params = {"kind": kind, "data": bytes(data)}

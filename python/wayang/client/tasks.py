@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from .errors import TaskFailed
 
@@ -22,13 +22,19 @@ class Task:
         return Task(_with_options(params, **options))
 
     @staticmethod
-    def command(*argv, stdin=b"", env=None, cwd=None, **options):
+    def command(*argv, stdin=b"", env=None, cwd=None, inputs=None, secrets=None, artifacts=None, **options):
         """A command with its arguments.
+
+        ``inputs`` ({relative path: bytes, or (bytes, mode)}) are put into its working directory before it begins, ``secrets``
+        ({name: bytes}) it reads at /run/secrets/NAME, and ``artifacts`` (True, or {"max_files": ..., "max_bytes": ...}) keeps
+        what it leaves in ``out/``: the result lists it in ``artifacts``, ``Client.artifact`` reads it.
 
         Options: ``profile`` (isolation), ``class_`` (idle, batch, normal, urgent), ``priority`` (a level inside the class),
         ``timeout`` (seconds from dispatch to the end), ``reuse`` ("never": a fresh worker);
         ``retry`` ({"max_attempts": 3, ...}), ``deadline`` (seconds from now), ``group``,
-        ``parent`` (a task's id), ``detached`` (only the parent's cancel ends it), ``key`` (idempotency).
+        ``parent`` (a task's id), ``detached`` (only the parent's cancel ends it), ``key`` (idempotency),
+        ``limits`` ({"memory_bytes": ..., "cpu_milli": ..., "pids": ..., "disk_bytes": ...}), ``connect`` (destinations,
+        "HOST:PORT" each), ``pure`` (True: the same on the same input gives the same, an earlier result may answer it).
         """
         params = {"kind": "exec", "argv": list(argv)}
         if env is not None:
@@ -37,12 +43,28 @@ class Task:
             params["cwd"] = cwd
         if stdin:
             params["stdin"] = bytes(stdin)
+        if inputs:
+            params["inputs"] = [_input(path, content) for path, content in inputs.items()]
+        if secrets:
+            params["secrets"] = {name: bytes(value) for name, value in secrets.items()}
+        if artifacts is not None and artifacts is not False:
+            params["artifacts"] = {} if artifacts is True else dict(artifacts)
         return Task(_with_options(params, **options))
 
 
-def _with_options(params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None, **life):
+def _input(path, content):
+    if isinstance(content, tuple):
+        data, mode = content
+        return {"path": path, "data": bytes(data), "mode": mode}
+    return {"path": path, "data": bytes(content)}
+
+
+def _with_options(
+    params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None, limits=None, connect=None, pure=False, **life,
+):
     given = {
         **_life(**life),
+        "limits": limits, "grants": {"connect": list(connect)} if connect else None, "pure": True if pure else None,
         "profile": profile, "class": class_, "priority": priority, "timeout_ms": milliseconds(timeout), "reuse": reuse,
     }
     params.update((key, value) for key, value in given.items() if value is not None)
@@ -63,7 +85,9 @@ def milliseconds(seconds):
 
 @dataclass(frozen=True)
 class Result:
-    """How a task ended. ``cause`` is {"type": ..., and "code", "signal", "what" or "detail"}."""
+    """How a task ended. ``cause`` is {"type": ..., and "code", "signal", "what" or "detail"}; ``artifacts`` are
+    {"name", "bytes", "sha256"} each; ``cached``: an earlier pure task's result answered it.
+    """
 
     task: str
     state: str
@@ -76,6 +100,9 @@ class Result:
     queue_us: int = 0
     start_us: int = 0
     run_us: int = 0
+    log: bytes = b""
+    artifacts: List[Dict[str, Any]] = field(default_factory=list)
+    cached: bool = False
     more: Dict[str, Any] = field(default_factory=dict)
 
     @staticmethod

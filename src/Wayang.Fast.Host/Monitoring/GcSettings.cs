@@ -33,6 +33,22 @@ internal static class GcSettings
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
         }
 
+        LookTwice();
+    }
+
+    /// <summary>The same for what the doors and the spawner made since, right before anybody is served: a little, and a millisecond or two.</summary>
+    public static void SettleYoung()
+    {
+        for (var generation = 0; generation < GC.MaxGeneration; generation++)
+        {
+            GC.Collect(1, GCCollectionMode.Forced, blocking: true);
+        }
+
+        LookTwice();
+    }
+
+    private static void LookTwice()
+    {
         for (var look = 0; look < 2; look++)
         {
             GC.Collect(0, GCCollectionMode.Forced, blocking: true);

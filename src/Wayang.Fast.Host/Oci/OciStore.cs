@@ -1,6 +1,4 @@
 #pragma warning disable CA1416 // The runtime is Linux only: files have modes here.
-using System.Security.Cryptography;
-
 namespace Wayang.Fast.Host.Oci;
 
 /// <summary>
@@ -10,9 +8,6 @@ namespace Wayang.Fast.Host.Oci;
 public sealed class OciStore(string directory, OciBounds bounds)
 {
     private const string TreePrefix = "sha256-";
-    private const string DraftPrefix = ".draft-";
-
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>Directories of the host that a sandbox puts something over.</summary>
     private static readonly string[] MountPoints = ["proc", "dev", "tmp"];
@@ -42,23 +37,19 @@ public sealed class OciStore(string directory, OciBounds bounds)
             return place;
         }
 
-        var draft = Path.Combine(directory, DraftPrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
         try
         {
             Directory.CreateDirectory(directory, LayerTree.DirectoryMode);
-            Directory.CreateDirectory(draft, OwnerOnly);
-            Fill(draft, layout, image);
-            File.SetUnixFileMode(draft, LayerTree.DirectoryMode);
-            Move(draft, place);
+            OciDraft.Prune(directory);
+            using var draft = OciDraft.Make(directory);
+            Fill(draft.Path, layout, image);
+            File.SetUnixFileMode(draft.Path, LayerTree.DirectoryMode);
+            Move(draft.Path, place);
             return place;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new OciException(OciFault.Store, $"{directory}: {error.Message} (is there space? may you write it? name another with oci.store)");
-        }
-        finally
-        {
-            LayerTree.Remove(draft);
         }
     }
 

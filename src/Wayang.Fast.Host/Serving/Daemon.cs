@@ -55,6 +55,7 @@ internal static class Daemon
 
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
+        using var pacer = options.IsPrivate ? null : new CollectionPacer(TimeProvider.System);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
     }
@@ -94,6 +95,11 @@ internal static class Daemon
 
             if (!end.IsCompleted)
             {
+                if (!options.IsPrivate)
+                {
+                    GcSettings.SettleYoung();
+                }
+
                 keeper.SendReady();
                 await StartImagesAsync(options, configuration, log, end);
             }

@@ -13,10 +13,10 @@ public sealed class StockClientTests(ITestOutputHelper output)
     private const string Python = "/usr/bin/python3";
     private const int ChecksOverUnix = 5;
     private const int ChecksOverTcp = 6;
-    private const int ChecksOfOurClient = 16;
     private const int ChecksOverGrpcio = 7;
     private const int ChecksOverGrpcJs = 8;
     private const int ChecksOfBuf = 5;
+    private const int ChecksOfOurClient = 18;
 
     [Fact]
     public async Task Node_with_msgpack5rpc_and_msgpack_rpc_lite()

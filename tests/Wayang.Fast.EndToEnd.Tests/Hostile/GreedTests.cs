@@ -49,7 +49,7 @@ public sealed class GreedTests(ITestOutputHelper output)
         var loops = Enumerable.Range(0, 4).Select(_ => node.CallAsync(endless, timeoutMs: 3_000)).ToArray();
         var memory = node.CallAsync(eat, timeoutMs: 60_000);
         var log = node.CallAsync(chatter, "1000000"u8, timeoutMs: 60_000);
-        var bomb = node.ShellAsync("bomb() { bomb | bomb & }; bomb; sleep 600", timeoutMs: 3_000);
+        var bomb = node.ShellAsync("bomb() { bomb | bomb & }; bomb; exec sleep 600", timeoutMs: 3_000);
         Assert.All(await Task.WhenAll(loops), static end => Assert.Equal(CauseType.Timeout, end.Cause.Type));
         Assert.Equal(node.HasMemoryGroup ? CauseType.OutOfMemory : CauseType.Exception, (await memory).Cause.Type);
         Assert.Equal(TaskState.Succeeded, (await log).State);

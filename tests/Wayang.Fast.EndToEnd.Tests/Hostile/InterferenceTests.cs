@@ -32,7 +32,7 @@ public sealed class InterferenceTests
         using var http = new HttpClient { Timeout = Eventually.Patience };
         var place = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/readyz"));
         await Eventually.ValueAsync("the daemon answers HTTP", async () => await TryAskAsync(http, place));
-        var bomb = TaskSpec.Command("/bin/sh", "-c", "bomb() { bomb | bomb & }; bomb; sleep 600") with
+        var bomb = TaskSpec.Command("/bin/sh", "-c", "bomb() { bomb | bomb & }; bomb; exec sleep 600") with
         {
             Class = TaskClass.Batch, Limits = new TaskLimits { Pids = 64, MemoryBytes = 256 << 20 }, Timeout = TimeSpan.FromMinutes(2),
         };

@@ -182,7 +182,7 @@ public sealed class CauseTests : IAsyncLifetime
     public async Task Fork_bomb_is_bounded()
     {
         // Its shell reports each refused fork; what runs ends with the command's pid namespace.
-        var end = await _node.ShellAsync("bomb() { bomb | bomb & }; bomb; sleep 600", timeoutMs: 2_000);
+        var end = await _node.ShellAsync("bomb() { bomb | bomb & }; bomb; exec sleep 600", timeoutMs: 2_000);
         Assert.True(end.State is TaskState.TimedOut or TaskState.Failed, end.ToString());
         var after = await _node.ShellAsync("echo fine");
         Assert.Equal("fine\n", after.Out);

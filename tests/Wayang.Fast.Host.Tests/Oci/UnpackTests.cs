@@ -61,6 +61,25 @@ public sealed class UnpackTests : IDisposable
     }
 
     [Fact]
+    public void What_a_killed_one_left_is_taken_away_and_what_another_one_makes_stays()
+    {
+        Directory.CreateDirectory(Store);
+        using var other = OciDraft.Make(Store);
+        var left = Path.Combine(Store, ".draft-00112233445566ff");
+        Directory.CreateDirectory(Path.Combine(left, "etc"));
+        File.WriteAllText(Path.Combine(left, "etc", "shut"), "x");
+        File.WriteAllText(left + ".lock", "");
+        _layout.Layer(static w => w.WriteEntry(Text("a", "b"))).Image("v1");
+
+        var tree = Unpack("v1");
+
+        string[] expected = [Path.GetFileName(other.Path), Path.GetFileName(other.Path) + ".lock", Path.GetFileName(tree)];
+        Assert.Equal(expected.Order(StringComparer.Ordinal), Directory.EnumerateFileSystemEntries(Store).Select(static f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+        Assert.Equal(0, OciDraft.Prune(Store));
+        Assert.True(Directory.Exists(other.Path));
+    }
+
+    [Fact]
     public void The_same_layers_are_one_tree_and_modes_give_nobody_anything()
     {
         const UnixFileMode all = (UnixFileMode)0b111_111_111;

@@ -1,0 +1,99 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+
+namespace Wayang.Fast.Ledger;
+
+/// <summary>
+/// The form of the database and its way from each earlier one. The version stands in the file's header (user_version). Forward only: a file of a
+/// newer version is left as it is.
+/// </summary>
+internal static class LedgerSchema
+{
+    /// <summary>"WYLG": says in the file's header whose it is.</summary>
+    public const int ApplicationId = 0x57594C47;
+
+    /// <summary>The n-th brings a file of version n to version n + 1. Never changed once it was shipped.</summary>
+    private static readonly string[] s_steps =
+    [
+        """
+        CREATE TABLE tasks (
+            place INTEGER PRIMARY KEY,
+            id BLOB NOT NULL UNIQUE,
+            tenant INTEGER NOT NULL,
+            state INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            submitted_ms INTEGER NOT NULL,
+            ended_ms INTEGER,
+            key TEXT,
+            fingerprint BLOB,
+            spec BLOB NOT NULL,
+            facts BLOB,
+            output BLOB, stdout BLOB, stderr BLOB, log BLOB
+        );
+        CREATE INDEX live ON tasks(place) WHERE ended_ms IS NULL;
+        CREATE INDEX ended ON tasks(ended_ms) WHERE ended_ms IS NOT NULL;
+        CREATE INDEX keyed ON tasks(submitted_ms) WHERE key IS NOT NULL;
+        """,
+        """
+        CREATE TABLE images (
+            hash TEXT PRIMARY KEY,
+            source BLOB NOT NULL
+        );
+        ALTER TABLE tasks ADD COLUMN image TEXT;
+        CREATE INDEX needing ON tasks(image) WHERE ended_ms IS NULL AND image IS NOT NULL;
+        """,
+    ];
+
+    public static int Version => s_steps.Length;
+
+    /// <summary>Whether the file is ours, and of a form that we know. Changes nothing.</summary>
+    /// <returns>Null, or why it cannot be used.</returns>
+    public static string? Judge(SqliteConnection connection)
+    {
+        var found = ReadNumber(connection, "PRAGMA user_version");
+        var owner = ReadNumber(connection, "PRAGMA application_id");
+        return owner != ApplicationId && (owner != 0 || found != 0 || ReadNumber(connection, "SELECT count(*) FROM sqlite_schema") != 0)
+            ? "it is a database of another program"
+            : found > s_steps.Length
+                ? $"it is of version {found}, and this program knows up to {s_steps.Length}: run the newer program, or move the file away"
+                : null;
+    }
+
+    /// <summary>Brings a file that was judged to <paramref name="version"/>, in one transaction: a kill leaves it as it was.</summary>
+    public static void Migrate(SqliteConnection connection, int version)
+    {
+        var found = ReadNumber(connection, "PRAGMA user_version");
+        if (found >= version)
+        {
+            return;
+        }
+
+        using var transaction = connection.BeginTransaction(deferred: false);
+        for (var step = found; step < version; step++)
+        {
+            Execute(connection, s_steps[step], transaction);
+        }
+
+        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {version};"), transaction);
+        transaction.Commit();
+    }
+
+    public static void Execute(SqliteConnection connection, string sql, SqliteTransaction? transaction = null)
+    {
+        using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // Constants of this room; numbers are formatted above.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.Transaction = transaction;
+        command.ExecuteNonQuery();
+    }
+
+    public static int ReadNumber(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // Constants of this room.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return Convert.ToInt32(command.ExecuteScalar(), CultureInfo.InvariantCulture);
+    }
+}
