@@ -183,6 +183,7 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         groups->base_fd[c] = -1;
     }
+    groups->low_fd = -1;
     size_t length = strlen(parent);
     if (length == 0 || length >= sizeof groups->parent || strchr(parent, '/') != NULL || parent[0] == '.') {
         return wy_fail(error, WY_INVALID, 0, "cgroup_parent", "the policy's cgroup_parent is not one plain name");
@@ -212,6 +213,14 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
         }
     }
     weigh(groups);
+    /* Where both controllers are one hierarchy, what is counted would move along. */
+    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0 && !groups->unified[WY_CONTROLLER_CPU] &&
+        strcmp(groups->base[WY_CONTROLLER_CPU], groups->base[WY_CONTROLLER_CPUACCT]) != 0) {
+        char own[512];
+        memcpy(own, groups->base[WY_CONTROLLER_CPU], sizeof own);
+        own[strlen(own) - strlen(parent) - strlen(instance) - 2] = 0;
+        wy_low_open(groups, own, instance);
+    }
     const int cpu = WY_CONTROLLER_CPU; /* a kernel can be built without quotas */
     groups->cpu_caps = groups->base_fd[cpu] >= 0 &&
                        faccessat(groups->base_fd[cpu], groups->unified[cpu] ? "cpu.max" : "cpu.cfs_quota_us", F_OK, 0) == 0;
@@ -229,6 +238,7 @@ bool wy_cgroups_any(const wy_cgroups *groups) {
 
 void wy_cgroups_close(wy_cgroups *groups) {
     wy_group_drop_pool(groups);
+    wy_low_close(groups);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char *slash = strrchr(groups->base[c], '/');
         if (groups->base_fd[c] < 0 || slash == NULL) {

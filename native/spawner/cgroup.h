@@ -35,6 +35,8 @@ typedef struct wy_group {
     int peak_fd, oom_fd, usage_fd, time_fd; /* time_fd: CPU time */
     uint64_t time_before;                   /* microseconds used before the present tenant */
     uint64_t oom_before; /* kills counted before the present tenant */
+    bool low;            /* its processor time comes from OWN/PARENT-low (group_low.c) */
+    int low_join_fd;     /* cgroup.procs of its place there; -1: it has none yet */
 } wy_group;
 
 typedef struct wy_cgroups {
@@ -42,6 +44,8 @@ typedef struct wy_cgroups {
     bool unified[WY_CONTROLLER_COUNT]; /* version 2 */
     char base[WY_CONTROLLER_COUNT][512];
     char parent[64];
+    int low_fd; /* of OWN/PARENT-low/INSTANCE, version 1's cpu only; -1: there is none */
+    char low[512];
     wy_group *free;
     uint32_t next_number;
     bool cpu_caps; /* the kernel has quotas of CPU time */

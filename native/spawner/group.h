@@ -6,4 +6,20 @@
 /* Forgets the pooled groups (their directories go with the instance's). */
 void wy_group_drop_pool(wy_cgroups *groups);
 
+/* group_low.c. What is of class batch or idle gets its processor time beside all others of the runtime, not among them. */
+void wy_low_open(wy_cgroups *groups, const char *own, const char *instance);
+void wy_low_close(wy_cgroups *groups);
+
+/* Where `group` stands among the groups of a controller. */
+int wy_group_dir(const wy_cgroups *groups, int controller, const wy_group *group);
+
+/* Takes the side of a class. True: it changed, and what was written of processor time has to be written anew. */
+bool wy_group_take_side(wy_cgroups *groups, wy_group *group, uint32_t nice_class);
+
+/* Those who are in it follow to its present side. */
+void wy_group_move_members(const wy_cgroups *groups, const wy_group *group);
+
+/* Its place on the other side goes, too. Empty. */
+void wy_group_leave_low(const wy_cgroups *groups, wy_group *group);
+
 #endif

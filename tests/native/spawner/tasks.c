@@ -102,8 +102,9 @@ static void limits(uint32_t features) {
     }
 }
 
-/* The first line of a file of the group that a process is in; version 1's alone, where the cpu hierarchy has its own. */
-static uint64_t cpu_shares(pid_t pid) {
+/* The shares of the group that a process is in, and whether that stands beside the others; version 1's alone, where the cpu hierarchy
+ * is one of its own. */
+static uint64_t cpu_shares(pid_t pid, bool *low) {
     char path[512], line[400];
     uint64_t shares = 0;
     snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
@@ -112,6 +113,7 @@ static uint64_t cpu_shares(pid_t pid) {
         char *group = strstr(line, ":cpu:/");
         if (group != NULL) {
             group[strcspn(group, "\n")] = 0;
+            *low = strstr(group, "-low/") != NULL;
             snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.shares", group + 5);
             FILE *value = fopen(path, "re");
             shares = value != NULL && fgets(line, sizeof line, value) != NULL ? strtoull(line, NULL, 10) : 1;
@@ -145,7 +147,9 @@ static void classes(uint32_t features) {
         CHECK(driver_expect(&d, WY_MSG_USAGE_OF));
         CHECK(getpriority(PRIO_PROCESS, (id_t)pid) == steps[i].nice);
         CHECK((sched_getscheduler(pid) == SCHED_IDLE) == (steps[i].nice_class == 2));
-        uint64_t shares = cpu_shares(pid);
+        bool low = false;
+        uint64_t shares = cpu_shares(pid, &low);
+        CHECK(shares == 0 || low == (steps[i].nice_class == 1 || steps[i].nice_class == 2));
         CHECK(shares <= 1 || steps[i].shares == 0 || shares == steps[i].shares); /* 0 and 1: no such hierarchy here */
     }
     driver_send(&d, WY_MSG_WORKER_CLASS, &nobody, sizeof nobody, NULL, 0); /* it may just have ended: nothing comes of it */
