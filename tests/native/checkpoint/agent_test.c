@@ -179,6 +179,34 @@ static void never_runs(mover *m) {
     }
 }
 
+/* Killed at any instant: the agent of a call that is written down again and again. It always goes on, and ends as it should. */
+static void storm(mover *m, uint64_t wanted) {
+    static mover_call call;
+    const char *times = getenv("WAYANG_KILLS");
+    int kills = times == NULL ? 150 : atoi(times), done = 0, in_time = 0;
+    unsigned seed = (unsigned)mover_now_ns();
+    printf("storm of seed %u\n", seed);
+    while (done < kills) {
+        uint64_t answer = 0;
+        int file = new_file();
+        mover_start(m, &call, 0);
+        mover_ask(&call, CHAIN, ROUNDS);
+        for (int64_t until = mover_now_ns() + INT64_C(60000000000); !mover_answer(&call, &answer);) {
+            CHECK(mover_now_ns() < until, "no answer");
+            CHECK(ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0, "%s", strerror(errno));
+            agent one = start_agent("capture-whole", call.process.pid, zygote_of(m, 0), file);
+            (void)usleep((useconds_t)(rand_r(&seed) % 6000));
+            (void)kill(one.pid, SIGKILL);
+            in_time += end_agent(&one) == -1;
+            done++;
+        }
+        CHECK(answer == wanted, "after %d kills: %016" PRIx64 " instead of %016" PRIx64, done, answer, wanted);
+        mover_stop(&call);
+        (void)close(file);
+    }
+    printf("%d agents were killed at any instant (%d before they had ended): each call went on, with the same answer\n", done, in_time);
+}
+
 static void *read_plugin(size_t *bytes) {
     struct stat facts;
     int fd = open(WY_TEST_JOBS, O_RDONLY | O_CLOEXEC);
@@ -206,6 +234,7 @@ int main(int argc, char **argv) {
     through_a_file(&m, "capture-whole", 1, wanted);
     goes_on(&m, wanted);
     never_runs(&m);
+    storm(&m, wanted);
     mover_close(&m);
     return 0;
 }
