@@ -233,8 +233,8 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
             tell(groups, c, "the host offers none");
             continue;
         }
-        int length = snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own[c], parent, instance);
-        if (length < 0 || (size_t)length >= sizeof groups->base[c]) {
+        int written = snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own[c], parent, instance);
+        if (written < 0 || (size_t)written >= sizeof groups->base[c]) {
             groups->base[c][0] = '\0';
             tell(groups, c, "its path is too long");
             continue;
