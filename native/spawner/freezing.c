@@ -3,15 +3,29 @@
  * call worker it goes to the worker and to what is found in its group. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/epoll.h>
 
 #include "spawner/process.h"
 #include "spawner/state.h"
 #include "spawner/wire.h"
 
-static wy_status stop_command(const wy_worker_slot *worker, bool freeze) {
-    wy_boot boot = {.type = WY_BOOT_SIGNAL, .value = freeze ? SIGSTOP : SIGCONT};
+/* An init that does not come to read is told what was asked last as soon as it does. */
+static wy_status stop_command(wy_spawner *s, wy_worker_slot *worker, int signal) {
+    bool waited = worker->stop_owed != 0;
+    wy_boot boot = {.type = WY_BOOT_SIGNAL, .value = signal};
     wy_status status = worker->boot_fd >= 0 ? wy_wire_send(worker->boot_fd, &boot, sizeof boot, NULL, 0) : WY_CLOSED;
-    return status == WY_CLOSED ? WY_OK : status; /* closed: it is ending anyway */
+    worker->stop_owed = status == WY_FULL ? signal : 0;
+    if (waited != (worker->stop_owed != 0) && worker->boot_fd >= 0) {
+        wy_rewatch(s, worker->boot_fd, worker->stop_owed != 0 ? EPOLLIN | EPOLLOUT : EPOLLIN, WY_SOURCE_BOOT, worker->generation,
+                   wy_worker_index(s, worker));
+    }
+    return status == WY_FULL || status == WY_CLOSED ? WY_OK : status; /* closed: it is ending anyway */
+}
+
+void wy_worker_settle_stop(wy_spawner *s, wy_worker_slot *worker) {
+    if (worker->stop_owed != 0 && worker->boot_fd >= 0) {
+        (void)stop_command(s, worker, worker->stop_owed);
+    }
 }
 
 static wy_status stop_worker(const wy_spawner *s, const wy_worker_slot *worker, bool freeze) {
@@ -32,13 +46,17 @@ static wy_status change(wy_spawner *s, wy_worker_slot *worker, bool freeze, uint
         }
     }
     *how = WY_FROZEN_BY_SIGNAL;
-    return worker->command ? stop_command(worker, freeze) : stop_worker(s, worker, freeze);
+    return worker->command ? stop_command(s, worker, freeze ? SIGSTOP : SIGCONT) : stop_worker(s, worker, freeze);
 }
 
 void wy_worker_freeze(wy_spawner *s, uint64_t request_id, const wy_msg_worker_freeze *message) {
     wy_worker_slot *worker = wy_worker_find(s, message->worker_id);
     if (worker == NULL || worker->state != WY_WORKER_RUNNING || worker->kill_asked) {
         wy_refuse(s, request_id, message->worker_id, WY_INVALID, 0, "only a running worker can be frozen");
+        return;
+    }
+    if (worker->agent.pid > 0) { /* its agent holds it by itself */
+        wy_refuse(s, request_id, message->worker_id, WY_INVALID, 0, "the worker is being moved");
         return;
     }
     bool freeze = message->freeze != 0;

@@ -66,6 +66,7 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FEATURE_FREEZER", (long)SpawnerFeatures.Freezer)]
     [InlineData("WY_FROZEN_BY_GROUP", (long)FrozenBy.Group)]
     [InlineData("WY_FROZEN_BY_SIGNAL", (long)FrozenBy.Signal)]
+    [InlineData("WY_FEATURE_MIGRATION", (long)SpawnerFeatures.Migration)]
     [InlineData("WY_USAGE_MOST", ProtocolLayout.UsageMost)]
     [InlineData("WY_EXIT_DISK_FULL", ProtocolLayout.ExitDiskFull)]
     [InlineData("WY_PROFILE_FILES", (long)SpawnerProfileTraits.Files)]

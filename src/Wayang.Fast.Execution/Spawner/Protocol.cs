@@ -19,6 +19,9 @@ internal enum MessageType : ushort
     Usage = 7,
     WorkerClass = 22,
     WorkerFreeze = 23,
+    WorkerCapture = 24,
+    WorkerRestore = 25,
+    WorkerGo = 26,
     ProfileDefine = 20,
     WorkerNetwork = 21,
     Welcome = 32,
@@ -32,6 +35,8 @@ internal enum MessageType : ushort
     ScanDone = 49,
     UsageOf = 39,
     WorkerFrozen = 40,
+    WorkerCaptured = 41,
+    WorkerRestored = 42,
     ProfileNetwork = 56,
 }
 
@@ -84,6 +89,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>Tasks are frozen by the freezer of their group; without it by SIGSTOP.</summary>
     Freezer = 0x800,
+
+    /// <summary>Workers of migratable images can be captured and restored.</summary>
+    Migration = 0x1000,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>
