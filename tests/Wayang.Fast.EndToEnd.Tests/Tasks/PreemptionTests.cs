@@ -209,7 +209,10 @@ public sealed class PreemptionTests
     public async Task Memory_that_a_frozen_task_holds_is_not_waited_for_without_end()
     {
         const long mebibyte = 1 << 20;
-        using var node = new LiveNode(s_node with { MaxConcurrentTasks = 1, NodeMemoryBytes = 100 * mebibyte, WorkerReservedBytes = 60 * mebibyte });
+        using var node = new LiveNode(s_node with
+        {
+            MaxConcurrentTasks = 1, NodeMemoryBytes = 100 * mebibyte, WorkerReservedBytes = 60 * mebibyte, Preemption = new PreemptionPolicy { MaxBytes = 100 * mebibyte },
+        });
         await node.PutAsync("good", Plugins.Good);
         var endless = await node.FunctionAsync("good", "until_cancelled");
         var hog = (await FillAsync(node, "while :; do :; done", Batch, 1))[0];
