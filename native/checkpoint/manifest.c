@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoint/frame.h"
 #include "checkpoint/hash.h"
 
 uint64_t wy_cpu_hash(void) {
@@ -42,14 +43,19 @@ static int read_page(const wy_memory *memory, uint64_t address, uint8_t *out) {
 }
 
 static void find_syscall(wy_manifest *manifest, const wy_vma *vma, uint64_t address, const uint8_t *bytes) {
-    if (manifest->syscall_at != 0 || (vma->flags & WY_VMA_EXEC) == 0) {
+    if (manifest->returning || (vma->flags & WY_VMA_EXEC) == 0) {
         return;
     }
     for (uint32_t i = 0; i + 1 < WY_PAGE; i++) {
-        if (bytes[i] == 0x0f && bytes[i + 1] == 0x05) {
+        if (bytes[i] != 0x0f || bytes[i + 1] != 0x05) {
+            continue;
+        }
+        if (i % 16 == 0 && memcmp(bytes + i, WY_RETURNING_CALL, WY_RETURNING_CALL_BYTES) == 0) {
             manifest->syscall_at = address + i;
+            manifest->returning = 1;
             return;
         }
+        manifest->syscall_at = manifest->syscall_at != 0 ? manifest->syscall_at : address + i;
     }
 }
 

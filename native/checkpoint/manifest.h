@@ -27,7 +27,8 @@ typedef struct wy_manifest {
      * work. Pages of their own may differ (they travel then). */
     uint64_t image_hash;
     uint64_t cpu_hash;   /* of what programs can see of the processor: code chosen for one runs on an equal one only */
-    uint64_t syscall_at; /* address of a system call instruction */
+    uint64_t syscall_at; /* address of a system call instruction: of the one that returns by itself (frame.h), if there is one */
+    int returning;
     wy_vmas vmas;
     wy_page_hash *pages; /* by rising address */
     uint32_t page_count, page_room;

@@ -1,7 +1,11 @@
 #include "checkpoint/tracee.h"
 
+#include "checkpoint/frame.h"
+#include "checkpoint/manifest.h"
+
 #include <elf.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -14,6 +18,7 @@
 #define RESTART_NOINTR 513
 #define RESTART_NOHAND 514
 #define RESTART_BLOCK 516
+#define MAX_TURNS 1000
 
 static wy_status trace_fail(pid_t pid, const char *what, wy_error *error) {
     int cause = errno;
@@ -89,19 +94,37 @@ static wy_status begin(pid_t pid, wy_tracee *out, wy_error *error) {
     return status;
 }
 
-wy_status wy_tracee_freeze(pid_t pid, uint64_t syscall_at, int die_with_us, wy_tracee *out, wy_error *error) {
+/* Between a call that somebody made it make, and ended meanwhile, and its own work: it comes back by itself, over the frame that we would
+ * lay ours upon. */
+static int is_coming_back(const wy_tracee *tracee) {
+    uint8_t code[WY_RETURNING_CALL_BYTES];
+    uint64_t into = tracee->registers.general.rip - tracee->syscall_at;
+    return into <= sizeof code && wy_memory_read(&tracee->memory, tracee->syscall_at, code, sizeof code, NULL) == WY_OK &&
+           memcmp(code, WY_RETURNING_CALL, sizeof code) == 0;
+}
+
+static wy_status freeze_once(pid_t pid, uint64_t syscall_at, long options, wy_tracee *out, wy_error *error) {
     memset(out, 0, offsetof(wy_tracee, registers));
     out->memory = WY_NO_MEMORY_OPEN;
     out->syscall_at = syscall_at;
-    long options = PTRACE_O_TRACESYSGOOD | (die_with_us ? PTRACE_O_EXITKILL : 0);
     if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)options) != 0) {
         return trace_fail(pid, "cannot trace", error);
     }
     wy_status status = stop(pid, error);
-    if (status != WY_OK) {
-        return status;
+    return status == WY_OK ? begin(pid, out, error) : status;
+}
+
+wy_status wy_tracee_freeze(pid_t pid, uint64_t syscall_at, int die_with_us, wy_tracee *out, wy_error *error) {
+    long options = PTRACE_O_TRACESYSGOOD | (die_with_us ? PTRACE_O_EXITKILL : 0);
+    for (int i = 0; i < MAX_TURNS; i++) {
+        wy_status status = freeze_once(pid, syscall_at, options, out, error);
+        if (status != WY_OK || !is_coming_back(out)) {
+            return status;
+        }
+        wy_tracee_close(out);
+        (void)sched_yield(); /* its turn: two instructions */
     }
-    return begin(pid, out, error);
+    return wy_fail(error, WY_DENIED, 0, "signal", "process %d does not come back from a call", (int)pid);
 }
 
 wy_status wy_tracee_adopt(pid_t pid, wy_tracee *out, wy_error *error) {
@@ -169,6 +192,15 @@ static wy_status continue_to_call(const wy_tracee *tracee, wy_error *error) {
                                                              (int)pid, (unsigned)status);
 }
 
+static wy_status lay_frame(wy_tracee *tracee, wy_error *error) {
+    wy_status status = tracee->call_stack == 0 ? wy_frame_lay(tracee, &tracee->call_stack, error) : WY_OK;
+    if (status == WY_UNSUPPORTED) {
+        tracee->call_stack = 1;
+        status = WY_OK;
+    }
+    return status;
+}
+
 wy_status wy_tracee_call(wy_tracee *tracee, long number, const uint64_t arguments[6], int64_t *result, wy_error *error) {
     pid_t pid = tracee->memory.pid;
     struct user_regs_struct set = tracee->registers.general, after;
@@ -181,6 +213,11 @@ wy_status wy_tracee_call(wy_tracee *tracee, long number, const uint64_t argument
     set.r10 = arguments[3];
     set.r8 = arguments[4];
     set.r9 = arguments[5];
+    wy_status laid = lay_frame(tracee, error);
+    if (laid != WY_OK) {
+        return laid;
+    }
+    set.rsp = tracee->call_stack == 1 ? set.rsp : tracee->call_stack;
     struct iovec part = {&set, sizeof set}, seen = {&after, sizeof after};
     if (ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &part) != 0) {
         return trace_fail(pid, "cannot set the registers of", error);
@@ -201,13 +238,19 @@ wy_status wy_tracee_call(wy_tracee *tracee, long number, const uint64_t argument
 wy_status wy_tracee_call_with(wy_tracee *tracee, long number, const uint64_t arguments[6], int at, void *bytes, size_t length,
                               int64_t *result, wy_error *error) {
     uint8_t kept[256];
-    uint64_t own[6], place = tracee->registers.general.rsp & ~UINT64_C(4095); /* the page is there: it is in use */
+    uint64_t own[6];
+    wy_status status = lay_frame(tracee, error);
+    if (status != WY_OK) {
+        return status;
+    }
+    /* The first page of the stack that workers never use; elsewhere the page that the stack pointer is in, which is there. */
+    uint64_t place = tracee->call_stack > 1 ? WY_SEAL_STACK : tracee->registers.general.rsp & ~UINT64_C(4095);
     if (length > sizeof kept) {
         return wy_fail(error, WY_INVALID, 0, "call", "%zu bytes", length);
     }
     memcpy(own, arguments, sizeof own);
     own[at] = place;
-    wy_status status = wy_memory_read(&tracee->memory, place, kept, length, error);
+    status = wy_memory_read(&tracee->memory, place, kept, length, error);
     status = status == WY_OK ? wy_memory_write(&tracee->memory, place, bytes, length, error) : status;
     status = status == WY_OK ? wy_tracee_call(tracee, number, own, result, error) : status;
     if (status == WY_OK) {

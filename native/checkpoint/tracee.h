@@ -22,6 +22,7 @@ typedef struct wy_tracee {
     wy_memory memory;
     uint64_t syscall_at; /* of the image's manifest */
     int stopped;
+    uint64_t call_stack; /* where a call stands that survives our end (frame.h); 0: not laid yet; 1: there is no such place */
     wy_registers registers; /* as they are when it goes on */
 } wy_tracee;
 
@@ -45,7 +46,8 @@ wy_status wy_tracee_go(wy_tracee *tracee, wy_error *error);
 /* Closes what is open; a tracee that is stopped still goes on (or is killed by its owner first). */
 void wy_tracee_close(wy_tracee *tracee);
 
-/* The tracee makes a system call; *result is -errno or its value. Registers and signal state are left as they were. */
+/* The tracee makes a system call; *result is -errno or its value. Registers and signal state are left as they were, also when we end in
+ * the middle (in images that have a place for that: frame.h). */
 wy_status wy_tracee_call(wy_tracee *tracee, long number, const uint64_t arguments[6], int64_t *result, wy_error *error);
 
 /* The same with a piece of its memory, in the page of its stack that it uses, that `bytes` (at most 256) are put to before and

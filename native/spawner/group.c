@@ -165,8 +165,9 @@ static void destroy(wy_cgroups *groups, wy_group *group) {
     close_files(group);
     wy_group_leave_low(groups, group);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
-        if (groups->base_fd[c] >= 0 && unlinkat(groups->base_fd[c], name, AT_REMOVEDIR) != 0 && errno == EBUSY) {
-            wy_cgroup_remove_tree(groups->base_fd[c], name, NULL);
+        int dir_fd = groups->unified[c] ? wy_group_dir(groups, c, group) : groups->base_fd[c];
+        if (dir_fd >= 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno == EBUSY) {
+            wy_cgroup_remove_tree(dir_fd, name, NULL);
         }
     }
     free(group);
@@ -187,12 +188,13 @@ static void open_counters(const wy_cgroups *groups, wy_group *group) {
     }
 }
 
-static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
+static wy_status create(wy_cgroups *groups, uint32_t nice_class, wy_group **out, wy_error *error) {
     wy_group *group = calloc(1, sizeof *group);
     if (group == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "cgroup", "not enough memory");
     }
     group->number = groups->next_number++;
+    group->low = wy_low_from_birth(groups, nice_class);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         group->join_fd[c] = -1;
     }
@@ -207,7 +209,7 @@ static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
             continue;
         }
         snprintf(name, sizeof name, "g%u", group->number);
-        if (mkdirat(groups->base_fd[c], name, 0755) != 0 && errno != EEXIST) {
+        if (mkdirat(wy_group_dir(groups, c, group), name, 0755) != 0 && errno != EEXIST) {
             goto failed;
         }
         group->join_fd[c] = open_file(groups, c, group, "cgroup.procs", O_WRONLY);
@@ -230,17 +232,22 @@ wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group
         return WY_OK;
     }
     /* First one that needs no write at all, else any. */
-    wy_group **link = &groups->free, **any = groups->free != NULL ? &groups->free : NULL;
-    for (int looked = 0; *link != NULL && looked < 16; looked++, link = &(*link)->next) {
-        if (memcmp(&(*link)->limits, limits, sizeof *limits) == 0) {
+    wy_group **any = NULL;
+    int looked = 0;
+    for (wy_group **link = &groups->free; *link != NULL && looked < 16; looked++, link = &(*link)->next) {
+        bool fits = wy_low_fits(groups, *link, limits->nice_class);
+        bool same = fits && memcmp(&(*link)->limits, limits, sizeof *limits) == 0;
+        if (same || (fits && any == NULL)) {
             any = link;
+        }
+        if (same) {
             break;
         }
     }
     wy_group *group = NULL;
     bool fresh = any == NULL;
     if (fresh) {
-        wy_status status = create(groups, &group, error);
+        wy_status status = create(groups, limits->nice_class, &group, error);
         if (status != WY_OK) {
             return status;
         }
@@ -266,7 +273,7 @@ wy_status wy_group_attach(wy_group *group, pid_t pid, wy_error *error) {
     int length = snprintf(text, sizeof text, "%d", (int)pid);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         /* ESRCH: it is dead already, and its end is on the way. */
-        int join_fd = c == WY_CONTROLLER_CPU && group->low ? group->low_join_fd : group->join_fd[c];
+        int join_fd = c == WY_CONTROLLER_CPU && group->low && group->low_join_fd >= 0 ? group->low_join_fd : group->join_fd[c];
         if (join_fd >= 0 && pwrite(join_fd, text, (size_t)length, 0) < 0 && errno != ESRCH) {
             return wy_fail(error, WY_SYSTEM, errno, "cgroup", "a process cannot be moved into its group");
         }

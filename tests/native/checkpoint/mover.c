@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,6 +74,22 @@ static void end_worker(const mover_process *out) {
     (void)close(out->boot);
     (void)close(out->pidfd);
     (void)close(out->listener);
+}
+
+void mover_end_process(mover_call *call) {
+    end_worker(&call->process);
+}
+
+void mover_fork_process(const mover *m, mover_call *call, int side) {
+    fork_worker(m, call, side, &call->process);
+}
+
+int mover_reap(mover_call *call) {
+    int status = test_reap(call->process.pidfd, call->process.pid);
+    (void)close(call->process.boot);
+    (void)close(call->process.pidfd);
+    (void)close(call->process.listener);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 static int next_slot(mover_call *call, wy_slot *slot) {

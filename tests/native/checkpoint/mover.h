@@ -43,6 +43,13 @@ void mover_close(mover *m);
 void mover_start(mover *m, mover_call *call, int side);
 void mover_stop(mover_call *call);
 
+/* One process of the call ends and another is forked (ready, not told to go); its channel stays. */
+void mover_end_process(mover_call *call);
+void mover_fork_process(const mover *m, mover_call *call, int side);
+
+/* Waits for the process's end; the signal that ended it. */
+int mover_reap(mover_call *call);
+
 /* Begins a function; then looks for its end: 1 when there is an output of 8 bytes, or an error (told and counted as a failure). */
 void mover_ask(mover_call *call, uint16_t function, const char *input);
 int mover_answer(mover_call *call, uint64_t *out);

@@ -102,8 +102,8 @@ static void limits(uint32_t features) {
     }
 }
 
-/* The shares of the group that a process is in, and whether that stands beside the others; version 1's alone, where the cpu hierarchy
- * is one of its own. */
+/* The shares of the group that a process is in, and whether that stands beside the others: version 1's, where the cpu hierarchy is one of its
+ * own. */
 static uint64_t cpu_shares(pid_t pid, bool *low) {
     char path[512], line[400];
     uint64_t shares = 0;
@@ -156,6 +156,40 @@ static void classes(uint32_t features) {
     driver_signal(&d, 29, SIGKILL);
     CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED && d.body.exited.worker_id == 29);
     check_done("a running worker weighs as the class that it is given");
+}
+
+/* Version 2: a command of class batch is made beside the others, with all that limits it. */
+static void born_low(uint32_t features) {
+    char path[64], line[400] = "";
+    driver_command(&d, 30, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(30));
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)d.body.started.pid);
+    FILE *file = fopen(path, "re");
+    bool unified = file != NULL && fgets(line, sizeof line, file) != NULL && strncmp(line, "0::", 3) == 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    const wy_msg_worker_class batch = {.worker_id = 30, .nice_class = 1};
+    driver_send(&d, WY_MSG_WORKER_CLASS, &batch, sizeof batch, NULL, 0); /* it stays where it is, and weighs less */
+    driver_signal(&d, 30, SIGKILL);
+    CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED);
+    if (!unified || (features & WY_FEATURE_MEMORY_GROUP) == 0) {
+        printf("skip born low: no memory group of version 2\n");
+        return;
+    }
+    CHECK(strstr(line, "-low/") == NULL);
+    const wy_msg_worker_start low = {.nice_class = 1};
+    driver_command(&d, 31, 1, &low, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(31));
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)d.body.started.pid);
+    file = fopen(path, "re");
+    CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && strstr(line, "-low/") != NULL);
+    if (file != NULL) {
+        fclose(file);
+    }
+    driver_signal(&d, 31, SIGKILL);
+    CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED);
+    check_done("a command of class batch is made beside the others");
 }
 
 /* Asks until the worker's figures are over what is wanted; each answer stands alone. */
@@ -357,6 +391,7 @@ int main(int argc, char **argv) {
     limits(features);
     usage(features);
     classes(features);
+    born_low(features);
     disk();
     cap(features);
     violation();
