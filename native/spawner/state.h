@@ -87,6 +87,7 @@ typedef struct wy_worker_slot {
         int stream_fd;    /* until the agent of a restore has it */
         uint64_t request_id; /* not answered yet; 0: none */
         bool restoring;   /* it goes on from a stream, and was not told to go */
+        bool describes;   /* asked for the manifest only */
         bool done;        /* it stands frozen */
     } agent;
     struct {
@@ -231,7 +232,7 @@ void wy_boot_proceed(wy_spawner *s, wy_worker_slot *worker);
 void wy_boot_started(wy_spawner *s, wy_worker_slot *worker);
 
 /* migrate.c */
-void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream);
+void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream, int manifest);
 void wy_worker_restore(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, int *fds);
 void wy_worker_go(wy_spawner *s, uint64_t request_id, uint64_t worker_id);
 void wy_agent_restore(wy_spawner *s, wy_worker_slot *worker); /* instead of WY_BOOT_GO */
