@@ -69,6 +69,7 @@ static wy_status start_agent(wy_spawner *s, wy_worker_slot *worker, const char *
     close(control[1]);
     uint32_t index = wy_worker_index(s, worker);
     worker->agent.pid = pid > 0 ? pid : 0;
+    s->agents += pid > 0;
     worker->agent.control_fd = control[0];
     worker->agent.done = false;
     if (pid < 0) {
@@ -91,6 +92,7 @@ void wy_agent_end(wy_spawner *s, wy_worker_slot *worker) {
         while (waitpid(worker->agent.pid, NULL, 0) < 0 && errno == EINTR) {
         }
         worker->agent.pid = 0;
+        s->agents--;
     }
     wy_unwatch_close(s, &worker->agent.pidfd);
     if (worker->agent.stream_fd >= 0) {
@@ -235,7 +237,7 @@ void wy_agent_reaped(wy_spawner *s, wy_worker_slot *worker) {
 }
 
 bool wy_agent_has_pid(const wy_spawner *s, pid_t pid) {
-    for (uint32_t i = 0; i < s->policy.max_workers; i++) {
+    for (uint32_t i = 0; i < s->policy.max_workers && s->agents > 0; i++) {
         if (s->workers[i].state != WY_WORKER_FREE && s->workers[i].agent.pid == pid) {
             return true;
         }

@@ -129,6 +129,7 @@ struct wy_spawner {
     uint32_t image_count, worker_count; /* in use */
     uint32_t transient;                 /* images loading or dying, workers not yet running: a deadline runs */
     uint32_t forking;                   /* workers in FORKING */
+    uint32_t agents;                    /* that live: mostly none, and then nobody looks for one */
     uint32_t next_image;                /* where the search for a free slot begins: late reuse of uids */
     uint32_t free_worker, bucket_count, *by_id, *by_pid; /* table.c */
     int64_t next_sweep_ms, next_tick_ms;
