@@ -175,9 +175,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         // A cache of its own: the connection's belongs to its reader.
         var targets = new TargetCache(_server.Tasks, _connection.Tenant);
         Span<ParameterSlot> slots = stackalloc ParameterSlot[OperationTable.MaxFields];
-        writer.WriteMapHeader(1);
-        writer.WriteString("tasks"u8);
-        writer.WriteArrayHeader(count);
+        var outcomes = new SubmissionOutcomes(count);
         for (var i = 0; i < count; i++)
         {
             slots.Clear();
@@ -188,9 +186,17 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             if (refusal is null)
             {
                 refusal = TaskRequest.Bind(list, slots, targets, out var submission);
-                refusal ??= _server.Tasks.Submit(submission, observer: null, token: 0, out id);
+                refusal ??= outcomes.Submit(i, _server.Tasks, submission, out id);
             }
 
+            outcomes.Set(i, id, refusal);
+        }
+
+        writer.WriteMapHeader(1);
+        writer.WriteString("tasks"u8);
+        writer.WriteArrayHeader(count);
+        foreach (var (id, refusal) in outcomes.Await())
+        {
             if (refusal is null)
             {
                 ReplyEncoder.TaskIdMap(ref writer, id);

@@ -10,7 +10,7 @@ internal static class LifeReplies
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskLifeFacts? life) =>
         life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
-            + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1);
+            + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
     {
@@ -65,6 +65,12 @@ internal static class LifeReplies
         if (life.Parent is { } parent)
         {
             ReplyEncoder.Text(ref writer, "parent"u8, parent.ToString());
+        }
+
+        if (life.Durable)
+        {
+            writer.WriteString("durable"u8);
+            writer.WriteBoolean(true);
         }
     }
 }
