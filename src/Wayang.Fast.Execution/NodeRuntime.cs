@@ -100,6 +100,7 @@ public sealed class NodeRuntime : IDisposable
             var durable = new DurableTasks(ledger, _options, _lifecycle, _completion, _images, keys);
             _lifecycle.Durability = durable;
             _service.Durable = durable;
+            report.Ledger = ledger;
             _restore = new DurableRestore(durable, _service, _lifecycle, _completion, _images, keys, _options, log);
         }
 
