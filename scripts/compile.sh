@@ -101,17 +101,17 @@ fetch_vectors() {
 
 # Other people's clients that tests drive; without npm (or network) their test says that it was skipped.
 fetch_clients() {
-  local folder="$out/clients/node" wanted="msgpack5rpc@1.1.0 msgpack-rpc-lite@1.0.2"
+  local folder="$out/clients/node" wanted="msgpack5rpc@1.1.0 msgpack-rpc-lite@1.0.2 @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1 @bufbuild/buf@1.75.0"
   command -v npm >/dev/null || return 0
   stamp_is clients-node "$wanted" && [[ -d $folder/node_modules/msgpack5rpc ]] && return 0
   rm -rf -- "$folder"
   mkdir -p -- "$folder"
   # shellcheck disable=SC2086 # a list of package names
-  if run_logged "fetching MessagePack-RPC clients of npm" clients-node \
+  if run_logged "fetching clients of npm" clients-node \
     npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent $wanted; then
     stamp clients-node "$wanted"
   else
-    say "the MessagePack-RPC clients of npm could not be fetched (out/log/clients-node.log): their test will be skipped"
+    say "the clients of npm could not be fetched (out/log/clients-node.log): their test will be skipped"
     rm -rf -- "$folder"
   fi
 }

@@ -17,6 +17,9 @@ npm          test  command:npm
 python3-msgpack test file:/usr/lib/python3/dist-packages/msgpack
 python3-pynvim test file:/usr/lib/python3/dist-packages/pynvim
 ruby-msgpack test  command:ruby
+python3-grpcio test file:/usr/lib/python3/dist-packages/grpc/__init__.py
+python3-protobuf test file:/usr/lib/python3/dist-packages/google/protobuf/message.py
+protobuf-compiler test command:protoc
 sqlite3      test  command:sqlite3
 git          test  command:git
 python3-numpy test file:/usr/lib/python3/dist-packages/numpy/__init__.py

@@ -14,7 +14,7 @@ static void broke(wy_worker_slot *worker) {
     wy_worker_kill(worker);
 }
 
-static void started(wy_spawner *s, wy_worker_slot *worker) {
+void wy_boot_started(wy_spawner *s, wy_worker_slot *worker) {
     wy_msg_worker_started message = {.worker_id = worker->start.worker_id, .pid = worker->pid};
     worker->state = WY_WORKER_RUNNING;
     s->transient--;
@@ -36,13 +36,17 @@ void wy_boot_proceed(wy_spawner *s, wy_worker_slot *worker) {
         wy_worker_kill(worker);
         return;
     }
+    if (worker->agent.restoring) {
+        wy_agent_restore(s, worker);
+        return;
+    }
     wy_boot go = {.type = WY_BOOT_GO};
     if (wy_wire_send(worker->boot_fd, &go, sizeof go, NULL, 0) != WY_OK) {
         wy_worker_fail(worker, 0, "boot: the worker does not take its start word");
         wy_worker_kill(worker);
         return;
     }
-    started(s, worker);
+    wy_boot_started(s, worker);
 }
 
 static void take(wy_spawner *s, wy_worker_slot *worker, const wy_boot *boot) {
@@ -95,7 +99,7 @@ void wy_boot_readable(wy_spawner *s, wy_worker_slot *worker) {
         }
         if (status != WY_OK) {
             wy_unwatch_close(s, &worker->boot_fd);
-            if (worker->state != WY_WORKER_RUNNING) { /* never got to its start word: nothing good can follow */
+            if (worker->state != WY_WORKER_RUNNING && worker->agent.pid == 0) { /* never got to its start word: nothing good can follow */
                 wy_worker_fail(worker, 0, "boot: the worker hung up before it was ready");
                 wy_worker_kill(worker);
             }

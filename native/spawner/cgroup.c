@@ -77,6 +77,22 @@ static bool make_room(int own_fd) {
     return true;
 }
 
+/* Where room was made, by us or by a predecessor, our own group is the one above: the policy's parent stands there. */
+static void leave_runtime(char *own, const char *parent) {
+    static const char room[] = "/runtime";
+    size_t length = strlen(own);
+    if (length <= sizeof room - 1 || strcmp(own + length - (sizeof room - 1), room) != 0) {
+        return;
+    }
+    char beside[512];
+    struct stat there;
+    own[length - (sizeof room - 1)] = 0;
+    snprintf(beside, sizeof beside, "%s/%s", own, parent);
+    if (stat(beside, &there) != 0) {
+        own[length - (sizeof room - 1)] = '/'; /* a group of somebody's that happens to be called so */
+    }
+}
+
 /* Version 2: hands `controller` down to the groups below `dir_fd`. */
 static bool enable(int dir_fd, const char *controller) {
     char text[32];
@@ -120,10 +136,10 @@ static bool sweep(int parent_fd, const char *instance, wy_error *error) {
     return swept;
 }
 
-/* Makes OWN/PARENT/INSTANCE for one controller, empty, and keeps it open. 0, or -1 with errno. */
-static int make_base(wy_cgroups *groups, int c, const char *own, const char *instance, wy_error *error) {
+/* Makes OWN/PARENT/INSTANCE for one controller, empty, and keeps it open in *out. 0, or -1 with errno. */
+static int make_base(wy_cgroups *groups, int c, const char *own, const char *parent, const char *instance, int *out, wy_error *error) {
     int own_fd = open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int parent_fd = own_fd >= 0 ? make_dir(own_fd, groups->parent) : -1;
+    int parent_fd = own_fd >= 0 ? make_dir(own_fd, parent) : -1;
     int base_fd = -1, failure = errno;
     if (parent_fd >= 0) {
         bool swept = true;
@@ -148,9 +164,17 @@ static int make_base(wy_cgroups *groups, int c, const char *own, const char *ins
     if (own_fd >= 0) {
         close(own_fd);
     }
-    groups->base_fd[c] = base_fd;
+    *out = base_fd;
     errno = failure;
     return base_fd >= 0 ? 0 : -1;
+}
+
+/* The same beside it, for what can wait. */
+static void make_low(wy_cgroups *groups, int c, const char *own, const char *instance) {
+    char parent[sizeof groups->parent + sizeof WY_LOW_SUFFIX];
+    wy_error ignored = {0};
+    snprintf(parent, sizeof parent, "%s" WY_LOW_SUFFIX, groups->parent);
+    (void)make_base(groups, c, own, parent, instance, &groups->low_fd[c], &ignored);
 }
 
 static void tell(wy_cgroups *groups, int c, const char *reason) {
@@ -181,15 +205,22 @@ static void weigh(const wy_cgroups *groups) {
 wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error) {
     memset(groups, 0, sizeof *groups);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
-        groups->base_fd[c] = -1;
+        groups->base_fd[c] = groups->low_fd[c] = -1;
     }
     size_t length = strlen(parent);
     if (length == 0 || length >= sizeof groups->parent || strchr(parent, '/') != NULL || parent[0] == '.') {
         return wy_fail(error, WY_INVALID, 0, "cgroup_parent", "the policy's cgroup_parent is not one plain name");
     }
     memcpy(groups->parent, parent, length + 1);
+    char own[WY_CONTROLLER_COUNT][400];
+    bool found[WY_CONTROLLER_COUNT];
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) { /* all of them, before making room for the first moves us */
+        found[c] = wy_cgroup_find(names[c], own[c], sizeof own[c], &groups->unified[c], &(wy_error){0}) == WY_OK;
+        if (found[c] && groups->unified[c]) {
+            leave_runtime(own[c], parent);
+        }
+    }
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
-        char own[400];
         wy_error why = {0};
         if (c == WY_CONTROLLER_CPUACCT && groups->base_fd[WY_CONTROLLER_CPU] >= 0 && groups->unified[WY_CONTROLLER_CPU]) {
             continue;
@@ -198,12 +229,16 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
             tell(groups, c, "the policy wants none");
             continue;
         }
-        if (wy_cgroup_find(names[c], own, sizeof own, &groups->unified[c], &why) != WY_OK) {
+        if (!found[c]) {
             tell(groups, c, "the host offers none");
             continue;
         }
-        snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own, parent, instance);
-        if (make_base(groups, c, own, instance, &why) != 0) {
+        snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own[c], parent, instance);
+        if (make_base(groups, c, own[c], groups->parent, instance, &groups->base_fd[c], &why) == 0) {
+            if (groups->unified[c] || c == WY_CONTROLLER_CPU) {
+                make_low(groups, c, own[c], instance);
+            }
+        } else {
             if (why.status == WY_DENIED) {
                 wy_cgroups_close(groups);
                 return wy_fail(error, WY_DENIED, 0, why.where, "%s", why.message);
@@ -212,6 +247,7 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
         }
     }
     weigh(groups);
+    wy_low_settle(groups);
     const int cpu = WY_CONTROLLER_CPU; /* a kernel can be built without quotas */
     groups->cpu_caps = groups->base_fd[cpu] >= 0 &&
                        faccessat(groups->base_fd[cpu], groups->unified[cpu] ? "cpu.max" : "cpu.cfs_quota_us", F_OK, 0) == 0;
@@ -227,22 +263,38 @@ bool wy_cgroups_any(const wy_cgroups *groups) {
     return false;
 }
 
+/* With all below it; the policy's parent, too, if no other instance is in it and no room was made: who is in that finds us by it. */
+static void remove_base(char *base) {
+    char room[640];
+    char *slash = strrchr(base, '/');
+    *slash = 0;
+    int parent_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent_fd >= 0) {
+        wy_cgroup_remove_tree(parent_fd, slash + 1, NULL);
+        close(parent_fd);
+        snprintf(room, sizeof room, "%s/../runtime", base);
+        if (faccessat(AT_FDCWD, room, F_OK, 0) != 0) {
+            rmdir(base);
+        }
+    }
+    *slash = '/';
+}
+
 void wy_cgroups_close(wy_cgroups *groups) {
     wy_group_drop_pool(groups);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
-        char *slash = strrchr(groups->base[c], '/');
+        const char *slash = strrchr(groups->base[c], '/');
         if (groups->base_fd[c] < 0 || slash == NULL) {
             continue;
         }
-        close(groups->base_fd[c]);
-        groups->base_fd[c] = -1;
-        *slash = 0;
-        int parent_fd = open(groups->base[c], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (parent_fd >= 0) {
-            wy_cgroup_remove_tree(parent_fd, slash + 1, NULL);
-            close(parent_fd);
-            rmdir(groups->base[c]); /* the policy's parent, if no other instance is in it */
+        if (groups->low_fd[c] >= 0) {
+            char low[sizeof groups->base[c] + sizeof WY_LOW_SUFFIX];
+            snprintf(low, sizeof low, "%.*s" WY_LOW_SUFFIX "%s", (int)(slash - groups->base[c]), groups->base[c], slash);
+            close(groups->low_fd[c]);
+            remove_base(low);
         }
-        *slash = '/';
+        close(groups->base_fd[c]);
+        groups->base_fd[c] = groups->low_fd[c] = -1;
+        remove_base(groups->base[c]);
     }
 }

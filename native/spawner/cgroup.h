@@ -19,6 +19,8 @@ typedef enum wy_controller {
     WY_CONTROLLER_COUNT = 4
 } wy_controller;
 
+#define WY_LOW_SUFFIX "-low"
+
 typedef struct wy_limits {
     uint64_t memory_bytes;
     uint32_t pids;
@@ -35,6 +37,8 @@ typedef struct wy_group {
     int peak_fd, oom_fd, usage_fd, time_fd; /* time_fd: CPU time */
     uint64_t time_before;                   /* microseconds used before the present tenant */
     uint64_t oom_before; /* kills counted before the present tenant */
+    bool low;            /* its processor time comes from OWN/PARENT-low (group_low.c) */
+    int low_join_fd;     /* version 1: cgroup.procs of its place there; -1: it has none yet */
 } wy_group;
 
 typedef struct wy_cgroups {
@@ -42,6 +46,7 @@ typedef struct wy_cgroups {
     bool unified[WY_CONTROLLER_COUNT]; /* version 2 */
     char base[WY_CONTROLLER_COUNT][512];
     char parent[64];
+    int low_fd[WY_CONTROLLER_COUNT]; /* of OWN/PARENT-low/INSTANCE (group_low.c); -1: there is none */
     wy_group *free;
     uint32_t next_number;
     bool cpu_caps; /* the kernel has quotas of CPU time */

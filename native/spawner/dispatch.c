@@ -20,6 +20,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
         }
     }
     features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
+    features |= s->agent_binary_fd >= 0 ? WY_FEATURE_MIGRATION : 0;
     features |= s->policy.overlays ? WY_FEATURE_OVERLAY : 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     *landlock_abi = abi > 0 ? (uint32_t)abi : 0;
@@ -176,6 +177,15 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
                         datagram->fd_count);
         return;
     }
+    case WY_MSG_WORKER_CAPTURE:
+        wy_worker_capture(s, request_id, &request->body.worker_capture, datagram->fds[0]);
+        return;
+    case WY_MSG_WORKER_RESTORE:
+        wy_worker_restore(s, request_id, &request->body.worker_start, datagram->fds);
+        return;
+    case WY_MSG_WORKER_GO:
+        wy_worker_go(s, request_id, request->id);
+        return;
     case WY_MSG_WORKER_SIGNAL:
         wy_worker_signal(s, request_id, &request->body.worker_signal);
         return;

@@ -89,6 +89,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
         exited.cpu_microseconds = group_time > cpu_microseconds ? group_time : cpu_microseconds;
     }
     decide(worker, image->state == WY_IMAGE_DYING, oom_kills > 0, wait_code, wait_status, &exited);
+    wy_agent_end(s, worker);
     wy_unwatch_close(s, &worker->boot_fd);
     wy_unwatch_close(s, &worker->listener_fd);
     wy_unwatch_close(s, &worker->pidfd);

@@ -13,7 +13,7 @@
 static int put(const wy_cgroups *groups, int c, const wy_group *group, const char *file, const char *text) {
     char path[80];
     snprintf(path, sizeof path, "g%u/%s", group->number, file);
-    int fd = openat(groups->base_fd[c], path, O_WRONLY | O_CLOEXEC);
+    int fd = openat(wy_group_dir(groups, c, group), path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) {
         return -1;
     }
@@ -75,13 +75,6 @@ static void write_weight(const wy_cgroups *groups, const wy_group *group, const 
     }
 }
 
-void wy_group_weigh(wy_cgroups *groups, wy_group *group, uint32_t nice_class) {
-    if (groups->base_fd[WY_CONTROLLER_CPU] >= 0 && nice_class != group->limits.nice_class) {
-        group->limits.nice_class = nice_class;
-        write_weight(groups, group, &group->limits);
-    }
-}
-
 /* So much CPU time in each tenth of a second, summed over all processors. */
 static int write_cap(const wy_cgroups *groups, const wy_group *group, uint32_t milli) {
     char text[40];
@@ -97,14 +90,28 @@ static int write_cap(const wy_cgroups *groups, const wy_group *group, uint32_t m
                       : put_number(groups, c, group, "cpu.cfs_quota_us", (uint64_t)milli * 100);
 }
 
-static wy_status write_cpu(wy_cgroups *groups, const wy_group *group, const wy_limits *limits, bool fresh, wy_error *error) {
-    if (fresh || limits->nice_class != group->limits.nice_class || limits->cpu_weight != group->limits.cpu_weight) {
+static wy_status write_cpu(wy_cgroups *groups, wy_group *group, const wy_limits *limits, bool fresh, wy_error *error) {
+    bool moved = wy_group_take_side(groups, group, limits->nice_class);
+    if (fresh || moved || limits->nice_class != group->limits.nice_class || limits->cpu_weight != group->limits.cpu_weight) {
         write_weight(groups, group, limits);
     }
-    bool change = fresh ? limits->cpu_milli != 0 : limits->cpu_milli != group->limits.cpu_milli;
+    bool change = fresh ? limits->cpu_milli != 0 : moved || limits->cpu_milli != group->limits.cpu_milli;
     return change && write_cap(groups, group, limits->cpu_milli) != 0
                ? wy_fail(error, WY_SYSTEM, errno, "cgroup", "the cap of CPU time cannot be set")
                : WY_OK;
+}
+
+void wy_group_weigh(wy_cgroups *groups, wy_group *group, uint32_t nice_class) {
+    if (groups->base_fd[WY_CONTROLLER_CPU] < 0 || nice_class == group->limits.nice_class) {
+        return;
+    }
+    group->limits.nice_class = nice_class;
+    bool moved = wy_group_take_side(groups, group, nice_class);
+    write_weight(groups, group, &group->limits);
+    if (moved) {
+        write_cap(groups, group, group->limits.cpu_milli); /* before they are there: a cap is never lifted for a moment */
+        wy_group_move_members(groups, group);
+    }
 }
 
 static wy_status write_limits(wy_cgroups *groups, wy_group *group, const wy_limits *limits, bool fresh, wy_error *error) {
@@ -137,12 +144,13 @@ static bool same_base(const wy_cgroups *groups, int a, int b) {
 static int open_file(const wy_cgroups *groups, int c, const wy_group *group, const char *file, int flags) {
     char path[80];
     snprintf(path, sizeof path, "g%u/%s", group->number, file);
-    return openat(groups->base_fd[c], path, flags | O_CLOEXEC);
+    return openat(wy_group_dir(groups, c, group), path, flags | O_CLOEXEC);
 }
 
 static void close_files(wy_group *group) {
     int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->join_fd[3],
-                          &group->peak_fd,    &group->oom_fd,     &group->usage_fd,   &group->time_fd};
+                          &group->peak_fd,    &group->oom_fd,     &group->usage_fd,   &group->time_fd,
+                          &group->low_join_fd};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
         if (*descriptors[i] >= 0) {
             close(*descriptors[i]);
@@ -155,9 +163,11 @@ static void destroy(wy_cgroups *groups, wy_group *group) {
     char name[16];
     snprintf(name, sizeof name, "g%u", group->number);
     close_files(group);
+    wy_group_leave_low(groups, group);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
-        if (groups->base_fd[c] >= 0 && unlinkat(groups->base_fd[c], name, AT_REMOVEDIR) != 0 && errno == EBUSY) {
-            wy_cgroup_remove_tree(groups->base_fd[c], name, NULL);
+        int dir_fd = groups->unified[c] ? wy_group_dir(groups, c, group) : groups->base_fd[c];
+        if (dir_fd >= 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno == EBUSY) {
+            wy_cgroup_remove_tree(dir_fd, name, NULL);
         }
     }
     free(group);
@@ -178,16 +188,17 @@ static void open_counters(const wy_cgroups *groups, wy_group *group) {
     }
 }
 
-static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
+static wy_status create(wy_cgroups *groups, uint32_t nice_class, wy_group **out, wy_error *error) {
     wy_group *group = calloc(1, sizeof *group);
     if (group == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "cgroup", "not enough memory");
     }
     group->number = groups->next_number++;
+    group->low = wy_low_from_birth(groups, nice_class);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         group->join_fd[c] = -1;
     }
-    group->peak_fd = group->oom_fd = group->usage_fd = group->time_fd = -1;
+    group->peak_fd = group->oom_fd = group->usage_fd = group->time_fd = group->low_join_fd = -1;
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char name[16];
         bool joined = groups->base_fd[c] < 0;
@@ -198,7 +209,7 @@ static wy_status create(wy_cgroups *groups, wy_group **out, wy_error *error) {
             continue;
         }
         snprintf(name, sizeof name, "g%u", group->number);
-        if (mkdirat(groups->base_fd[c], name, 0755) != 0 && errno != EEXIST) {
+        if (mkdirat(wy_group_dir(groups, c, group), name, 0755) != 0 && errno != EEXIST) {
             goto failed;
         }
         group->join_fd[c] = open_file(groups, c, group, "cgroup.procs", O_WRONLY);
@@ -221,17 +232,22 @@ wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group
         return WY_OK;
     }
     /* First one that needs no write at all, else any. */
-    wy_group **link = &groups->free, **any = groups->free != NULL ? &groups->free : NULL;
-    for (int looked = 0; *link != NULL && looked < 16; looked++, link = &(*link)->next) {
-        if (memcmp(&(*link)->limits, limits, sizeof *limits) == 0) {
+    wy_group **any = NULL;
+    int looked = 0;
+    for (wy_group **link = &groups->free; *link != NULL && looked < 16; looked++, link = &(*link)->next) {
+        bool fits = wy_low_fits(groups, *link, limits->nice_class);
+        bool same = fits && memcmp(&(*link)->limits, limits, sizeof *limits) == 0;
+        if (same || (fits && any == NULL)) {
             any = link;
+        }
+        if (same) {
             break;
         }
     }
     wy_group *group = NULL;
     bool fresh = any == NULL;
     if (fresh) {
-        wy_status status = create(groups, &group, error);
+        wy_status status = create(groups, limits->nice_class, &group, error);
         if (status != WY_OK) {
             return status;
         }
@@ -257,7 +273,8 @@ wy_status wy_group_attach(wy_group *group, pid_t pid, wy_error *error) {
     int length = snprintf(text, sizeof text, "%d", (int)pid);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         /* ESRCH: it is dead already, and its end is on the way. */
-        if (group->join_fd[c] >= 0 && pwrite(group->join_fd[c], text, (size_t)length, 0) < 0 && errno != ESRCH) {
+        int join_fd = c == WY_CONTROLLER_CPU && group->low && group->low_join_fd >= 0 ? group->low_join_fd : group->join_fd[c];
+        if (join_fd >= 0 && pwrite(join_fd, text, (size_t)length, 0) < 0 && errno != ESRCH) {
             return wy_fail(error, WY_SYSTEM, errno, "cgroup", "a process cannot be moved into its group");
         }
     }

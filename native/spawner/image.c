@@ -63,7 +63,9 @@ static wy_status launch(wy_spawner *s, wy_image_slot *image, int source_fd, wy_e
                         .lent_root_fd = lent,
                         .uid = uid,
                         .gid = s->root ? (gid_t)uid : getegid(),
-                        .as_root = s->root};
+                        .as_root = s->root,
+                        .migratable = image->migratable};
+    memcpy(launch.random, s->steady_random, sizeof launch.random);
     wy_status status = wy_zygote_launch(&launch, &image->zygote, error);
     if (lent >= 0) {
         close(lent);
@@ -113,6 +115,12 @@ void wy_image_open(wy_spawner *s, uint64_t request_id, const wy_msg_image_open *
                   "profile \"%s\" has the host's network, which this policy does not allow (policy.conf: host_network 1)", profile->name);
         return;
     }
+    if ((message->flags & WY_IMAGE_MIGRATABLE) != 0 &&
+        (message->kind == WY_IMAGE_COMMAND || profile->files || profile->network != WY_NETWORK_NONE || profile->pids != 1)) {
+        wy_refuse(s, request_id, message->image_id, WY_DENIED, 0,
+                  "only calls under a profile without files, network and further processes can be moved, not those of \"%s\"", message->profile);
+        return;
+    }
     wy_image_slot *image = take_slot(s);
     if (image == NULL) {
         wy_refuse(s, request_id, message->image_id, WY_FULL, 0, "all %u images of the policy (max_images) are open",
@@ -125,6 +133,7 @@ void wy_image_open(wy_spawner *s, uint64_t request_id, const wy_msg_image_open *
     image->id = message->image_id;
     image->kind = message->kind;
     image->profile = profile;
+    image->migratable = (message->flags & WY_IMAGE_MIGRATABLE) != 0;
     memcpy(image->name, message->name, sizeof image->name);
     wy_status status = launch(s, image, source_fd, &error);
     if (status != WY_OK) { /* the slot is still FREE */

@@ -57,6 +57,10 @@ static void on_worker_event(wy_spawner *s, wy_source source, uint32_t generation
     }
     if (source == WY_SOURCE_WORKER) {
         wy_worker_reaped(s, worker);
+    } else if (source == WY_SOURCE_AGENT) {
+        wy_agent_readable(s, worker);
+    } else if (source == WY_SOURCE_AGENT_END) {
+        wy_agent_reaped(s, worker);
     } else if (source == WY_SOURCE_BOOT) {
         wy_boot_readable(s, worker);
     } else {
@@ -102,6 +106,8 @@ static void on_event(wy_spawner *s, const struct epoll_event *event) {
     case WY_SOURCE_WORKER:
     case WY_SOURCE_BOOT:
     case WY_SOURCE_LISTENER:
+    case WY_SOURCE_AGENT:
+    case WY_SOURCE_AGENT_END:
         on_worker_event(s, source, generation, index, event->events);
         return;
     }

@@ -25,6 +25,9 @@ static const shape shapes[] = {
     {WY_MSG_WORKER_CLASS, 0, 0, sizeof(wy_msg_worker_class), "WORKER_CLASS", 0},
     {WY_MSG_PROFILE_DEFINE, 0, 0, sizeof(wy_msg_profile_define), "PROFILE_DEFINE", WY_MSG_MAX_BYTES},
     {WY_MSG_WORKER_NETWORK, 1, 1, sizeof(wy_msg_worker_ref), "WORKER_NETWORK", 0},
+    {WY_MSG_WORKER_CAPTURE, 1, 1, sizeof(wy_msg_worker_capture), "WORKER_CAPTURE", 0},
+    {WY_MSG_WORKER_RESTORE, 4, 4, sizeof(wy_msg_worker_start), "WORKER_RESTORE", 0},
+    {WY_MSG_WORKER_GO, 0, 0, sizeof(wy_msg_worker_ref), "WORKER_GO", 0},
     {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE", 0},
     {WY_MSG_SCAN, 0, 0, sizeof(wy_msg_scan), "SCAN", 0},
 };
@@ -60,8 +63,8 @@ static int name_is_good(const char field[WY_NAME_BYTES]) {
 }
 
 static wy_status check_image_open(const wy_msg_image_open *m, const wy_datagram *d, wy_error *error) {
-    if (m->image_id == 0 || m->reserved != 0) {
-        return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "the id is 0 or a reserved field is not");
+    if (m->image_id == 0 || (m->flags & ~WY_IMAGE_MIGRATABLE) != 0) {
+        return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "the id is 0 or a flag is unknown");
     }
     if (m->kind != WY_IMAGE_COMMAND && m->kind != WY_IMAGE_C_PLUGIN && m->kind != WY_IMAGE_PYTHON) {
         return wy_fail(error, WY_INVALID, 0, "IMAGE_OPEN", "image kind %u is unknown", m->kind);
@@ -137,6 +140,18 @@ static wy_status check_class(const wy_msg_worker_class *m, wy_error *error) {
                          m->nice_class);
 }
 
+static wy_status check_capture(const wy_msg_worker_capture *m, const wy_datagram *d, wy_error *error) {
+    if (m->worker_id == 0 || m->reserved != 0 || (m->flags & ~WY_CAPTURE_WHOLE) != 0) {
+        return wy_fail(error, WY_INVALID, 0, "WORKER_CAPTURE", "the id is 0, a reserved field is not, or a flag is unknown");
+    }
+    return wy_check_stream(d->fds[0], "stream", error);
+}
+
+static wy_status check_restore(const wy_msg_worker_start *m, const wy_datagram *d, wy_error *error) {
+    wy_status status = check_worker_start(m, 0, d, error);
+    return status == WY_OK ? wy_check_stream(d->fds[3], "stream", error) : status;
+}
+
 static wy_status check_profile_define(const wy_msg_profile_define *m, const wy_request *request, wy_error *error) {
     if (!name_is_good(m->name) || !name_is_good(m->base)) {
         return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "a name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
@@ -187,6 +202,15 @@ static wy_status check_body(wy_request *out, const wy_datagram *datagram, wy_err
         return out->body.usage.reserved == 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "USAGE", "a reserved field is not 0");
     case WY_MSG_PROFILE_DEFINE:
         return check_profile_define(&out->body.profile_define, out, error);
+    case WY_MSG_WORKER_CAPTURE:
+        out->id = out->body.worker_capture.worker_id;
+        return check_capture(&out->body.worker_capture, datagram, error);
+    case WY_MSG_WORKER_RESTORE:
+        out->id = out->body.worker_start.worker_id;
+        return check_restore(&out->body.worker_start, datagram, error);
+    case WY_MSG_WORKER_GO:
+        out->id = out->body.worker_ref.worker_id;
+        return out->id != 0 ? WY_OK : wy_fail(error, WY_INVALID, 0, "WORKER_GO", "the id is 0");
     case WY_MSG_WORKER_NETWORK:
         out->id = out->body.worker_ref.worker_id;
         return out->id == 0 ? wy_fail(error, WY_INVALID, 0, "WORKER_NETWORK", "the id is 0")

@@ -20,6 +20,7 @@ typedef struct wy_request {
         wy_msg_scan scan;
         wy_msg_usage usage;
         wy_msg_worker_ref worker_ref;
+        wy_msg_worker_capture worker_capture;
         wy_msg_profile_define profile_define;
     } body;
     const char *tail; /* behind the body, in the receiver's copy; only PROFILE_DEFINE has one */

@@ -34,6 +34,11 @@ typedef enum wy_msg_type {
     WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     WY_MSG_WORKER_CLASS = 22, /* wy_msg_worker_class: its CPU weight from now on; of a worker that has ended it is nothing */
+    WY_MSG_WORKER_CAPTURE = 24, /* wy_msg_worker_capture; fds: [stream]: freezes a running call worker of a migratable image and writes it down
+                                   there; WORKER_CAPTURED: it stays frozen. REFUSED: it goes on */
+    WY_MSG_WORKER_RESTORE = 25, /* wy_msg_worker_start; fds: [D, W, doorbell, stream]: a worker that goes on where the captured one stood. D and
+                                   W hold what they held there. WORKER_RESTORED: it stands, frozen; WORKER_EXITED: it cannot */
+    WY_MSG_WORKER_GO = 26,      /* wy_msg_worker_ref: a captured worker goes on after all; a restored one begins: WORKER_STARTED */
     WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
     WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
                                    is "granted": the worker offers its proxy's socket there (sandbox/network.h) */
@@ -48,6 +53,8 @@ typedef enum wy_msg_type {
     WY_MSG_SCAN_FINDING = 48,   /* wy_msg_scan_finding, with the scan's request_id */
     WY_MSG_SCAN_DONE = 49,      /* wy_msg_scan_done: answers SCAN */
     WY_MSG_USAGE_OF = 39,       /* wy_msg_usage_of + tail: a wy_worker_usage for each of `count` workers */
+    WY_MSG_WORKER_CAPTURED = 41, /* wy_msg_worker_moved: answers WORKER_CAPTURE */
+    WY_MSG_WORKER_RESTORED = 42, /* wy_msg_worker_moved: answers WORKER_RESTORE */
     WY_MSG_PROFILE_NETWORK = 56, /* wy_msg_profile_network + tail: the destinations, each NUL-terminated; after WELCOME, one for each
                                     profile of the policy whose network is not "none" */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */
@@ -78,6 +85,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_CPU_GROUP 0x80u
 #define WY_FEATURE_PYTHON 0x100u /* wayang_python.so is installed */
 #define WY_FEATURE_CPU_CAP 0x200u /* cpu.max or cpu.cfs_quota_us can be set */
+#define WY_FEATURE_MIGRATION 0x1000u /* wayang-migrate-agent is installed */
 #define WY_FEATURE_OVERLAY 0x400u /* roots may be written by way of an overlay (told where roots were lent) */
 
 typedef struct wy_msg_welcome {
@@ -141,7 +149,7 @@ typedef enum wy_image_kind {
 typedef struct wy_msg_image_open {
     uint64_t image_id;
     uint32_t kind; /* wy_image_kind */
-    uint32_t reserved;
+    uint32_t flags; /* WY_IMAGE_MIGRATABLE: its workers can be captured; for profiles without files, processes and network */
     char profile[WY_NAME_BYTES]; /* a profile of the policy */
     char name[WY_NAME_BYTES];    /* for messages and process titles: [A-Za-z0-9._-] */
 } wy_msg_image_open;
@@ -168,6 +176,23 @@ typedef struct wy_msg_worker_start {
     uint32_t cpu_milli;     /* a hard cap in thousandths of a processor; 0 = the profile's, or none; never above it */
     uint32_t cpu_weight;    /* per cent of its class's weight; 0 = 100; never above the profile's */
 } wy_msg_worker_start;
+
+#define WY_IMAGE_MIGRATABLE 0x1u
+
+#define WY_CAPTURE_WHOLE 0x1u /* fits every zygote of the image, also one that is started later; larger */
+
+typedef struct wy_msg_worker_capture {
+    uint64_t worker_id;
+    uint32_t flags; /* WY_CAPTURE_* */
+    uint32_t reserved;
+} wy_msg_worker_capture;
+
+typedef struct wy_msg_worker_moved {
+    uint64_t worker_id;
+    uint64_t bytes;     /* of the stream */
+    uint64_t pages;     /* in it */
+    uint64_t frozen_ns; /* from the request to freeze to this word */
+} wy_msg_worker_moved;
 
 typedef struct wy_msg_worker_signal {
     uint64_t worker_id;
@@ -318,6 +343,7 @@ typedef struct wy_artifact {
 
 _Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
+_Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 32, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");

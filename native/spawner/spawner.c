@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -80,6 +81,8 @@ static wy_status open_zygote_binary(wy_spawner *s, const char *native_dir, wy_er
         int failure = errno;
         /* Not there: built without Python, told when a Python image is asked for. */
         s->python_fd = openat(dir, "wayang_python.so", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        /* Not there: no worker is moved, and whoever asks is told. */
+        s->agent_binary_fd = openat(dir, "wayang-migrate-agent", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         close(dir);
         errno = failure;
     }
@@ -121,6 +124,9 @@ static wy_status prepare(wy_spawner *s, const wy_spawner_options *options, wy_er
     if (status == WY_OK) {
         status = open_zygote_binary(s, options->native_dir, error);
     }
+    if (status == WY_OK && getrandom(s->steady_random, sizeof s->steady_random, 0) != (ssize_t)sizeof s->steady_random) {
+        status = wy_fail(error, WY_SYSTEM, errno, "getrandom", "no random bytes");
+    }
     if (status == WY_OK) {
         raise_descriptor_limit(s);
         status = wy_cgroups_open(&s->groups, s->policy.cgroup_parent, options->instance, error);
@@ -133,7 +139,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
     if (s == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "open", "not enough memory");
     }
-    s->daemon_fd = s->epoll_fd = s->signal_fd = s->zygote_binary_fd = s->python_fd = -1;
+    s->daemon_fd = s->epoll_fd = s->signal_fd = s->zygote_binary_fd = s->python_fd = s->agent_binary_fd = -1;
     s->log_fd = options->log_fd;
     s->root = geteuid() == 0;
     for (int i = 0; i < WY_CONTROLLER_COUNT; i++) {
@@ -166,7 +172,7 @@ void wy_spawner_close(wy_spawner *s) {
     }
     wy_outbox_free(&s->outbox);
     wy_cgroups_close(&s->groups);
-    int *descriptors[] = {&s->daemon_fd, &s->signal_fd, &s->zygote_binary_fd, &s->python_fd, &s->epoll_fd};
+    int *descriptors[] = {&s->daemon_fd, &s->signal_fd, &s->zygote_binary_fd, &s->python_fd, &s->agent_binary_fd, &s->epoll_fd};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
         if (*descriptors[i] >= 0) {
             close(*descriptors[i]);

@@ -1,7 +1,7 @@
 /* What the spawner knows. One process, one thread, one of these; every table has a bound from the policy.
  *
  * Rooms: table.c finds workers, message.c judges what the daemon says, wire.c moves datagrams and descriptors, outbox.c holds back what the daemon
- * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c and ending.c keep workers, listener.c takes
+ * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c and ending.c keep workers, migrate.c moves them, listener.c takes
  * seccomp notifications, scan*.c compare workers with their profile, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
 #ifndef WAYANG_SPAWNER_STATE_H
 #define WAYANG_SPAWNER_STATE_H
@@ -20,6 +20,7 @@
 
 #define WY_BOOT_TIMEOUT_MS 10000 /* a zygote to load, a worker to boot */
 #define WY_PYTHON_TIMEOUT_MS 60000 /* a Python zygote: imports take as long as their author likes */
+#define WY_RESTORE_TIMEOUT_MS 120000 /* from ready to restored: as long as its stream takes */
 #define WY_END_TIMEOUT_MS 5000   /* the whole orderly end */
 #define WY_TICK_MS 200           /* while something is under way that has a deadline */
 #define WY_SWEEP_MS 1000         /* while there are images: looks for children that nobody asked for */
@@ -36,6 +37,7 @@ typedef struct wy_image_slot {
     const wy_profile *profile;
     wy_zygote zygote;
     bool holder_alive, zygote_alive;
+    bool migratable;
     bool wants_write;      /* the zygote's socket was full: forks wait */
     uint32_t workers;      /* not yet ended */
     wy_group *group;       /* of holder and zygote */
@@ -79,6 +81,14 @@ typedef struct wy_worker_slot {
     bool network;                /* the last of them is where the proxy's socket is offered */
     wy_group *group;
     int64_t deadline_ms;
+    struct {              /* migrate.c */
+        pid_t pid;        /* 0: none */
+        int pidfd, control_fd;
+        int stream_fd;    /* until the agent of a restore has it */
+        uint64_t request_id; /* not answered yet; 0: none */
+        bool restoring;   /* it goes on from a stream, and was not told to go */
+        bool done;        /* it stands frozen */
+    } agent;
     struct {
         int32_t sys_errno;
         char text[128];
@@ -105,6 +115,8 @@ typedef struct wy_suspect {
 struct wy_spawner {
     int daemon_fd, epoll_fd, signal_fd, log_fd;
     int zygote_binary_fd, python_fd; /* python_fd: -1 where wayang_python.so is not installed */
+    int agent_binary_fd; /* wayang-migrate-agent, or -1 */
+    uint8_t steady_random[16]; /* of migratable zygotes */
     bool root, welcomed, ending;
     bool daemon_paused; /* not read: the outbox is over its bound */
     bool daemon_writes; /* EPOLLOUT is registered */
@@ -148,6 +160,8 @@ typedef enum wy_source {
     WY_SOURCE_WORKER,
     WY_SOURCE_BOOT,
     WY_SOURCE_LISTENER,
+    WY_SOURCE_AGENT,
+    WY_SOURCE_AGENT_END,
 } wy_source;
 
 /* loop.c */
@@ -213,6 +227,18 @@ uint32_t wy_worker_index(const wy_spawner *s, const wy_worker_slot *worker);
 /* boot.c */
 void wy_boot_readable(wy_spawner *s, wy_worker_slot *worker);
 void wy_boot_proceed(wy_spawner *s, wy_worker_slot *worker);
+
+void wy_boot_started(wy_spawner *s, wy_worker_slot *worker);
+
+/* migrate.c */
+void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream);
+void wy_worker_restore(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, int *fds);
+void wy_worker_go(wy_spawner *s, uint64_t request_id, uint64_t worker_id);
+void wy_agent_restore(wy_spawner *s, wy_worker_slot *worker); /* instead of WY_BOOT_GO */
+void wy_agent_readable(wy_spawner *s, wy_worker_slot *worker);
+void wy_agent_reaped(wy_spawner *s, wy_worker_slot *worker);
+void wy_agent_end(wy_spawner *s, wy_worker_slot *worker); /* of a worker that is gone, or was never begun with */
+bool wy_agent_has_pid(const wy_spawner *s, pid_t pid);
 
 /* ending.c */
 void wy_worker_reaped(wy_spawner *s, wy_worker_slot *worker);

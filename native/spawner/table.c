@@ -66,6 +66,7 @@ wy_worker_slot *wy_worker_take(wy_spawner *s, const wy_msg_worker_start *start) 
     memset(worker, 0, sizeof *worker);
     worker->generation = generation;
     worker->pidfd = worker->boot_fd = worker->listener_fd = -1;
+    worker->agent.pidfd = worker->agent.control_fd = worker->agent.stream_fd = -1;
     worker->start = *start;
     worker->next_by_id = *head;
     *head = index;

@@ -25,7 +25,7 @@ static int write_all(int fd, const void *data, size_t bytes) {
     return 0;
 }
 
-wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, int *out, wy_error *error) {
+wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, int migratable, int *out, wy_error *error) {
     size_t filter = profile->filter.len * sizeof(struct sock_filter);
     size_t zygote_filter = profile->zygote_filter.len * sizeof(struct sock_filter);
     if (filter == 0 || zygote_filter == 0) {
@@ -48,6 +48,7 @@ wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, 
         .file_bytes = profile->file_bytes,
         .network = profile->network,
         .overlay = profile->overlay != 0,
+        .migratable = migratable != 0,
     };
     int fd = memfd_create("wayang-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
@@ -69,7 +70,7 @@ static int is_sound(const wy_zygote_config *config, off_t size) {
            (off_t)config->bytes == size && config->filter_count > 0 && config->filter_count <= WY_PROFILE_MAX_FILTER &&
            config->zygote_filter_count > 0 && config->zygote_filter_count <= WY_PROFILE_MAX_FILTER &&
            sizeof *config + instructions * sizeof(struct sock_filter) == config->bytes && config->files <= 1 &&
-           config->own_network <= 1 && config->own_root <= 1 && config->overlay <= config->own_root && config->network <= WY_NETWORK_HOST && config->tmpfs_bytes > 0 && config->open_files > 0;
+           config->own_network <= 1 && config->own_root <= 1 && config->overlay <= config->own_root && config->migratable <= 1 && config->reserved == 0 && config->network <= WY_NETWORK_HOST && config->tmpfs_bytes > 0 && config->open_files > 0;
 }
 
 wy_status wy_zygote_config_read(int fd, wy_zygote_config *out, struct sock_fprog *filter,

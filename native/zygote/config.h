@@ -15,7 +15,7 @@
 #define WY_ZYGOTE_FD_PYTHON 6 /* wayang_python.so; open only for Python images */
 
 #define WY_ZYGOTE_CONFIG_MAGIC UINT64_C(0x31474643435A5957) /* "WYZCCFG1" */
-#define WY_ZYGOTE_CONFIG_VERSION 3u
+#define WY_ZYGOTE_CONFIG_VERSION 4u
 
 /* Followed by `filter_count`, then `zygote_filter_count` instructions. */
 typedef struct wy_zygote_config {
@@ -34,12 +34,14 @@ typedef struct wy_zygote_config {
     uint64_t file_bytes;
     uint32_t network; /* wy_network */
     uint32_t overlay; /* workers enter it one by one, each with an overlay of its own */
+    uint32_t migratable; /* it serves on a stack apart, so that its image never changes (checkpoint/manifest.h) */
+    uint32_t reserved;
 } wy_zygote_config;
 
-_Static_assert(sizeof(wy_zygote_config) == 72, "config");
+_Static_assert(sizeof(wy_zygote_config) == 80, "config");
 
 /* Returns the descriptor in *out. */
-wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, int *out, wy_error *error);
+wy_status wy_zygote_config_make(const wy_profile *profile, uint32_t image_kind, int migratable, int *out, wy_error *error);
 
 /* Reads and validates; the instructions are allocated and live as long as the process. */
 wy_status wy_zygote_config_read(int fd, wy_zygote_config *out, struct sock_fprog *filter,

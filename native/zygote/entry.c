@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "checkpoint/steady.h"
 #include "sandbox/sandbox.h"
 #include "spawner/protocol.h"
 #include "zygote/config.h"
@@ -72,10 +73,11 @@ static int place_descriptors(const wy_launch *launch, int control, int config, i
 /* In the zygote-to-be. Only returns on failure. */
 static void execute(const wy_launch *launch, int control, int config, wy_error *error) {
     char title[96];
-    (void)snprintf(title, sizeof title, "wayang-zygote: %.64s", launch->name == NULL ? "" : launch->name);
+    /* Stands on the stack: equal in all zygotes of a migratable image, whatever each is called. */
+    (void)snprintf(title, sizeof title, launch->migratable ? "wayang-zygote" : "wayang-zygote: %.64s", launch->name == NULL ? "" : launch->name);
     char *arguments[] = {title, NULL};
     char *environment[] = {(char[]){"PATH=/usr/local/bin:/usr/bin:/bin"}, (char[]){"HOME=/tmp"},
-                           (char[]){"LANG=C.UTF-8"}, NULL};
+                           (char[]){"LANG=C.UTF-8"}, launch->migratable ? (char[]){WY_STEADY_TUNABLES} : NULL, NULL};
     /* A host's core handler would run outside, fed by foreign code. */
     const struct rlimit no_core = {0, 0};
     int binary = -1;
@@ -96,6 +98,10 @@ static void execute(const wy_launch *launch, int control, int config, wy_error *
     }
     if (place_descriptors(launch, control, config, &binary) != 0) {
         (void)entry_fail(error, "zygote", "cannot place descriptors");
+        return;
+    }
+    if (launch->migratable && wy_steady_prepare() != 0) {
+        (void)entry_fail(error, "zygote", "cannot be made migratable");
         return;
     }
     (void)syscall(SYS_execveat, binary, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);

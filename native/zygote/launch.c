@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "checkpoint/steady.h"
 #include "spawner/protocol.h"
 #include "zygote/config.h"
 
@@ -182,6 +183,10 @@ static wy_status start_zygote(const wy_launch *launch, int control, int config, 
     }
     (void)close(sync[0]);
     end_child(helper, helper_pidfd);
+    if (status == WY_OK && launch->migratable) {
+        status = wy_steady_start(out->zygote_pid, launch->random, error);
+        status = status == WY_CLOSED ? WY_OK : status; /* it ended, and says why on its control socket */
+    }
     return status;
 }
 
@@ -214,7 +219,7 @@ wy_status wy_zygote_launch(const wy_launch *launch, wy_zygote *out, wy_error *er
     int control[2] = {-1, -1}, config = -1;
     wy_status status = check_launch(launch, error);
     if (status == WY_OK) {
-        status = wy_zygote_config_make(launch->profile, launch->image_kind, &config, error);
+        status = wy_zygote_config_make(launch->profile, launch->image_kind, launch->migratable, &config, error);
     }
     if (status == WY_OK && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0) {
         status = launch_fail(error, "socketpair");

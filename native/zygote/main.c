@@ -93,6 +93,14 @@ static wy_status list_functions(const wy_image *image, wy_error *error) {
     return WY_OK;
 }
 
+static uint32_t ready_bytes(void) {
+    return (uint32_t)(sizeof ready - sizeof ready.names) + ready.names_bytes;
+}
+
+static int tell_ready(void) {
+    return send(WY_ZYGOTE_FD_CONTROL, &ready, ready_bytes(), MSG_NOSIGNAL) == (ssize_t)ready_bytes() ? 0 : 1;
+}
+
 static failed_message failed;
 
 static int tell_failure(const wy_error *error) {
@@ -126,15 +134,17 @@ int main(void) {
     if (status == WY_OK) {
         status = list_functions(zygote.image, &error);
     }
+    if (status == WY_OK && zygote.config.migratable) {
+        status = wy_zygote_apart(&error);
+    }
     if (status != WY_OK) {
         return tell_failure(&error);
     }
     /* 7. Sealed: from here on this process only forks. */
-    size_t bytes = sizeof ready - sizeof ready.names + ready.names_bytes;
-    ready.header = (wy_zygote_header){.type = ZY_READY, .length = (uint32_t)bytes};
-    if (send(WY_ZYGOTE_FD_CONTROL, &ready, bytes, MSG_NOSIGNAL) != (ssize_t)bytes) {
-        return 1;
-    }
+    ready.header = (wy_zygote_header){.type = ZY_READY, .length = ready_bytes()};
     zygote.thread_id = wy_thread_id_place();
-    return wy_zygote_serve(&zygote);
+    if (zygote.config.migratable) {
+        return wy_zygote_serve_apart(&zygote, tell_ready);
+    }
+    return tell_ready() != 0 ? 1 : wy_zygote_serve(&zygote);
 }

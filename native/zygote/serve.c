@@ -92,6 +92,9 @@ static void fork_worker(const wy_zygote_state *zygote, const fork_message *messa
     /* CLONE_PARENT: the spawner's child, with the zygote's exit signal. */
     pid_t pid = wy_clone_worker(flags, zygote->thread_id, &pidfd);
     if (pid == 0) {
+        if (zygote->config.migratable) {
+            wy_child_leave(&message->request, descriptors, count);
+        }
         wy_child_run(zygote, &message->request, descriptors, count);
     }
     if (pid < 0) {

@@ -28,6 +28,14 @@ wy_status wy_channel_reserve(wy_error *error);
  * it, checks that no second thread is left. `detail` (WY_DETAIL_BYTES) may get more lines on failure. */
 wy_status wy_zygote_load(wy_zygote_state *zygote, char *detail, wy_error *error);
 
+/* Migratable images, instead of wy_zygote_serve: takes the loop's stack before anything is told; then serves there, once `ready` (0: told)
+ * ran there. Returns the exit code, in the zygote only. */
+wy_status wy_zygote_apart(wy_error *error);
+int wy_zygote_serve_apart(const wy_zygote_state *zygote, int (*ready)(void));
+
+/* In a worker of such a zygote: wy_child_run on the ordinary stack. */
+_Noreturn void wy_child_leave(const wy_zygote_fork *request, const int *descriptors, uint32_t descriptor_count);
+
 /* From ZY_READY on: answers ZY_FORK until the spawner closes the control socket. Returns the exit code. */
 int wy_zygote_serve(const wy_zygote_state *zygote);
 

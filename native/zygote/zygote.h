@@ -27,6 +27,10 @@ typedef struct wy_launch {
     gid_t gid;
     int lent_root_fd;     /* the profile's own root as wy_mount_lend made it for this uid, or -1 */
     int as_root;          /* 0: started unprivileged, uid must be our own */
+    int migratable;       /* 1: layout, canaries and start are the same in every zygote of the image (checkpoint/steady.h), and its image
+                             never changes once it is sealed: its workers can go on in another. Costs: no random layout, no vDSO (a
+                             look at the clock is a system call) */
+    uint8_t random[16];   /* migratable: what stands for the kernel's random bytes; secret, the same on nodes that exchange workers */
 } wy_launch;
 
 typedef struct wy_zygote {

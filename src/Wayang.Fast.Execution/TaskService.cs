@@ -79,7 +79,7 @@ internal sealed partial class TaskService(
             return refusal;
         }
 
-        if (request.Grants is { } grants && GrantCeiling.Refuse(report.Profiles, profile, grants) is { } tooMuch)
+        if (request.Grants is { } grants && (GrantCeiling.Refuse(report.Profiles, profile, grants) ?? GrantCeiling.Refuse(tenants.Of(request.Tenant).Policy, grants)) is { } tooMuch)
         {
             return tooMuch;
         }

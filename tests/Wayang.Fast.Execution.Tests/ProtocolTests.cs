@@ -61,6 +61,7 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FEATURE_CGROUP_V2", (long)SpawnerFeatures.CgroupV2)]
     [InlineData("WY_FEATURE_CPU_GROUP", (long)SpawnerFeatures.CpuGroup)]
     [InlineData("WY_FEATURE_CPU_CAP", (long)SpawnerFeatures.CpuCap)]
+    [InlineData("WY_FEATURE_MIGRATION", (long)SpawnerFeatures.Migration)]
     [InlineData("WY_USAGE_MOST", ProtocolLayout.UsageMost)]
     [InlineData("WY_EXIT_DISK_FULL", ProtocolLayout.ExitDiskFull)]
     [InlineData("WY_PROFILE_FILES", (long)SpawnerProfileTraits.Files)]

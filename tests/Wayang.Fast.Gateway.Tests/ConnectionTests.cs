@@ -4,6 +4,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.MessagePackRpc;
 using Xunit;
 

@@ -14,22 +14,23 @@ public sealed class TenantSectionTests
     {
         var settings = Of("""
             tenants:
-              - {name: research, id: 7, weight: 400, max_running: 3, max_queued: 1_000, max_queued_bytes: 2 MiB, highest_class: normal, users: [root, 1002, 0]}
+              - {name: research, id: 7, weight: 400, max_running: 3, max_queued: 1_000, max_queued_bytes: 2 MiB, highest_class: normal, connect: ['*.example.org:443', 10.0.0.0/8:5432], users: [root, 1002, 0]}
               - {name: default, weight: 50}
               - {name: '*', weight: 10, max_queued: 5}
-              - name: nightly
+              - {name: nightly, connect: []}
             scheduling: {ageing: {idle_s: 2, urgent_s: 0}}
             """).OrThrow().Settings;
 
         var research = settings.Runtime.Tenants[0];
         Assert.Equal((7, "research", new TenantShare(400, 3), 1000, 2L << 20, TaskClass.Normal), (research.Id, research.Name, research.Share, research.MaxQueued, research.MaxQueuedBytes, research.HighestClass));
         Assert.Equal([0u, 1002u], research.Users);
+        Assert.Equal((2, 0, true), (research.Connect!.Count, settings.Runtime.Tenants[2].Connect!.Count, settings.Runtime.Tenants[1].Connect is null));
         Assert.Equal(["research", "default", "nightly"], settings.Runtime.Tenants.Select(static t => t.Name));
         Assert.Equal((0, 50), (settings.Runtime.Tenants[1].Id, settings.Runtime.Tenants[1].Share.Weight));
         Assert.Equal(TenantSection.IdOf("nightly"), settings.Runtime.Tenants[2].Id);
         Assert.Equal((10, 5), (settings.Runtime.OtherTenants.Share.Weight, settings.Runtime.OtherTenants.MaxQueued));
         Assert.Equal((2.0, 60.0, 0.0), (settings.Runtime.IdleAgeing.TotalSeconds, settings.Runtime.BatchAgeing.TotalSeconds, settings.Runtime.UrgentAgeing.TotalSeconds));
-        Assert.Equal("id 7, weight 400, max_running 3, max_queued 1000, max_queued_bytes 2MiB, highest_class normal, users 0 1002", settings.Tenants[0].Terms);
+        Assert.Equal("id 7, weight 400, max_running 3, max_queued 1000, max_queued_bytes 2MiB, highest_class normal, connect *.example.org:443 10.0.0.0/8:5432, users 0 1002", settings.Tenants[0].Terms);
     }
 
     [Theory]
@@ -39,7 +40,7 @@ public sealed class TenantSectionTests
     [InlineData("tenants: [{name: a b}]\n", "1:18: 'tenants[0].name': must be 1 to 63 of A-Z a-z 0-9 . _ -, not digits alone, or '*' for all others, not 'a b'")]
     [InlineData("tenants: [{name: '12'}]\n", "1:18: 'tenants[0].name': must be 1 to 63 of A-Z a-z 0-9 . _ -, not digits alone, or '*' for all others, not '12'")]
     [InlineData("tenants: [{name: a, wieght: 2}]\n", "1:21: 'tenants[0].wieght': no such key; did you mean 'weight'?")]
-    [InlineData("tenants: [{name: a, zzzz: 2}]\n", "1:21: 'tenants[0].zzzz': no such key; a tenant has: name, id, weight, max_running, max_queued, max_queued_bytes, highest_class, users")]
+    [InlineData("tenants: [{name: a, zzzz: 2}]\n", "1:21: 'tenants[0].zzzz': no such key; a tenant has: name, id, weight, max_running, max_queued, max_queued_bytes, highest_class, connect, users")]
     [InlineData("tenants: [{name: a, name: b}]\n", "1:21: 'tenants[0].name': stands twice")]
     [InlineData("tenants: [{name: a, weight: 0}]\n", "1:29: 'tenants[0].weight': must be a whole number from 1 to 1000, not '0'")]
     [InlineData("tenants: [{name: a, id: 32768}]\n", "1:25: 'tenants[0].id': must be a whole number from 0 to 32767, not '32768'")]
@@ -47,6 +48,7 @@ public sealed class TenantSectionTests
     [InlineData("tenants: [{name: a, max_queued_bytes: 2 GB}]\n", "1:39: 'tenants[0].max_queued_bytes': must be a size from 1 to 1024GiB: a whole number of bytes, or one with KiB, MiB or GiB, not '2 GB'; write 2GiB")]
     [InlineData("tenants: [{name: a, highest_class: system}]\n", "1:36: 'tenants[0].highest_class': must be one of urgent, normal, batch, idle, not 'system'")]
     [InlineData("tenants: [{name: a, highest_class: bacth}]\n", "1:36: 'tenants[0].highest_class': must be one of urgent, normal, batch, idle, not 'bacth'; did you mean batch?")]
+    [InlineData("tenants: [{name: a, connect: all}]\n", "1:30: 'tenants[0].connect': must be a list of at most 256 destinations as profiles have them: ['*.example.org:443', 10.0.0.0/8:5432]; [] grants nothing")]
     [InlineData("tenants: [{name: a, users: root}]\n", "1:28: 'tenants[0].users': must be a list of at most 256 users, by name or uid: [alice, 1002]")]
     [InlineData("tenants: [{name: a, users: [rooot]}]\n", "1:29: 'tenants[0].users': no user 'rooot' in /etc/passwd; did you mean 'root'?")]
     [InlineData("tenants: [{name: a, users: [[0]]}]\n", "1:29: 'tenants[0].users': no user '' in /etc/passwd; write the uid of a user that stands elsewhere")]

@@ -48,6 +48,17 @@ public sealed class PooledBuffer(int initialBytes) : IBufferWriter<byte>, IDispo
         Count = count;
     }
 
+    /// <summary>Writes over bytes that were written before: what is known only now.</summary>
+    public void Overwrite(int position, ReadOnlySpan<byte> bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Count - bytes.Length);
+        bytes.CopyTo(_bytes.AsSpan(position));
+    }
+
+    /// <summary>Writes zeros over all of it: it held secrets.</summary>
+    public void Wipe() => _bytes.AsSpan(0, Count).Clear();
+
     /// <summary>Drops the first bytes and moves the rest to the front.</summary>
     public void Consume(int count)
     {

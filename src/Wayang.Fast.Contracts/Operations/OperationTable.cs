@@ -238,6 +238,7 @@ public static class OperationTable
             new("features", "list of text", "What works here."),
             new("note", "text", "What does not, and why."),
             new("limits", "map", "Name to number."),
+            new("profiles", "map", "Name to {files, own_root, kinds, network, destinations, inherits?}: what tasks choose from."),
         ])
         {
             Scopes = OperationScopes.All,

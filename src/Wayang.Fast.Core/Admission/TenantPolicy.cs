@@ -22,6 +22,9 @@ public sealed record TenantPolicy(int Id, string Name)
     /// <summary>The highest class that it may ask for; never system, which is the runtime's own.</summary>
     public TaskClass HighestClass { get; init; } = TaskClass.Urgent;
 
+    /// <summary>Destinations that its tasks may be granted, beside what their profile says; null: no bound of its own. Empty: none.</summary>
+    public IReadOnlyList<Destination>? Connect { get; init; }
+
     /// <summary>Users of the unix socket who are this tenant.</summary>
     public IReadOnlyList<uint> Users { get; init; } = [];
 

@@ -1,10 +1,11 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Isolation;
 
-/// <summary>The most that a profile lets its tasks be granted.</summary>
+/// <summary>The most that a profile, and a tenant, let tasks be granted: both must.</summary>
 internal static class GrantCeiling
 {
     /// <summary>Null when all of it may be granted.</summary>
@@ -37,6 +38,15 @@ internal static class GrantCeiling
 
         return null;
     }
+
+    /// <summary>The same for the tenant whose task it is.</summary>
+    public static OperationError? Refuse(TenantPolicy tenant, TaskGrants grants) =>
+        tenant.Connect is { } most && grants.Connect.FirstOrDefault(wanted => !most.Any(m => m.Covers(wanted))) is { } tooMuch
+            ? new OperationError(
+                ErrorCode.PermissionDenied,
+                $"connect={tooMuch} is more than tenant {tenant.Name} may be granted: {(most.Count == 0 ? "nothing" : string.Join(", ", most))} (tenants: connect)",
+                "grants")
+            : null;
 
     /// <summary>The profile's own and those of what it inherits: each must cover, so that a wider list of a configuration gains nothing.</summary>
     private static IEnumerable<List<Destination>> Ceiling(IReadOnlyList<ProfileDescription> profiles, ProfileDescription profile)

@@ -18,6 +18,9 @@ internal enum MessageType : ushort
     Scan = 16,
     Usage = 7,
     WorkerClass = 22,
+    WorkerCapture = 24,
+    WorkerRestore = 25,
+    WorkerGo = 26,
     ProfileDefine = 20,
     WorkerNetwork = 21,
     Welcome = 32,
@@ -30,6 +33,8 @@ internal enum MessageType : ushort
     ScanFinding = 48,
     ScanDone = 49,
     UsageOf = 39,
+    WorkerCaptured = 41,
+    WorkerRestored = 42,
     ProfileNetwork = 56,
 }
 
@@ -79,6 +84,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>Roots that were lent can be written by way of an overlay.</summary>
     Overlay = 0x400,
+
+    /// <summary>Workers of migratable images can be captured and restored.</summary>
+    Migration = 0x1000,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>

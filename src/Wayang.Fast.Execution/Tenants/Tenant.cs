@@ -46,11 +46,13 @@ internal sealed class Tenant
     public void Replace(TenantPolicy policy)
     {
         var (before, terms) = (_terms, Terms.Of(policy));
-        _terms = before.Policy with { Share = default, Users = [], HighestClass = default } == policy with { Share = default, Users = [], HighestClass = default }
+        _terms = QueueBounds(before.Policy) == QueueBounds(policy)
             ? terms with { Gate = before.Gate }
             : terms;
         Spread(_terms);
     }
+
+    private static TenantPolicy QueueBounds(TenantPolicy policy) => policy with { Share = default, Users = [], HighestClass = default, Connect = null };
 
     public void CountRefusal() => Interlocked.Increment(ref _used.Refused);
 

@@ -1,11 +1,9 @@
 using System.Buffers;
 using System.Diagnostics;
-using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
-using Wayang.Fast.Contracts.Tasks;
-using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -109,7 +107,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         if (write is not null)
         {
             var writer = new MessagePackWriter(reply);
-            ReplyEncoder.Begin(ref writer, _messageId);
+            ReplyFrame.Begin(ref writer, _messageId);
             write(ref writer);
             writer.Commit();
         }
@@ -119,155 +117,24 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     private OperationError? Perform(PooledBuffer reply)
     {
-        if (_kind == OperationKind.TaskOutput)
-        {
-            return OutputRequest.Of(Frame, _slots).Write(_server.Tasks, _connection.Tenant, _messageId, reply);
-        }
-
         var writer = new MessagePackWriter(reply);
-        ReplyEncoder.Begin(ref writer, _messageId);
-        if (MonitorReplies.TryWrite(_kind, ref writer, _server.Options.Monitor, _connection.Tenant, Frame, _slots, out var refusal))
-        {
-            writer.Commit();
-            return refusal;
-        }
-
-        switch (_kind)
-        {
-            case OperationKind.TaskSubmitMany:
-                SubmitMany(ref writer);
-                break;
-            case OperationKind.TaskGet:
-                refusal = _server.Tasks.Get(TaskRequest.IdOf(Frame, _slots), _connection.Tenant, out var snapshot);
-                if (snapshot is not null)
-                {
-                    ReplyEncoder.Snapshot(ref writer, snapshot);
-                }
-
-                break;
-            case OperationKind.TaskArtifact:
-                refusal = ArtifactReplies.WritePiece(ref writer, _server.Tasks, _connection.Tenant, Frame, _slots);
-                break;
-            case OperationKind.ImageList:
-                WriteImages(ref writer, _server.Tasks.ListImages(_connection.Tenant));
-                break;
-            case OperationKind.NodeInfo:
-                ReplyEncoder.Node(ref writer, _server.Tasks.DescribeNode());
-                break;
-            case OperationKind.NodeStats:
-                writer.WriteMapHeader(1);
-                ReplyEncoder.Numbers(ref writer, "values"u8, _server.Tasks.ReadStatistics().Values);
-                break;
-            default:
-                return new(ErrorCode.Internal, $"No handler for {_kind}.");
-        }
-
+        ReplyFrame.Begin(ref writer, _messageId);
+        var refusal = ColdOperations.Perform(_kind, _server.Ports, _connection.Tenant, Frame, _slots, ref writer);
         writer.Commit();
         return refusal;
     }
 
-    private void SubmitMany(ref MessagePackWriter writer)
-    {
-        var list = _slots[0].Of(Frame);
-        var reader = new MessagePackReader(list);
-        reader.TryReadArrayHeader(out var count);
-
-        // A cache of its own: the connection's belongs to its reader.
-        var targets = new TargetCache(_server.Tasks, _connection.Tenant);
-        Span<ParameterSlot> slots = stackalloc ParameterSlot[OperationTable.MaxFields];
-        var outcomes = new SubmissionOutcomes(count);
-        for (var i = 0; i < count; i++)
-        {
-            slots.Clear();
-            var item = reader;
-            reader.TrySkip();
-            var id = default(TaskId);
-            var refusal = ParameterReader.Read(OperationTable.TaskSubmit, ref item, slots);
-            if (refusal is null)
-            {
-                refusal = TaskRequest.Bind(list, slots, targets, out var submission);
-                refusal ??= outcomes.Submit(i, _server.Tasks, submission, out id);
-            }
-
-            outcomes.Set(i, id, refusal);
-        }
-
-        writer.WriteMapHeader(1);
-        writer.WriteString("tasks"u8);
-        writer.WriteArrayHeader(count);
-        foreach (var (id, refusal) in outcomes.Await())
-        {
-            if (refusal is null)
-            {
-                ReplyEncoder.TaskIdMap(ref writer, id);
-                continue;
-            }
-
-            writer.WriteMapHeader(1);
-            writer.WriteString("error"u8);
-            ReplyEncoder.ErrorMap(ref writer, refusal);
-        }
-    }
-
     private async Task<OperationError?> PutImageAsync(PooledBuffer reply)
     {
-        var upload = new ImageUpload(
-            Encoding.UTF8.GetString(_slots[0].Of(Frame)),
-            _slots[1].Of(Frame).ToArray(),
-            _slots[2].Present ? Encoding.UTF8.GetString(_slots[2].Of(Frame)) : null,
-            _connection.Tenant)
+        var (image, refusal) = await ColdOperations.PutImageAsync(_server.Tasks, _connection.Tenant, _frame.AsMemory(0, _length), _slots, _server.Stopping);
+        if (image is not null)
         {
-            Preload = ReadTexts(3),
-            FileName = _slots[4].Present ? Encoding.UTF8.GetString(_slots[4].Of(Frame)) : null,
-        };
-        if (upload.Name is { } name && !name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
-        {
-            return new(ErrorCode.InvalidArgument, "'name' holds letters, digits, '.', '_' and '-' only.", "name");
-        }
-
-        var (image, refusal) = await _server.Tasks.PutImageAsync(upload, _server.Stopping);
-        if (refusal is not null || image is null)
-        {
-            return refusal ?? new(ErrorCode.Internal, "The image was neither stored nor refused.");
-        }
-
-        var writer = new MessagePackWriter(reply);
-        ReplyEncoder.Begin(ref writer, _messageId);
-        ReplyEncoder.Image(ref writer, image);
-        writer.Commit();
-        return null;
-    }
-
-    /// <summary>A list of texts; what is no text is an empty one, which no name is.</summary>
-    private List<string> ReadTexts(int slot)
-    {
-        var texts = new List<string>();
-        if (_slots[slot].Present)
-        {
-            var reader = new MessagePackReader(_slots[slot].Of(Frame));
-            reader.TryReadArrayHeader(out var count);
-            for (var i = 0; i < count; i++)
-            {
-                var isText = reader.TryReadStringOrBinary(out var text);
-                texts.Add(isText ? Encoding.UTF8.GetString(text) : "");
-                if (!isText)
-                {
-                    reader.TrySkip();
-                }
-            }
-        }
-
-        return texts;
-    }
-
-    private static void WriteImages(ref MessagePackWriter writer, IReadOnlyList<ImageDescription> images)
-    {
-        writer.WriteMapHeader(1);
-        writer.WriteString("images"u8);
-        writer.WriteArrayHeader(images.Count);
-        foreach (var image in images)
-        {
+            var writer = new MessagePackWriter(reply);
+            ReplyFrame.Begin(ref writer, _messageId);
             ReplyEncoder.Image(ref writer, image);
+            writer.Commit();
         }
+
+        return refusal;
     }
 }

@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -63,7 +64,10 @@ internal sealed class PendingOutput(RpcConnection connection, RpcServer server, 
         OperationError? refusal;
         try
         {
-            refusal = request.Write(server.Tasks, _tenant, messageId, reply);
+            var writer = new MessagePackWriter(reply);
+            ReplyFrame.Begin(ref writer, messageId);
+            refusal = request.Write(ref writer, server.Tasks, _tenant);
+            writer.Commit();
         }
 #pragma warning disable CA1031 // A defect answers this request, it does not end the daemon.
         catch (Exception failure)

@@ -6,6 +6,8 @@ using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -36,7 +38,7 @@ internal sealed partial class RpcConnection
             if (_output.Gathering is { } gathering)
             {
                 var writer = new MessagePackWriter(gathering);
-                ReplyEncoder.Begin(ref writer, (uint)token);
+                ReplyFrame.Begin(ref writer, (uint)token);
                 ReplyEncoder.TaskResult(ref writer, task);
                 writer.Commit();
                 overflow = gathering.Count > _options.MaxOutputBytes;
@@ -169,9 +171,9 @@ internal sealed partial class RpcConnection
             return true;
         }
 
-        if ((session.Scopes & operation.Scopes) == OperationScopes.None)
+        if (CallerRefusals.OutOfScope(session, operation) is { } outside)
         {
-            Append(messageId, OutOfScope(session, operation));
+            Append(messageId, outside);
             return true;
         }
 
@@ -399,7 +401,7 @@ internal sealed partial class RpcConnection
             if (_output.Gathering is { } gathering)
             {
                 var writer = new MessagePackWriter(gathering);
-                ReplyEncoder.Error(ref writer, messageId, error);
+                ReplyFrame.Error(ref writer, messageId, error);
                 writer.Commit();
             }
         }
@@ -412,7 +414,7 @@ internal sealed partial class RpcConnection
             if (_output.Gathering is { } gathering)
             {
                 var writer = new MessagePackWriter(gathering);
-                ReplyEncoder.Begin(ref writer, messageId);
+                ReplyFrame.Begin(ref writer, messageId);
                 ReplyEncoder.TaskIdMap(ref writer, id);
                 writer.Commit();
             }

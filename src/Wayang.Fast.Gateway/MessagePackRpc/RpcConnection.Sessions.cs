@@ -2,6 +2,8 @@ using System.Net.Sockets;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -57,7 +59,7 @@ internal sealed partial class RpcConnection
     }
 
     /// <summary>Takes up the session; false when the connection is closed.</summary>
-    private bool Enter(RpcSession session)
+    private bool Enter(Caller session)
     {
         lock (_sessionGate)
         {
@@ -82,8 +84,8 @@ internal sealed partial class RpcConnection
             if (_output.Gathering is { } gathering)
             {
                 var writer = new MessagePackWriter(gathering);
-                ReplyEncoder.Begin(ref writer, messageId);
-                ReplyEncoder.Session(ref writer, session);
+                ReplyFrame.Begin(ref writer, messageId);
+                ReplyFrame.Session(ref writer, session);
                 writer.Commit();
             }
         }
@@ -156,8 +158,4 @@ internal sealed partial class RpcConnection
 
         return false;
     }
-
-    private static OperationError OutOfScope(RpcSession session, Operation operation) =>
-        new(ErrorCode.PermissionDenied,
-            $"'{session.Identity.Name}' may {ScopeNames.Text(session.Scopes)}; {operation.Name} needs {string.Join(" or ", ScopeNames.Text(operation.Scopes).Split(','))}.");
 }

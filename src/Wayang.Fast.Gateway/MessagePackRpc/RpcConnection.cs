@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Net.Sockets;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -34,11 +36,11 @@ internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt,
     private bool _peerDone;
     private bool _onPool;
     private long _lastReceive = Environment.TickCount64;
-    private RpcSession? _session;
+    private Caller? _session;
     private TargetCache? _targets;
 
     /// <param name="session">Null for a peer that nobody knows yet: it must open one.</param>
-    public RpcConnection(RpcServer server, Socket socket, RpcSession? session)
+    public RpcConnection(RpcServer server, Socket socket, Caller? session)
     {
         _server = server;
         _options = server.Options;
@@ -100,7 +102,7 @@ internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt,
             return;
         }
 
-        RpcSession? session;
+        Caller? session;
         lock (_sessionGate)
         {
             session = _session;

@@ -6,6 +6,8 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -36,7 +38,9 @@ public sealed partial class RpcServer : IAsyncDisposable
         Tasks = tasks;
         Time = time;
         Budget = new ByteBudget(options.MaxBufferedBytes);
-        _identities = new IdentityTable(options, Budget);
+        _identities = new IdentityTable(
+            new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity), Budget);
+        Ports = new OperationPorts(tasks, options.Monitor, options.Life);
         Cold = new ColdThreads(options.MaxColdThreads);
     }
 
@@ -57,6 +61,8 @@ public sealed partial class RpcServer : IAsyncDisposable
     public long RefusedTokens => Interlocked.Read(ref _refusedTokens);
 
     internal ITaskService Tasks { get; }
+
+    internal OperationPorts Ports { get; }
 
     internal TimeProvider Time { get; }
 
@@ -118,7 +124,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         }
     }
 
-    internal void Remove(RpcConnection connection, RpcSession? ended)
+    internal void Remove(RpcConnection connection, Caller? ended)
     {
         if (_connections.TryRemove(connection, out _))
         {
@@ -137,14 +143,13 @@ public sealed partial class RpcServer : IAsyncDisposable
     internal void CountNotification() => Interlocked.Increment(ref _ignoredNotifications);
 
     /// <summary>The session that a token opens, for a connection that has none.</summary>
-    internal OperationError? OpenSession(RpcTcpOptions doors, ReadOnlySpan<byte> secret, out RpcSession? session)
+    internal OperationError? OpenSession(RpcTcpOptions doors, ReadOnlySpan<byte> secret, out Caller? session)
     {
         session = null;
         if (doors.Tokens.Find(secret) is not { } token)
         {
             Interlocked.Increment(ref _refusedTokens);
-            return new(ErrorCode.Unauthenticated,
-                "The token is not known here, was revoked or has expired. Ask for one made with 'wayang token create', in the file that this node reads.", "token");
+            return CallerRefusals.UnknownToken();
         }
 
         if (_identities.Enter("token:" + token.Name) is not { } identity)
@@ -153,12 +158,12 @@ public sealed partial class RpcServer : IAsyncDisposable
         }
 
         Interlocked.Decrement(ref _unopened);
-        session = new RpcSession(token.Tenant, token.Scopes, identity, token);
+        session = new Caller(token.Tenant, token.Scopes, identity, token);
         return null;
     }
 
     /// <summary>For a session whose connection was closed while it was being opened.</summary>
-    internal void AbandonSession(RpcSession session)
+    internal void AbandonSession(Caller session)
     {
         _identities.Leave(session.Identity);
         Interlocked.Increment(ref _unopened);
@@ -186,8 +191,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         var peer = PeerCredentials.Of(socket);
         if (peer is null || Options.Authorize(peer) is not { } tenant)
         {
-            Refuse(socket, new(ErrorCode.PermissionDenied,
-                $"User {peer?.UserId} may not use this runtime: ask for membership in its group, or start one of your own."));
+            Refuse(socket, CallerRefusals.Stranger(peer));
             return;
         }
 
@@ -204,7 +208,7 @@ public sealed partial class RpcServer : IAsyncDisposable
             return;
         }
 
-        Begin(new RpcConnection(this, socket, new RpcSession(tenant, OperationScopes.All, identity, Token: null)));
+        Begin(new RpcConnection(this, socket, new Caller(tenant, OperationScopes.All, identity, Token: null)));
     }
 
     /// <summary>A peer of TCP: nobody knows it until it has shown a token.</summary>
@@ -276,7 +280,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         using (var buffer = new PooledBuffer(512))
         {
             var writer = new MessagePackWriter(buffer);
-            ReplyEncoder.Error(ref writer, 0, error);
+            ReplyFrame.Error(ref writer, 0, error);
             writer.Commit();
             socket.Send(buffer.WrittenSpan, SocketFlags.None, out _);
         }

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 

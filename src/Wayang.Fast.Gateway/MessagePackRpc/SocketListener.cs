@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
@@ -32,20 +33,7 @@ internal sealed class SocketListener : IDisposable
     /// <exception cref="IOException">Another server answers at the path, or it cannot be bound.</exception>
     public static SocketListener OnPath(string path, UnixFileMode mode, int backlog, Action<Socket> admit)
     {
-        if (File.Exists(path))
-        {
-            using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                probe.Connect(new UnixDomainSocketEndPoint(path));
-                throw new IOException($"Another server answers at {path}.");
-            }
-            catch (SocketException refused) when (refused.SocketErrorCode == SocketError.ConnectionRefused)
-            {
-                File.Delete(path);
-            }
-        }
-
+        LeftoverSocket.Remove(path);
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         return Listen(socket, path, admit, () =>
         {

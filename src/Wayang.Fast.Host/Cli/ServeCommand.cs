@@ -145,6 +145,7 @@ internal static class ServeCommand
                 {
                     Runtime = settings.Runtime with { ProfileMemoryBytes = PolicyMemory.Read(installation.PolicyDirectory) },
                     RpcTcp = isPrivate ? new RpcTcpSettings() : settings.RpcTcp,
+                    Grpc = isPrivate ? new DoorSettings() : settings.Grpc,
                 },
                 Images = bundle.Images,
                 TokensText = bundle.TokensText,

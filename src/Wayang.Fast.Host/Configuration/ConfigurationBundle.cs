@@ -55,7 +55,7 @@ internal sealed class ConfigurationBundle
     private static string? ReadTokens(NodeConfiguration configuration, List<ConfigurationProblem> problems)
     {
         const string key = "rpc_tcp.tokens_file";
-        if (configuration.Settings.RpcTcp is not { Address: not null, TokensFile: { } file })
+        if (configuration.Settings is not { AsksForTokens: true, RpcTcp.TokensFile: { } file })
         {
             return null;
         }

@@ -92,6 +92,9 @@ public sealed record ConfigurationKey(string Name, KeyKind Kind, string Descript
     /// <summary>A value for the example, where there is no default.</summary>
     public string? Sample { get; init; }
 
+    /// <summary>Of an address that names none.</summary>
+    public int DefaultPort { get; init; } = Gateway.MessagePackRpc.RpcTcpOptions.DefaultPort;
+
     /// <summary>Never printed.</summary>
     public bool IsSecret { get; init; }
 

@@ -66,7 +66,7 @@ public static partial class ConfigurationKeys
             DefaultWords = "none",
             Sample = "127.0.0.1:7800",
         },
-        new("rpc_tcp.tokens_file", KeyKind.Path, "The file that 'wayang token create' makes; nobody else may read it.")
+        new("rpc_tcp.tokens_file", KeyKind.Path, "The file that 'wayang token create' makes, for all that listens on TCP; nobody else may read it.")
         {
             Minimum = 1,
             Maximum = LongestPath,
@@ -82,6 +82,7 @@ public static partial class ConfigurationKeys
             Read = static s => s.RpcTcp.AllowRemote ? "true" : "false",
             Apply = static (s, v) => s with { RpcTcp = s.RpcTcp with { AllowRemote = v.Number == 1 } },
         },
+        .. OfDoors(),
         .. OfPools(),
         Number("workers.concurrency", "Calls in flight in one worker; of workers that start from now on.", 1, 256, static r => r.CallConcurrency, static (r, n) => r with { CallConcurrency = (int)n }),
         Number("workers.spin_us", "Looks at the rings so long before it sleeps.", 1, 10_000, static r => r.SpinMicroseconds, static (r, n) => r with { SpinMicroseconds = (int)n })

@@ -16,7 +16,8 @@ public static class ConfigurationText
         #  - {name: shell, kind: command, profile: standard}
 
         # Tenants: weight shares out the slots of the node (limits.concurrent_tasks) among those that have tasks of one class waiting, 1 to 1000, 100
-        # where none is given; bounds of its own on tasks running, queued, and the bytes of their inputs; the highest class that it may use; the users
+        # where none is given; bounds of its own on tasks running, queued, and the bytes of their inputs; the highest class that it may use; connect: the
+        # destinations that its tasks may be granted (beside their profile's bounds; [] is none); users
         # of the unix socket, by name or uid, who are this tenant. Tokens name a tenant by its id (0 to 32767; without one it is made of the name). '*' is all others.
         #tenants:
         #  - {name: research, id: 1, weight: 400, users: [1001, 1002]}

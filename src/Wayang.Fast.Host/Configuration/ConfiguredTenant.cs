@@ -31,6 +31,7 @@ public sealed record ConfiguredTenant(TenantPolicy Policy, bool IsOthers, Config
             Add(text, "max_queued", Policy.MaxQueued == 0 ? null : Policy.MaxQueued.ToString(CultureInfo.InvariantCulture));
             Add(text, "max_queued_bytes", Policy.MaxQueuedBytes == 0 ? null : ValueReader.SizeText(Policy.MaxQueuedBytes));
             Add(text, "highest_class", Policy.HighestClass == TaskClass.Urgent ? null : WireNames.Text(Policy.HighestClass));
+            Add(text, "connect", Policy.Connect is not { } connect ? null : connect.Count == 0 ? "nothing" : string.Join(' ', connect));
             Add(text, "users", Policy.Users.Count == 0 ? null : string.Join(' ', Policy.Users));
             return text.ToString();
         }

@@ -127,10 +127,16 @@ public sealed class NodeConfiguration
 
     private void CheckTcp()
     {
-        if (Settings.RpcTcp.Fault() is { } fault)
+        Tell("rpc_tcp", Settings.RpcTcp.Fault());
+        Tell("grpc", Settings.Grpc.Fault("grpc", Settings.RpcTcp.TokensFile));
+
+        void Tell(string section, (string Key, string Reason)? wrong)
         {
-            var given = effective.GetValueOrDefault(fault.Key) ?? effective["rpc_tcp.address"];
-            problems.Add(new ConfigurationProblem(given.Place, fault.Key, fault.Reason));
+            if (wrong is { } fault)
+            {
+                var given = effective.GetValueOrDefault(fault.Key) ?? effective[section + ".address"];
+                problems.Add(new ConfigurationProblem(given.Place, fault.Key, fault.Reason));
+            }
         }
     }
 

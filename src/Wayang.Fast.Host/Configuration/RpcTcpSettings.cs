@@ -17,7 +17,7 @@ public sealed record RpcTcpSettings
     public bool AllowRemote { get; init; }
 
     /// <summary>Reads ADDRESS[:PORT]; an address of version 6 with a port stands in brackets. Null when it is none.</summary>
-    public static IPEndPoint? ParseAddress(string text)
+    public static IPEndPoint? ParseAddress(string text, int defaultPort = RpcTcpOptions.DefaultPort)
     {
         const string localhost = "localhost";
         var numeric = text.StartsWith(localhost, StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text[localhost.Length..] : text;
@@ -26,7 +26,7 @@ public sealed record RpcTcpSettings
             return null;
         }
 
-        return place.Port == 0 && !numeric.EndsWith(":0", StringComparison.Ordinal) ? new IPEndPoint(place.Address, RpcTcpOptions.DefaultPort) : place;
+        return place.Port == 0 && !numeric.EndsWith(":0", StringComparison.Ordinal) ? new IPEndPoint(place.Address, defaultPort) : place;
     }
 
     /// <summary>What is wrong with the section as a whole: the key and the reason; null when it can be served.</summary>

@@ -8,7 +8,7 @@ using Wayang.Fast.Core.Scheduling;
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>
-/// Reads <c>tenants:</c>, a list of {name, id?, weight?, max_running?, max_queued?, max_queued_bytes?, highest_class?, users?}; the entry
+/// Reads <c>tenants:</c>, a list of {name, id?, weight?, max_running?, max_queued?, max_queued_bytes?, highest_class?, connect?, users?}; the entry
 /// named '*' is what all others have.
 /// </summary>
 internal sealed class TenantSection(string file, List<ConfigurationProblem> problems)
@@ -20,10 +20,11 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
 
     public const int MaxTenants = 1024;
     private const int MaxUsers = 256;
+    private const int MaxDestinations = 256;
     private const int MaxName = 63;
     private const string DefaultTenant = "default";
 
-    private static readonly string[] Keys = ["name", "id", "weight", "max_running", "max_queued", "max_queued_bytes", "highest_class", "users"];
+    private static readonly string[] Keys = ["name", "id", "weight", "max_running", "max_queued", "max_queued_bytes", "highest_class", "connect", "users"];
     private static readonly string[] Classes = [.. new[] { TaskClass.Urgent, TaskClass.Normal, TaskClass.Batch, TaskClass.Idle }.Select(WireNames.Text)];
 
     private readonly Lazy<IReadOnlyDictionary<string, uint>> users = new(SystemUsers.Read);
@@ -107,6 +108,7 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
             MaxQueued = (int)(Number(label, values, "max_queued", KeyKind.Number, 1, 100_000_000) ?? 0),
             MaxQueuedBytes = Number(label, values, "max_queued_bytes", KeyKind.Size, 1, 1L << 40) ?? 0,
             HighestClass = ReadClass(label, values),
+            Connect = ReadDestinations(label, values),
             Users = ReadUsers(label, values),
         };
         return problems.Count > before ? null : new ConfiguredTenant(policy, isOthers, PlaceOf(node));
@@ -156,6 +158,35 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
             PlaceOf(node), label + ".highest_class", $"must be one of {list}, not '{ValueReader.Shortened(node.Text)}'{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}")
         { Allowed = list, Nearest = nearest });
         return TaskClass.Urgent;
+    }
+
+    private List<Destination>? ReadDestinations(string label, Dictionary<string, ConfigurationNode> values)
+    {
+        if (!values.TryGetValue("connect", out var node) || node.Kind == NodeKind.Refused)
+        {
+            return null;
+        }
+
+        if (node.Kind != NodeKind.Sequence || node.Items.Count > MaxDestinations)
+        {
+            Tell(node, label + ".connect", $"must be a list of at most {MaxDestinations} destinations as profiles have them: ['*.example.org:443', 10.0.0.0/8:5432]; [] grants nothing");
+            return null;
+        }
+
+        var found = new List<Destination>();
+        foreach (var item in node.Items)
+        {
+            var why = "is no destination";
+            if (item.Kind == NodeKind.Scalar && Destination.TryParse(item.Text, out var destination, out why))
+            {
+                found.Add(destination!);
+                continue;
+            }
+
+            Tell(item, label + ".connect", $"'{(item.Kind == NodeKind.Scalar ? ValueReader.Shortened(item.Text) : "...")}': {why}");
+        }
+
+        return found;
     }
 
     private IReadOnlyList<uint> ReadUsers(string label, Dictionary<string, ConfigurationNode> values)

@@ -38,7 +38,7 @@ internal static class ValueReader
             KeyKind.Size => TrySize(key, text, out value),
             KeyKind.Decimal => TryDecimal(key, text, out value),
             KeyKind.Flag => TryFlag(text, out value),
-            KeyKind.Address => TryAddress(text, out value),
+            KeyKind.Address => TryAddress(key, text, out value),
             KeyKind.Word => TryWord(key, text, out value),
             _ => TryPath(key, text, out value),
         };
@@ -140,9 +140,9 @@ internal static class ValueReader
         return index >= 0;
     }
 
-    private static bool TryAddress(string text, out ConfigurationValue value)
+    private static bool TryAddress(ConfigurationKey key, string text, out ConfigurationValue value)
     {
-        var address = RpcTcpSettings.ParseAddress(text.Trim());
+        var address = RpcTcpSettings.ParseAddress(text.Trim(), key.DefaultPort);
         value = new ConfigurationValue(0, address?.ToString() ?? string.Empty);
         return address is not null;
     }

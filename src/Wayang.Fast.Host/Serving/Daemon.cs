@@ -74,9 +74,13 @@ internal static class Daemon
         ServeOptions options, NodeRuntime runtime, ITaskLedger? ledger, Reconfiguration configuration, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
+        HttpDoors doors;
         try
         {
-            server = StartRpc(options, runtime, configuration, log);
+            var tokens = OpenTokens(options, configuration, log);
+            doors = await HttpDoors.StartAsync(
+                options, runtime, tokens, peer => Authorize(peer, options, runtime), () => WhyNotReady(runtime, configuration), log);
+            server = StartRpc(options, runtime, tokens, log);
         }
         catch (IOException error)
         {
@@ -88,6 +92,7 @@ internal static class Daemon
         }
 
         await using (server)
+        await using (doors)
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
@@ -114,7 +119,7 @@ internal static class Daemon
 
             if (!options.IsPrivate)
             {
-                log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at tcp://{tcp}" : string.Empty)}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
+                log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at tcp://{tcp}" : string.Empty)}{doors.Places}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
             }
 
             var code = await end;
@@ -136,19 +141,31 @@ internal static class Daemon
         }
     }
 
+    /// <summary>The tokens of those who come over TCP, by whichever door; null where nobody may.</summary>
+    private static TokenStore? OpenTokens(ServeOptions options, Reconfiguration configuration, StandardErrorLog log)
+    {
+        if (options.Settings is not { AsksForTokens: true, RpcTcp.TokensFile: { } file })
+        {
+            return null;
+        }
+
+        var tokens = TokenStore.Open(file, options.TokensText);
+        configuration.Tokens = tokens;
+        if (!tokens.FollowsFile)
+        {
+            log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after 'wayang config reload' ('chown {RuntimeDirectories.EffectiveUid} {file}' lets it follow by itself)");
+        }
+
+        return tokens;
+    }
+
     /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
-    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, StandardErrorLog log)
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, TokenStore? tokens, StandardErrorLog log)
     {
         RpcTcpOptions? tcp = null;
-        if (options.RpcTcp is { Address: { } address, TokensFile: { } file })
+        if (options.RpcTcp.Address is { } address && tokens is not null)
         {
-            tcp = new RpcTcpOptions { EndPoint = address, Tokens = TokenStore.Open(file, options.TokensText), AllowRemote = options.RpcTcp.AllowRemote };
-            configuration.Tokens = tcp.Tokens;
-            if (!tcp.Tokens.FollowsFile)
-            {
-                log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after 'wayang config reload' ('chown {RuntimeDirectories.EffectiveUid} {file}' lets it follow by itself)");
-            }
-
+            tcp = new RpcTcpOptions { EndPoint = address, Tokens = tokens, AllowRemote = options.RpcTcp.AllowRemote };
             if (!IPAddress.IsLoopback(address.Address))
             {
                 log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
@@ -170,7 +187,7 @@ internal static class Daemon
         try
         {
             return await HealthServer.StartAsync(
-                port, () => runtime.IsReady ? configuration.Waiting : "waiting for the spawner", () => Remarks(configuration, ledger), metrics);
+                port, () => WhyNotReady(runtime, configuration), () => Remarks(configuration, ledger), metrics);
         }
         catch (IOException error)
         {
@@ -201,6 +218,9 @@ internal static class Daemon
             log.Warn($"defect: durable tasks wait for the next start: {defect}");
         }
     }
+
+    private static string? WhyNotReady(NodeRuntime runtime, Reconfiguration configuration) =>
+        runtime.IsReady ? configuration.Waiting : "waiting for the spawner";
 
     /// <summary>Whom the configuration names, as that tenant; root, the starter, the group wayang, and ourselves as the default one.</summary>
     private static int? Authorize(PeerCredentials peer, ServeOptions options, NodeRuntime runtime) =>

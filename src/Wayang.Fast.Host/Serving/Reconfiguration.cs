@@ -114,6 +114,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             SocketPath = settings.SocketPath,
             HttpPort = settings.HttpPort,
             RpcTcp = settings.RpcTcp,
+            Grpc = settings.Grpc,
             Runtime = runtime.Reconfigure(wanted.Runtime with { ProfileMemoryBytes = start.Settings.Runtime.ProfileMemoryBytes }),
         };
         var changes = ConfigurationChange.Between(settings, wanted, applied);

@@ -127,7 +127,7 @@ public sealed class TenantTests(ITestOutputHelper output) : ServeTest
     public async Task A_user_of_the_socket_is_the_tenant_that_names_it_with_its_bounds_which_a_reload_changes()
     {
         Assert.SkipUnless(Installation.IsRoot, "the user that connects is root here");
-        Configure("http_port: 0\ntenants: [{name: ops, id: 5, users: [root], max_running: 1, max_queued: 1, highest_class: normal}]\n");
+        Configure("http_port: 0\ntenants: [{name: ops, id: 5, users: [root], max_running: 1, max_queued: 1, highest_class: normal, connect: ['*.example.org:443']}]\n");
         await using var serve = await StartAsync();
         await using var client = await ConnectAsync(serve);
         var first = await client.SubmitAsync(TaskSpec.Command("/bin/sleep", "600"));
@@ -136,13 +136,16 @@ public sealed class TenantTests(ITestOutputHelper output) : ServeTest
         await Eventually.ValueAsync("it waits for its tenant", async () => (await client.ExplainAsync(second)).Text.Contains("Its tenant 'ops' runs as many tasks as it may (1, max_running", StringComparison.Ordinal) ? "" : null);
         await RefusedAsync(ErrorCode.ResourceExhausted, "tenant 'ops' has 1 tasks queued: its bound max_queued", TaskSpec.Command("/bin/true"));
         await RefusedAsync(ErrorCode.PermissionDenied, "tenant 'ops' may use the classes up to normal, not urgent", TaskSpec.Command("/bin/true") with { Class = TaskClass.Urgent });
+        await RefusedAsync(
+            ErrorCode.PermissionDenied, "connect=example.com:443 is more than tenant ops may be granted: *.example.org:443 (tenants: connect)",
+            TaskSpec.Command("/bin/true") with { Profile = "network", GrantedConnections = ["example.com:443"] });
         var own = Assert.Single(await client.ListTenantsAsync());
         Assert.Equal(("ops", 5, 1, 1, 1, 1, 2L), (own.Name, own.Id, own.MaxRunning, own.MaxQueued, own.Running, own.Queued, own.Refused));
 
         Configure("http_port: 0\ntenants: [{name: ops, id: 5, users: [0], max_running: 2, weight: 7}]\n");
         Assert.Equal(0, (await ReloadAsync(serve)).Code);
         Assert.Equal(TaskState.Succeeded, (await client.WaitAsync(second)).State);
-        const string told = "reload: tenant 'ops': id 5, weight 100, max_running 1, max_queued 1, highest_class normal, users 0 -> id 5, weight 7, max_running 2, users 0\n";
+        const string told = "reload: tenant 'ops': id 5, weight 100, max_running 1, max_queued 1, highest_class normal, connect *.example.org:443, users 0 -> id 5, weight 7, max_running 2, users 0\n";
         await Eventually.TrueAsync("what changed is told", () => serve.Log.Contains(told, StringComparison.Ordinal));
         Assert.Equal(TaskState.Succeeded, (await client.RunAsync(TaskSpec.Command("/bin/true") with { Class = TaskClass.Urgent })).State);
         await client.CancelAsync(first);

@@ -61,6 +61,21 @@ def check_packing():
     ok("packing")
 
 
+def check_files(client, where):
+    script = "cat in/a; cat /run/secrets/key; mkdir -p out; ls -l in/b | cut -c1-10 > out/mode"
+    staged = client.run(wayang.Task.command(
+        "/bin/sh", "-c", script, inputs={"in/a": b"1", "in/b": (b"2", 0o600)}, secrets={"key": b"3"}, artifacts=True,
+        limits={"disk_bytes": 8 << 20})).check()
+    assert staged.stdout == b"13" and [(found["name"], found["bytes"]) for found in staged.artifacts] == [("mode", 11)], staged
+    assert client.artifact(staged.task, "mode", offset=1)["data"] == b"rw-------\n"
+    refused(wayang.NotFound, client.artifact, staged.task, "none")
+    refused(wayang.InvalidArgument, client.run, wayang.Task.command("/bin/true", inputs={"../a": b""}))
+    pure = [client.run(wayang.Task.command("/bin/cat", stdin=where.encode(), pure=True)) for _ in range(2)]
+    assert [(answer.stdout, answer.cached) for answer in pure] == [(where.encode(), False), (where.encode(), True)], pure
+    assert [task["state"] for task in client.tasks("succeeded", limit=1)] == ["succeeded"] and client.explain(staged.task)
+    ok(f"{where} files")
+
+
 def check_sync(endpoint, token, where):
     with wayang.Client(endpoint, token) as client:
         image = client.put_image("c", PLUGIN, name="py")
@@ -95,18 +110,7 @@ def check_sync(endpoint, token, where):
         refused(wayang.InvalidArgument, client.pause, child)
         ok(f"{where} lives")
 
-        script = "cat in/a; cat /run/secrets/key; mkdir -p out; ls -l in/b | cut -c1-10 > out/mode"
-        staged = client.run(wayang.Task.command(
-            "/bin/sh", "-c", script, inputs={"in/a": b"1", "in/b": (b"2", 0o600)}, secrets={"key": b"3"}, artifacts=True,
-            limits={"disk_bytes": 8 << 20})).check()
-        assert staged.stdout == b"13" and [(found["name"], found["bytes"]) for found in staged.artifacts] == [("mode", 11)], staged
-        assert client.artifact(staged.task, "mode", offset=1)["data"] == b"rw-------\n"
-        refused(wayang.NotFound, client.artifact, staged.task, "none")
-        refused(wayang.InvalidArgument, client.run, wayang.Task.command("/bin/true", inputs={"../a": b""}))
-        pure = [client.run(wayang.Task.command("/bin/cat", stdin=where.encode(), pure=True)) for _ in range(2)]
-        assert [(answer.stdout, answer.cached) for answer in pure] == [(where.encode(), False), (where.encode(), True)], pure
-        assert [task["state"] for task in client.tasks("succeeded", limit=1)] == ["succeeded"] and client.explain(staged.task)
-        ok(f"{where} files")
+        check_files(client, where)
 
         error = refused(wayang.InvalidArgument, client.request, "task.run", {"kind": "call", "funktion": "x"})
         assert error.field == "funktion" and "'function'" in error.message and error.retry_after_ms is None

@@ -200,27 +200,37 @@ void fill_name(char *field, const char *text) {
     memcpy(field, text, strlen(text));
 }
 
-static bool open_image(driver *d, uint64_t id, const char *profile, wy_image_kind kind, int source_fd) {
-    wy_msg_image_open open_message = {.image_id = id, .kind = kind};
+static bool open_image(driver *d, uint64_t id, const char *profile, wy_image_kind kind, uint32_t flags, int source_fd) {
+    wy_msg_image_open open_message = {.image_id = id, .kind = kind, .flags = flags};
     fill_name(open_message.profile, profile);
     fill_name(open_message.name, "test");
     driver_send(d, WY_MSG_IMAGE_OPEN, &open_message, sizeof open_message, &source_fd, source_fd >= 0 ? 1 : 0);
-    return driver_expect(d, WY_MSG_IMAGE_READY) && d->body.image_ready.image_id == id;
+    while (driver_receive(d) && d->type != WY_MSG_IMAGE_READY && d->type != WY_MSG_REFUSED) {
+    }
+    return d->type == WY_MSG_IMAGE_READY && d->body.image_ready.image_id == id;
 }
 
 bool driver_command_image(driver *d, uint64_t id, const char *profile) {
-    return open_image(d, id, profile, WY_IMAGE_COMMAND, -1);
+    return open_image(d, id, profile, WY_IMAGE_COMMAND, 0, -1);
 }
 
-bool driver_plugin_image(driver *d, uint64_t id, const char *profile, const char *path) {
+static bool plugin_image(driver *d, uint64_t id, const char *profile, uint32_t flags, const char *path) {
     static uint8_t bytes[1 << 20];
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = read(file, bytes, sizeof bytes);
     close(file);
     int source = length > 0 ? sealed_file(bytes, (size_t)length) : -1;
-    bool good = open_image(d, id, profile, WY_IMAGE_C_PLUGIN, source);
+    bool good = open_image(d, id, profile, WY_IMAGE_C_PLUGIN, flags, source);
     close(source);
     return good;
+}
+
+bool driver_plugin_image(driver *d, uint64_t id, const char *profile, const char *path) {
+    return plugin_image(d, id, profile, 0, path);
+}
+
+bool driver_migratable_image(driver *d, uint64_t id, const char *profile, const char *path) {
+    return plugin_image(d, id, profile, WY_IMAGE_MIGRATABLE, path);
 }
 
 void driver_command(driver *d, uint64_t worker, uint64_t image, const wy_msg_worker_start *limits, int *out,

@@ -49,9 +49,11 @@ int sealed_file(const void *bytes, size_t length);
 int command_arguments(const char *const *argv);
 void fill_name(char *field, const char *text);
 
-/* Opens an image and waits for READY. */
+/* Opens an image and waits for READY; false when it is refused. */
 bool driver_command_image(driver *d, uint64_t id, const char *profile);
 bool driver_plugin_image(driver *d, uint64_t id, const char *profile, const char *path);
+
+bool driver_migratable_image(driver *d, uint64_t id, const char *profile, const char *path);
 
 /* Starts a command whose stdin and stderr are /dev/null; *out is the read end of its stdout. Does not wait. */
 void driver_command(driver *d, uint64_t worker, uint64_t image, const wy_msg_worker_start *limits, int *out,

@@ -59,7 +59,7 @@ static void malformed(void) {
     free(oversized);
     for (uint16_t type = 0; type < 70; type++) {
         if ((type >= 1 && type <= 7) || type == WY_MSG_PROFILE_DEFINE || type == WY_MSG_WORKER_NETWORK ||
-            type == WY_MSG_WORKER_CLASS || type == WY_MSG_SCAN) {
+            type == WY_MSG_WORKER_CLASS || (type >= WY_MSG_WORKER_CAPTURE && type <= WY_MSG_WORKER_GO) || type == WY_MSG_SCAN) {
             continue;
         }
         header.type = type;
@@ -249,11 +249,13 @@ static bool still_works(uint64_t worker) {
 
 /* A valid message of each type, to be spoilt. */
 static size_t sample(uint8_t *bytes, unsigned choice) {
-    static const uint32_t sizes[] = {8, 144, 8, 56, 56, 16};
-    uint16_t type = (uint16_t)(1 + choice % 6);
-    wy_msg_header header = {WY_MSG_MAGIC, WY_MSG_VERSION, type, sizeof header + sizes[type - 1], 0, choice};
+    static const uint16_t types[] = {1, 2, 3, 4, 5, 6, WY_MSG_WORKER_CAPTURE, WY_MSG_WORKER_RESTORE, WY_MSG_WORKER_GO};
+    static const uint32_t sizes[] = {8, 144, 8, 56, 56, 16, 16, 56, 8};
+    size_t which = choice % (sizeof types / sizeof types[0]);
+    uint16_t type = types[which];
+    wy_msg_header header = {WY_MSG_MAGIC, WY_MSG_VERSION, type, sizeof header + sizes[which], 0, choice};
     memcpy(bytes, &header, sizeof header);
-    memset(bytes + sizeof header, 0, sizes[type - 1]);
+    memset(bytes + sizeof header, 0, sizes[which]);
     bytes[sizeof header] = (uint8_t)(choice % 3);
     if (type == WY_MSG_IMAGE_OPEN) {
         memcpy(bytes + sizeof header + 16, "nosuch", 6);

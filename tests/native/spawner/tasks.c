@@ -102,8 +102,9 @@ static void limits(uint32_t features) {
     }
 }
 
-/* The first line of a file of the group that a process is in; version 1's alone, where the cpu hierarchy has its own. */
-static uint64_t cpu_shares(pid_t pid) {
+/* The shares of the group that a process is in, and whether that stands beside the others: version 1's, where the cpu hierarchy is one of its
+ * own. */
+static uint64_t cpu_shares(pid_t pid, bool *low) {
     char path[512], line[400];
     uint64_t shares = 0;
     snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
@@ -112,6 +113,7 @@ static uint64_t cpu_shares(pid_t pid) {
         char *group = strstr(line, ":cpu:/");
         if (group != NULL) {
             group[strcspn(group, "\n")] = 0;
+            *low = strstr(group, "-low/") != NULL;
             snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.shares", group + 5);
             FILE *value = fopen(path, "re");
             shares = value != NULL && fgets(line, sizeof line, value) != NULL ? strtoull(line, NULL, 10) : 1;
@@ -145,13 +147,49 @@ static void classes(uint32_t features) {
         CHECK(driver_expect(&d, WY_MSG_USAGE_OF));
         CHECK(getpriority(PRIO_PROCESS, (id_t)pid) == steps[i].nice);
         CHECK((sched_getscheduler(pid) == SCHED_IDLE) == (steps[i].nice_class == 2));
-        uint64_t shares = cpu_shares(pid);
+        bool low = false;
+        uint64_t shares = cpu_shares(pid, &low);
+        CHECK(shares == 0 || low == (steps[i].nice_class == 1 || steps[i].nice_class == 2));
         CHECK(shares <= 1 || steps[i].shares == 0 || shares == steps[i].shares); /* 0 and 1: no such hierarchy here */
     }
     driver_send(&d, WY_MSG_WORKER_CLASS, &nobody, sizeof nobody, NULL, 0); /* it may just have ended: nothing comes of it */
     driver_signal(&d, 29, SIGKILL);
     CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED && d.body.exited.worker_id == 29);
     check_done("a running worker weighs as the class that it is given");
+}
+
+/* Version 2: a command of class batch is made beside the others, with all that limits it. */
+static void born_low(uint32_t features) {
+    char path[64], line[400] = "";
+    driver_command(&d, 30, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(30));
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)d.body.started.pid);
+    FILE *file = fopen(path, "re");
+    bool unified = file != NULL && fgets(line, sizeof line, file) != NULL && strncmp(line, "0::", 3) == 0;
+    if (file != NULL) {
+        fclose(file);
+    }
+    const wy_msg_worker_class batch = {.worker_id = 30, .nice_class = 1};
+    driver_send(&d, WY_MSG_WORKER_CLASS, &batch, sizeof batch, NULL, 0); /* it stays where it is, and weighs less */
+    driver_signal(&d, 30, SIGKILL);
+    CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED);
+    if (!unified || (features & WY_FEATURE_MEMORY_GROUP) == 0) {
+        printf("skip born low: no memory group of version 2\n");
+        return;
+    }
+    CHECK(strstr(line, "-low/") == NULL);
+    const wy_msg_worker_start low = {.nice_class = 1};
+    driver_command(&d, 31, 1, &low, NULL, ARGV("/bin/sleep", "1000"));
+    CHECK(starts(31));
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)d.body.started.pid);
+    file = fopen(path, "re");
+    CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && strstr(line, "-low/") != NULL);
+    if (file != NULL) {
+        fclose(file);
+    }
+    driver_signal(&d, 31, SIGKILL);
+    CHECK(driver_receive(&d) && d.type == WY_MSG_WORKER_EXITED);
+    check_done("a command of class batch is made beside the others");
 }
 
 /* Asks until the worker's figures are over what is wanted; each answer stands alone. */
@@ -353,6 +391,7 @@ int main(int argc, char **argv) {
     limits(features);
     usage(features);
     classes(features);
+    born_low(features);
     disk();
     cap(features);
     violation();

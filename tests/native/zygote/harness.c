@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include "python/source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -51,8 +53,8 @@ void test_launch(const test_setup *setup, const char *profile, uint32_t kind, co
     test_launch_bytes(setup, profile, kind, image, image == NULL ? 0 : strlen(image), out);
 }
 
-void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
-                       wy_zygote *out) {
+static void launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes, int migratable,
+                         wy_zygote *out) {
     wy_error error;
     wy_launch launch = {.profile = wy_policy_find(&setup->policy, profile),
                         .image_kind = kind,
@@ -63,7 +65,9 @@ void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t ki
                         .lent_root_fd = -1,
                         .uid = setup->as_root ? TEST_IMAGE_UID : geteuid(),
                         .gid = setup->as_root ? TEST_IMAGE_UID : getegid(),
-                        .as_root = setup->as_root};
+                        .as_root = setup->as_root,
+                        .migratable = migratable,
+                        .random = "of these tests."};
     CHECK(launch.profile != NULL, "%s", profile);
     if (source != NULL) {
         launch.source_fd = memory_file(source, bytes, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -72,6 +76,35 @@ void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t ki
     if (launch.source_fd >= 0) {
         (void)close(launch.source_fd);
     }
+}
+
+void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                       wy_zygote *out) {
+    launch_bytes(setup, profile, kind, source, bytes, 0, out);
+}
+
+void test_launch_migratable(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                            wy_zygote *out) {
+    launch_bytes(setup, profile, kind, source, bytes, 1, out);
+}
+
+size_t test_python_source(uint8_t *out, const char *code, const char *const *preload) {
+    wy_python_source header = {.magic = WY_PYTHON_MAGIC, .version = WY_PYTHON_VERSION};
+    static const char name[] = "module.py";
+    size_t at = sizeof header;
+    for (; preload != NULL && preload[header.preload_count] != NULL; header.preload_count++) {
+        size_t length = strlen(preload[header.preload_count]) + 1;
+        memcpy(out + at, preload[header.preload_count], length);
+        at += length;
+    }
+    header.preload_bytes = (uint32_t)(at - sizeof header);
+    header.name_bytes = sizeof name;
+    memcpy(out + at, name, sizeof name);
+    at += sizeof name;
+    header.code_bytes = (uint32_t)strlen(code);
+    memcpy(out + at, code, header.code_bytes);
+    memcpy(out, &header, sizeof header);
+    return at + header.code_bytes;
 }
 
 void test_wait_readable(int fd, const char *what) {

@@ -44,6 +44,11 @@ void test_begin(test_setup *setup, int argc, char **argv);
 void test_launch(const test_setup *setup, const char *profile, uint32_t kind, const char *image, wy_zygote *out);
 void test_launch_bytes(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
                        wy_zygote *out);
+/* The same for an image whose workers can go on in another zygote of it. */
+void test_launch_migratable(const test_setup *setup, const char *profile, uint32_t kind, const void *source, size_t bytes,
+                            wy_zygote *out);
+/* A Python image's source in `out`, which has room; `preload` ends with NULL, or is NULL. Returns its bytes. */
+size_t test_python_source(uint8_t *out, const char *code, const char *const *preload);
 /* Sends ZY_LOAD and waits; returns the type of the answer, the message in *answer when given. */
 uint32_t test_load(const wy_zygote *zygote, wy_error *answer);
 /* What stood behind the last answer: names of functions, or the detail of a failure. NUL-terminated. */

@@ -46,29 +46,10 @@ typedef struct live {
     uint32_t generation;
 } live;
 
-static size_t make_source(uint8_t *out, const char *code, const char *const *preload) {
-    wy_python_source header = {.magic = WY_PYTHON_MAGIC, .version = WY_PYTHON_VERSION};
-    static const char name[] = "module.py";
-    size_t at = sizeof header;
-    for (; preload != NULL && preload[header.preload_count] != NULL; header.preload_count++) {
-        size_t length = strlen(preload[header.preload_count]) + 1;
-        memcpy(out + at, preload[header.preload_count], length);
-        at += length;
-    }
-    header.preload_bytes = (uint32_t)(at - sizeof header);
-    header.name_bytes = sizeof name;
-    memcpy(out + at, name, sizeof name);
-    at += sizeof name;
-    header.code_bytes = (uint32_t)strlen(code);
-    memcpy(out + at, code, header.code_bytes);
-    memcpy(out, &header, sizeof header);
-    return at + header.code_bytes;
-}
-
 static uint32_t load(const test_setup *setup, const char *profile, const char *code, const char *const *preload,
                      wy_zygote *out) {
     static uint8_t source[65536];
-    size_t bytes = make_source(source, code, preload);
+    size_t bytes = test_python_source(source, code, preload);
     test_launch_bytes(setup, profile, WY_IMAGE_PYTHON, source, bytes, out);
     return test_load(out, NULL);
 }
@@ -271,7 +252,7 @@ static void check_refusals(const test_setup *setup) {
 /* Malformed sources never reach the interpreter. */
 static void check_malformed(const test_setup *setup) {
     static uint8_t source[4096];
-    size_t bytes = make_source(source, "def f(): pass\n", NULL);
+    size_t bytes = test_python_source(source, "def f(): pass\n", NULL);
     for (size_t at = 0; at < sizeof(wy_python_source); at += 4) {
         wy_zygote zygote;
         wy_error error;

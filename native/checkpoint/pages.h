@@ -1,0 +1,42 @@
+/* Which pages of a process are its own (anonymous), and which of those it shares with its zygote. */
+#ifndef WAYANG_CHECKPOINT_PAGES_H
+#define WAYANG_CHECKPOINT_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "checkpoint/memory.h"
+
+#define WY_MAX_RUNS (1u << 22)
+#define WY_BATCH_PAGES 64u /* compared, copied and told at a time */
+
+/* Ranges of whole pages in order of address, which do not touch. */
+typedef struct wy_run {
+    uint64_t start, end;
+} wy_run;
+
+typedef struct wy_runs {
+    wy_run *items; /* allocated; wy_runs_free */
+    uint32_t count, room;
+} wy_runs;
+
+/* Behind or touching the last one. WY_NO_MEMORY, WY_TOO_BIG. */
+wy_status wy_runs_add(wy_runs *runs, uint64_t start, uint64_t end, wy_error *error);
+void wy_runs_free(wy_runs *runs);
+
+/* Walks a list by rising addresses: whether `address` lies in it. *at starts as 0 and is the walk's own. */
+int wy_runs_hold(const wy_runs *runs, uint32_t *at, uint64_t address);
+
+/* Adds the pages of [start, end) that hold something of the process's own: present or swapped out, no file's. Uses
+ * PAGEMAP_SCAN (Linux 6.7), which passes holes; else reads entry by entry, and refuses ranges over 256 GiB. A guard page
+ * (MADV_GUARD_INSTALL), which no copy would have, is WY_DENIED. */
+wy_status wy_pages_own(const wy_memory *memory, uint64_t start, uint64_t end, wy_runs *out, wy_error *error);
+
+/* For up to WY_BATCH_PAGES pages: bit i of *same is set when page i certainly has the same bytes in both, because it is one
+ * frame of memory: the frames' numbers are equal, the page is mapped more than once, and it was so before and after the look at
+ * the zygote (a page that is moved could otherwise seem to be another). *told is 0 where the kernel hides the numbers (no
+ * CAP_SYS_ADMIN): then bytes must be compared. */
+wy_status wy_pages_shared(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same, int *told,
+                          wy_error *error);
+
+#endif

@@ -1,0 +1,174 @@
+#include "checkpoint/restore.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "channel/layout.h"
+#include "checkpoint/layout.h"
+
+typedef struct filling {
+    wy_tracee *target;
+    const wy_image_side *image;
+    const wy_snapshot *wanted;
+    int whole;
+    wy_runs told; /* what the stream spoke of */
+    uint8_t pages[WY_BATCH_PAGES * WY_PAGE];
+} filling;
+
+wy_status wy_restore_prepare(wy_tracee *target, wy_error *error) {
+    static const int closed[] = {0, 1, 2, WY_WORKER_FD_SECCOMP_LISTENER, WY_WORKER_FD_BOOT};
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+        int64_t result = 0;
+        wy_status status = wy_tracee_call(target, SYS_close, (uint64_t[6]){(uint64_t)closed[i]}, &result, error);
+        if (status != WY_OK) {
+            return status;
+        }
+    }
+    return WY_OK;
+}
+
+static wy_status check_head(const filling *f, const wy_stream_head *head, wy_error *error) {
+    if (head->image_hash != f->image->manifest->image_hash) {
+        return wy_fail(error, WY_DENIED, 0, "image", "it was captured from another image (%016" PRIx64 ", here %016" PRIx64 ")",
+                       head->image_hash, f->image->manifest->image_hash);
+    }
+    if (head->cpu_hash != f->image->manifest->cpu_hash || f->wanted->registers.xsave_bytes != f->target->registers.xsave_bytes) {
+        return wy_fail(error, WY_DENIED, 0, "processor", "it was captured on a processor that offers programs other things");
+    }
+    return WY_OK;
+}
+
+/* All of [start, end) is mapped in what was captured. */
+static int is_mapped(const wy_vmas *vmas, uint64_t start, uint64_t end) {
+    while (start < end) {
+        const wy_vma *vma = wy_vmas_find(vmas, start);
+        if (vma == NULL || vma->start > start) {
+            return 0;
+        }
+        start = vma->end;
+    }
+    return 1;
+}
+
+static wy_status fill(filling *f, wy_stream *stream, wy_error *error) {
+    static const uint8_t nothing[WY_PAGE];
+    const wy_memory *memory = &f->target->memory;
+    wy_status status = WY_OK;
+    while (status == WY_OK && !stream->ended) {
+        wy_record record;
+        status = wy_stream_read(stream, &record, f->pages, error);
+        if (status != WY_OK || stream->ended) {
+            break;
+        }
+        uint64_t length = (uint64_t)record.pages * WY_PAGE;
+        if (!is_mapped(&f->wanted->vmas, record.address, record.address + length)) {
+            return wy_fail(error, WY_CORRUPT, 0, "stream", "pages at %" PRIx64 ", where nothing is mapped", record.address);
+        }
+        if (record.kind == WY_RECORD_PAGES) {
+            status = wy_memory_write(memory, record.address, f->pages, length, error);
+        }
+        for (uint32_t i = 0; record.kind == WY_RECORD_EMPTY && i < record.pages && status == WY_OK; i++) {
+            status = wy_memory_write(memory, record.address + (uint64_t)i * WY_PAGE, nothing, WY_PAGE, error);
+        }
+        status = status == WY_OK ? wy_runs_add(&f->told, record.address, record.address + length, error) : status;
+    }
+    return status;
+}
+
+/* A page of the target's own that the stream said nothing of: it is the image's, or was never touched. */
+static wy_status reset_page(const filling *f, uint64_t address, int inherited, wy_error *error) {
+    uint8_t wanted[WY_PAGE] = {0}, now[WY_PAGE];
+    wy_status status = inherited ? wy_memory_read(&f->image->zygote, address, wanted, WY_PAGE, error) : WY_OK;
+    status = status == WY_OK ? wy_memory_read(&f->target->memory, address, now, WY_PAGE, error) : status;
+    return status == WY_OK && memcmp(wanted, now, WY_PAGE) != 0 ? wy_memory_write(&f->target->memory, address, wanted, WY_PAGE, error)
+                                                                : status;
+}
+
+/* A whole capture does not know this zygote: what it is silent of was empty, or a file's page. */
+static wy_status check_silence(const filling *f, uint64_t address, wy_error *error) {
+    const wy_manifest *m = f->image->manifest;
+    uint32_t low = 0, high = m->page_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (WY_PAGE_ADDRESS(&m->pages[middle]) < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    int own = low < m->page_count && m->pages[low].address == (address | WY_PAGE_OWN);
+    return own ? wy_fail(error, WY_DENIED, 0, "image", "this zygote has changed page %" PRIx64 " of a file, that of the capture has not", address)
+               : WY_OK;
+}
+
+static wy_status reset_run(const filling *f, const wy_run *run, int inherited, wy_error *error) {
+    wy_status status = WY_OK;
+    uint32_t told = 0;
+    for (uint64_t at = run->start; at < run->end && status == WY_OK; at += (uint64_t)WY_BATCH_PAGES * WY_PAGE) {
+        uint64_t same = 0, left = (run->end - at) / WY_PAGE;
+        uint32_t count = left < WY_BATCH_PAGES ? (uint32_t)left : WY_BATCH_PAGES;
+        int numbers = 0;
+        if (inherited && !f->whole) {
+            status = wy_pages_shared(&f->target->memory, &f->image->zygote, at, count, &same, &numbers, error);
+        }
+        for (uint32_t i = 0; i < count && status == WY_OK; i++) {
+            uint64_t address = at + (uint64_t)i * WY_PAGE;
+            if ((same >> i & 1) == 0 && !wy_runs_hold(&f->told, &told, address)) {
+                status = f->whole && inherited ? check_silence(f, address, error) : WY_OK;
+                status = status == WY_OK ? reset_page(f, address, inherited, error) : status;
+            }
+        }
+    }
+    return status;
+}
+
+/* Undoes what the target did before it was frozen: wherever the stream is silent the image shows again. */
+static wy_status reset_vma(const filling *f, const wy_vma *vma, wy_error *error) {
+    wy_status status = WY_OK;
+    for (uint64_t at = vma->start; at < vma->end && status == WY_OK;) {
+        const wy_vma *image = wy_vmas_find(&f->image->manifest->vmas, at);
+        int covers = image != NULL && image->start <= at;
+        uint64_t end = image == NULL ? vma->end : covers ? image->end : image->start;
+        end = end < vma->end ? end : vma->end;
+        wy_runs own = {0};
+        status = wy_pages_own(&f->target->memory, at, end, &own, error);
+        for (uint32_t i = 0; i < own.count && status == WY_OK; i++) {
+            int inherited = covers && wy_vma_same_kind(vma, image) && !(f->whole && (vma->flags & WY_VMA_FILE) == 0);
+            status = reset_run(f, &own.items[i], inherited, error);
+        }
+        wy_runs_free(&own);
+        at = end;
+    }
+    return status;
+}
+
+static wy_status restore(filling *f, const wy_snapshot *wanted, wy_stream *stream, wy_error *error) {
+    wy_vmas was = {0};
+    wy_status status = wy_layout_apply(f->target, wanted, &was, error);
+    wy_vmas_free(&was);
+    status = status == WY_OK ? wy_snapshot_set_actions(f->target, wanted, error) : status;
+    status = status == WY_OK ? fill(f, stream, error) : status;
+    for (uint32_t i = 0; i < wanted->vmas.count && status == WY_OK; i++) {
+        status = reset_vma(f, &wanted->vmas.items[i], error);
+    }
+    if (status == WY_OK) {
+        f->target->registers = wanted->registers;
+    }
+    return status;
+}
+
+wy_status wy_restore_read(wy_tracee *target, const wy_image_side *image, wy_stream *stream, wy_error *error) {
+    wy_stream_head head;
+    wy_snapshot wanted;
+    wy_status status = wy_stream_read_head(stream, &head, &wanted, error);
+    if (status != WY_OK) {
+        return status;
+    }
+    filling f = {.target = target, .image = image, .wanted = &wanted, .whole = (int)head.whole};
+    status = check_head(&f, &head, error);
+    status = status == WY_OK ? restore(&f, &wanted, stream, error) : status;
+    wy_runs_free(&f.told);
+    wy_snapshot_free(&wanted);
+    return status;
+}

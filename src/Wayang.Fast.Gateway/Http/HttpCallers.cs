@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
+
+namespace Wayang.Fast.Gateway.Http;
+
+/// <summary>
+/// Says who sent a request: the kernel, for a peer of the unix socket; its token, for one of TCP. A caller is entered for each request and left when
+/// that is answered, so its bounds hold over all its connections.
+/// </summary>
+internal sealed class HttpCallers(HttpDoorOptions options)
+{
+    private const string Scheme = "Bearer ";
+
+    private readonly IdentityTable _identities = new(
+        new IdentityBounds(options.MaxInFlightPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity),
+        new ByteBudget(options.MaxBufferedBytes));
+
+    private long _refusedTokens;
+
+    /// <summary>Tokens that were unknown or had expired.</summary>
+    public long RefusedTokens => Interlocked.Read(ref _refusedTokens);
+
+    /// <summary>Null and the caller, who is left with <see cref="Leave"/>; or the refusal.</summary>
+    public OperationError? Enter(HttpContext context, out Caller? caller)
+    {
+        caller = null;
+        var socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
+        if (socket?.LocalEndPoint is System.Net.Sockets.UnixDomainSocketEndPoint)
+        {
+            var peer = PeerCredentials.Of(socket);
+            return peer is null || options.Authorize(peer) is not { } tenant
+                ? CallerRefusals.Stranger(peer)
+                : Enter(string.Create(CultureInfo.InvariantCulture, $"user:{peer.UserId}"), tenant, OperationScopes.All, token: null, out caller);
+        }
+
+        var header = context.Request.Headers.Authorization.ToString();
+        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+        {
+            return new(ErrorCode.Unauthenticated, "Show a token: authorization: Bearer TOKEN. 'wayang token create' makes one.");
+        }
+
+        if (options.Tokens?.Find(Encoding.UTF8.GetBytes(header[Scheme.Length..].Trim())) is { } token)
+        {
+            return Enter("token:" + token.Name, token.Tenant, token.Scopes, token, out caller);
+        }
+
+        Interlocked.Increment(ref _refusedTokens);
+        return CallerRefusals.UnknownToken();
+    }
+
+    public void Leave(Caller caller) => _identities.Leave(caller.Identity);
+
+    /// <summary>For those who follow a stream: null while the token is in force.</summary>
+    public OperationError? Revoked(Caller caller) => caller.Token is not { } token || options.Tokens?.IsInForce(token) == true
+        ? null
+        : new(ErrorCode.Unauthenticated, $"The token '{token.Name}' was revoked, changed or has expired.");
+
+    /// <summary>Forgets callers of whom nothing is left, and follows the file of tokens. About once a second.</summary>
+    public void Sweep()
+    {
+        _identities.Sweep();
+        if (options.Tokens?.Follow() is { } problem)
+        {
+            options.OnWarning?.Invoke($"{problem} The former tokens stay in force.");
+        }
+    }
+
+    private OperationError? Enter(string name, int tenant, OperationScopes scopes, AccessToken? token, out Caller? caller)
+    {
+        caller = null;
+        if (_identities.Enter(name) is not { } identity)
+        {
+            return options.Busy();
+        }
+
+        caller = new Caller(tenant, scopes, identity, token);
+        return null;
+    }
+}

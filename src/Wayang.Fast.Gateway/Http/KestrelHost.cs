@@ -1,0 +1,88 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Wayang.Fast.Gateway.Auth;
+
+namespace Wayang.Fast.Gateway.Http;
+
+/// <summary>What doors over HTTP have in common: where they listen, what they bound, how they start and end.</summary>
+internal static class KestrelHost
+{
+    private const UnixFileMode SocketMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+
+    public static WebApplicationBuilder Create(HttpDoorOptions options, HttpProtocols protocols)
+    {
+        if (options.EndPoint is { } open && !options.AllowRemote && !IPAddress.IsLoopback(open.Address))
+        {
+            throw new IOException(
+                $"{open} can be reached from other hosts, and what travels there is not encrypted. Listen on 127.0.0.1, or say that it is meant so: allow_remote: true.");
+        }
+
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Farewell);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+            kestrel.Limits.MaxRequestBodySize = options.MaxMessageBytes;
+            kestrel.Limits.Http2.MaxStreamsPerConnection = options.MaxStreamsPerConnection;
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+            if (options.EndPoint is { } place)
+            {
+                kestrel.Listen(place, listen => listen.Protocols = protocols);
+            }
+
+            if (options.SocketPath is { } path)
+            {
+                kestrel.ListenUnixSocket(path, listen => listen.Protocols = protocols);
+            }
+        });
+        return builder;
+    }
+
+    /// <summary>Starts; the port in use, or 0 without TCP.</summary>
+    /// <exception cref="IOException">A place cannot be listened at.</exception>
+    public static async Task<int> StartAsync(WebApplication application, HttpDoorOptions options)
+    {
+        try
+        {
+            if (options.SocketPath is { } path)
+            {
+                LeftoverSocket.Remove(path);
+            }
+
+            await application.StartAsync();
+            if (options.SocketPath is { } made && !OperatingSystem.IsWindows())
+            {
+                // Between the two only the directory keeps strangers out, and who comes is asked for by the kernel's word anyway.
+                File.SetUnixFileMode(made, SocketMode);
+            }
+        }
+        catch (Exception failure)
+        {
+            await application.DisposeAsync();
+            if (failure is System.Net.Sockets.SocketException socket)
+            {
+                throw new IOException($"Cannot listen at {options.EndPoint?.ToString() ?? options.SocketPath}: {socket.Message}", socket);
+            }
+
+            throw;
+        }
+
+        return application.Urls.Select(static url => Uri.TryCreate(url, UriKind.Absolute, out var place) && place.Port > 0 ? place.Port : 0).FirstOrDefault(static port => port > 0);
+    }
+
+    /// <summary>The daemon ends the process itself; Kestrel must not take SIGTERM for it.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,76 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Gateway.Operations;
+
+/// <summary>Writes what is told of a task's life, in the replies on a task.</summary>
+internal static class LifeReplies
+{
+    /// <summary>How many keys <see cref="Write"/> writes.</summary>
+    public static int Count(TaskLifeFacts? life) =>
+        life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
+            + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0);
+
+    public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
+    {
+        if (life is null)
+        {
+            return;
+        }
+
+        if (life.MaxAttempts > 1)
+        {
+            ReplyEncoder.Number(ref writer, "attempt"u8, life.Attempt);
+            ReplyEncoder.Number(ref writer, "max_attempts"u8, life.MaxAttempts);
+        }
+
+        if (life.Attempts.Count > 0)
+        {
+            writer.WriteString("attempts"u8);
+            writer.WriteArrayHeader(life.Attempts.Count);
+            foreach (var attempt in life.Attempts)
+            {
+                writer.WriteMapHeader(4);
+                ReplyEncoder.Number(ref writer, "attempt"u8, attempt.Attempt);
+                writer.WriteString("state"u8);
+                writer.WriteString(WireNames.Utf8(attempt.State));
+                writer.WriteString("cause"u8);
+                ReplyEncoder.Cause(ref writer, attempt.Cause with { Traceback = null });
+                ReplyEncoder.Number(ref writer, "run_us"u8, attempt.RunMicroseconds);
+            }
+        }
+
+        if (life.RetryAt is { } at)
+        {
+            ReplyEncoder.Text(ref writer, "retry_at"u8, ReplyEncoder.Time(at));
+        }
+
+        if (life.Paused)
+        {
+            writer.WriteString("paused"u8);
+            writer.WriteBoolean(true);
+        }
+
+        if (life.Deadline is { } deadline)
+        {
+            ReplyEncoder.Text(ref writer, "deadline"u8, ReplyEncoder.Time(deadline));
+        }
+
+        if (life.Group is { } group)
+        {
+            ReplyEncoder.Text(ref writer, "group"u8, group);
+        }
+
+        if (life.Parent is { } parent)
+        {
+            ReplyEncoder.Text(ref writer, "parent"u8, parent.ToString());
+        }
+
+        if (life.Durable)
+        {
+            writer.WriteString("durable"u8);
+            writer.WriteBoolean(true);
+        }
+    }
+}

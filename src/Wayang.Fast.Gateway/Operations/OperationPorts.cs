@@ -1,0 +1,9 @@
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Gateway.Operations;
+
+/// <summary>What operations are done with.</summary>
+/// <param name="Tasks">The node's tasks.</param>
+/// <param name="Monitor">Null: what operators ask is refused.</param>
+/// <param name="Life">Null: pauses, changes and groups are refused.</param>
+public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, ITaskLife? Life);

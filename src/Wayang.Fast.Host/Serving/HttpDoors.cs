@@ -1,0 +1,79 @@
+using System.Net;
+using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Grpc;
+using Wayang.Fast.Gateway.Http;
+using Wayang.Fast.Gateway.Operations;
+using Wayang.Fast.Host.Configuration;
+
+namespace Wayang.Fast.Host.Serving;
+
+/// <summary>The doors over HTTP that the configuration asks for, over one desk.</summary>
+internal sealed class HttpDoors : IAsyncDisposable
+{
+    private readonly OperationDesk _desk;
+    private readonly List<IAsyncDisposable> _doors = [];
+
+    private HttpDoors(OperationDesk desk) => _desk = desk;
+
+    /// <summary>Where they listen, in words; empty where there is none.</summary>
+    public string Places { get; private set; } = string.Empty;
+
+    /// <summary>What was asked for is served, or the runtime does not start.</summary>
+    /// <exception cref="IOException">A place cannot be listened at.</exception>
+    public static async Task<HttpDoors> StartAsync(
+        ServeOptions options, NodeRuntime runtime, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<string?> readiness, StandardErrorLog log)
+    {
+        var desk = new OperationDesk(
+            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life), defect => log.Warn($"defect in a request: {defect}"));
+        var doors = new HttpDoors(desk);
+        try
+        {
+            if (options.Settings.Grpc is { IsOpen: true } settings)
+            {
+                var grpc = await GrpcServer.StartAsync(Options(settings, tokens, authorize, readiness, log), desk);
+                doors.Add("grpc", settings, grpc.Port, grpc);
+            }
+        }
+        catch
+        {
+            await doors.DisposeAsync();
+            throw;
+        }
+
+        return doors;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _desk.Stop();
+        foreach (var door in _doors)
+        {
+            await door.DisposeAsync();
+        }
+
+        _desk.Dispose();
+    }
+
+    private static HttpDoorOptions Options(
+        DoorSettings settings, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<string?> readiness, StandardErrorLog log)
+    {
+        if (settings.Address is { } address && !IPAddress.IsLoopback(address.Address))
+        {
+            log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
+        }
+
+        return new HttpDoorOptions
+        {
+            EndPoint = settings.Address, AllowRemote = settings.AllowRemote, SocketPath = settings.SocketPath, Tokens = tokens, Authorize = authorize,
+            Readiness = readiness, OnWarning = log.Warn,
+        };
+    }
+
+    private void Add(string name, DoorSettings settings, int port, IAsyncDisposable door)
+    {
+        _doors.Add(door);
+        Places += settings.Address is { } address ? $", {name} at {new IPEndPoint(address.Address, port)}" : string.Empty;
+        Places += settings.SocketPath is { } path ? $", {name} at {path}" : string.Empty;
+    }
+}

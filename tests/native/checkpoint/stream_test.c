@@ -1,0 +1,178 @@
+/* PS4: a captured worker's bytes: what was written comes back; what was damaged, cut off, or never came from us is refused. */
+#include "../check.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "channel/layout.h"
+#include "checkpoint/hash.h"
+#include "checkpoint/stream.h"
+
+static wy_vma mappings[] = {
+    {.start = 0x10000, .end = 0x30000, .flags = WY_VMA_READ | WY_VMA_WRITE},
+    {.start = 0x555555554000, .end = 0x555555556000, .flags = WY_VMA_READ | WY_VMA_EXEC | WY_VMA_FILE, .name_hash = 7, .offset = 0x1000},
+    {.start = 0x7ffffffde000, .end = 0x7ffffffff000, .flags = WY_VMA_READ | WY_VMA_WRITE | WY_VMA_STACK},
+};
+static wy_snapshot snapshot;
+static const wy_manifest image = {.image_hash = 0x1234, .cpu_hash = 0x5678};
+static uint8_t pages[3 * WY_PAGE];
+
+static int file(void) {
+    return memfd_create("stream", MFD_CLOEXEC);
+}
+
+static size_t write_all(int fd) {
+    wy_stream stream = WY_STREAM_ON(fd);
+    snapshot.vmas = (wy_vmas){mappings, sizeof mappings / sizeof mappings[0]};
+    snapshot.heap_end = 0x20010;
+    snapshot.handled = 1u << 5 | 1u << 10;
+    snapshot.actions[5].handler = 0x555555554100;
+    snapshot.registers.xsave_bytes = 2696;
+    memset(snapshot.registers.xsave, 0x5a, 2696);
+    snapshot.registers.general.rip = 0x555555554242;
+    for (size_t i = 0; i < sizeof pages; i++) {
+        pages[i] = (uint8_t)(i * 7 + i / 255);
+    }
+    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x11000, pages, 3, NULL) == WY_OK);
+    CHECK(wy_stream_write_empty(&stream, 0x20000, 2, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x7ffffffe0000, pages + WY_PAGE, 1, NULL) == WY_OK);
+    CHECK(wy_stream_write_end(&stream, NULL) == WY_OK);
+    return (size_t)stream.bytes;
+}
+
+/* Reads as restore does; the number of records, or -1. */
+static int read_all(int fd, wy_snapshot *out, wy_error *error) {
+    static uint8_t room[WY_BATCH_PAGES * WY_PAGE];
+    wy_stream stream = WY_STREAM_ON(fd);
+    wy_stream_head head;
+    int records = 0;
+    (void)lseek(fd, 0, SEEK_SET);
+    wy_status status = wy_stream_read_head(&stream, &head, out, error);
+    while (status == WY_OK && !stream.ended) {
+        wy_record record;
+        status = wy_stream_read(&stream, &record, room, error);
+        records += status == WY_OK;
+    }
+    return status == WY_OK ? records : -1;
+}
+
+static void comes_back(void) {
+    static wy_snapshot back;
+    wy_error error = {0};
+    int fd = file();
+    (void)write_all(fd);
+    CHECK(read_all(fd, &back, &error) == 4);
+    CHECK(back.heap_end == snapshot.heap_end && back.handled == snapshot.handled);
+    CHECK(memcmp(back.actions, snapshot.actions, sizeof back.actions) == 0);
+    CHECK(back.vmas.count == 3 && memcmp(back.vmas.items, mappings, sizeof mappings) == 0);
+    CHECK(back.registers.general.rip == 0x555555554242 && back.registers.xsave_bytes == 2696);
+    CHECK(memcmp(back.registers.xsave, snapshot.registers.xsave, 2696) == 0);
+    wy_snapshot_free(&back);
+    (void)close(fd);
+    check_done("what was written comes back");
+}
+
+static void every_damage(void) {
+    static wy_snapshot back;
+    wy_error error;
+    int fd = file();
+    size_t bytes = write_all(fd);
+    for (size_t at = 0; at < bytes; at += at < 4096 ? 1 : 61) {
+        uint8_t was = 0, changed;
+        CHECK(pread(fd, &was, 1, (off_t)at) == 1);
+        changed = (uint8_t)(was ^ 1u << at % 8);
+        CHECK(pwrite(fd, &changed, 1, (off_t)at) == 1);
+        int records = read_all(fd, &back, &error);
+        CHECK(records == -1);
+        if (records >= 0) {
+            (void)dprintf(1, "  byte %zu\n", at);
+        }
+        wy_snapshot_free(&back);
+        CHECK(pwrite(fd, &was, 1, (off_t)at) == 1);
+    }
+    CHECK(read_all(fd, &back, &error) == 4);
+    wy_snapshot_free(&back);
+    (void)close(fd);
+    check_done("every damaged byte is noticed");
+}
+
+static void every_cut(void) {
+    static wy_snapshot back;
+    wy_error error;
+    int fd = file();
+    for (size_t bytes = write_all(fd); bytes > 0;) {
+        bytes -= bytes > 97 ? 97 : bytes;
+        CHECK(ftruncate(fd, (off_t)bytes) == 0);
+        CHECK(read_all(fd, &back, &error) == -1);
+        CHECK(error.status == WY_CLOSED);
+        wy_snapshot_free(&back);
+    }
+    (void)close(fd);
+    check_done("every cut is noticed");
+}
+
+static void refused_mappings(void) {
+    static const wy_vma bad[] = {
+        {.start = 0x30000, .end = 0x20000, .flags = WY_VMA_READ},
+        {.start = 0x10001, .end = 0x20000, .flags = WY_VMA_READ},
+        {.start = 0, .end = 0x1000, .flags = WY_VMA_READ},
+        {.start = 0x10000, .end = UINT64_C(0x800000000000), .flags = WY_VMA_READ},
+        {.start = 0x10000, .end = 0x20000, .flags = 0x100},
+        {.start = 0x10000, .end = 0x20000, .flags = WY_VMA_READ | WY_VMA_SHARED},
+        {.start = 0x10000, .end = 0x20000, .flags = WY_VMA_READ | WY_VMA_KERNEL},
+        {.start = WY_CHANNEL_D_ADDRESS, .end = WY_CHANNEL_D_ADDRESS + 0x1000, .flags = WY_VMA_READ},
+        {.start = WY_CHANNEL_D_ADDRESS - 0x1000, .end = WY_CHANNEL_W_ADDRESS, .flags = WY_VMA_READ},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        wy_vma one = bad[i];
+        const wy_vmas list = {&one, 1};
+        wy_error error = {0};
+        CHECK(wy_vmas_check(&list, &error) != WY_OK);
+        CHECK(error.message[0] != '\0');
+    }
+    wy_vma two[] = {mappings[1], mappings[0]};
+    const wy_vmas disorder = {two, 2}, order = {mappings, 3};
+    CHECK(wy_vmas_check(&disorder, NULL) == WY_CORRUPT);
+    CHECK(wy_vmas_check(&order, NULL) == WY_OK);
+    check_done("impossible mappings are refused");
+}
+
+static void order(void) {
+    wy_error error;
+    static wy_snapshot back;
+    int fd = file();
+    wy_stream stream = WY_STREAM_ON(fd);
+    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x12000, pages, 1, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x11000, pages, 1, NULL) == WY_OK);
+    CHECK(wy_stream_write_end(&stream, NULL) == WY_OK);
+    CHECK(read_all(fd, &back, &error) == -1 && error.status == WY_CORRUPT);
+    wy_snapshot_free(&back);
+    (void)close(fd);
+    check_done("pages come in order");
+}
+
+static void hashes(void) {
+    uint8_t page[WY_PAGE] = {0};
+    uint64_t empty = wy_hash64(page, sizeof page, 0);
+    for (size_t bit = 0; bit < sizeof page * 8; bit += 5) {
+        page[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        CHECK(wy_hash64(page, sizeof page, 0) != empty);
+        page[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    CHECK(wy_hash64(page, sizeof page, 1) != empty && wy_hash64(page, sizeof page - 1, 0) != empty);
+    CHECK(wy_hash64(page, sizeof page, 0) == empty);
+    check_done("a hash tells one bit");
+}
+
+int main(void) {
+    comes_back();
+    every_damage();
+    every_cut();
+    refused_mappings();
+    order();
+    hashes();
+    return check_failures == 0 ? 0 : 1;
+}
