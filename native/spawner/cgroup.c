@@ -233,7 +233,12 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
             tell(groups, c, "the host offers none");
             continue;
         }
-        snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own[c], parent, instance);
+        int written = snprintf(groups->base[c], sizeof groups->base[c], "%s/%s/%s", own[c], parent, instance);
+        if (written < 0 || (size_t)written >= sizeof groups->base[c]) {
+            groups->base[c][0] = '\0';
+            tell(groups, c, "its path is too long");
+            continue;
+        }
         if (make_base(groups, c, own[c], groups->parent, instance, &groups->base_fd[c], &why) == 0) {
             if (groups->unified[c] || c == WY_CONTROLLER_CPU) {
                 make_low(groups, c, own[c], instance);
