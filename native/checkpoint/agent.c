@@ -1,6 +1,7 @@
 #include "checkpoint/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -89,30 +90,42 @@ static int wait_for_word(int pidfd) {
     }
 }
 
+/* Pages in which the zygote that it goes to differs from its own. */
+static wy_status find_differing(const wy_manifest *own, int has_peer, wy_runs *out, wy_error *error) {
+    wy_manifest peer = {0};
+    if (!has_peer) {
+        return wy_manifest_compare(own, own, out, error);
+    }
+    (void)lseek(WY_AGENT_FD_PEER, 0, SEEK_SET);
+    wy_status status = wy_manifest_read(WY_AGENT_FD_PEER, &peer, error);
+    status = status == WY_OK ? wy_manifest_compare(own, &peer, out, error) : status;
+    wy_manifest_free(&peer);
+    return status;
+}
+
 /* Our own wait comes before its parent's. */
 static void let_parent_reap(wy_tracee *tracee) {
     (void)waitpid(tracee->memory.pid, NULL, __WALL);
     tracee->stopped = 0;
 }
 
-static wy_status write_down(const wy_agent_task *task, wy_tracee *tracee, const wy_image_side *image, wy_stream *stream, wy_error *error) {
+static wy_status write_down(const wy_agent_task *task, wy_tracee *tracee, const wy_image_side *image, const wy_runs *always, wy_stream *stream,
+                            wy_error *error) {
     static wy_snapshot snapshot;
     const wy_state_rules rules = {.confined = 1, .doorbell_fd = WY_WORKER_FD_DOORBELL};
     wy_status status = wy_snapshot_take(tracee, &rules, &snapshot, error);
     if (status == WY_OK) {
-        wy_runs always = {0};
-        status = wy_manifest_compare(image->manifest, image->manifest, &always, error);
-        const wy_capture capture = {.tracee = tracee, .snapshot = &snapshot, .image = image, .always = &always, .whole = task->whole};
-        status = status == WY_OK ? wy_capture_write(&capture, stream, error) : status;
-        wy_runs_free(&always);
+        const wy_capture capture = {.tracee = tracee, .snapshot = &snapshot, .image = image, .always = always, .whole = task->whole};
+        status = wy_capture_write(&capture, stream, error);
         wy_snapshot_free(&snapshot);
     }
     return status;
 }
 
-static wy_status work(const wy_agent_task *task, wy_tracee *tracee, const wy_image_side *image, wy_stream *stream, wy_error *error) {
+static wy_status work(const wy_agent_task *task, wy_tracee *tracee, const wy_image_side *image, const wy_runs *always, wy_stream *stream,
+                      wy_error *error) {
     if (!task->restore) {
-        return write_down(task, tracee, image, stream, error);
+        return write_down(task, tracee, image, always, stream, error);
     }
     wy_status status = wy_restore_prepare(tracee, error);
     return status == WY_OK ? wy_restore_read(tracee, image, stream, error) : status;
@@ -123,7 +136,7 @@ static void end_target(wy_tracee *tracee) {
     let_parent_reap(tracee);
 }
 
-static wy_status freeze_and_work(const wy_agent_task *task, const wy_image_side *image, int pidfd, wy_error *error) {
+static wy_status freeze_and_work(const wy_agent_task *task, const wy_image_side *image, const wy_runs *always, int pidfd, wy_error *error) {
     static wy_tracee tracee;
     wy_stream stream = WY_STREAM_ON(WY_AGENT_FD_STREAM);
     int64_t begun = now_ns();
@@ -132,36 +145,57 @@ static wy_status freeze_and_work(const wy_agent_task *task, const wy_image_side 
         tell(WY_AGENT_FAILED, &stream, 0, error);
         return status;
     }
-    status = work(task, &tracee, image, &stream, error);
+    status = work(task, &tracee, image, always, &stream, error);
     (void)close(WY_AGENT_FD_STREAM); /* whoever reads it sees its end */
-    tell(status == WY_OK ? WY_AGENT_DONE : WY_AGENT_FAILED, &stream, now_ns() - begun, status == WY_OK ? NULL : error);
-    int word = status == WY_OK ? wait_for_word(pidfd) : 0;
+    int64_t frozen = now_ns() - begun;
+    int word = 0;
+    if (status == WY_OK) {
+        tell(WY_AGENT_DONE, &stream, frozen, NULL);
+        word = wait_for_word(pidfd);
+    } else if (task->restore) { /* before its end is seen */
+        tell(WY_AGENT_FAILED, &stream, frozen, error);
+    }
+    wy_error ignored;
     if (word < 0) {
         let_parent_reap(&tracee);
     } else if (task->restore && word == 0) {
         end_target(&tracee);
-    } else if (wy_tracee_go(&tracee, error) == WY_CLOSED) {
+    } else if (wy_tracee_go(&tracee, &ignored) == WY_CLOSED) {
         let_parent_reap(&tracee);
     }
     wy_tracee_close(&tracee);
+    if (status != WY_OK && !task->restore) { /* once it goes on: another may ask at once */
+        tell(WY_AGENT_FAILED, &stream, frozen, error);
+    }
     return status;
 }
 
 wy_status wy_agent_run(const wy_agent_task *task) {
     static wy_manifest manifest;
     wy_image_side image = {.zygote = WY_NO_MEMORY_OPEN, .manifest = &manifest};
-    const wy_stream nothing = WY_STREAM_ON(-1);
+    wy_stream nothing = WY_STREAM_ON(-1);
+    wy_runs always = {0};
     wy_error error = {0};
+    int has_peer = fcntl(WY_AGENT_FD_PEER, F_GETFD) >= 0; /* before anything of ours takes that number */
     int pidfd = (int)syscall(SYS_pidfd_open, task->worker, 0);
     wy_status status = pidfd < 0 ? wy_fail(&error, WY_CLOSED, errno, "agent", "process %d is not there", (int)task->worker)
                                  : wy_agent_confine(task->worker, &error);
     status = status == WY_OK ? wy_manifest_make(task->zygote, &manifest, &error) : status; /* before anything stands still */
     status = status == WY_OK ? wy_memory_open(task->zygote, &image.zygote, &error) : status;
+    if (status == WY_OK && task->describe) {
+        status = wy_manifest_write(&manifest, WY_AGENT_FD_STREAM, &nothing.bytes, &error);
+    } else if (status == WY_OK && !task->restore) {
+        status = find_differing(&manifest, has_peer, &always, &error);
+    }
     if (status != WY_OK) {
         tell(WY_AGENT_FAILED, &nothing, 0, &error);
+    } else if (task->describe) {
+        nothing.pages = manifest.page_count;
+        tell(WY_AGENT_DONE, &nothing, 0, NULL);
     } else {
-        status = freeze_and_work(task, &image, pidfd, &error);
+        status = freeze_and_work(task, &image, &always, pidfd, &error);
     }
+    wy_runs_free(&always);
     wy_memory_close(&image.zygote);
     wy_manifest_free(&manifest);
     if (pidfd >= 0) {

@@ -2,6 +2,7 @@
  * lives the worker stays frozen. What it says and is told goes over a SOCK_SEQPACKET socket:
  *
  *   capture:  freeze, write the stream, DONE.   GO, or the end of the socket: the worker goes on.
+ *   describe: write the image's manifest, DONE; it ends. Nothing is frozen.
  *   restore:  freeze, read the stream, DONE.    GO: the worker goes on as the captured one. The end of the socket: it is killed.
  *
  * FAILED: nothing of it happened; a captured worker goes on, a restored one is killed. It ends when its worker has ended. */
@@ -15,6 +16,7 @@
 
 #define WY_AGENT_FD_CONTROL 3
 #define WY_AGENT_FD_STREAM 4
+#define WY_AGENT_FD_PEER 5 /* the manifest of the zygote that it goes to; not open: its own */
 
 typedef enum wy_agent_word {
     WY_AGENT_DONE = 1,
@@ -36,6 +38,7 @@ _Static_assert(sizeof(wy_agent_message) == 288, "agent");
 typedef struct wy_agent_task {
     int restore;  /* else capture */
     int whole;    /* capture: see wy_capture */
+    int describe;
     pid_t worker; /* a call worker; for a restore one that is ready and was not told to go */
     pid_t zygote;
 } wy_agent_task;

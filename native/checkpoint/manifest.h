@@ -36,6 +36,10 @@ typedef struct wy_manifest {
 
 /* Reads the whole image: milliseconds. The zygote must be sealed: waiting, and changing nothing but its control stack. */
 wy_status wy_manifest_make(pid_t zygote, wy_manifest *out, wy_error *error);
+
+/* To another node and from there: what is read is complete, in order and bounded, or refused. It has no syscall_at. */
+wy_status wy_manifest_write(const wy_manifest *manifest, int fd, uint64_t *bytes, wy_error *error);
+wy_status wy_manifest_read(int fd, wy_manifest *out, wy_error *error);
 void wy_manifest_free(wy_manifest *manifest);
 
 /* Whether workers of one can go on in the other; `differing` gets the pages that are not equal in both: they always travel.

@@ -54,6 +54,15 @@ static wy_status read_text(pid_t pid, char **out, wy_error *error) {
     return WY_OK;
 }
 
+/* The file's own name: where it is installed, and whether it was replaced since, is another matter. What it holds is hashed. */
+static uint64_t hash_name(const char *path) {
+    static const char gone[] = " (deleted)";
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    size_t length = strlen(name), suffix = sizeof gone - 1;
+    length -= length > suffix && memcmp(name + length - suffix, gone, suffix) == 0 ? suffix : 0;
+    return wy_hash64(name, length, 0);
+}
+
 static int parse_line(const char *line, size_t length, wy_vma *out) {
     char text[512], rights[5];
     uint64_t inode = 0;
@@ -73,7 +82,7 @@ static int parse_line(const char *line, size_t length, wy_vma *out) {
     out->flags |= strncmp(path, "[vdso", 5) == 0 || strncmp(path, "[vvar", 5) == 0 ? WY_VMA_KERNEL : 0;
     if (inode != 0 || path[0] == '/') {
         out->flags |= WY_VMA_FILE;
-        out->name_hash = wy_hash64(path, strlen(path), 0);
+        out->name_hash = hash_name(path);
     } else {
         out->offset = 0;
     }

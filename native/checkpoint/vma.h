@@ -25,7 +25,7 @@
 typedef struct wy_vma {
     uint64_t start, end;
     uint64_t offset;    /* in its file; 0 without one */
-    uint64_t name_hash; /* of its file's path; 0 without one */
+    uint64_t name_hash; /* of its file's name; 0 without one */
     uint32_t flags;     /* WY_VMA_* */
     uint32_t reserved;
 } wy_vma;

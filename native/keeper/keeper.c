@@ -401,6 +401,10 @@ static wy_status prepare(keeper *k, wy_error *error) {
         char path[600];
         snprintf(path, sizeof path, "%s/wayang-zygote", options->native_dir);
         status = wy_check_owned(path, error);
+        snprintf(path, sizeof path, "%s/wayang-migrate-agent", options->native_dir);
+        if (status == WY_OK && access(path, F_OK) == 0) { /* not on every architecture */
+            status = wy_check_owned(path, error);
+        }
     }
     if (status == WY_OK) {
         char path[600];

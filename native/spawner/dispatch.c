@@ -178,7 +178,7 @@ static void act(wy_spawner *s, const wy_request *request, wy_datagram *datagram)
         return;
     }
     case WY_MSG_WORKER_CAPTURE:
-        wy_worker_capture(s, request_id, &request->body.worker_capture, datagram->fds[0]);
+        wy_worker_capture(s, request_id, &request->body.worker_capture, datagram->fds[0], datagram->fd_count == 2 ? datagram->fds[1] : -1);
         return;
     case WY_MSG_WORKER_RESTORE:
         wy_worker_restore(s, request_id, &request->body.worker_start, datagram->fds);

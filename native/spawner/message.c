@@ -25,7 +25,7 @@ static const shape shapes[] = {
     {WY_MSG_WORKER_CLASS, 0, 0, sizeof(wy_msg_worker_class), "WORKER_CLASS", 0},
     {WY_MSG_PROFILE_DEFINE, 0, 0, sizeof(wy_msg_profile_define), "PROFILE_DEFINE", WY_MSG_MAX_BYTES},
     {WY_MSG_WORKER_NETWORK, 1, 1, sizeof(wy_msg_worker_ref), "WORKER_NETWORK", 0},
-    {WY_MSG_WORKER_CAPTURE, 1, 1, sizeof(wy_msg_worker_capture), "WORKER_CAPTURE", 0},
+    {WY_MSG_WORKER_CAPTURE, 1, 2, sizeof(wy_msg_worker_capture), "WORKER_CAPTURE", 0},
     {WY_MSG_WORKER_RESTORE, 4, 4, sizeof(wy_msg_worker_start), "WORKER_RESTORE", 0},
     {WY_MSG_WORKER_GO, 0, 0, sizeof(wy_msg_worker_ref), "WORKER_GO", 0},
     {WY_MSG_USAGE, 0, 0, sizeof(wy_msg_usage), "USAGE", 0},
@@ -140,11 +140,15 @@ static wy_status check_class(const wy_msg_worker_class *m, wy_error *error) {
                          m->nice_class);
 }
 
+#define WY_MANIFEST_MAX_BYTES (80u * 1024u * 1024u)
+
 static wy_status check_capture(const wy_msg_worker_capture *m, const wy_datagram *d, wy_error *error) {
-    if (m->worker_id == 0 || m->reserved != 0 || (m->flags & ~WY_CAPTURE_WHOLE) != 0) {
-        return wy_fail(error, WY_INVALID, 0, "WORKER_CAPTURE", "the id is 0, a reserved field is not, or a flag is unknown");
+    if (m->worker_id == 0 || m->reserved != 0 || (m->flags & ~(WY_CAPTURE_WHOLE | WY_CAPTURE_MANIFEST)) != 0 ||
+        m->flags == (WY_CAPTURE_WHOLE | WY_CAPTURE_MANIFEST) || (d->fd_count == 2 && m->flags != 0)) {
+        return wy_fail(error, WY_INVALID, 0, "WORKER_CAPTURE", "the id is 0, a reserved field is not, or the flags make no sense");
     }
-    return wy_check_stream(d->fds[0], "stream", error);
+    wy_status status = wy_check_stream(d->fds[0], "stream", error);
+    return status != WY_OK || d->fd_count == 1 ? status : wy_check_sealed_memory(d->fds[1], WY_MANIFEST_MAX_BYTES, "manifest", error);
 }
 
 static wy_status check_restore(const wy_msg_worker_start *m, const wy_datagram *d, wy_error *error) {

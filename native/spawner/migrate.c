@@ -27,31 +27,32 @@
 #define HIGH_FD 64
 
 /* In the agent-to-be; only failures return. */
-static void execute(const wy_spawner *s, const char *what, const wy_worker_slot *worker, int control, int stream) {
+static void execute(const wy_spawner *s, const char *what, const wy_worker_slot *worker, const int *passed) {
     char pid[16], zygote[16], name[] = "wayang-migrate-agent", verb[16];
     char *environment[] = {NULL}, *arguments[] = {name, verb, pid, zygote, NULL};
     snprintf(verb, sizeof verb, "%s", what);
     snprintf(pid, sizeof pid, "%d", (int)worker->pid);
     snprintf(zygote, sizeof zygote, "%d", (int)s->images[worker->image].zygote.zygote_pid);
     wy_reset_signals();
-    const int from[] = {open("/dev/null", O_RDWR | O_CLOEXEC), control, stream}, places[] = {0, WY_AGENT_FD_CONTROL, WY_AGENT_FD_STREAM};
-    int high[3], binary = fcntl(s->agent_binary_fd, F_DUPFD_CLOEXEC, HIGH_FD);
-    for (int i = 0; i < 3; i++) {
+    const int from[] = {open("/dev/null", O_RDWR | O_CLOEXEC), passed[0], passed[1], passed[2]};
+    static const int places[] = {0, WY_AGENT_FD_CONTROL, WY_AGENT_FD_STREAM, WY_AGENT_FD_PEER};
+    int high[4], count = passed[2] >= 0 ? 4 : 3, binary = fcntl(s->agent_binary_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    for (int i = 0; i < count; i++) {
         high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, HIGH_FD);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < count; i++) {
         if (high[i] < 0 || dup2(high[i], places[i]) < 0) {
             return;
         }
     }
     if (binary < 0 || dup2(0, 1) < 0 || dup2(0, 2) < 0 ||
-        syscall(SYS_close_range, WY_AGENT_FD_STREAM + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) != 0) {
+        syscall(SYS_close_range, count == 4 ? WY_AGENT_FD_PEER + 1 : WY_AGENT_FD_PEER, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) != 0) {
         return;
     }
     syscall(SYS_execveat, binary, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
 }
 
-static wy_status start_agent(wy_spawner *s, wy_worker_slot *worker, const char *what, int stream, wy_error *error) {
+static wy_status start_agent(wy_spawner *s, wy_worker_slot *worker, const char *what, int stream, int manifest, wy_error *error) {
     int control[2];
     if (s->agent_binary_fd < 0) {
         return wy_fail(error, WY_UNSUPPORTED, 0, "migration", "wayang-migrate-agent is not installed");
@@ -62,12 +63,13 @@ static wy_status start_agent(wy_spawner *s, wy_worker_slot *worker, const char *
     fcntl(control[1], F_SETFL, 0);
     pid_t pid = wy_clone(CLONE_PIDFD, SIGCHLD, &worker->agent.pidfd);
     if (pid == 0) {
-        execute(s, what, worker, control[1], stream);
+        execute(s, what, worker, (const int[]){control[1], stream, manifest});
         _exit(127);
     }
     close(control[1]);
     uint32_t index = wy_worker_index(s, worker);
     worker->agent.pid = pid > 0 ? pid : 0;
+    s->agents += pid > 0;
     worker->agent.control_fd = control[0];
     worker->agent.done = false;
     if (pid < 0) {
@@ -90,6 +92,7 @@ void wy_agent_end(wy_spawner *s, wy_worker_slot *worker) {
         while (waitpid(worker->agent.pid, NULL, 0) < 0 && errno == EINTR) {
         }
         worker->agent.pid = 0;
+        s->agents--;
     }
     wy_unwatch_close(s, &worker->agent.pidfd);
     if (worker->agent.stream_fd >= 0) {
@@ -107,7 +110,7 @@ static const char *why_not(const wy_spawner *s, const wy_worker_slot *worker) {
                                                            : NULL;
 }
 
-void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream) {
+void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream, int manifest) {
     wy_worker_slot *worker = wy_worker_find(s, message->worker_id);
     wy_error error = {0};
     const char *refusal = why_not(s, worker);
@@ -116,7 +119,9 @@ void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_c
         return;
     }
     worker->agent.request_id = request_id;
-    wy_status status = start_agent(s, worker, (message->flags & WY_CAPTURE_WHOLE) != 0 ? "capture-whole" : "capture", stream, &error);
+    worker->agent.describes = (message->flags & WY_CAPTURE_MANIFEST) != 0;
+    const char *what = (message->flags & WY_CAPTURE_WHOLE) != 0 ? "capture-whole" : (message->flags & WY_CAPTURE_MANIFEST) != 0 ? "describe" : "capture";
+    wy_status status = start_agent(s, worker, what, stream, manifest, &error);
     if (status != WY_OK) {
         wy_refuse(s, request_id, message->worker_id, status, error.sys_errno, "%s: %s", error.where, error.message);
     }
@@ -145,7 +150,7 @@ void wy_agent_restore(wy_spawner *s, wy_worker_slot *worker) {
     wy_error error = {0};
     char text[sizeof worker->failure.text];
     worker->deadline_ms = wy_now_ms() + WY_RESTORE_TIMEOUT_MS;
-    if (start_agent(s, worker, "restore", worker->agent.stream_fd, &error) != WY_OK) {
+    if (start_agent(s, worker, "restore", worker->agent.stream_fd, -1, &error) != WY_OK) {
         wy_text_of_error(&error, text, sizeof text);
         wy_worker_fail(worker, error.sys_errno, text);
         wy_worker_kill(worker);
@@ -190,10 +195,14 @@ static void told(wy_spawner *s, wy_worker_slot *worker, const wy_agent_message *
     if (message->word != WY_AGENT_DONE) {
         failed(s, worker, &message->error);
         worker->agent.request_id = 0;
+        wy_agent_end(s, worker);
         return;
     }
-    worker->agent.done = true;
+    worker->agent.done = !worker->agent.describes;
     worker->deadline_ms = INT64_MAX; /* until the daemon says what becomes of it */
+    if (worker->agent.describes) { /* nothing is frozen: another may come at once */
+        wy_agent_end(s, worker);
+    }
     wy_send_daemon(s, worker->agent.restoring ? WY_MSG_WORKER_RESTORED : WY_MSG_WORKER_CAPTURED, worker->agent.request_id, &moved,
                    sizeof moved, NULL, 0);
     worker->agent.request_id = 0;
@@ -228,7 +237,7 @@ void wy_agent_reaped(wy_spawner *s, wy_worker_slot *worker) {
 }
 
 bool wy_agent_has_pid(const wy_spawner *s, pid_t pid) {
-    for (uint32_t i = 0; i < s->policy.max_workers; i++) {
+    for (uint32_t i = 0; i < s->policy.max_workers && s->agents > 0; i++) {
         if (s->workers[i].state != WY_WORKER_FREE && s->workers[i].agent.pid == pid) {
             return true;
         }

@@ -34,7 +34,7 @@ typedef enum wy_msg_type {
     WY_MSG_SCAN = 16, /* wy_msg_scan: look at each running worker as the kernel shows it; SCAN_FINDINGs, then SCAN_DONE */
     WY_MSG_USAGE = 7, /* wy_msg_usage: asks what workers use now; answered with USAGE_OF */
     WY_MSG_WORKER_CLASS = 22, /* wy_msg_worker_class: its CPU weight from now on; of a worker that has ended it is nothing */
-    WY_MSG_WORKER_CAPTURE = 24, /* wy_msg_worker_capture; fds: [stream]: freezes a running call worker of a migratable image and writes it down
+    WY_MSG_WORKER_CAPTURE = 24, /* wy_msg_worker_capture; fds: [stream] or [stream, manifest]: freezes a running call worker of a migratable image and writes it down
                                    there; WORKER_CAPTURED: it stays frozen. REFUSED: it goes on */
     WY_MSG_WORKER_RESTORE = 25, /* wy_msg_worker_start; fds: [D, W, doorbell, stream]: a worker that goes on where the captured one stood. D and
                                    W hold what they held there. WORKER_RESTORED: it stands, frozen; WORKER_EXITED: it cannot */
@@ -180,6 +180,8 @@ typedef struct wy_msg_worker_start {
 #define WY_IMAGE_MIGRATABLE 0x1u
 
 #define WY_CAPTURE_WHOLE 0x1u /* fits every zygote of the image, also one that is started later; larger */
+#define WY_CAPTURE_MANIFEST 0x2u /* nothing is frozen: the manifest of its image is written, which another spawner takes as [manifest] (sealed
+                                    memory) for a capture that fits this image's zygote here, and refuses where the images differ */
 
 typedef struct wy_msg_worker_capture {
     uint64_t worker_id;

@@ -87,6 +87,7 @@ typedef struct wy_worker_slot {
         int stream_fd;    /* until the agent of a restore has it */
         uint64_t request_id; /* not answered yet; 0: none */
         bool restoring;   /* it goes on from a stream, and was not told to go */
+        bool describes;   /* asked for the manifest only */
         bool done;        /* it stands frozen */
     } agent;
     struct {
@@ -128,6 +129,7 @@ struct wy_spawner {
     uint32_t image_count, worker_count; /* in use */
     uint32_t transient;                 /* images loading or dying, workers not yet running: a deadline runs */
     uint32_t forking;                   /* workers in FORKING */
+    uint32_t agents;                    /* that live: mostly none, and then nobody looks for one */
     uint32_t next_image;                /* where the search for a free slot begins: late reuse of uids */
     uint32_t free_worker, bucket_count, *by_id, *by_pid; /* table.c */
     int64_t next_sweep_ms, next_tick_ms;
@@ -231,7 +233,7 @@ void wy_boot_proceed(wy_spawner *s, wy_worker_slot *worker);
 void wy_boot_started(wy_spawner *s, wy_worker_slot *worker);
 
 /* migrate.c */
-void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream);
+void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_capture *message, int stream, int manifest);
 void wy_worker_restore(wy_spawner *s, uint64_t request_id, const wy_msg_worker_start *message, int *fds);
 void wy_worker_go(wy_spawner *s, uint64_t request_id, uint64_t worker_id);
 void wy_agent_restore(wy_spawner *s, wy_worker_slot *worker); /* instead of WY_BOOT_GO */

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Wayang.Fast.Host.Tests;
 
-/// <summary>The section grpc: off by default, tokens for those who come over TCP, open to other hosts only when that is said.</summary>
+/// <summary>The sections grpc and rest: off by default, tokens for those who come over TCP, open to other hosts only when that is said.</summary>
 [Trait("Promise", "COM1")]
 public sealed class DoorSettingsTests
 {
@@ -17,7 +17,12 @@ public sealed class DoorSettingsTests
     public void An_address_is_read(string text, string place) =>
         Assert.Equal(place, Parse($"grpc:\n  address: {text}{Tokens}").Grpc.Address!.ToString());
 
+    [Fact]
+    public void Each_door_has_its_port() => Assert.Equal("127.0.0.1:7803", Parse($"rest:\n  address: 127.0.0.1{Tokens}").Rest.Address!.ToString());
+
     [Theory]
+    [InlineData("rest:\n  address: 127.0.0.1:7803", "'rpc_tcp.tokens_file': is needed beside rest.address")]
+    [InlineData("rest:\n  address: 0.0.0.0:7803" + Tokens, "'rest.address': 0.0.0.0:7803 can be reached from other hosts")]
     [InlineData("grpc:\n  address: 127.0.0.1:7802", "'rpc_tcp.tokens_file': is needed beside grpc.address")]
     [InlineData("grpc:\n  address: 0.0.0.0:7802" + Tokens, "'grpc.address': 0.0.0.0:7802 can be reached from other hosts")]
     [InlineData("grpc:\n  address: somewhere" + Tokens, "'grpc.address': must be ADDRESS:PORT")]

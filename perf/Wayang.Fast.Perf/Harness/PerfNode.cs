@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
@@ -37,8 +38,10 @@ internal sealed class PerfNode : IDisposable
     }
 
     /// <summary>Where the runtime was built with Python.</summary>
+    /// <summary>The image's part was built, and the host has the library that it was built for.</summary>
     public static bool HasPython(SuiteContext context) =>
-        File.Exists(Path.Combine(context.Root, "out", "native", "release", "stage", "wayang_python.so"));
+        File.Exists(Path.Combine(context.Root, "out", "native", "release", "stage", "wayang_python.so"))
+        && NativeLibrary.TryLoad("libpython3.11.so.1.0", out _);
 
     public NodeRuntime Runtime { get; }
 

@@ -146,6 +146,7 @@ internal static class ServeCommand
                     Runtime = settings.Runtime with { ProfileMemoryBytes = PolicyMemory.Read(installation.PolicyDirectory) },
                     RpcTcp = isPrivate ? new RpcTcpSettings() : settings.RpcTcp,
                     Grpc = isPrivate ? new DoorSettings() : settings.Grpc,
+                    Rest = isPrivate ? new DoorSettings() : settings.Rest,
                 },
                 Images = bundle.Images,
                 TokensText = bundle.TokensText,

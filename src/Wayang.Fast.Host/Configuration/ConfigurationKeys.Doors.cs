@@ -8,6 +8,7 @@ public static partial class ConfigurationKeys
     private static IEnumerable<ConfigurationKey> OfDoors() =>
     [
         .. OfDoor("grpc", "gRPC (wayang.runtime.v1)", DoorSettings.GrpcPort, "/run/wayang/grpc.sock", static s => s.Grpc, static (s, d) => s with { Grpc = d }),
+        .. OfDoor("rest", "REST (/v1)", DoorSettings.RestPort, "/run/wayang/rest.sock", static s => s.Rest, static (s, d) => s with { Rest = d }),
     ];
 
     private static IEnumerable<ConfigurationKey> OfDoor(

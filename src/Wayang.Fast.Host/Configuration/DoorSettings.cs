@@ -2,10 +2,11 @@ using System.Net;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>A section of a door over HTTP (<c>grpc</c>): off unless an address or a socket is given.</summary>
+/// <summary>A section of a door over HTTP (<c>grpc</c>, <c>rest</c>): off unless an address or a socket is given.</summary>
 public sealed record DoorSettings
 {
     public const int GrpcPort = 7802;
+    public const int RestPort = 7803;
 
     /// <summary>Null: no TCP.</summary>
     public IPEndPoint? Address { get; init; }

@@ -16,8 +16,10 @@ public sealed record FileSettings
 
     public DoorSettings Grpc { get; init; } = new();
 
+    public DoorSettings Rest { get; init; } = new();
+
     /// <summary>Somebody may come over TCP and show a token.</summary>
-    public bool AsksForTokens => RpcTcp.Address is not null || Grpc.Address is not null;
+    public bool AsksForTokens => RpcTcp.Address is not null || Grpc.Address is not null || Rest.Address is not null;
 
     /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
     public string StateDirectory { get; init; } = string.Empty;

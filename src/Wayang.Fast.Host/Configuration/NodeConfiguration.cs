@@ -129,6 +129,7 @@ public sealed class NodeConfiguration
     {
         Tell("rpc_tcp", Settings.RpcTcp.Fault());
         Tell("grpc", Settings.Grpc.Fault("grpc", Settings.RpcTcp.TokensFile));
+        Tell("rest", Settings.Rest.Fault("rest", Settings.RpcTcp.TokensFile));
 
         void Tell(string section, (string Key, string Reason)? wrong)
         {

@@ -79,7 +79,7 @@ internal static class Daemon
         {
             var tokens = OpenTokens(options, configuration, log);
             doors = await HttpDoors.StartAsync(
-                options, runtime, tokens, peer => Authorize(peer, options, runtime), () => WhyNotReady(runtime, configuration), log);
+                options, runtime, configuration, tokens, peer => Authorize(peer, options, runtime), () => WhyNotReady(runtime, configuration), log);
             server = StartRpc(options, runtime, tokens, log);
         }
         catch (IOException error)

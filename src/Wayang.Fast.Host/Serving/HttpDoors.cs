@@ -4,6 +4,7 @@ using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
+using Wayang.Fast.Gateway.Rest;
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Serving;
@@ -22,7 +23,7 @@ internal sealed class HttpDoors : IAsyncDisposable
     /// <summary>What was asked for is served, or the runtime does not start.</summary>
     /// <exception cref="IOException">A place cannot be listened at.</exception>
     public static async Task<HttpDoors> StartAsync(
-        ServeOptions options, NodeRuntime runtime, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<string?> readiness, StandardErrorLog log)
+        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<string?> readiness, StandardErrorLog log)
     {
         var desk = new OperationDesk(
             new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life), defect => log.Warn($"defect in a request: {defect}"));
@@ -33,6 +34,12 @@ internal sealed class HttpDoors : IAsyncDisposable
             {
                 var grpc = await GrpcServer.StartAsync(Options(settings, tokens, authorize, readiness, log), desk);
                 doors.Add("grpc", settings, grpc.Port, grpc);
+            }
+
+            if (options.Settings.Rest is { IsOpen: true } open)
+            {
+                var rest = await RestServer.StartAsync(Options(open, tokens, authorize, readiness, log), desk, () => configuration.InForce);
+                doors.Add("rest", open, rest.Port, rest);
             }
         }
         catch

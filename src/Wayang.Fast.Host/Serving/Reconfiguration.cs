@@ -44,6 +44,16 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
     }
 
+    /// <summary>Keys and the values in force; secrets are left out.</summary>
+    public IReadOnlyDictionary<string, string> InForce
+    {
+        get
+        {
+            var now = settings;
+            return ConfigurationKeys.All.Where(static k => k.Read is not null && !k.IsSecret).ToDictionary(static k => k.Name, k => k.Read!(now), StringComparer.Ordinal);
+        }
+    }
+
     /// <summary>Puts the images of the start; ends when each is there or has failed.</summary>
     public Task StartAsync()
     {
@@ -115,6 +125,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             HttpPort = settings.HttpPort,
             RpcTcp = settings.RpcTcp,
             Grpc = settings.Grpc,
+            Rest = settings.Rest,
             Runtime = runtime.Reconfigure(wanted.Runtime with { ProfileMemoryBytes = start.Settings.Runtime.ProfileMemoryBytes }),
         };
         var changes = ConfigurationChange.Between(settings, wanted, applied);

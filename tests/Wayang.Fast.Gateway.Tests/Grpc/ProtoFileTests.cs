@@ -2,6 +2,7 @@ using System.Text;
 using Google.Protobuf.Reflection;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Gateway.Grpc.Wire;
+using Wayang.Fast.Gateway.Tests.Doors;
 using Xunit;
 using FieldType = Wayang.Fast.Contracts.Operations.FieldType;
 using ProtoType = Google.Protobuf.Reflection.FieldType;
@@ -70,7 +71,7 @@ public sealed class ProtoFileTests
     public void Every_message_field_and_method_has_a_comment()
     {
         var faults = new List<string>();
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(Root(), "src/Wayang.Fast.Contracts/Proto"), "*.proto", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(RepositoryRoot.Find(), "src/Wayang.Fast.Contracts/Proto"), "*.proto", SearchOption.AllDirectories))
         {
             var lines = File.ReadAllLines(file);
             for (var i = 1; i < lines.Length; i++)
@@ -141,15 +142,4 @@ public sealed class ProtoFileTests
     };
 
     private static bool Is(FieldDescriptor field, ProtoType type) => !field.IsRepeated && field.HasPresence && field.FieldType == type;
-
-    private static string Root()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory.FullName, "Wayang.Fast.sln")))
-        {
-            directory = directory.Parent ?? throw new InvalidOperationException("not inside the repository");
-        }
-
-        return directory.FullName;
-    }
 }

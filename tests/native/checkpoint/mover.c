@@ -181,12 +181,16 @@ static wy_status capture(mover *m, const mover_call *call, wy_tracee *source, in
     return status;
 }
 
-static wy_status restore(mover *m, const mover_process *next, wy_tracee *target, int fd, wy_error *error) {
-    const mover_side *side = &m->sides[next->side];
+/* The target stands frozen and waits for its stream before the source is stopped. */
+static wy_status prepare(const mover *m, const mover_process *next, wy_tracee *target, wy_error *error) {
+    *target = (wy_tracee){.memory = WY_NO_MEMORY_OPEN};
+    wy_status status = wy_tracee_freeze(next->pid, m->sides[next->side].manifest.syscall_at, 1, target, error);
+    return status == WY_OK ? wy_restore_prepare(target, error) : status;
+}
+
+static wy_status restore(const mover *m, const mover_process *next, wy_tracee *target, int fd, wy_error *error) {
     wy_stream stream = WY_STREAM_ON(fd);
-    wy_status status = wy_tracee_freeze(next->pid, side->manifest.syscall_at, 1, target, error);
-    status = status == WY_OK ? wy_restore_prepare(target, error) : status;
-    return status == WY_OK ? wy_restore_read(target, &side->image, &stream, error) : status;
+    return lseek(fd, 0, SEEK_SET) == 0 ? wy_restore_read(target, &m->sides[next->side].image, &stream, error) : WY_SYSTEM;
 }
 
 wy_status mover_move(mover *m, mover_call *call, int verify, wy_error *error) {
@@ -195,17 +199,18 @@ wy_status mover_move(mover *m, mover_call *call, int verify, wy_error *error) {
     int fd = memfd_create("captured", MFD_CLOEXEC);
     CHECK(fd >= 0, "%s", strerror(errno));
     fork_worker(m, call, 1 - call->process.side, &next);
+    wy_status status = prepare(m, &next, &target, error);
+    CHECK(status == WY_OK, "a fresh worker cannot be frozen: %s: %s", error->where, error->message);
     int64_t begun = mover_now_ns();
-    wy_status status = wy_tracee_freeze(call->process.pid, m->sides[call->process.side].manifest.syscall_at, 0, &source, error);
+    status = wy_tracee_freeze(call->process.pid, m->sides[call->process.side].manifest.syscall_at, 0, &source, error);
     if (status != WY_OK) {
         end_worker(&next);
+        wy_memory_close(&target.memory);
         (void)close(fd);
         m->again += status == WY_DENIED;
         return status;
     }
-    target = (wy_tracee){.memory = WY_NO_MEMORY_OPEN};
     status = capture(m, call, &source, fd, error);
-    status = status == WY_OK && lseek(fd, 0, SEEK_SET) != 0 ? WY_SYSTEM : status;
     status = status == WY_OK ? restore(m, &next, &target, fd, error) : status;
     int64_t paused = mover_now_ns() - begun;
     if (status == WY_OK && verify) {

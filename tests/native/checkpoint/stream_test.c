@@ -167,6 +167,60 @@ static void hashes(void) {
     check_done("a hash tells one bit");
 }
 
+static void manifests(void) {
+    static wy_page_hash hashes_of[] = {{0x10000 | WY_PAGE_OWN, 1}, {0x11000, 2}, {0x7ffffffde000 | WY_PAGE_OWN, 3}};
+    const wy_manifest told = {.image_hash = 5, .cpu_hash = 6, .vmas = {mappings, 3}, .pages = hashes_of, .page_count = 3};
+    wy_manifest back;
+    wy_error error;
+    uint64_t bytes = 0;
+    int fd = file();
+    CHECK(wy_manifest_write(&told, fd, &bytes, NULL) == WY_OK);
+    (void)lseek(fd, 0, SEEK_SET);
+    CHECK(wy_manifest_read(fd, &back, &error) == WY_OK);
+    CHECK(back.image_hash == 5 && back.cpu_hash == 6 && back.page_count == 3 && back.vmas.count == 3);
+    CHECK(memcmp(back.pages, hashes_of, sizeof hashes_of) == 0 && memcmp(back.vmas.items, mappings, sizeof mappings) == 0);
+    wy_manifest_free(&back);
+    for (uint64_t at = 0; at < bytes; at++) {
+        uint8_t was = 0, changed;
+        CHECK(pread(fd, &was, 1, (off_t)at) == 1);
+        changed = (uint8_t)(was ^ 1u << at % 8);
+        CHECK(pwrite(fd, &changed, 1, (off_t)at) == 1);
+        (void)lseek(fd, 0, SEEK_SET);
+        CHECK(wy_manifest_read(fd, &back, &error) == WY_CORRUPT);
+        wy_manifest_free(&back);
+        CHECK(pwrite(fd, &was, 1, (off_t)at) == 1);
+    }
+    CHECK(ftruncate(fd, (off_t)bytes - 1) == 0);
+    (void)lseek(fd, 0, SEEK_SET);
+    CHECK(wy_manifest_read(fd, &back, &error) == WY_CLOSED);
+    wy_manifest_free(&back);
+    hashes_of[1].address = 0x9000; /* out of order, with a hash that fits */
+    CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 && wy_manifest_write(&told, fd, &bytes, NULL) == WY_OK);
+    (void)lseek(fd, 0, SEEK_SET);
+    CHECK(wy_manifest_read(fd, &back, &error) == WY_CORRUPT);
+    wy_manifest_free(&back);
+    (void)close(fd);
+    check_done("a manifest comes back; damage, a cut and disorder are noticed");
+}
+
+static void comparison(void) {
+    static wy_page_hash here[] = {{0x10000 | WY_PAGE_OWN, 1}, {0x11000 | WY_PAGE_OWN, 2}, {0x12000 | WY_PAGE_OWN, 3}};
+    static wy_page_hash there[] = {{0x10000 | WY_PAGE_OWN, 1}, {0x11000 | WY_PAGE_OWN, 9}, {0x13000 | WY_PAGE_OWN, 3}};
+    wy_manifest a = {.image_hash = 5, .cpu_hash = 6, .vmas = {mappings, 3}, .pages = here, .page_count = 3}, b = a;
+    wy_runs differing = {0};
+    wy_error error;
+    b.pages = there;
+    CHECK(wy_manifest_compare(&a, &b, &differing, &error) == WY_OK);
+    CHECK(differing.count == 1 && differing.items[0].start == 0x11000 && differing.items[0].end == 0x14000);
+    wy_runs_free(&differing);
+    b.cpu_hash = 7;
+    CHECK(wy_manifest_compare(&a, &b, &differing, &error) == WY_DENIED && strcmp(error.where, "processor") == 0);
+    b.cpu_hash = 6;
+    b.image_hash = 4;
+    CHECK(wy_manifest_compare(&a, &b, &differing, &error) == WY_DENIED && strcmp(error.where, "image") == 0);
+    check_done("two images: which pages differ, and what forbids it");
+}
+
 int main(void) {
     comes_back();
     every_damage();
@@ -174,5 +228,7 @@ int main(void) {
     refused_mappings();
     order();
     hashes();
+    manifests();
+    comparison();
     return check_failures == 0 ? 0 : 1;
 }

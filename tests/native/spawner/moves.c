@@ -78,18 +78,23 @@ static void begin(moving *m, uint64_t image) {
     wait_some();
 }
 
-static bool capture(const moving *m, uint32_t flags, int file) {
+static bool capture_for(const moving *m, uint32_t flags, int file, int manifest) {
     const wy_msg_worker_capture message = {.worker_id = m->worker, .flags = flags};
-    driver_send(&d, WY_MSG_WORKER_CAPTURE, &message, sizeof message, &file, 1);
+    const int fds[] = {file, manifest};
+    driver_send(&d, WY_MSG_WORKER_CAPTURE, &message, sizeof message, fds, manifest >= 0 ? 2 : 1);
     while (driver_receive(&d)) {
         if (d.type == WY_MSG_WORKER_CAPTURED) {
             return lseek(file, 0, SEEK_SET) == 0;
         }
         if (d.type == WY_MSG_REFUSED) {
-            return false;
+            return false; /* the text says why */
         }
     }
     return false;
+}
+
+static bool capture(const moving *m, uint32_t flags, int file) {
+    return capture_for(m, flags, file, -1);
 }
 
 static bool restore(moving *m, uint64_t image, int file) {
@@ -144,6 +149,42 @@ static void moves(uint64_t image, uint32_t flags, const char *what) {
     finish(&m);
     close(file);
     check_done(what);
+}
+
+/* What a worker of the image is asked for; a sealed copy. */
+static int manifest_of(uint64_t image) {
+    static moving m;
+    static uint8_t bytes[1 << 20];
+    int file = memfd_create("manifest", MFD_CLOEXEC);
+    begin(&m, image);
+    CHECK(capture(&m, WY_CAPTURE_MANIFEST, file));
+    finish(&m); /* it was not frozen */
+    ssize_t length = read(file, bytes, sizeof bytes);
+    CHECK(length > 0);
+    close(file);
+    return sealed_file(bytes, (size_t)length);
+}
+
+/* Its difference from the image as the other zygote has it: as between two nodes. */
+static void for_the_other(void) {
+    static moving m;
+    int file = new_file(), there = manifest_of(2), damaged = sealed_file("no manifest", 11);
+    begin(&m, 1);
+    CHECK(!capture_for(&m, 0, file, damaged) && strstr(d.body.failure.text, "manifest") != NULL);
+    bool captured = capture_for(&m, 0, file, there);
+    if (!captured) {
+        printf("  %s\n", d.body.failure.text);
+    }
+    CHECK(captured);
+    end_worker(&m);
+    CHECK(restore(&m, 2, file));
+    go(&m);
+    CHECK(driver_expect(&d, WY_MSG_WORKER_STARTED));
+    finish(&m);
+    close(file);
+    close(there);
+    close(damaged);
+    check_done("moved to another zygote, by what differs from that one's image");
 }
 
 static void thawed(void) {
@@ -241,6 +282,7 @@ int main(int argc, char **argv) {
     moves(1, 0, "moved within its zygote, what it changed alone");
     moves(1, WY_CAPTURE_WHOLE, "moved within its zygote, whole");
     moves(2, WY_CAPTURE_WHOLE, "moved to another zygote");
+    for_the_other();
     thawed();
     refusals();
     given_up();

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
@@ -9,10 +11,10 @@ using Xunit;
 
 namespace Wayang.Fast.EndToEnd.Tests.Clients;
 
-/// <summary>A served runtime whose configuration opens the door of gRPC, asked with bare HTTP/2.</summary>
+/// <summary>A served runtime whose configuration opens the doors of gRPC and REST, asked with bare HTTP.</summary>
 [Collection("runtimes")]
 [Trait("Promise", "COM1")]
-public sealed partial class GrpcDoorTests : IDisposable
+public sealed partial class HttpDoorTests : IDisposable
 {
     private const int Bound = 300_000;
 
@@ -22,7 +24,7 @@ public sealed partial class GrpcDoorTests : IDisposable
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     [Fact(Timeout = Bound)]
-    public async Task The_daemon_serves_grpc_to_those_with_a_token()
+    public async Task The_daemon_serves_grpc_and_rest_to_those_with_a_token()
     {
         var secret = AccessToken.NewSecret();
         var tokens = Path.Combine(_directory, "tokens");
@@ -34,7 +36,7 @@ public sealed partial class GrpcDoorTests : IDisposable
         }
 
         await using var runtime = await RuntimeUnderTest.StartAsync(
-            Installation.IsRoot ? Account.Root : Account.Unprivileged, $"http_port: 0\ngrpc: {{address: '127.0.0.1:0'}}\nrpc_tcp: {{tokens_file: {tokens}}}\n");
+            Installation.IsRoot ? Account.Root : Account.Unprivileged, $"http_port: 0\ngrpc: {{address: '127.0.0.1:0'}}\nrest: {{address: '127.0.0.1:0'}}\nrpc_tcp: {{tokens_file: {tokens}}}\n");
         var place = await Eventually.ValueAsync("the log names the port", () => Task.FromResult(
             Place().Match(runtime.Processes.Log) is { Success: true } match ? match.Groups["place"].Value : null));
         using var client = new HttpClient { BaseAddress = new Uri("http://" + place) };
@@ -42,6 +44,17 @@ public sealed partial class GrpcDoorTests : IDisposable
         Assert.Equal("0", await AskAsync(client, "wayang.runtime.v1.Runtime/NodeInfo", secret));
         Assert.Equal("16", await AskAsync(client, "wayang.runtime.v1.Runtime/NodeInfo", "wrong"));
         Assert.Equal("16", await AskAsync(client, "wayang.runtime.v1.Runtime/NodeInfo", token: null));
+
+        using var rest = new HttpClient { BaseAddress = new Uri("http://" + RestPlace().Match(runtime.Processes.Log).Groups["place"].Value) };
+        Assert.Equal(HttpStatusCode.Unauthorized, (await rest.GetAsync(new Uri("/v1/node", UriKind.Relative), TestContext.Current.CancellationToken)).StatusCode);
+        rest.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", secret);
+        using var task = new StringContent("""{"kind": "exec", "argv": ["/bin/sh", "-c", "mkdir out; printf left > out/a; printf said"], "artifacts": {}}""");
+        using var ran = await rest.PostAsync(new Uri("/v1/runs", UriKind.Relative), task, TestContext.Current.CancellationToken);
+        var result = JsonDocument.Parse(await ran.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement;
+        Assert.Equal("said", Encoding.UTF8.GetString(result.GetProperty("stdout").GetBytesFromBase64()));
+        var file = $"/v1/tasks/{result.GetProperty("task").GetString()}/artifacts/a";
+        Assert.Equal("left", await rest.GetStringAsync(new Uri(file, UriKind.Relative), TestContext.Current.CancellationToken));
+        Assert.Contains("\"rest.address\":\"127.0.0.1:0\"", await rest.GetStringAsync(new Uri("/v1/configuration", UriKind.Relative), TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     /// <summary>Calls with an empty message; the status.</summary>
@@ -58,6 +71,9 @@ public sealed partial class GrpcDoorTests : IDisposable
         await answer.Content.ReadAsByteArrayAsync();
         return answer.Headers.Concat(answer.TrailingHeaders).First(static header => header.Key == "grpc-status").Value.First();
     }
+
+    [GeneratedRegex("rest at (?<place>127\\.0\\.0\\.1:[0-9]+)", RegexOptions.None, 1_000)]
+    private static partial Regex RestPlace();
 
     [GeneratedRegex("grpc at (?<place>127\\.0\\.0\\.1:[0-9]+)", RegexOptions.None, 1_000)]
     private static partial Regex Place();

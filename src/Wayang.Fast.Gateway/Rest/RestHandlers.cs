@@ -1,0 +1,223 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Http;
+using Wayang.Fast.Gateway.Operations;
+
+namespace Wayang.Fast.Gateway.Rest;
+
+/// <summary>Answers the requests of all routes. Who calls is found before a byte of the body is read.</summary>
+internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
+{
+    /// <summary>How long a look at a stream waits before the token is looked at again.</summary>
+    private const int FollowWaitMs = 5_000;
+
+    private const string EventStream = "text/event-stream";
+
+    public async Task HandleAsync(RestRoute route, HttpContext context)
+    {
+        if (callers.Enter(context, out var caller) is { } stranger)
+        {
+            await RestProblem.WriteAsync(context, stranger);
+            return;
+        }
+
+        try
+        {
+            if (CallerRefusals.OutOfScope(caller!, route.Operation) is { } outside)
+            {
+                await RestProblem.WriteAsync(context, outside);
+                return;
+            }
+
+            var (parameters, refusal) = await RestParameters.ReadAsync(route, context, caller!);
+            using (parameters)
+            {
+                await (refusal is not null ? RestProblem.WriteAsync(context, refusal) : AnswerAsync(route, context, caller!, parameters.Map.WrittenMemory));
+            }
+        }
+        catch (BadHttpRequestException fault)
+        {
+            var code = fault.StatusCode == StatusCodes.Status413PayloadTooLarge ? ErrorCode.TooLarge : ErrorCode.InvalidArgument;
+            await RestProblem.WriteAsync(context, new(code, fault.Message), fault.StatusCode);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort();
+        }
+        finally
+        {
+            callers.Leave(caller!);
+        }
+    }
+
+    /// <summary>The configuration in force: the operator's, who is of the default tenant and may read.</summary>
+    public async Task TellConfigurationAsync(HttpContext context, Func<IReadOnlyDictionary<string, string>> configuration)
+    {
+        if (callers.Enter(context, out var caller) is { } stranger)
+        {
+            await RestProblem.WriteAsync(context, stranger);
+            return;
+        }
+
+        callers.Leave(caller!);
+        if (caller!.Tenant != 0 || (caller.Scopes & OperationScopes.Read) == OperationScopes.None)
+        {
+            await RestProblem.WriteAsync(context, new(ErrorCode.PermissionDenied, "The configuration is told to the default tenant, with the scope read."));
+            return;
+        }
+
+        context.Response.ContentType = "application/json";
+        await using (var json = new Utf8JsonWriter(context.Response.BodyWriter))
+        {
+            json.WriteStartObject();
+            foreach (var (key, value) in configuration())
+            {
+                json.WriteString(key, value);
+            }
+
+            json.WriteEndObject();
+        }
+
+        await context.Response.BodyWriter.FlushAsync();
+    }
+
+    private Task AnswerAsync(RestRoute route, HttpContext context, Caller caller, ReadOnlyMemory<byte> parameters) => route.Answer switch
+    {
+        RestAnswer.File => SendFileAsync(route, context, caller, parameters),
+        RestAnswer.Stream => FollowAsync(route, context, caller, parameters),
+        _ => SendJsonAsync(route, context, caller, parameters),
+    };
+
+    private async Task SendJsonAsync(RestRoute route, HttpContext context, Caller caller, ReadOnlyMemory<byte> parameters)
+    {
+        using var reply = new PooledBuffer(512);
+        if (await desk.AnswerAsync(caller, route.Operation, parameters, reply, context.RequestAborted) is { } refusal)
+        {
+            await RestProblem.WriteAsync(context, refusal);
+            return;
+        }
+
+        context.Response.ContentType = "application/json";
+        if (route.Answer == RestAnswer.Created)
+        {
+            context.Response.StatusCode = StatusCodes.Status201Created;
+            context.Response.Headers.Location = "/v1/tasks/" + new ReplyFields(reply.WrittenSpan).Text("task"u8);
+        }
+
+        await using (var json = new Utf8JsonWriter(context.Response.BodyWriter))
+        {
+            JsonReply.Write(reply.WrittenSpan, json);
+        }
+
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>Piece after piece: no more than one is held for a reader, however slow it is.</summary>
+    private async Task SendFileAsync(RestRoute route, HttpContext context, Caller caller, ReadOnlyMemory<byte> parameters)
+    {
+        using var follower = new OutputFollower(parameters.Span, waitMs: null);
+        using var reply = new PooledBuffer(512);
+        var response = context.Response;
+        while (!follower.IsOver)
+        {
+            if (await follower.NextAsync(desk, caller, route.Operation, reply, context.RequestAborted) is { } refusal)
+            {
+                if (response.HasStarted)
+                {
+                    context.Abort(); // forgotten in between: a file that is cut must not look whole
+                    return;
+                }
+
+                await RestProblem.WriteAsync(context, refusal);
+                return;
+            }
+
+            if (!response.HasStarted && !Begin(context, reply.WrittenSpan))
+            {
+                return;
+            }
+
+            await response.BodyWriter.WriteAsync(new ReplyFields(reply.WrittenSpan).Bytes("data"u8), context.RequestAborted);
+        }
+    }
+
+    /// <summary>The header of a file; false: the caller has it already.</summary>
+    private static bool Begin(HttpContext context, ReadOnlySpan<byte> reply)
+    {
+        var fields = new ReplyFields(reply);
+        var tag = $"\"{fields.Text("sha256"u8)}\"";
+        context.Response.Headers.ETag = tag;
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        if (context.Request.Headers.IfNoneMatch == tag)
+        {
+            context.Response.StatusCode = StatusCodes.Status304NotModified;
+            return false;
+        }
+
+        context.Response.ContentType = "application/octet-stream";
+        context.Response.ContentLength = fields.Number("bytes"u8) - fields.Number("offset"u8);
+        return true;
+    }
+
+    private async Task FollowAsync(RestRoute route, HttpContext context, Caller caller, ReadOnlyMemory<byte> parameters)
+    {
+        using var follower = new OutputFollower(parameters.Span, FollowWaitMs);
+        using var reply = new PooledBuffer(512);
+        var response = context.Response;
+        var asEvents = context.Request.Headers.Accept.ToString().Contains(EventStream, StringComparison.OrdinalIgnoreCase);
+        if (asEvents && long.TryParse(context.Request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out var seen))
+        {
+            follower.Resume(seen);
+        }
+
+        while (!follower.IsOver)
+        {
+            if ((callers.Revoked(caller) ?? await follower.NextAsync(desk, caller, route.Operation, reply, context.RequestAborted)) is { } refusal)
+            {
+                if (response.HasStarted)
+                {
+                    context.Abort();
+                    return;
+                }
+
+                await RestProblem.WriteAsync(context, refusal);
+                return;
+            }
+
+            if (!response.HasStarted)
+            {
+                response.ContentType = asEvents ? EventStream : "application/x-ndjson";
+            }
+
+            await WritePieceAsync(response, follower, reply, asEvents);
+            await response.BodyWriter.FlushAsync(context.RequestAborted);
+        }
+    }
+
+    private static async Task WritePieceAsync(HttpResponse response, OutputFollower follower, PooledBuffer reply, bool asEvents)
+    {
+        if (!follower.HasNews)
+        {
+            // Nothing for five seconds: a sign that the stream goes on.
+            await response.WriteAsync(asEvents ? ": waiting\n\n" : string.Empty);
+            return;
+        }
+
+        if (asEvents)
+        {
+            await response.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"id: {follower.Offset}\ndata: "));
+        }
+
+        await using (var json = new Utf8JsonWriter(response.BodyWriter))
+        {
+            JsonReply.Write(reply.WrittenSpan, json);
+        }
+
+        await response.WriteAsync(asEvents ? "\n\n" : "\n");
+    }
+}

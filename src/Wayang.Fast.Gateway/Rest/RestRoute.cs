@@ -1,0 +1,73 @@
+using System.Text;
+using Wayang.Fast.Contracts.Operations;
+
+namespace Wayang.Fast.Gateway.Rest;
+
+/// <summary>How the answer of a route goes out.</summary>
+public enum RestAnswer : byte
+{
+    /// <summary>The result as JSON.</summary>
+    Json = 0,
+
+    /// <summary>As JSON, with the status 201 and where the task is.</summary>
+    Created,
+
+    /// <summary>The bytes themselves.</summary>
+    File,
+
+    /// <summary>Piece after piece, as server-sent events or lines of JSON.</summary>
+    Stream,
+}
+
+/// <summary>A method and path, and the operation that they stand for. Parts in braces are parameters of it.</summary>
+/// <param name="Method">GET, POST or PATCH.</param>
+/// <param name="Path">Below /v1.</param>
+/// <param name="Name">The operation's name.</param>
+public sealed record RestRoute(string Method, string Path, string Name)
+{
+    public RestAnswer Answer { get; init; }
+
+    public Operation Operation { get; } = OperationTable.Find(Encoding.UTF8.GetBytes(Name)) ?? throw new ArgumentException($"{Name} is no operation", nameof(Name));
+
+    /// <summary>The parameters that the path holds.</summary>
+    public IReadOnlyList<RequestField> InPath => _inPath ??= [.. Operation.Request.Where(IsInPath)];
+
+    /// <summary>Parameters come in the body; else in the query.</summary>
+    public bool HasBody => Method != "GET" && Operation.Request.Count > InPath.Count;
+
+    /// <summary>Every route there is.</summary>
+    public static IReadOnlyList<RestRoute> All { get; } =
+    [
+        new("POST", "/v1/runs", "task.run"),
+        new("POST", "/v1/tasks", "task.submit") { Answer = RestAnswer.Created },
+        new("POST", "/v1/task-batches", "task.submit_many"),
+        new("GET", "/v1/tasks", "task.list"),
+        new("GET", "/v1/tasks/{task}", "task.get"),
+        new("PATCH", "/v1/tasks/{task}", "task.update"),
+        new("GET", "/v1/tasks/{task}/result", "task.wait"),
+        new("POST", "/v1/tasks/{task}/cancel", "task.cancel"),
+        new("POST", "/v1/tasks/{task}/pause", "task.pause"),
+        new("POST", "/v1/tasks/{task}/resume", "task.resume"),
+        new("GET", "/v1/tasks/{task}/explanation", "task.explain"),
+        new("GET", "/v1/tasks/{task}/output", "task.output"),
+        new("GET", "/v1/tasks/{task}/output/stream", "task.output") { Answer = RestAnswer.Stream },
+        new("GET", "/v1/tasks/{task}/artifacts/{**name}", "task.artifact") { Answer = RestAnswer.File },
+        new("GET", "/v1/groups/{group}", "group.get"),
+        new("GET", "/v1/groups/{group}/result", "group.wait"),
+        new("POST", "/v1/groups/{group}/cancel", "group.cancel"),
+        new("POST", "/v1/images", "image.put"),
+        new("GET", "/v1/images", "image.list"),
+        new("GET", "/v1/node", "node.info"),
+        new("GET", "/v1/node/stats", "node.stats"),
+        new("GET", "/v1/node/incidents", "node.incidents"),
+        new("POST", "/v1/node/scan", "node.scan"),
+        new("GET", "/v1/workers", "worker.list"),
+        new("GET", "/v1/pools", "pool.list"),
+        new("GET", "/v1/tenants", "tenant.list"),
+    ];
+
+    private IReadOnlyList<RequestField>? _inPath;
+
+    private bool IsInPath(RequestField parameter) =>
+        Path.Contains('{' + parameter.Name + '}', StringComparison.Ordinal) || Path.Contains("{**" + parameter.Name + '}', StringComparison.Ordinal);
+}
