@@ -65,6 +65,9 @@ static wy_status add_changed(walk *w, uint64_t address, uint32_t count, wy_error
     uint32_t at = 0;
     int told = 0;
     wy_status status = wy_pages_shared(&w->capture->tracee->memory, &w->capture->image->zygote, address, count, &same, &told, error);
+    if (status == WY_OK && !told) {
+        told = wy_pages_compare(&w->capture->tracee->memory, &w->capture->image->zygote, address, count, &same) == WY_OK;
+    }
     for (uint32_t i = 0; i < count && status == WY_OK; i++) {
         uint64_t page = address + (uint64_t)i * WY_PAGE;
         int equal = (int)(same >> i & 1);

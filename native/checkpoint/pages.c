@@ -160,3 +160,15 @@ wy_status wy_pages_shared(const wy_memory *worker, const wy_memory *zygote, uint
     }
     return status;
 }
+
+wy_status wy_pages_compare(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same) {
+    uint8_t ours[WY_BATCH_PAGES * WY_PAGE], theirs[WY_BATCH_PAGES * WY_PAGE];
+    size_t bytes = (size_t)count * WY_PAGE;
+    wy_status status = wy_memory_read(worker, start, ours, bytes, NULL);
+    status = status == WY_OK ? wy_memory_read(zygote, start, theirs, bytes, NULL) : status;
+    *same = 0;
+    for (uint32_t i = 0; i < count && status == WY_OK; i++) {
+        *same |= memcmp(ours + (size_t)i * WY_PAGE, theirs + (size_t)i * WY_PAGE, WY_PAGE) == 0 ? UINT64_C(1) << i : 0;
+    }
+    return status;
+}

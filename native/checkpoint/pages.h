@@ -39,4 +39,7 @@ wy_status wy_pages_own(const wy_memory *memory, uint64_t start, uint64_t end, wy
 wy_status wy_pages_shared(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same, int *told,
                           wy_error *error);
 
+/* The same by the bytes, for ranges that can be read in both; else WY_SYSTEM. */
+wy_status wy_pages_compare(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same);
+
 #endif

@@ -111,6 +111,9 @@ static wy_status reset_run(const filling *f, const wy_run *run, int inherited, w
         int numbers = 0;
         if (inherited && !f->whole) {
             status = wy_pages_shared(&f->target->memory, &f->image->zygote, at, count, &same, &numbers, error);
+            if (status == WY_OK && !numbers) { /* else, or where it fails, page by page */
+                (void)wy_pages_compare(&f->target->memory, &f->image->zygote, at, count, &same);
+            }
         }
         for (uint32_t i = 0; i < count && status == WY_OK; i++) {
             uint64_t address = at + (uint64_t)i * WY_PAGE;

@@ -87,8 +87,8 @@ static void leave_runtime(char *own, const char *parent) {
     char beside[512];
     struct stat there;
     own[length - (sizeof room - 1)] = 0;
-    snprintf(beside, sizeof beside, "%s/%s", own, parent);
-    if (stat(beside, &there) != 0) {
+    int written = snprintf(beside, sizeof beside, "%s/%s", own, parent);
+    if (written < 0 || (size_t)written >= sizeof beside || stat(beside, &there) != 0) {
         own[length - (sizeof room - 1)] = '/'; /* a group of somebody's that happens to be called so */
     }
 }

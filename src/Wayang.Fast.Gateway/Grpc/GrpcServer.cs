@@ -4,6 +4,7 @@ using Grpc.HealthCheck;
 using Grpc.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Wayang.Fast.Contracts.Operations;
@@ -97,6 +98,8 @@ public sealed class GrpcServer : IAsyncDisposable
         try
         {
             context.Items[RuntimeService.CallerKey] = caller;
+            using var body = new BudgetedBody(context.Request.BodyReader, caller!.Identity.Bytes);
+            context.Features.Set<IRequestBodyPipeFeature>(body);
             await next(context);
         }
         finally

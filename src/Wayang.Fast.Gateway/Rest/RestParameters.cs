@@ -30,8 +30,17 @@ internal sealed class RestParameters : IDisposable
     public static async Task<(RestParameters Parameters, OperationError? Refusal)> ReadAsync(RestRoute route, HttpContext context, Caller caller)
     {
         var parameters = new RestParameters(caller.Identity.Bytes);
-        var refusal = route.HasBody ? await parameters.ReadBodyAsync(context) : null;
-        return (parameters, refusal ?? parameters.Translate(route, context));
+        try
+        {
+            var refusal = route.HasBody ? await parameters.ReadBodyAsync(context) : null;
+            return (parameters, refusal ?? parameters.Translate(route, context));
+        }
+        catch
+        {
+            // The caller left in the middle of it, or sent too much.
+            parameters.Dispose();
+            throw;
+        }
     }
 
     /// <summary>It may have held secrets.</summary>

@@ -38,12 +38,13 @@ internal sealed class GrpcFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null)
+    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20)
     {
         var fixture = new GrpcFixture();
         fixture._server = await GrpcServer.StartAsync(
             new HttpDoorOptions
             {
+                MaxBufferedBytesPerIdentity = mostBytes,
                 EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
                 Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
             },

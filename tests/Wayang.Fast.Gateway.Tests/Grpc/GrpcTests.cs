@@ -188,6 +188,28 @@ public sealed class GrpcTests
         Assert.Equal(StatusCode.ResourceExhausted, (await RefusedRunAsync(client, most)).Status);
     }
 
+    [Fact]
+    [Trait("Promise", "COM7")]
+    public async Task What_a_caller_sends_counts_against_its_budget_while_it_comes_and_is_given_back()
+    {
+        await using var fixture = await GrpcFixture.StartAsync(mostBytes: 1 << 20);
+        var client = fixture.Connect(GrpcFixture.Secret);
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal((StatusCode.ResourceExhausted, "RESOURCE_EXHAUSTED", null), await RefusedRunAsync(client, GrpcFixture.Call("echo", new string('b', 4 << 20))));
+            Assert.Equal("succeeded", (await client.TaskRunAsync(GrpcFixture.Call("echo", new string('s', 300_000)))).State);
+        }
+
+        using var many = client.TaskSubmitMany();
+        for (var i = 0; i < 20; i++)
+        {
+            await many.RequestStream.WriteAsync(new TaskSubmitManyRequest { Tasks = { GrpcFixture.Call("echo", new string('m', 200_000)) } });
+        }
+
+        await many.RequestStream.CompleteAsync();
+        Assert.Equal(20, (await many.ResponseAsync.WaitAsync(s_patience)).Tasks.Count(static t => t.HasTask));
+    }
+
     private static TaskSpec With(Action<TaskSpec> change)
     {
         var task = GrpcFixture.Call("echo");

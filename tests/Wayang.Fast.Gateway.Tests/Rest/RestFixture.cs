@@ -34,12 +34,13 @@ internal sealed class RestFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null)
+    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20)
     {
         var fixture = new RestFixture();
         fixture._server = await RestServer.StartAsync(
             new HttpDoorOptions
             {
+                MaxBufferedBytesPerIdentity = mostBytes,
                 EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
                 Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
             },

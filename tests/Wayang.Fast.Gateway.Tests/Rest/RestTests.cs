@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Wayang.Fast.Contracts.Operations;
@@ -159,6 +161,31 @@ public sealed class RestTests
         {
             Assert.True(Environment.TickCount64 < until, "the task was never cancelled");
         }
+    }
+
+    [Fact]
+    [Trait("Promise", "COM7")]
+    public async Task What_a_caller_sends_counts_against_its_budget_while_it_comes_and_is_given_back()
+    {
+        await using var fixture = await RestFixture.StartAsync(mostBytes: 1 << 20);
+        var client = fixture.Connect(RestFixture.Secret);
+        var head = Encoding.ASCII.GetBytes($"POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {RestFixture.Secret}\r\nContent-Length: 400000\r\n\r\n");
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal((429, "resource_exhausted"), await RefusedAsync(client, HttpMethod.Post, "/v1/runs", new string('b', 2 << 20)));
+            using var leaving = new Socket(SocketType.Stream, ProtocolType.Tcp) { SendTimeout = 20_000 };
+            await leaving.ConnectAsync(IPAddress.Loopback, fixture.Port, TestContext.Current.CancellationToken);
+            await leaving.SendAsync(head, TestContext.Current.CancellationToken);
+            await leaving.SendAsync(new byte[300_000], TestContext.Current.CancellationToken);
+        }
+
+        var status = 0;
+        for (var until = Environment.TickCount64 + 20_000; status != 200 && Environment.TickCount64 < until; await Task.Delay(1))
+        {
+            (status, _) = await RestFixture.AskAsync(client, HttpMethod.Post, "/v1/runs", RestFixture.Call("echo", new string('s', 300_000)));
+        }
+
+        Assert.Equal(200, status);
     }
 
     private static string Text(JsonElement value, string key) => Encoding.UTF8.GetString(value.GetProperty(key).GetBytesFromBase64());

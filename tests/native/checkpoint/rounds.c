@@ -97,6 +97,15 @@ void rounds_begin(const test_setup *setup) {
     printf("seed %" PRIu64 ", %s\n", drawn, setup->as_root ? "as root" : "unprivileged");
 }
 
+/* A job that mostly has a signal under way is mostly put off. */
+static int has_unmoved(void) {
+    int unmoved = 0;
+    for (uint16_t i = 0; i < job_count; i++) {
+        unmoved |= jobs[i].moved == 0;
+    }
+    return unmoved;
+}
+
 static void tell_jobs(void) {
     for (uint16_t i = 0; i < job_count; i++) {
         printf("%-14s moved %" PRIu64 " times, paused %.2f ms\n", jobs[i].name, jobs[i].moved,
@@ -114,7 +123,7 @@ void rounds_run(mover *m, job *all, uint16_t count, uint64_t most) {
     for (uint16_t i = 0; i < count; i++) {
         run_alone(m, i);
     }
-    for (; m->moved < moves || runs < count; runs++) {
+    for (; m->moved < moves || runs < count || (has_unmoved() && runs < 40u * count); runs++) {
         wrong += !run_moved(m, (uint16_t)(runs % count));
     }
     tell_jobs();
