@@ -7,7 +7,7 @@ namespace Wayang.Fast.Client;
 /// <summary>Reads what is told of a task's life.</summary>
 internal static class LifeDecoders
 {
-    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "preemption"];
+    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption"];
 
     /// <summary>Null when nothing of it is told.</summary>
     public static TaskLifeFacts? Facts(Fields fields)
@@ -28,6 +28,7 @@ internal static class LifeDecoders
             Deadline = ResponseDecoders.Time(fields.Text("deadline")),
             Group = fields.OptionalText("group"),
             Parent = TaskId.TryParse(fields.Text("parent"), out var parent) ? parent : null,
+            Durable = fields.Flag("durable"),
         };
     }
 

@@ -9,7 +9,7 @@ internal static class TermEncoders
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskSpec spec) =>
-        (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0)
+        (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0) + (spec.Durable is null ? 0 : 1)
         + (spec.GrantedConnections.Count > 0 ? 1 : 0);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
@@ -30,6 +30,12 @@ internal static class TermEncoders
         if (spec.GrantedConnections.Count > 0)
         {
             WriteGrants(ref writer, spec.GrantedConnections);
+        }
+
+        if (spec.Durable is { } durable)
+        {
+            writer.WriteString("durable"u8);
+            writer.WriteBoolean(durable);
         }
     }
 

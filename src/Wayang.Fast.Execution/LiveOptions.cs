@@ -28,6 +28,7 @@ internal sealed class LiveOptions(RuntimeOptions start)
         WorkerSpinPauses = start.WorkerSpinPauses,
         MaxImages = start.MaxImages,
         IdempotencyMinutes = start.IdempotencyMinutes,
+        DurableByDefault = start.DurableByDefault,
         MaxIdempotencyKeys = start.MaxIdempotencyKeys,
         MaxGroups = start.MaxGroups,
         StallMs = start.StallMs,

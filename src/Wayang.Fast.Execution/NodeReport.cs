@@ -22,6 +22,11 @@ internal sealed class NodeReport(
     /// <summary>How writable space is bounded: there is one way so far.</summary>
     private const string DiskLimit = "DiskTmpfs";
 
+    private const string LedgerFeature = "Ledger";
+
+    /// <summary>Set once by the composition; null: the node keeps none.</summary>
+    public ITaskLedger? Ledger { get; set; }
+
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
     /// <summary>Of the spawner that answered last; empty before the first did.</summary>
@@ -48,8 +53,8 @@ internal sealed class NodeReport(
             _started,
             features.HasFlag(SpawnerFeatures.Root),
             mode,
-            [.. Enum.GetValues<SpawnerFeatures>().Where(f => f != SpawnerFeatures.None && features.HasFlag(f)).Select(f => f.ToString()), .. welcome is null ? (string[])[] : [DiskLimit]],
-            welcome?.Note ?? string.Empty,
+            [.. Enum.GetValues<SpawnerFeatures>().Where(f => f != SpawnerFeatures.None && features.HasFlag(f)).Select(f => f.ToString()), .. welcome is null ? (string[])[] : [DiskLimit], .. Ledger is null ? (string[])[] : [LedgerFeature]],
+            NoteOf(welcome),
             new Dictionary<string, long>(StringComparer.Ordinal)
             {
                 ["max_workers_per_pool"] = options.MaxWorkersPerPool,
@@ -70,6 +75,24 @@ internal sealed class NodeReport(
         {
             Profiles = Profiles,
         };
+    }
+
+    private string NoteOf(Welcome? welcome)
+    {
+        var note = welcome?.Note ?? string.Empty;
+        return Ledger?.Status.Problem is not { } problem ? note : $"{note}{(note.Length > 0 ? "; " : string.Empty)}durable tasks are refused: {problem}";
+    }
+
+    private void AddLedger(Dictionary<string, long> values)
+    {
+        if (Ledger?.Status is { } status)
+        {
+            values["ledger_available"] = status.Problem is null ? 1 : 0;
+            values["ledger_waiting"] = status.Waiting;
+            values["ledger_commits"] = status.Commits;
+            values["ledger_writes"] = status.Stored;
+            values["ledger_failures"] = status.Failures;
+        }
     }
 
     /// <summary>Depth and quantiles of each class; those of classes that nothing was dispatched in are left out.</summary>
@@ -162,6 +185,7 @@ internal sealed class NodeReport(
         }
 
         AddClasses(values);
+        AddLedger(values);
         values["worker_start_failures"] = shard.StartFailures;
         AddPools(values);
         values["zygotes_lost"] = supervisor.ZygotesLost;

@@ -8,6 +8,7 @@ using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Core.Sizing;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Durable;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
@@ -46,13 +47,15 @@ public sealed class NodeRuntime : IDisposable
     private readonly AdmissionGate _admission;
     private readonly Shard _shard;
     private readonly TaskTypes _types;
+    private readonly DurableRestore? _restore;
     private readonly HourRhythms _rhythms = new(MaxRhythms);
 
     /// <param name="options">Validated bounds.</param>
     /// <param name="log">Told what an operator should know.</param>
+    /// <param name="ledger">Where durable tasks are stored; null: there are none. Stays the caller's, who closes it after <see cref="Stop"/>.</param>
     /// <param name="onDefect">Called when one of the runtime's threads met a defect: the process should end (its keeper starts
     /// it again), because tasks are no longer served.</param>
-    public NodeRuntime(RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect)
+    public NodeRuntime(RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect, ITaskLedger? ledger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
@@ -92,6 +95,15 @@ public sealed class NodeRuntime : IDisposable
         var report = new NodeReport(_options, time, _lifecycle, _shard, _completion, _supervisor, Incidents, lives);
         _types = new TaskTypes(MaxTaskTypes);
         _service = new TaskService(_options, _tenants, table, _lifecycle, _admission, _shard, _completion, _images, report, lives, _types, _rhythms);
+        if (ledger is not null)
+        {
+            var durable = new DurableTasks(ledger, _options, _lifecycle, _completion, _images, keys);
+            _lifecycle.Durability = durable;
+            _service.Durable = durable;
+            report.Ledger = ledger;
+            _restore = new DurableRestore(durable, _service, _lifecycle, _completion, _images, keys, _options, log);
+        }
+
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
@@ -129,6 +141,12 @@ public sealed class NodeRuntime : IDisposable
 
     /// <returns>Null, or what is wrong with the bytes: then nothing was taken.</returns>
     public string? RestoreRhythms(ReadOnlySpan<byte> bytes) => _rhythms.Restore(bytes);
+
+    /// <summary>Takes up the durable tasks of earlier starts: held, but known. After <see cref="Start"/>, before any door opens.</summary>
+    public void RestoreTasks() => _restore?.Load();
+
+    /// <summary>Lets them go on, as what they run is there; over when all do. After the spawner answered.</summary>
+    public Task ResumeTasksAsync(CancellationToken stop) => _restore?.ResumeAsync(stop) ?? Task.CompletedTask;
 
     /// <summary>For tests: works only where the program's configuration allows faults.</summary>
     internal Faults Faults => _shard.Faults;

@@ -31,6 +31,22 @@ internal sealed class RuntimeMetrics(
         WriteTenants(exposition);
         WriteUsage(exposition);
         PreemptionReport.Write(exposition, shard, supervisor);
+        WriteLedger(exposition);
+    }
+
+    private void WriteLedger(Exposition to)
+    {
+        if (service.Durable?.Ledger.Status is not { } status)
+        {
+            return;
+        }
+
+        to.Gauge("wayang_ledger_available", "1: durable tasks can be stored; 0: they are refused, and the log and /readyz say why.", status.Problem is null ? 1 : 0);
+        to.Gauge("wayang_ledger_waiting", "Writes that wait for their commit.", status.Waiting);
+        to.Gauge("wayang_ledger_bytes", "Size of the ledger's files.", status.FileBytes);
+        to.Counter("wayang_ledger_commits_total", "Commits, each of all that waited.", status.Commits);
+        to.Counter("wayang_ledger_writes_total", "Submissions, attempts and ends that were stored.", status.Stored);
+        to.Counter("wayang_ledger_failures_total", "Commits and openings that failed.", status.Failures);
     }
 
     /// <summary>What tasks use, and what the whole host lacks.</summary>

@@ -138,6 +138,12 @@ public sealed record RuntimeOptions
     /// <summary>Who is frozen when a higher class finds no slot.</summary>
     public PreemptionPolicy Preemption { get; init; } = new();
 
+    /// <summary>Tasks that say nothing of it are durable, where the node keeps a ledger.</summary>
+    public bool DurableByDefault { get; init; }
+
+    /// <summary>Of each of an ended durable task's stdout, stderr and log, so much is stored; its output always whole.</summary>
+    public int LedgerStreamBytes { get; init; } = 1 << 20;
+
     /// <summary>How long an idempotency key is remembered after its submission.</summary>
     public int IdempotencyMinutes { get; init; } = 60;
 

@@ -28,13 +28,23 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
         try
         {
-            if (record.Tenant != tenant || record.Target is not PoolTarget target)
+            if (record.Tenant != tenant)
             {
                 return null;
             }
 
             var text = new StringBuilder();
             var state = record.State;
+            if (state < TaskState.Succeeded && Stored(text, record))
+            {
+                return new TaskExplanation(id, state, text.ToString().TrimEnd());
+            }
+
+            if (record.Target is not PoolTarget target)
+            {
+                return null;
+            }
+
             switch (state)
             {
                 case TaskState.Queued:
@@ -57,6 +67,30 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         {
             lifecycle.Unpin(record);
         }
+    }
+
+    /// <summary>What a durable task waits for beside the scheduler.</summary>
+    private static bool Stored(StringBuilder text, TaskRecord record)
+    {
+        if (record.Life is not { IsDurable: true } life || (life.Ending is null && !life.AwaitsLedger))
+        {
+            return false;
+        }
+
+        if (life.Ending is { } ending)
+        {
+            Add(text, $"It is over ({WireNames.Text(ending.State)}): that is told once the ledger has stored it.");
+        }
+        else if (record.Target is null)
+        {
+            Add(text, $"It is of an earlier start of the node, and waits for what it runs: its image, or its profile.");
+        }
+        else
+        {
+            Add(text, $"It waits until the ledger has stored it.");
+        }
+
+        return true;
     }
 
     private void Waiting(StringBuilder text, TaskRecord record, WorkerPool pool)

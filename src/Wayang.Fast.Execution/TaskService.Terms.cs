@@ -22,6 +22,11 @@ internal sealed partial class TaskService
         in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id)
     {
         id = default;
+        if (JudgeDurable(submission, observer, ref terms) is { } unstorable)
+        {
+            return unstorable;
+        }
+
         if (Refuse(submission, target) is { } wrong || (terms.Limits is { } limits && (wrong = ApplyLimits(limits, ref target)) is not null))
         {
             return wrong;
@@ -37,31 +42,37 @@ internal sealed partial class TaskService
             return SubmitOnce(submission, target, terms, key, observer, token, out id);
         }
 
-        if (AdmitWithTerms(submission, target, terms, observer, token, out id, out var slot, out var known) is { } refusal)
+        if (AdmitWithTerms(submission, target, terms, observer, token, out var admitted) is { } refusal)
         {
             return refusal;
         }
 
-        PutUp(slot, known, submission, target);
-        return null;
+        id = admitted.Id;
+        PutUp(admitted, submission, target);
+        return Acknowledge(admitted.Pending, submission, observer, ref id);
     }
 
     /// <summary>The same for a key: a task of its own the first time; later ones get that task, and are told its end.</summary>
     private OperationError? SubmitOnce(
         in TaskSubmission submission, PoolTarget target, TaskTerms terms, IdempotencyTerms key, ITaskObserver? observer, long token, out TaskId id)
     {
-        var slot = -1;
-        CachedResult? known = null;
+        var admitted = default(Admitted);
         OperationError? refusal;
         bool repeated;
         using (life.Keys.Enter())
         {
             refusal = life.Keys.Find(target.Tenant, key, out id, out repeated);
-            if (refusal is null && !repeated)
+            if (refusal is null && repeated)
             {
-                refusal = AdmitWithTerms(submission, target, terms, observer, token, out id, out slot, out known);
+                // Under the lock: a key is forgotten before its refused submission is.
+                admitted = new Admitted(id, -1, null, _durable?.Storing(id));
+            }
+            else if (refusal is null)
+            {
+                refusal = AdmitWithTerms(submission, target, terms, observer, token, out admitted);
                 if (refusal is null)
                 {
+                    id = admitted.Id;
                     life.Keys.Add(target.Tenant, key, id);
                 }
             }
@@ -74,24 +85,29 @@ internal sealed partial class TaskService
 
         if (repeated)
         {
-            return observer is null ? null : Wait(id, target.Tenant, observer, token);
+            return observer is null ? Acknowledge(admitted.Pending, submission, observer, ref id) : Wait(id, target.Tenant, observer, token);
         }
 
-        PutUp(slot, known, submission, target);
-        return null;
+        PutUp(admitted, submission, target);
+        return Acknowledge(admitted.Pending, submission, observer, ref id);
     }
 
-    /// <summary>For dispatch, or, where the result is known, for its end.</summary>
-    private void PutUp(int slot, CachedResult? known, in TaskSubmission submission, PoolTarget target)
+    /// <summary>For dispatch, or, where the result is known, for its end; a durable task once it is stored.</summary>
+    private void PutUp(in Admitted admitted, in TaskSubmission submission, PoolTarget target)
     {
-        if (known is null)
+        if (admitted.Pending is not null)
         {
-            shard.Submit(slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
+            return;
+        }
+
+        if (admitted.Known is null)
+        {
+            shard.Submit(admitted.Slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
             return;
         }
 
         admission.Release(BytesOf(submission));
-        completion.Post(new CompletionCommand(CompletionCommandKind.EndCached, Record: table[slot], Result: known));
+        completion.Post(new CompletionCommand(CompletionCommandKind.EndCached, Record: table[admitted.Slot], Result: admitted.Known));
     }
 
     /// <summary>Of a pure task: an earlier one's result, or null, and then its own will be kept.</summary>
@@ -113,10 +129,9 @@ internal sealed partial class TaskService
 
     /// <summary>Makes the task; the caller puts its slot up for dispatch.</summary>
     private OperationError? AdmitWithTerms(
-        in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out TaskId id, out int slot,
-        out CachedResult? known)
+        in TaskSubmission submission, PoolTarget target, TaskTerms terms, ITaskObserver? observer, long token, out Admitted admitted)
     {
-        (id, slot, known) = (default, -1, null);
+        admitted = default;
         var promise = default(LifePromise);
         if (terms.HasLife && life.Prepare(terms, target.Tenant, out promise) is { } refusal)
         {
@@ -137,17 +152,18 @@ internal sealed partial class TaskService
         record!.Terms = terms;
         TaskLifecycle.Begin(record, terms);
         LifeService.Fill(record, promise);
-        if (terms is { Pure: true, HasFiles: false })
-        {
-            known = FindResult(record, submission, target);
-        }
-
-        slot = record.Slot;
-        id = lifecycle.Admit(record, observer, token, Stopwatch.GetTimestamp());
+        var durable = terms.Durable == true;
+        var known = terms is { Pure: true, HasFiles: false } && !durable ? FindResult(record, submission, target) : null;
+        var (slot, timeout) = (record.Slot, record.TimeoutMs);
+        var id = durable
+            ? lifecycle.AdmitHeld(record, observer, token)
+            : lifecycle.Admit(record, observer, token, Stopwatch.GetTimestamp());
         if (terms.HasLife)
         {
             life.Begin(id, terms, promise);
         }
+
+        admitted = new Admitted(id, slot, known, durable ? _durable!.Store(id, submission, target, terms, timeout, observer, token) : null);
 
         return null;
     }

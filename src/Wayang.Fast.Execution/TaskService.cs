@@ -151,7 +151,7 @@ internal sealed partial class TaskService(
             return new OperationError(ErrorCode.Internal, "a target of another runtime");
         }
 
-        if (submission.Terms is { } terms)
+        if ((submission.Terms ?? _defaultTerms) is { } terms)
         {
             return SubmitWithTerms(submission, target, terms, observer, token, out id);
         }
@@ -238,14 +238,15 @@ internal sealed partial class TaskService(
 
     public OperationError? Wait(TaskId id, int tenant, ITaskObserver observer, long token)
     {
-        if (!IsVisible(id, tenant))
+        if (!IsVisible(id, tenant) || (!lifecycle.AddWaiter(id, observer, token, out var ended) && ended is null))
         {
-            return Unknown(id);
-        }
+            if (_durable is null)
+            {
+                return Unknown(id);
+            }
 
-        if (!lifecycle.AddWaiter(id, observer, token, out var ended) && ended is null)
-        {
-            return Unknown(id);
+            _durable.Wait(id, tenant, observer, token); // told there, also that there is none
+            return null;
         }
 
         if (ended is not null)
@@ -285,11 +286,18 @@ internal sealed partial class TaskService(
             snapshot = snapshot with { LimitsNotEnforced = Unenforced(limits) };
         }
 
-        return snapshot is null ? Unknown(id) : null;
+        if (snapshot is not null || _durable is null)
+        {
+            return snapshot is null ? Unknown(id) : null;
+        }
+
+        snapshot = _durable.Find(id, tenant, out var refusal)?.ToSnapshot();
+        return snapshot is null ? refusal : null;
     }
 
     public OperationError? ReadOutput(TaskId id, int tenant, OutputStream stream, long offset, Span<byte> buffer, out OutputChunk chunk) =>
-        lifecycle.ReadOutput(id, tenant, stream, offset, buffer, out chunk) ? null : Unknown(id);
+        lifecycle.ReadOutput(id, tenant, stream, offset, buffer, out chunk) ? null
+        : _durable is null ? Unknown(id) : _durable.ReadOutput(id, tenant, stream, offset, buffer, out chunk);
 
     public OperationError? WatchOutput(TaskId id, int tenant, OutputStream stream, IStreamObserver observer) =>
         lifecycle.AddWatch(id, tenant, stream, observer) ? null : Unknown(id);

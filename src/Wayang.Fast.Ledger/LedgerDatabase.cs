@@ -12,6 +12,24 @@ internal static class LedgerDatabase
 
     static LedgerDatabase() => SQLitePCL.Batteries_V2.Init();
 
+    /// <summary>Makes the file if there is none. What tasks were given and said stands in it: nobody else may read it. The WAL's mode follows.</summary>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public static void Create(string path)
+    {
+        if (File.Exists(path))
+        {
+            return;
+        }
+
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        new FileStream(path, options).Dispose();
+    }
+
     /// <summary>
     /// WAL lets readers go on beside the writer; FULL makes each commit wait until the disk has it. Vacuuming by pieces has to be said before
     /// the first table.

@@ -227,6 +227,8 @@ public sealed class SqliteLedger : ITaskLedger
 
         try
         {
+            LedgerDatabase.Create(_options.Path);
+
             // Held until the end: two daemons on one file would each take the other's tasks for lost.
             _lock ??= new FileStream(_options.Path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }

@@ -17,11 +17,19 @@ internal sealed class TestNode : IDisposable
     private EmbeddedSpawner? _spawner;
     private bool _stopped;
 
-    public TestNode(RuntimeOptions? options = null)
+    /// <param name="ledger">Where durable tasks are stored; the caller's.</param>
+    /// <param name="bare">Without the test plugin: what the ledger brings is all there is.</param>
+    public TestNode(RuntimeOptions? options = null, ITaskLedger? ledger = null, bool bare = false)
     {
-        Runtime = new NodeRuntime(options ?? new RuntimeOptions(), new Silence(), _defects.Enqueue);
+        Runtime = new NodeRuntime(options ?? new RuntimeOptions(), new Silence(), _defects.Enqueue, ledger);
         Runtime.Start();
+        Runtime.RestoreTasks();
         StartSpawner();
+        if (bare)
+        {
+            return;
+        }
+
         var upload = new ImageUpload("c", File.ReadAllBytes(Installation.TestPlugin), "test", 0);
         var (image, error) = Runtime.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(Patience).GetAwaiter().GetResult();
         Assert.True(image is not null, error?.Message);

@@ -34,7 +34,8 @@ class Task:
         ``retry`` ({"max_attempts": 3, ...}), ``deadline`` (seconds from now), ``group``,
         ``parent`` (a task's id), ``detached`` (only the parent's cancel ends it), ``key`` (idempotency),
         ``limits`` ({"memory_bytes": ..., "cpu_milli": ..., "pids": ..., "disk_bytes": ...}), ``connect`` (destinations,
-        "HOST:PORT" each), ``pure`` (True: the same on the same input gives the same, an earlier result may answer it).
+        "HOST:PORT" each), ``pure`` (True: the same on the same input gives the same, an earlier result may answer it),
+        ``durable`` (True: stored before it is acknowledged, it outlives a restart of the node).
         """
         params = {"kind": "exec", "argv": list(argv)}
         if env is not None:
@@ -71,10 +72,10 @@ def _with_options(
     return params
 
 
-def _life(*, retry=None, deadline=None, group=None, parent=None, detached=False, key=None):
+def _life(*, retry=None, deadline=None, group=None, parent=None, detached=False, key=None, durable=None):
     return {
         "retry": retry, "deadline_ms": milliseconds(deadline), "group": group, "parent": parent,
-        "detached": "yes" if detached else None, "idempotency_key": key,
+        "detached": "yes" if detached else None, "idempotency_key": key, "durable": durable,
     }
 
 

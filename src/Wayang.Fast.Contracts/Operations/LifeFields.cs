@@ -37,6 +37,10 @@ public static class LifeFields
     /// <summary>The longest name of a group, and the longest idempotency key, in bytes.</summary>
     public const int MaxName = 128;
 
+    /// <summary>The last of the task's fields.</summary>
+    public static RequestField Durable { get; } = new(
+        "durable", FieldType.Flag, "true: stored before it is acknowledged, and its end before that is told; it outlives a restart of the node. Default: ledger.durable_by_default.");
+
     /// <summary>In the order of <see cref="TaskField"/>.</summary>
     public static IReadOnlyList<RequestField> OfTasks { get; } =
     [
@@ -100,5 +104,6 @@ public static class LifeFields
         new("deadline", "time", "When it is stopped.", Optional: true),
         new("group", "text", "Its group.", Optional: true),
         new("parent", "id", "Its parent.", Optional: true),
+        new("durable", "boolean", "true: it is stored, and outlives a restart of the node.", Optional: true),
     ];
 }

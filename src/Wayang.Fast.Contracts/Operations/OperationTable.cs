@@ -34,7 +34,8 @@ public static class TaskField
     public const int Artifacts = 23;
     public const int Pure = 24;
     public const int Grants = 25;
-    public const int Count = 26;
+    public const int Durable = 26;
+    public const int Count = 27;
 }
 
 /// <summary>
@@ -100,6 +101,7 @@ public static class OperationTable
         FileFields.Artifacts,
         new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
         new("grants", FieldType.Map, "What the task may do beyond its profile's least: {connect: [HOST:PORT, ...]}.") { Map = s_grants },
+        LifeFields.Durable,
     ];
 
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };

@@ -39,6 +39,9 @@ public sealed partial record TaskSpec
 
     public string? Group { get; init; }
 
+    /// <summary>It is stored before it is acknowledged, and outlives a restart of the node; null: as the node is configured.</summary>
+    public bool? Durable { get; init; }
+
     /// <summary>The same key with the same parameters is the same task.</summary>
     public string? IdempotencyKey { get; init; }
 }

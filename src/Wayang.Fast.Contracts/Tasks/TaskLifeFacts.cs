@@ -36,4 +36,7 @@ public sealed record TaskLifeFacts
 
     /// <summary>The task whose end ends it.</summary>
     public TaskId? Parent { get; init; }
+
+    /// <summary>It outlives a restart of the node.</summary>
+    public bool Durable { get; init; }
 }

@@ -84,6 +84,30 @@ public sealed class SubmissionKeys(SubmissionKeyOptions options, TimeProvider ti
         _order.Enqueue((tenant, terms.Key, now));
     }
 
+    /// <summary>A key of an earlier start of the node; the oldest first. Before any submission.</summary>
+    public void Restore(int tenant, IdempotencyTerms terms, TaskId id, TimeSpan age)
+    {
+        ArgumentNullException.ThrowIfNull(terms);
+        lock (_lock)
+        {
+            var at = time.GetTimestamp() - (long)(age.TotalSeconds * time.TimestampFrequency);
+            if (_known.Count < options.MaxKeys && _known.TryAdd((tenant, terms.Key), new Known(id, terms.Fingerprint, at)))
+            {
+                _order.Enqueue((tenant, terms.Key, at));
+            }
+        }
+    }
+
+    /// <summary>The task of a key could not be stored after all: the key stands for nothing. Outside <see cref="Enter"/>.</summary>
+    public void Remove(int tenant, IdempotencyTerms terms)
+    {
+        ArgumentNullException.ThrowIfNull(terms);
+        lock (_lock)
+        {
+            _known.Remove((tenant, terms.Key)); // its place in the order finds nothing, or a later task of the key a little early
+        }
+    }
+
     private void Forget()
     {
         while (_order.TryPeek(out var oldest) && time.GetElapsedTime(oldest.At) > options.Window)

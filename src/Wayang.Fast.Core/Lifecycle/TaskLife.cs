@@ -22,6 +22,8 @@ public sealed class TaskLife
     private int _childCount;
     private volatile bool _paused;
     private TaskPreemption? _preemption;
+    private volatile bool _awaitsLedger;
+    private AskedEnd? _ending;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -42,6 +44,23 @@ public sealed class TaskLife
 
     /// <summary>What it was asked to end as, first; null: nothing.</summary>
     public AskedEnd? Asked => Volatile.Read(ref _asked);
+
+    /// <summary>Its submission, attempts and end are stored. Set before it is admitted.</summary>
+    public bool IsDurable { get; internal set; }
+
+    /// <summary>It is held until its submission is stored and what it runs is there.</summary>
+    public bool AwaitsLedger
+    {
+        get => _awaitsLedger;
+        internal set => _awaitsLedger = value;
+    }
+
+    /// <summary>The end that is being stored; the task ends with it once that is done. Null: none is.</summary>
+    public AskedEnd? Ending
+    {
+        get => Volatile.Read(ref _ending);
+        internal set => Volatile.Write(ref _ending, value);
+    }
 
     public bool Paused
     {
@@ -98,6 +117,7 @@ public sealed class TaskLife
             Deadline = Terms?.Deadline,
             Group = Terms?.Group,
             Parent = Terms?.Parent,
+            Durable = IsDurable,
         };
     }
 
@@ -125,6 +145,13 @@ public sealed class TaskLife
         Volatile.Write(ref _earlier, kept);
         Volatile.Write(ref _attempt, _attempt + 1);
         Volatile.Write(ref _retryAtUnixMs, Math.Max(1, retryAtUnixMs));
+    }
+
+    /// <summary>The attempts before, of a task that an earlier start of the node had. Before it is admitted.</summary>
+    internal void Restore(int attempt, TaskAttempt? lost)
+    {
+        _attempt = attempt;
+        _earlier = lost is null ? [] : [lost];
     }
 
     internal void EndWait() => Volatile.Write(ref _retryAtUnixMs, 0);

@@ -113,6 +113,11 @@ public sealed partial class TaskLifecycle
             word = seen; // pins, waiters, or starting became running
         }
 
+        if (life.IsDurable)
+        {
+            Durability?.OnRetry(record, life.Attempt);
+        }
+
         Admission?.Release(-1, -record.AdmittedBytes); // dispatch gave it back
         Interlocked.Increment(ref _retries);
         Interlocked.Increment(ref _awaiting);
@@ -126,7 +131,7 @@ public sealed partial class TaskLifecycle
     /// <param name="before">The word that its end replaced.</param>
     private void EndLife(TaskRecord record, TaskLife life, ulong before)
     {
-        if ((before & (RecordWord.StateMask | RecordWord.EntryMarks & ~RecordWord.StaleMask)) == ((ulong)TaskState.Queued | RecordWord.Held))
+        if ((before & (RecordWord.StateMask | RecordWord.Entry | RecordWord.Held)) == ((ulong)TaskState.Queued | RecordWord.Held))
         {
             Admission?.Release(1, record.AdmittedBytes); // it waited without a place, which would have come up
             if ((before & RecordWord.StaleMask) == 0)

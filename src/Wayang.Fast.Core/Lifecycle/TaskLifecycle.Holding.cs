@@ -67,7 +67,7 @@ public sealed partial class TaskLifecycle
         }
 
         life.Paused = false;
-        return !life.AwaitsRetry && TryRelease(record) ? QueuedChange.Enqueue : QueuedChange.Done;
+        return !life.AwaitsRetry && !life.AwaitsLedger && TryRelease(record) ? QueuedChange.Enqueue : QueuedChange.Done;
     }
 
     /// <summary>Lets a queued task wait at another level, behind those of its tenant that wait there.</summary>

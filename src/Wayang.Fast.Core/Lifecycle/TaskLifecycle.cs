@@ -95,7 +95,7 @@ public sealed partial class TaskLifecycle
         return id;
     }
 
-    private TaskId Name(TaskRecord record, ITaskObserver? observer, long token, long now)
+    private TaskId Name(TaskRecord record, ITaskObserver? observer, long token, long now, TaskId? known = null)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = record.Word;
@@ -105,9 +105,9 @@ public sealed partial class TaskLifecycle
         }
 
         var unix = _clock.UnixMilliseconds(now);
-        var id = TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
+        var id = known ?? TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
         record.Submitted = now;
-        record.SubmittedUnixMs = unix;
+        record.SubmittedUnixMs = known is null ? unix : id.UnixMilliseconds;
         record.Id = id;
         record.Observer = observer;
         record.Token = token;
@@ -127,14 +127,19 @@ public sealed partial class TaskLifecycle
         var word = Volatile.Read(ref record.Word);
         while (true)
         {
-            if ((word & RecordWord.EntryMarks) != RecordWord.Entry && IsStale(record, word, level, out var without))
+            if ((word & RecordWord.EntryMarks) != RecordWord.Entry)
             {
-                if (TryConsume(record, ref word, without))
+                if (IsStale(record, word, level, out var without))
                 {
-                    return false;
+                    if (TryConsume(record, ref word, without))
+                    {
+                        return false;
+                    }
+
+                    continue;
                 }
 
-                continue;
+                Durability?.OnStarting(record, record.Life!.Attempt);
             }
 
             if ((word & RecordWord.Entry) == 0 || RecordWord.State(word) is not (TaskState.Queued or >= TaskState.Succeeded))
@@ -269,7 +274,7 @@ public sealed partial class TaskLifecycle
         }
 
         var life = record.Life;
-        if (life is not null && TryAgain(record, life, word, state, cause, now))
+        if (life is not null && (life.Ending is not null || TryAgain(record, life, word, state, cause, now) || TryPostpone(record, life, state, cause, now)))
         {
             return true;
         }
@@ -295,6 +300,11 @@ public sealed partial class TaskLifecycle
         ArgumentNullException.ThrowIfNull(record);
         ArgumentOutOfRangeException.ThrowIfLessThan((int)state, (int)TaskState.Succeeded, nameof(state));
         var now = _time.GetTimestamp();
+        if (record.Life is { IsDurable: true } durable)
+        {
+            return TryPostpone(record, durable, state, cause, now, onlyQueued: true);
+        }
+
         var word = Volatile.Read(ref record.Word);
         while (RecordWord.State(word) == TaskState.Queued)
         {

@@ -389,7 +389,8 @@ internal sealed class Waiter(ITaskObserver observer, long token)
 /// Layout of <see cref="TaskRecord.Word"/>. The generation stands in the same word as the state, so a compare-exchange of a
 /// thread that looked at an earlier task of the slot always fails.
 /// <code>
-/// bits 0-7   TaskState (None: free, or rented and not yet admitted)
+/// bits 0-6   TaskState (None: free, or rented and not yet admitted)
+/// bit  7     Durable: its starts are told to who stores them; stands with what makes an entry no plain turn, so others pay nothing for it
 /// bit  8     Entry: inbox or scheduler still hold the slot
 /// bit  9     Evicted: forgotten by retention; found no more; recycled by whoever drops the last hold
 /// bit  10    HasWaiters: the end must look at the list of waiters
@@ -402,7 +403,8 @@ internal sealed class Waiter(ITaskObserver observer, long token)
 /// </summary>
 internal static class RecordWord
 {
-    public const ulong StateMask = 0xFF;
+    public const ulong StateMask = 0x7F;
+    public const ulong Durable = 1UL << 7;
     public const ulong Entry = 1UL << 8;
     public const ulong Evicted = 1UL << 9;
     public const ulong HasWaiters = 1UL << 10;
@@ -417,10 +419,10 @@ internal static class RecordWord
     public const ulong Holds = Entry | PinMask | StaleMask;
 
     /// <summary>What differs from <see cref="Entry"/> alone when an entry that comes up is not simply a task's turn.</summary>
-    public const ulong EntryMarks = Entry | Held | StaleMask;
+    public const ulong EntryMarks = Entry | Held | StaleMask | Durable;
     public const ulong FirstGeneration = 1UL << 32;
 
-    public static TaskState State(ulong word) => (TaskState)(byte)word;
+    public static TaskState State(ulong word) => (TaskState)(word & StateMask);
 
     public static uint Generation(ulong word) => (uint)(word >> 32);
 

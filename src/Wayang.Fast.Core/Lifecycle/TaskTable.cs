@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Memory;
@@ -34,6 +35,9 @@ public sealed class TaskTable
     // The completion thread's own few free slots: what it forgot last, and rents next when it submits.
     private readonly int[] _own;
     private int _ownCount;
+
+    // Tasks of earlier starts that are here again under their old ids; null: none ever was.
+    private volatile ConcurrentDictionary<TaskId, TaskRecord>? _restored;
     private int _fresh;
 
     public TaskTable(TaskTableOptions options, TimeProvider time)
@@ -163,6 +167,11 @@ public sealed class TaskTable
     /// <summary>The record where the id would stand.</summary>
     internal TaskRecord? At(TaskId id)
     {
+        if (_restored is { } restored && restored.TryGetValue(id, out var record))
+        {
+            return record;
+        }
+
         var slot = id.Slot;
         if ((uint)slot >= (uint)_max || id.BootTag != BootTag)
         {
@@ -174,8 +183,14 @@ public sealed class TaskTable
 
     /// <summary>Whether <paramref name="word"/>, read from the record before, is that of the task; proven by a later exchange or look.</summary>
     internal static bool Matches(TaskRecord record, ulong word, TaskId id) =>
-        RecordWord.State(word) != TaskState.None && (word & RecordWord.Evicted) == 0
-        && (RecordWord.Generation(word) & 0xFFFFFF) == id.Generation && record.Id == id;
+        RecordWord.State(word) != TaskState.None && (word & RecordWord.Evicted) == 0 && record.Id == id;
+
+    /// <summary>The record is found by an id of an earlier start, until it is recycled. Before it is admitted.</summary>
+    internal void Restore(TaskId id, TaskRecord record)
+    {
+        Interlocked.CompareExchange(ref _restored, new ConcurrentDictionary<TaskId, TaskRecord>(), null);
+        _restored![id] = record;
+    }
 
     /// <summary>Starts the slot's next generation and puts it on the stack of free ones. The caller is its only owner.</summary>
     internal void Recycle(TaskRecord record)
@@ -197,8 +212,9 @@ public sealed class TaskTable
         PushFree(record.Slot);
     }
 
-    private static void Renew(TaskRecord record)
+    private void Renew(TaskRecord record)
     {
+        _restored?.TryRemove(record.Id, out _);
         var next = (ulong)(RecordWord.Generation(record.Word) + 1) << 32;
         Volatile.Write(ref record.Word, next);
         Volatile.WriteBarrier(); // readers that copied cleared fields find the next generation

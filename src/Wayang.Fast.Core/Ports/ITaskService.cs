@@ -25,9 +25,12 @@ public interface ITaskService
     /// <param name="observer">Told the end exactly once, on the completion thread (or on the calling thread, before this
     /// method returns, when the task ends at once); null when nobody waits.</param>
     /// <param name="token">Handed to the observer.</param>
-    /// <param name="id">The task's id when admitted.</param>
-    /// <returns>Null when admitted.</returns>
+    /// <param name="id">The task's id when admitted; the default one when a durable task's receipt will tell it.</param>
+    /// <returns>Null when admitted. A durable task without observer and receipt is stored when this returns: the caller waits.</returns>
     OperationError? Submit(in TaskSubmission submission, ITaskObserver? observer, long token, out TaskId id);
+
+    /// <summary>Tasks are durable unless they say that they are not.</summary>
+    bool StoresByDefault => false;
 
     /// <summary>Registers <paramref name="observer"/> for the end of a task; at once, on this thread, when it has ended.</summary>
     OperationError? Wait(TaskId id, int tenant, ITaskObserver observer, long token);
@@ -76,6 +79,16 @@ public interface ITaskObserver
 
     /// <summary>After the last of a batch of ends: the moment to flush coalesced replies.</summary>
     void OnBatchEnd();
+
+    /// <summary>
+    /// Instead of <see cref="OnTaskEnded"/>: there is no such task, or it could not be stored. Only where durable tasks are kept; on a
+    /// thread of the runtime's.
+    /// </summary>
+    void OnRefused(TaskId id, OperationError refusal, long token)
+    {
+        OnTaskEnded(new RefusedTask(id, refusal), token);
+        OnBatchEnd();
+    }
 }
 
 /// <summary>Told when a stream grew or its task ended. Called on a thread of the runtime's: must not block or throw.</summary>
@@ -165,6 +178,25 @@ public readonly ref struct TaskSubmission
 
     /// <summary>Null: none.</summary>
     public TaskTerms? Terms { get; init; }
+
+    /// <summary>Told whether a durable task was stored; null: the observer's call says so, or the submitter waits.</summary>
+    public ISubmissionReceipt? Receipt { get; init; }
+
+    /// <summary>Handed to the receipt.</summary>
+    public long ReceiptToken { get; init; }
+}
+
+/// <summary>
+/// Told once what became of a durable submission that <see cref="ITaskService.Submit"/> took without an id. Called on a thread of the
+/// runtime's, maybe before Submit returns: must not block or throw.
+/// </summary>
+public interface ISubmissionReceipt
+{
+    /// <summary>It is stored: it will not be lost.</summary>
+    void OnStored(TaskId id, long token);
+
+    /// <summary>It is not, and there is no such task.</summary>
+    void OnRefused(OperationError refusal, long token);
 }
 
 /// <summary>What a command runs. Immutable; strings hold no NUL.</summary>

@@ -23,8 +23,11 @@ public sealed partial record TaskTerms
     /// <summary>Null: each submission is a task.</summary>
     public IdempotencyTerms? Idempotency { get; init; }
 
+    /// <summary>It outlives a restart of the node, and is acknowledged once it is stored; null: as the node is configured.</summary>
+    public bool? Durable { get; init; }
+
     /// <summary>Whether the task needs a life of its own beside its record.</summary>
-    public bool HasLife => Retry is not null || Deadline is not null || Parent is not null || Group is not null;
+    public bool HasLife => Durable == true || Retry is not null || Deadline is not null || Parent is not null || Group is not null;
 }
 
 /// <summary>A submission that is made once however often it is sent.</summary>

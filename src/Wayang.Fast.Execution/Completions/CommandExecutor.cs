@@ -60,6 +60,23 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.Requeue:
                 life.Requeue(command.Id);
                 break;
+            case CompletionCommandKind.Stored:
+                life.Release(command.Id);
+                break;
+            case CompletionCommandKind.StoreRefused:
+                if (table.Find(command.Id) is { } refused)
+                {
+                    lifecycle.EndRefused(refused, command.Cause);
+                }
+
+                break;
+            case CompletionCommandKind.EndStored:
+                if (table.Find(command.Id) is { } ended)
+                {
+                    lifecycle.EndStored(ended);
+                }
+
+                break;
             case CompletionCommandKind.CallExpired:
                 Expire(command.Worker!, command.Ticket);
                 break;
@@ -208,7 +225,8 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
     {
         foreach (var record in table.Records())
         {
-            if (record.State is > TaskState.None and < TaskState.Succeeded)
+            // Durable ones go on at the next start: what was stored of them is all that is true of them.
+            if (record.State is > TaskState.None and < TaskState.Succeeded && record.Life is not { IsDurable: true })
             {
                 lifecycle.End(record, TaskState.Failed, new TaskCause(CauseType.Shutdown, 0, "the runtime was stopped"));
             }

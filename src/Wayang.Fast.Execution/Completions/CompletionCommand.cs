@@ -42,6 +42,15 @@ internal enum CompletionCommandKind : byte
     /// <summary>Somebody asks something of a task's life: <c>Life</c>.</summary>
     Life,
 
+    /// <summary>The durable task <c>Id</c> is stored, and what it runs is there: it may be started.</summary>
+    Stored,
+
+    /// <summary>The durable task <c>Id</c> could not be stored: <c>Cause</c> says why.</summary>
+    StoreRefused,
+
+    /// <summary>The end of the durable task <c>Id</c> is stored: it may be told.</summary>
+    EndStored,
+
     /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
     Sweep,
 

@@ -15,7 +15,7 @@ namespace Wayang.Fast.Execution.Images;
 /// The images of this node by content hash, and the names that tenants gave them. An image is opened once per profile: a
 /// zygote stands in one profile's root. Thread-safe; cold.
 /// </summary>
-internal sealed class ImageCatalog(Supervisor supervisor, RuntimeOptions options) : IDisposable
+internal sealed partial class ImageCatalog(Supervisor supervisor, RuntimeOptions options) : IDisposable
 {
     /// <summary>Images of commands have this name; it is no hash.</summary>
     public const string CommandHash = "command";

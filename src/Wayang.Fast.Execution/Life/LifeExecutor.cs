@@ -50,6 +50,15 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         }
     }
 
+    /// <summary>A durable task is stored.</summary>
+    public void Release(TaskId id)
+    {
+        if (table.Find(id) is { } record && TaskLifecycle.TryReleaseStored(record))
+        {
+            Enqueue(record);
+        }
+    }
+
     /// <summary>A task with a life ended: its group and its parent lose it, and its children end with it.</summary>
     public void OnEnded(TaskRecord record, TaskLife life)
     {

@@ -116,6 +116,18 @@ internal sealed class LifeService(
         return full;
     }
 
+    /// <summary>The same for a task of an earlier start: it has no parent, and a group that is full goes without it.</summary>
+    public LifePromise Rejoin(TaskTerms terms, int tenant)
+    {
+        TaskGroup? group = null;
+        if (terms.Group is { } name)
+        {
+            _ = Groups.TryJoin(tenant, name, out group);
+        }
+
+        return new LifePromise(group, 0);
+    }
+
     /// <summary>The task of these promises was not admitted.</summary>
     public void Withdraw(TaskTerms terms, in LifePromise promise)
     {

@@ -59,6 +59,17 @@ internal sealed class PendingWait(RpcConnection connection, ITaskService tasks, 
         }
     }
 
+    public void OnRefused(TaskId id, OperationError refusal, long token)
+    {
+        if (Interlocked.Exchange(ref _told, 1) == 0)
+        {
+            connection.EndWait(this);
+            connection.Calls.CountSince(OperationKind.TaskWait, refusal.Code, _begun);
+            connection.Complete(messageId, refusal);
+            _timer?.Dispose();
+        }
+    }
+
     public void OnBatchEnd() => connection.OnBatchEnd();
 
     /// <summary>The connection is gone: nobody is to be told.</summary>

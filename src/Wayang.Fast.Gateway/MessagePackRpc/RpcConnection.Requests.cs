@@ -243,7 +243,9 @@ internal sealed partial class RpcConnection
             case OperationKind.TaskWait:
                 return Wait(messageId, TaskRequest.IdOf(frame, slots), slots[1]);
             case OperationKind.TaskOutput when slots[4].Number > 0:
-                return WaitForOutput(messageId, OutputRequest.Of(frame, slots));
+                // One that memory has forgotten may be in the ledger, which is read where a thread may wait.
+                refusal = WaitForOutput(messageId, OutputRequest.Of(frame, slots));
+                return refusal?.Code == ErrorCode.NotFound ? ColdCall.Start(this, _server, kind, messageId, frame, slots) : refusal;
             case OperationKind.SessionOpen:
                 return ConfirmSession(messageId);
             default:
@@ -278,6 +280,11 @@ internal sealed partial class RpcConnection
     private OperationError? Submit(uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
         var refusal = TaskRequest.Bind(frame, slots, _targets!, out var submission);
+        if (refusal is null && (submission.Terms?.Durable ?? _server.Tasks.StoresByDefault))
+        {
+            return SubmitDurable(messageId, submission);
+        }
+
         if (refusal is null)
         {
             refusal = _server.Tasks.Submit(submission, observer: null, token: 0, out var id);
@@ -289,6 +296,57 @@ internal sealed partial class RpcConnection
         }
 
         return refusal;
+    }
+
+    /// <summary>The reply follows when the task is stored: a call in flight until then.</summary>
+    private OperationError? SubmitDurable(uint messageId, in TaskSubmission submission)
+    {
+        if (BeginCall() is { } busy)
+        {
+            return busy;
+        }
+
+        var stored = submission with { Receipt = this, ReceiptToken = messageId };
+        var refusal = _server.Tasks.Submit(stored, observer: null, token: 0, out var id);
+        if (refusal is null && id == default)
+        {
+            return null;
+        }
+
+        EndCall();
+        if (refusal is null)
+        {
+            Calls.Count(OperationKind.TaskSubmit);
+            AppendId(messageId, id);
+        }
+
+        return refusal;
+    }
+
+    /// <summary>A durable <c>task.submit</c> is stored. On the ledger's thread.</summary>
+    public void OnStored(TaskId id, long token)
+    {
+        Calls.Count(OperationKind.TaskSubmit);
+        AppendId((uint)token, id);
+        EndCall();
+        OnBatchEnd();
+    }
+
+    public void OnRefused(OperationError refusal, long token)
+    {
+        Calls.Count(OperationKind.TaskSubmit, refusal.Code);
+        Complete((uint)token, refusal);
+    }
+
+    /// <summary>The task of a <c>task.run</c> could not be stored.</summary>
+    public void OnRefused(TaskId id, OperationError refusal, long token)
+    {
+        if (token < OfWait)
+        {
+            Calls.Count(OperationKind.TaskRun, refusal.Code);
+        }
+
+        Complete((uint)token, refusal);
     }
 
     private OperationError? Wait(uint messageId, TaskId id, in ParameterSlot timeout)

@@ -12,7 +12,7 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// from any thread through the <see cref="OutputQueue"/>. Nothing here blocks: a bound that is reached stops reading, and
 /// what frees it starts reading again.
 /// </summary>
-internal sealed partial class RpcConnection : ITaskObserver, IThreadPoolWorkItem, IDisposable
+internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt, IThreadPoolWorkItem, IDisposable
 {
     /// <summary>Receives in a row on one thread before the others on it get their turn.</summary>
     private const int MaxRounds = 16;

@@ -1,3 +1,4 @@
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
@@ -23,6 +24,18 @@ internal sealed class AwaitedEnd(PooledBuffer reply) : ITaskObserver
             var writer = new MessagePackWriter(reply);
             ReplyEncoder.TaskResult(ref writer, task);
             writer.Commit();
+            _ended.SetResult();
+        }
+    }
+
+    /// <summary>Why there is no such task; null: there is.</summary>
+    public OperationError? Refusal { get; private set; }
+
+    public void OnRefused(TaskId id, OperationError refusal, long token)
+    {
+        if (Interlocked.Exchange(ref _told, 1) == 0)
+        {
+            Refusal = refusal;
             _ended.SetResult();
         }
     }

@@ -86,9 +86,7 @@ internal static class ColdOperations
         // A cache of its own: a connection's belongs to its reader.
         var targets = new TargetCache(tasks, tenant);
         Span<ParameterSlot> slots = stackalloc ParameterSlot[OperationTable.MaxFields];
-        writer.WriteMapHeader(1);
-        writer.WriteString("tasks"u8);
-        writer.WriteArrayHeader(count);
+        var outcomes = new SubmissionOutcomes(count);
         for (var i = 0; i < count; i++)
         {
             slots.Clear();
@@ -99,9 +97,17 @@ internal static class ColdOperations
             if (refusal is null)
             {
                 refusal = TaskRequest.Bind(list, slots, targets, out var submission);
-                refusal ??= tasks.Submit(submission, observer: null, token: 0, out id);
+                refusal ??= outcomes.Submit(i, tasks, submission, out id);
             }
 
+            outcomes.Set(i, id, refusal);
+        }
+
+        writer.WriteMapHeader(1);
+        writer.WriteString("tasks"u8);
+        writer.WriteArrayHeader(count);
+        foreach (var (id, refusal) in outcomes.Await())
+        {
             if (refusal is null)
             {
                 ReplyEncoder.TaskIdMap(ref writer, id);

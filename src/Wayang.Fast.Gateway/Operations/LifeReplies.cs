@@ -10,7 +10,7 @@ internal static class LifeReplies
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskLifeFacts? life) =>
         life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
-            + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1)
+            + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0)
             + (life.Preemption is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
@@ -55,16 +55,7 @@ internal static class LifeReplies
 
         if (life.Preemption is { } preemption)
         {
-            writer.WriteString("preemption"u8);
-            writer.WriteMapHeader(preemption.Since is null ? 4 : 5);
-            ReplyEncoder.Number(ref writer, "times"u8, preemption.Times);
-            ReplyEncoder.Number(ref writer, "frozen_us"u8, preemption.FrozenMicroseconds);
-            ReplyEncoder.Text(ref writer, "by"u8, preemption.By.ToString());
-            ReplyEncoder.Text(ref writer, "reason"u8, preemption.Reason);
-            if (preemption.Since is { } since)
-            {
-                ReplyEncoder.Text(ref writer, "since"u8, ReplyEncoder.Time(since));
-            }
+            WritePreemption(ref writer, preemption);
         }
 
         if (life.Deadline is { } deadline)
@@ -80,6 +71,26 @@ internal static class LifeReplies
         if (life.Parent is { } parent)
         {
             ReplyEncoder.Text(ref writer, "parent"u8, parent.ToString());
+        }
+
+        if (life.Durable)
+        {
+            writer.WriteString("durable"u8);
+            writer.WriteBoolean(true);
+        }
+    }
+
+    private static void WritePreemption(ref MessagePackWriter writer, TaskPreemption preemption)
+    {
+        writer.WriteString("preemption"u8);
+        writer.WriteMapHeader(preemption.Since is null ? 4 : 5);
+        ReplyEncoder.Number(ref writer, "times"u8, preemption.Times);
+        ReplyEncoder.Number(ref writer, "frozen_us"u8, preemption.FrozenMicroseconds);
+        ReplyEncoder.Text(ref writer, "by"u8, preemption.By.ToString());
+        ReplyEncoder.Text(ref writer, "reason"u8, preemption.Reason);
+        if (preemption.Since is { } since)
+        {
+            ReplyEncoder.Text(ref writer, "since"u8, ReplyEncoder.Time(since));
         }
     }
 }

@@ -141,7 +141,7 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
         try
         {
             await end.Ended.WaitAsync(cancellation);
-            return null;
+            return end.Refusal;
         }
         catch (OperationCanceledException)
         {
@@ -171,14 +171,14 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
         try
         {
             await end.Ended.WaitAsync(timeout.Present ? TimeSpan.FromMilliseconds(timeout.Number) : Timeout.InfiniteTimeSpan, _time, cancellation);
-            return null;
+            return end.Refusal;
         }
         catch (Exception givenUp) when (givenUp is TimeoutException or OperationCanceledException)
         {
             if (!end.Abandon(ports.Tasks, id))
             {
                 await end.Ended;
-                return null;
+                return end.Refusal;
             }
 
             if (givenUp is OperationCanceledException)

@@ -27,6 +27,12 @@ internal static class TermsRequest
         return null;
     }
 
+    private static OperationError? Durable(in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
+    {
+        after = before with { Durable = slot.Number == 1 };
+        return null;
+    }
+
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
@@ -40,6 +46,7 @@ internal static class TermsRequest
             TaskField.Secrets => FilesRequest.Secrets(value, before, out after),
             TaskField.Artifacts => FilesRequest.Artifacts(value, before, out after),
             TaskField.Pure => Pure(slot, before, out after),
+            TaskField.Durable => Durable(slot, before, out after),
             TaskField.Grants => GrantsRequest.Bind(value, before, out after),
             _ => null,
         };

@@ -8,10 +8,10 @@ namespace Wayang.Fast.Host.Cli;
 
 /// <summary>The terms of a task's life, as <c>run</c> and <c>submit</c> take them.</summary>
 /// <param name="Retry">Null: one attempt.</param>
-internal sealed record LifeArguments(RetrySpec? Retry, DateTimeOffset? Deadline, TaskId? Parent, bool Detached, string? Group, string? Key)
+internal sealed record LifeArguments(RetrySpec? Retry, DateTimeOffset? Deadline, TaskId? Parent, bool Detached, string? Group, string? Key, bool? Durable)
 {
     public TaskSpec Apply(TaskSpec spec) =>
-        spec with { Retry = Retry, Deadline = Deadline, Parent = Parent, Detached = Detached, Group = Group, IdempotencyKey = Key };
+        spec with { Retry = Retry, Deadline = Deadline, Parent = Parent, Detached = Detached, Group = Group, IdempotencyKey = Key, Durable = Durable };
 }
 
 /// <summary>Their options.</summary>
@@ -57,6 +57,12 @@ internal sealed class LifeOptions
         HelpName = "KEY",
     };
 
+    private readonly Option<bool?> durable = new("--durable")
+    {
+        Description = "Stored before it is acknowledged: it outlives a restart of the node (which keeps a ledger where state.directory is set); false: not, whatever the node's default.",
+        HelpName = "BOOL",
+    };
+
     public void AddTo(Command command)
     {
         command.Options.Add(deadline);
@@ -64,6 +70,7 @@ internal sealed class LifeOptions
         command.Options.Add(detached);
         command.Options.Add(group);
         command.Options.Add(key);
+        command.Options.Add(durable);
         command.Options.Add(retries);
         command.Options.Add(backoff);
         command.Options.Add(retryOn);
@@ -74,7 +81,7 @@ internal sealed class LifeOptions
         TaskId? family = result.GetValue(parent) is { } id ? TaskArgument.Parse(id) : null;
         return result.GetValue(detached) && family is null
             ? throw Usage("--detached belongs to --parent", "A task without a parent is ended by nobody's end.")
-            : new(ReadRetry(result), ReadDeadline(result.GetValue(deadline)), family, result.GetValue(detached), result.GetValue(group), result.GetValue(key));
+            : new(ReadRetry(result), ReadDeadline(result.GetValue(deadline)), family, result.GetValue(detached), result.GetValue(group), result.GetValue(key), result.GetValue(durable));
     }
 
     private static DateTimeOffset? ReadDeadline(string? text)

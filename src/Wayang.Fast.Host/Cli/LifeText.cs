@@ -69,6 +69,11 @@ internal static class LifeText
         {
             writer.WriteString("parent", parent.ToString());
         }
+
+        if (life.Durable)
+        {
+            writer.WriteBoolean("durable", true);
+        }
     }
 
     /// <summary>The state, and whether it is paused or waits for an attempt.</summary>
@@ -128,6 +133,11 @@ internal static class LifeText
         if (life.Parent is { } parent)
         {
             yield return ("parent", parent.ToString());
+        }
+
+        if (life.Durable)
+        {
+            yield return ("durable", "yes");
         }
     }
 }

@@ -24,6 +24,8 @@ public sealed record FileSettings
     /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
     public string StateDirectory { get; init; } = string.Empty;
 
+    public LedgerSettings Ledger { get; init; } = new();
+
     /// <summary>Where images of a layout are unpacked; empty: the default of who starts the runtime.</summary>
     public string OciStore { get; init; } = string.Empty;
 

@@ -206,6 +206,7 @@ internal static class ValueReader
         "ms" => "milliseconds",
         "s" => "seconds",
         "min" => "minutes",
+        "h" => "hours",
         _ => unit,
     };
 }

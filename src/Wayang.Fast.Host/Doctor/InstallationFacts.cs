@@ -90,6 +90,14 @@ internal static class InstallationFacts
         {
             await using var client = await WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = path }, patience.Token);
             var node = await client.NodeInfoAsync(patience.Token);
+            var stats = await client.NodeStatsAsync(patience.Token);
+            if (stats.TryGetValue("ledger_available", out var available) && available == 0)
+            {
+                return new Finding(
+                    Group, "runtime", Level.Degraded, Required: false, $"version {node.Version} answers at {path}, and its ledger does not store: {node.Note}",
+                    "durable tasks are refused, others run", "Do what the reason says; /readyz and the log tell when it stores again.");
+            }
+
             return new Finding(Group, "runtime", Level.Ok, Required: false, $"version {node.Version} answers at {path}");
         }
         catch (WayangException refused)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.InteropServices;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Health;
@@ -36,11 +37,12 @@ internal static class Daemon
             signal.Cancel = true;
             end.TrySetResult(0);
         });
+        var ledger = DaemonLedger.Open(options, log);
         using var runtime = new NodeRuntime(options.Runtime, log, defect =>
         {
             log.Warn($"defect: {defect}");
             end.TrySetResult(ExitDefect);
-        });
+        }, ledger);
         GcSettings.Apply();
         runtime.Start();
         var configuration = new Reconfiguration(options, runtime, log);
@@ -53,15 +55,23 @@ internal static class Daemon
             GcSettings.Settle();
         }
 
+        runtime.RestoreTasks();
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
         using var pacer = options.IsPrivate ? null : new CollectionPacer(TimeProvider.System);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
-        return await ServeAsync(options, runtime, configuration, pauses, keeper, log, end.Task);
+        try
+        {
+            return await ServeAsync(options, runtime, ledger, configuration, pauses, keeper, log, end.Task);
+        }
+        finally
+        {
+            ledger?.Dispose(); // before what its receipts are told to
+        }
     }
 
     private static async Task<int> ServeAsync(
-        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
+        ServeOptions options, NodeRuntime runtime, ITaskLedger? ledger, Reconfiguration configuration, GcPauses pauses, KeeperLink keeper, StandardErrorLog log, Task<int> end)
     {
         RpcServer server;
         HttpDoors doors;
@@ -87,7 +97,7 @@ internal static class Daemon
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
             var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, configuration, metrics, log) : null;
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -104,12 +114,17 @@ internal static class Daemon
                 await StartImagesAsync(options, configuration, log, end);
             }
 
+            using var resuming = new CancellationTokenSource();
+            var resumed = ResumeTasksAsync(runtime, log, resuming.Token);
+
             if (!options.IsPrivate)
             {
                 log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at tcp://{tcp}" : string.Empty)}{doors.Places}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
             }
 
             var code = await end;
+            await resuming.CancelAsync();
+            await resumed;
             runtime.Stop();
             return code;
         }
@@ -167,17 +182,40 @@ internal static class Daemon
     }
 
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, Reconfiguration configuration, MetricsPage metrics, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, ITaskLedger? ledger, Reconfiguration configuration, MetricsPage metrics, StandardErrorLog log)
     {
         try
         {
             return await HealthServer.StartAsync(
-                port, () => WhyNotReady(runtime, configuration), () => configuration.Failures, metrics);
+                port, () => WhyNotReady(runtime, configuration), () => Remarks(configuration, ledger), metrics);
         }
         catch (IOException error)
         {
             log.Warn($"no health endpoint: {error.Message} (set http_port in the configuration)");
             return null;
+        }
+    }
+
+    /// <summary>What a ready node has to say nevertheless: a ledger that does not store keeps no other task from being served.</summary>
+    private static IReadOnlyList<string> Remarks(Reconfiguration configuration, ITaskLedger? ledger) =>
+        ledger?.Status.Problem is { } problem ? [.. configuration.Failures, $"ledger: {problem}"] : configuration.Failures;
+
+    /// <summary>Takes the durable tasks of earlier starts up again; what keeps one waiting keeps nobody else.</summary>
+    private static async Task ResumeTasksAsync(NodeRuntime runtime, StandardErrorLog log, CancellationToken stop)
+    {
+        try
+        {
+            await Task.Run(() => runtime.ResumeTasksAsync(stop), stop);
+        }
+        catch (OperationCanceledException)
+        {
+            // The end: they wait for the next start.
+        }
+#pragma warning disable CA1031 // A defect here keeps durable tasks waiting; it must not end the node for all others.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            log.Warn($"defect: durable tasks wait for the next start: {defect}");
         }
     }
 

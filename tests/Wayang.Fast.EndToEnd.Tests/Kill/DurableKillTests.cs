@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.Versioning;
+using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.EndToEnd.Tests.Fixture;
+using Xunit;
+
+namespace Wayang.Fast.EndToEnd.Tests.Kill;
+
+/// <summary>The daemon is killed at random moments under durable load: each task that was acknowledged has one end, and what was told of it stays true.</summary>
+[Collection("runtimes")]
+[SupportedOSPlatform("linux")]
+[Trait("Promise", "TR4")]
+public sealed class DurableKillTests : ServeTest
+{
+    private const int Bound = 1_800_000;
+    private const string DaemonUid = "1900000000"; // as root; else the daemon is who starts it
+    private static readonly int s_rounds = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1" ? 200 : 10;
+
+    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
+    private readonly ConcurrentDictionary<TaskId, TaskState> _told = new();
+    private readonly ConcurrentDictionary<TaskId, byte> _acknowledged = new();
+
+    [Fact(Timeout = Bound)]
+    public async Task Each_acknowledged_task_has_one_end_however_often_the_daemon_is_killed()
+    {
+        if (Installation.IsRoot)
+        {
+            using var chown = Process.Start("chown", [DaemonUid, _state]);
+            await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        Configure(string.Create(CultureInfo.InvariantCulture, $"http_port: 0\nstate:\n  directory: {_state}\n"));
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        var lost = 0;
+        try
+        {
+            for (var done = 0; done < s_rounds;)
+            {
+                // A keeper starts a daemon again a few times a minute at most: so many rounds each.
+                await using var serve = await StartAsync();
+                for (var i = 0; i < 4 && done < s_rounds; i++, done++)
+                {
+                    await KillUnderLoadAsync(serve, random);
+                    lost += await CheckAsync(serve);
+                }
+
+                await EndAsync(serve);
+            }
+        }
+        catch (Exception failure)
+        {
+            throw new InvalidOperationException($"seed {seed}: {failure.Message}", failure);
+        }
+
+        Assert.True(_acknowledged.Count >= s_rounds, $"{_acknowledged.Count} tasks were acknowledged in {s_rounds} rounds");
+        Assert.InRange(lost, 0, _acknowledged.Count - 1);
+        Directory.Delete(_state, recursive: true);
+    }
+
+    private async Task KillUnderLoadAsync(Orphanage serve, Random random)
+    {
+        var clients = new List<WayangClient>();
+        for (var i = 0; i < 8; i++)
+        {
+            clients.Add(await ConnectAsync(serve)); // before the kill: one that came after it would load the next daemon
+        }
+
+        var daemon = DaemonOf(serve);
+        var load = clients.Select(LoadAsync).ToArray();
+        await Task.Delay(random.Next(100, 1_000), TestContext.Current.CancellationToken); // the moment is the test's input
+        Signals.Kill(daemon);
+        await Task.WhenAll(load);
+        await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
+            p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
+    }
+
+    /// <summary>Submits and waits until the daemon is gone; remembers what it was told.</summary>
+    private async Task LoadAsync(WayangClient connected, int which)
+    {
+        await using var client = connected;
+        try
+        {
+            for (var i = 0; ; i++)
+            {
+                var spec = TaskSpec.Command("/bin/sh", "-c", (i % 3) switch { 0 => "exit 0", 1 => "sleep 0.05", _ => "exit 7" }) with
+                {
+                    Durable = true, Retry = which == 0 ? new RetrySpec(3) { Backoff = TimeSpan.FromMilliseconds(10) } : null,
+                };
+                var id = await client.SubmitAsync(spec, TestContext.Current.CancellationToken);
+                _acknowledged[id] = 0;
+                if (i % 2 == 0)
+                {
+                    _told[id] = (await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken)).State;
+                }
+            }
+        }
+        catch (WayangException gone) when (gone.Code is ErrorCode.NodeLost or ErrorCode.Unavailable)
+        {
+            // Killed.
+        }
+    }
+
+    /// <returns>How many were lost with the daemon.</returns>
+    private async Task<int> CheckAsync(Orphanage serve)
+    {
+        await using var client = await ConnectAsync(serve);
+        var lost = 0;
+        foreach (var id in _acknowledged.Keys)
+        {
+            var end = await client.WaitAsync(id, TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+            Assert.True(end.State >= TaskState.Succeeded, $"{id} is {end.State}");
+            Assert.Equal(end.State, _told.GetOrAdd(id, end.State));
+            lost += end.Cause.Type == CauseType.NodeLost ? 1 : 0;
+            Assert.True(end.Cause.Type is CauseType.Exit or CauseType.NodeLost, $"{id}: {end.Cause}");
+        }
+
+        return lost;
+    }
+}
