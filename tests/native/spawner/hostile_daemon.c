@@ -59,7 +59,7 @@ static void malformed(void) {
     free(oversized);
     for (uint16_t type = 0; type < 70; type++) {
         if ((type >= 1 && type <= 7) || type == WY_MSG_PROFILE_DEFINE || type == WY_MSG_WORKER_NETWORK ||
-            type == WY_MSG_WORKER_CLASS || (type >= WY_MSG_WORKER_CAPTURE && type <= WY_MSG_WORKER_GO) || type == WY_MSG_SCAN) {
+            type == WY_MSG_WORKER_CLASS || (type >= WY_MSG_WORKER_FREEZE && type <= WY_MSG_WORKER_GO) || type == WY_MSG_SCAN) {
             continue;
         }
         header.type = type;
