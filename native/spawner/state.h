@@ -64,6 +64,7 @@ typedef struct wy_worker_slot {
     bool command;
     bool ready;      /* WY_BOOT_READY came */
     bool kill_asked; /* by the daemon */
+    bool killed;     /* by us, for whatever reason: version 1 would freeze it before it dies, and then it never would */
     bool violated;
     int32_t violation; /* number of the system call; -1: unknown, its notification was stolen */
     bool violation_foreign; /* a number of another architecture's table */

@@ -234,6 +234,7 @@ void wy_worker_fail(wy_worker_slot *worker, int sys_errno, const char *text) {
 }
 
 void wy_worker_kill(wy_worker_slot *worker) {
+    worker->killed = true;
     if (worker->pidfd >= 0) {
         wy_process_kill(worker->pidfd, SIGKILL);
         if (worker->group != NULL) {

@@ -36,12 +36,13 @@ public sealed partial class TaskLifecycle
         var life = record.NeedLife();
         life.IsDurable = true;
         life.AwaitsLedger = true;
+        var id = Name(record, observer, token, _time.GetTimestamp());
         if (known is { } old)
         {
             _table.Restore(old, record);
+            (id, record.Id, record.SubmittedUnixMs) = (old, old, old.UnixMilliseconds);
         }
 
-        var id = Name(record, observer, token, _time.GetTimestamp(), known);
         Volatile.Write(ref record.Word, record.Word | RecordWord.Held | RecordWord.Durable | (ulong)TaskState.Queued);
         return id;
     }

@@ -95,7 +95,7 @@ public sealed partial class TaskLifecycle
         return id;
     }
 
-    private TaskId Name(TaskRecord record, ITaskObserver? observer, long token, long now, TaskId? known = null)
+    private TaskId Name(TaskRecord record, ITaskObserver? observer, long token, long now)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = record.Word;
@@ -105,9 +105,9 @@ public sealed partial class TaskLifecycle
         }
 
         var unix = _clock.UnixMilliseconds(now);
-        var id = known ?? TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
+        var id = TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
         record.Submitted = now;
-        record.SubmittedUnixMs = known is null ? unix : id.UnixMilliseconds;
+        record.SubmittedUnixMs = unix;
         record.Id = id;
         record.Observer = observer;
         record.Token = token;

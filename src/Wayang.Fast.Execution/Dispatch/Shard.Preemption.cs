@@ -46,6 +46,7 @@ internal sealed partial class Shard
         _fruitlessUntil = 0;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void EnqueueBesideFrozen(int drained)
     {
         var own = _completing ? _turnSubmittedCount : 0;
