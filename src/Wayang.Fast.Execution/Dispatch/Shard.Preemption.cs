@@ -6,6 +6,7 @@ using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Preemption;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Preemption;
+using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -144,6 +145,13 @@ internal sealed partial class Shard
         // While all slots are held by what cannot be frozen, a search for each round would cost more than the tasks.
         if (_now < _fruitlessUntil && _scheduler.Queued <= _fruitlessQueued)
         {
+            return;
+        }
+
+        // Signals stop what is found, one process after the other: enough for who asks for a pause, not to take slots away many times a second.
+        if (Supervisor.Welcome?.Features.HasFlag(SpawnerFeatures.Freezer) != true)
+        {
+            (_fruitlessUntil, _fruitlessQueued) = (_now + s_fruitlessTicks, _scheduler.Queued);
             return;
         }
 
