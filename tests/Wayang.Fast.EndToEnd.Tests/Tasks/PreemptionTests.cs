@@ -256,8 +256,10 @@ public sealed class PreemptionTests
     private static bool Quiet(LiveNode node, TaskId victim, ref int written, TaskId other, int until)
     {
         var before = written;
+        var last = Environment.TickCount64 + (long)LiveNode.Patience.TotalMilliseconds;
         while (Written(node, other) < until)
         {
+            Assert.True(Environment.TickCount64 < last, $"{other} wrote {Written(node, other)} of {until} bytes");
             Thread.Sleep(1);
         }
 

@@ -172,29 +172,6 @@ static void hostile(void) {
     check_done("malformed and foreign freezes are refused");
 }
 
-/* Killed and not dead yet: frozen now, version 1 would never let it die, nor its image. */
-static void dies_unfrozen(void) {
-    const wy_msg_image_ref close_it = {.image_id = 2};
-    const wy_msg_worker_freeze late = {.worker_id = 40, .freeze = 1};
-    bool refused = false, exited = false, gone_too = false;
-    CHECK(driver_command_image(&d, 2, "standard"));
-    char byte;
-    int out;
-    const char *many = "i=0; while [ $i -lt 40 ]; do while :; do :; done & i=$((i+1)); done; echo x; wait"; /* dying takes them a while */
-    driver_command(&d, 40, 2, NULL, &out, ARGV("/bin/sh", "-c", many));
-    CHECK(starts(40) && read(out, &byte, 1) == 1);
-    close(out);
-    driver_send(&d, WY_MSG_IMAGE_CLOSE, &close_it, sizeof close_it, NULL, 0);
-    driver_send(&d, WY_MSG_WORKER_FREEZE, &late, sizeof late, NULL, 0);
-    while (!(refused && exited && gone_too) && driver_receive(&d) && d.type != WY_MSG_WORKER_FROZEN) {
-        refused |= d.type == WY_MSG_REFUSED;
-        exited |= d.type == WY_MSG_WORKER_EXITED && d.body.exited.worker_id == 40;
-        gone_too |= d.type == WY_MSG_IMAGE_GONE;
-    }
-    CHECK(refused && exited && gone_too);
-    check_done("what is being killed is not frozen any more");
-}
-
 static pid_t frozen_command(uint64_t id, int *out) {
     char byte;
     driver_command(&d, id, 1, NULL, out, ARGV("/bin/sh", "-c", "echo x; while :; do :; done"));
@@ -237,7 +214,6 @@ int main(int argc, char **argv) {
     terminates();
     bomb(features);
     hostile();
-    dies_unfrozen();
     nothing_is_left(instance);
     return check_failures != 0;
 }
