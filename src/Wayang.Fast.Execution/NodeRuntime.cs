@@ -6,6 +6,7 @@ using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Core.Sizing;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Durable;
@@ -80,6 +81,7 @@ public sealed class NodeRuntime : IDisposable
         _shard.Memory = new MemoryPlan(_options, () => Faults.Hit(FaultPoint.MemoryPressed) ? 1 : NodePressure.ReadMemoryShare());
         _shard.Memory.Look();
         _supervisor.Memory = _shard.Memory;
+        _supervisor.Checkpoints = options.CheckpointDirectory is { } directory ? new CheckpointStore(directory) : null;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         var timers = new LifeTimers(table) { Supervisor = _supervisor };
