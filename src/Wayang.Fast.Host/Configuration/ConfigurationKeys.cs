@@ -93,6 +93,7 @@ public static partial class ConfigurationKeys
             with { Unit = "ms", ZeroMeans = "never" },
         .. OfSecurity(),
         .. OfPreemption(),
+        .. OfMigration(),
         Number("limits.concurrent_tasks", "Tasks that run at once over all pools.", 1, 1_000_000, static r => r.MaxConcurrentTasks, static (r, n) => r with { MaxConcurrentTasks = (int)n })
             with { ZeroMeans = "no bound beside the pools'" },
         Size("limits.worker_memory_bytes", "Memory of one worker or command that starts from now on; never over its profile's.", 16 << 20, 1L << 40, static r => r.WorkerMemoryBytes, static (r, n) => r with { WorkerMemoryBytes = n })
