@@ -38,16 +38,17 @@ internal sealed class GrpcFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20)
+    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null)
     {
         var fixture = new GrpcFixture();
+        var options = new HttpDoorOptions
+        {
+            MaxBufferedBytesPerIdentity = mostBytes,
+            EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
+            Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
+        };
         fixture._server = await GrpcServer.StartAsync(
-            new HttpDoorOptions
-            {
-                MaxBufferedBytesPerIdentity = mostBytes,
-                EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
-                Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
-            },
+            configure?.Invoke(options) ?? options,
             fixture._desk);
         return fixture;
     }

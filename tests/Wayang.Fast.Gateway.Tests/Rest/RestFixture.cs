@@ -34,16 +34,17 @@ internal sealed class RestFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20)
+    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null)
     {
         var fixture = new RestFixture();
+        var options = new HttpDoorOptions
+        {
+            MaxBufferedBytesPerIdentity = mostBytes,
+            EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
+            Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
+        };
         fixture._server = await RestServer.StartAsync(
-            new HttpDoorOptions
-            {
-                MaxBufferedBytesPerIdentity = mostBytes,
-                EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
-                Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
-            },
+            configure?.Invoke(options) ?? options,
             fixture._desk,
             static () => new Dictionary<string, string>(StringComparer.Ordinal) { ["http_port"] = "0" });
         return fixture;
