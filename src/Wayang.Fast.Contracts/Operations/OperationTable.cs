@@ -326,6 +326,7 @@ public static class OperationTable
         {
             Scopes = OperationScopes.Read,
         },
+        .. EventFields.Operations,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

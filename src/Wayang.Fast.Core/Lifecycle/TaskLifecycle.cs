@@ -57,6 +57,9 @@ public sealed partial class TaskLifecycle
 
     public EndCounters Counters { get; } = new();
 
+    /// <summary>Told of ends as they are published; set once by the composition. Null: nobody is.</summary>
+    public IEndEvents? Events { get; set; }
+
     public TaskTimes Times { get; }
 
     /// <summary>The wall clock at a timestamp of the runtime's.</summary>
@@ -392,6 +395,11 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
+        if (Events is { } events && (state != TaskState.Succeeded || events.TellsSuccess))
+        {
+            events.OnEnded(record, state, cause);
+        }
+
         ReturnMemory(record);
 
         try

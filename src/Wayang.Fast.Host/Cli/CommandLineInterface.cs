@@ -76,6 +76,7 @@ public static class CommandLineInterface
             PauseCommands.Update(),
             GroupCommand.Build(),
             ImagesCommand.Build(),
+            EventsCommand.Build(),
             NodeCommand.Build(),
             TenantsCommand.Build(),
             ScanCommand.Build(),

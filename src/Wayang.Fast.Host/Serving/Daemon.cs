@@ -176,7 +176,7 @@ internal static class Daemon
             new RpcServerOptions
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), Tcp = tcp, OnWarning = log.Warn,
-                Monitor = runtime.Monitor, Life = runtime.Life, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }

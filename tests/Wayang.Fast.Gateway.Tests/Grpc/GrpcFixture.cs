@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Grpc.Wire;
@@ -22,7 +23,7 @@ internal sealed class GrpcFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private GrpcServer? _server;
 
-    private GrpcFixture() => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null), defect =>
+    private GrpcFixture() => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = Events.Stream }, defect =>
     {
         lock (Defects)
         {
@@ -31,6 +32,8 @@ internal sealed class GrpcFixture : IAsyncDisposable
     });
 
     public InMemoryTaskService Tasks { get; } = new();
+
+    public EventDesk Events { get; } = new(64, null, TimeProvider.System);
 
     public List<Exception> Defects { get; } = [];
 
@@ -90,6 +93,7 @@ internal sealed class GrpcFixture : IAsyncDisposable
         await _server!.DisposeAsync();
         _desk.Dispose();
         Tasks.Dispose();
+        Events.Dispose();
         _directory.Delete(recursive: true);
     }
 
