@@ -52,7 +52,7 @@ static wy_status change(wy_spawner *s, wy_worker_slot *worker, bool freeze, uint
 void wy_worker_freeze(wy_spawner *s, uint64_t request_id, const wy_msg_worker_freeze *message) {
     wy_worker_slot *worker = wy_worker_find(s, message->worker_id);
     if (worker == NULL || worker->state != WY_WORKER_RUNNING || worker->kill_asked || worker->killed || worker->ended) {
-        wy_refuse(s, request_id, message->worker_id, WY_INVALID, 0, "only a running worker can be frozen");
+        wy_decline(s, request_id, message->worker_id, "only a running worker can be frozen");
         return;
     }
     if (worker->agent.pid > 0) { /* its agent holds it by itself */

@@ -121,3 +121,12 @@ void wy_refuse(wy_spawner *s, uint64_t request_id, uint64_t id, wy_status code, 
                 failure.text, sys_errno != 0 ? ": " : "", sys_errno != 0 ? strerror(sys_errno) : "");
     wy_send_daemon(s, WY_MSG_REFUSED, request_id, &failure, sizeof failure, NULL, 0);
 }
+
+void wy_decline(wy_spawner *s, uint64_t request_id, uint64_t id, const char *why) {
+    wy_msg_failure failure;
+    memset(&failure, 0, sizeof failure);
+    failure.id = id;
+    failure.code = WY_INVALID;
+    snprintf(failure.text, sizeof failure.text, "%s", why);
+    wy_send_daemon(s, WY_MSG_REFUSED, request_id, &failure, sizeof failure, NULL, 0);
+}

@@ -186,6 +186,8 @@ void wy_outbox_flush(wy_spawner *s);
 void wy_outbox_free(wy_outbox *outbox);
 void wy_refuse(wy_spawner *s, uint64_t request_id, uint64_t id, wy_status code, int sys_errno, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* The same without a line in the log: for what the daemon could not know when it asked, such as an end that overtook the request. */
+void wy_decline(wy_spawner *s, uint64_t request_id, uint64_t id, const char *why);
 
 /* dispatch.c */
 void wy_daemon_readable(wy_spawner *s);

@@ -122,6 +122,8 @@ internal sealed class NodeReport(
 
     private void AddPools(Dictionary<string, long> values)
     {
+        values["supervisor_turns"] = supervisor.Beats;
+        values["stream_reads"] = supervisor.StreamReads;
         values["memory_pressed"] = shard.Memory.IsPressed ? 1 : 0;
         foreach (var reason in Enum.GetValues<RecycleReason>().Where(static r => r != RecycleReason.None))
         {

@@ -213,6 +213,7 @@ public sealed class NodeRuntime : IDisposable
         _supervisor.Stop();
         _completion.Post(new CompletionCommand(CompletionCommandKind.Shutdown));
         _completion.Stop();
+        Events.Stop();
     }
 
     private void Apply(RuntimeOptions options) => (Events.Tasks, Events.MostEndsPerSecond) = (options.EventTasks, options.EventsPerSecond);

@@ -79,7 +79,14 @@ public sealed class SqliteLedger : ITaskLedger
         // SYNC POINT: partner is Take, which clears the mark before it looks at the queue.
         if (Volatile.Read(ref _signalled) == 0 && Interlocked.Exchange(ref _signalled, 1) == 0)
         {
-            _posted.Set();
+            try
+            {
+                _posted.Set();
+            }
+            catch (ObjectDisposedException)
+            {
+                // Closed, as after a kill: nothing is stored any more, and nobody is told that it was.
+            }
         }
     }
 

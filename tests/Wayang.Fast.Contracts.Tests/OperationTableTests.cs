@@ -22,6 +22,7 @@ public sealed class OperationTableTests
             Assert.Same(operation, OperationTable.Find(Encoding.UTF8.GetBytes(operation.Name)));
             Assert.True(operation.Request.Count <= OperationTable.MaxFields);
             Assert.All(operation.Request, static field => Assert.NotEmpty(field.Doc));
+            Assert.True(operation.Scopes != OperationScopes.None, $"{operation.Name} says no scope: who may ask for it?");
             Assert.Matches("^[a-z]+\\.[a-z_]+$", operation.Name);
             Assert.Equal(operation.Request.Count, operation.Request.Select(static field => field.Name).Distinct().Count());
         }

@@ -147,6 +147,8 @@ internal sealed class Ending : ITaskObserver
 
     public string Stdout { get; private set; } = string.Empty;
 
+    public string Stderr { get; private set; } = string.Empty;
+
     public bool FromCache { get; private set; }
 
     public int Times => Volatile.Read(ref _times);
@@ -165,6 +167,7 @@ internal sealed class Ending : ITaskObserver
         Cause = task.Cause;
         Output = task.Output.ToArray();
         Stdout = Encoding.UTF8.GetString(task.Stdout);
+        Stderr = Encoding.UTF8.GetString(task.Stderr);
         FromCache = task.FromCache;
         Interlocked.Increment(ref _times);
         _told.TrySetResult();

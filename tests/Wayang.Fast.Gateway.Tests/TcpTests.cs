@@ -98,12 +98,12 @@ public sealed class TcpTests
     public async Task Scopes_bound_what_a_token_may_do()
     {
         await using var fixture = Start(
-            ServerFixture.Token("watch", "watcher", OperationScopes.Read), ServerFixture.Token("work", "worker", OperationScopes.Run));
+            ServerFixture.Token("watch", "watcher", OperationScopes.Read), ServerFixture.Token("work", "worker", OperationScopes.Submit));
         await using var watcher = await fixture.ConnectTcpAsync("watch");
         Assert.Equal("here", (await watcher.NodeInfoAsync()).Node);
         var refused = await Assert.ThrowsAsync<WayangException>(() => watcher.RunCallAsync("demo", "echo"));
         Assert.Equal(ErrorCode.PermissionDenied, refused.Code);
-        Assert.Contains("'token:watcher' may read; task.run needs run", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("'token:watcher' may read; task.run needs submit", refused.Message, StringComparison.Ordinal);
         await using var worker = await fixture.ConnectTcpAsync("work");
         var id = await worker.SubmitAsync(TaskSpec.Call("demo", "echo"));
         Assert.Equal(id, (await watcher.GetAsync(id)).Id);

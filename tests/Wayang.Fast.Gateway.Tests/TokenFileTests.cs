@@ -21,7 +21,7 @@ public sealed class TokenFileTests : IDisposable
         var secret = AccessToken.NewSecret();
         Assert.StartsWith("wayang_", secret, StringComparison.Ordinal);
         Assert.NotEqual(secret, AccessToken.NewSecret());
-        var token = new AccessToken("ci", 5, OperationScopes.Run | OperationScopes.Read, AccessToken.HashOf(secret), new DateTimeOffset(2099, 1, 31, 0, 0, 0, TimeSpan.Zero));
+        var token = new AccessToken("ci", 5, OperationScopes.Submit | OperationScopes.Read, AccessToken.HashOf(secret), new DateTimeOffset(2099, 1, 31, 0, 0, 0, TimeSpan.Zero));
         TokenFile.Add(Path, token);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path));
         Assert.DoesNotContain(secret, File.ReadAllText(Path), StringComparison.Ordinal);
@@ -72,7 +72,7 @@ public sealed class TokenFileTests : IDisposable
     [InlineData("c/i 0 run HASH", "letters, digits")]
     [InlineData("ci x run HASH", "'x'")]
     [InlineData("ci 40000 run HASH", "32767")]
-    [InlineData("ci 0 write HASH", "read,run,images")]
+    [InlineData("ci 0 write HASH", "read,submit,images,operate,admin")]
     [InlineData("ci 0 run abc", "64 hexadecimal digits")]
     [InlineData("ci 0 run HASH tomorrow", "2030-01-31T00:00:00Z")]
     [InlineData("ci 0 run HASH\nci 0 run HASH", "stands twice")]

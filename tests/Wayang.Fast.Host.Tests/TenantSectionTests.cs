@@ -14,7 +14,7 @@ public sealed class TenantSectionTests
     {
         var settings = Of("""
             tenants:
-              - {name: research, id: 7, weight: 400, max_running: 3, max_queued: 1_000, max_queued_bytes: 2 MiB, highest_class: normal, connect: ['*.example.org:443', 10.0.0.0/8:5432], users: [root, 1002, 0]}
+              - {name: research, id: 7, weight: 400, max_running: 3, max_queued: 1_000, max_queued_bytes: 2 MiB, highest_class: normal, connect: ['*.example.org:443', 10.0.0.0/8:5432], users: [root, 1002, 0], scopes: [read, submit]}
               - {name: default, weight: 50}
               - {name: '*', weight: 10, max_queued: 5}
               - {name: nightly, connect: []}
@@ -30,7 +30,7 @@ public sealed class TenantSectionTests
         Assert.Equal(TenantSection.IdOf("nightly"), settings.Runtime.Tenants[2].Id);
         Assert.Equal((10, 5), (settings.Runtime.OtherTenants.Share.Weight, settings.Runtime.OtherTenants.MaxQueued));
         Assert.Equal((2.0, 60.0, 0.0), (settings.Runtime.IdleAgeing.TotalSeconds, settings.Runtime.BatchAgeing.TotalSeconds, settings.Runtime.UrgentAgeing.TotalSeconds));
-        Assert.Equal("id 7, weight 400, max_running 3, max_queued 1000, max_queued_bytes 2MiB, highest_class normal, connect *.example.org:443 10.0.0.0/8:5432, users 0 1002", settings.Tenants[0].Terms);
+        Assert.Equal("id 7, weight 400, max_running 3, max_queued 1000, max_queued_bytes 2MiB, highest_class normal, connect *.example.org:443 10.0.0.0/8:5432, users 0 1002, scopes read,submit", settings.Tenants[0].Terms);
     }
 
     [Theory]
@@ -40,7 +40,7 @@ public sealed class TenantSectionTests
     [InlineData("tenants: [{name: a b}]\n", "1:18: 'tenants[0].name': must be 1 to 63 of A-Z a-z 0-9 . _ -, not digits alone, or '*' for all others, not 'a b'")]
     [InlineData("tenants: [{name: '12'}]\n", "1:18: 'tenants[0].name': must be 1 to 63 of A-Z a-z 0-9 . _ -, not digits alone, or '*' for all others, not '12'")]
     [InlineData("tenants: [{name: a, wieght: 2}]\n", "1:21: 'tenants[0].wieght': no such key; did you mean 'weight'?")]
-    [InlineData("tenants: [{name: a, zzzz: 2}]\n", "1:21: 'tenants[0].zzzz': no such key; a tenant has: name, id, weight, max_running, max_queued, max_queued_bytes, highest_class, connect, users")]
+    [InlineData("tenants: [{name: a, zzzz: 2}]\n", "1:21: 'tenants[0].zzzz': no such key; a tenant has: name, id, weight, max_running, max_queued, max_queued_bytes, highest_class, connect, users, scopes")]
     [InlineData("tenants: [{name: a, name: b}]\n", "1:21: 'tenants[0].name': stands twice")]
     [InlineData("tenants: [{name: a, weight: 0}]\n", "1:29: 'tenants[0].weight': must be a whole number from 1 to 1000, not '0'")]
     [InlineData("tenants: [{name: a, id: 32768}]\n", "1:25: 'tenants[0].id': must be a whole number from 0 to 32767, not '32768'")]
@@ -52,6 +52,8 @@ public sealed class TenantSectionTests
     [InlineData("tenants: [{name: a, users: root}]\n", "1:28: 'tenants[0].users': must be a list of at most 256 users, by name or uid: [alice, 1002]")]
     [InlineData("tenants: [{name: a, users: [rooot]}]\n", "1:29: 'tenants[0].users': no user 'rooot' in /etc/passwd; did you mean 'root'?")]
     [InlineData("tenants: [{name: a, users: [[0]]}]\n", "1:29: 'tenants[0].users': no user '' in /etc/passwd; write the uid of a user that stands elsewhere")]
+    [InlineData("tenants: [{name: a, scopes: read}]\n", "1:29: 'tenants[0].scopes': must be a list of some of read, submit, images, operate, admin: [read, submit]")]
+    [InlineData("tenants: [{name: a, scopes: [red]}]\n", "1:30: 'tenants[0].scopes': must be some of read, submit, images, operate, admin, not 'red'; did you mean read?")]
     [InlineData("tenants: [{name: '*', users: [0]}]\n", "1:30: 'tenants[0].users': is of one tenant; leave it out of the entry '*', which is all others")]
     [InlineData("tenants: [{name: '*', id: 3}]\n", "1:27: 'tenants[0].id': is of one tenant; leave it out of the entry '*', which is all others")]
     [InlineData("tenants: [{name: a}, {name: a}]\n", "1:22: 'tenants[1]': the name 'a' stands twice; the first is at node.yaml:1:11")]

@@ -68,8 +68,16 @@ public static class LifeFields
     public static IReadOnlyList<Operation> Operations { get; } =
     [
         new(OperationKind.TaskPause, "task.pause", "Holds a queued task, or stops the processes of a running command; its timeout stands still, a deadline does not.",
-            [s_task], s_id),
-        new(OperationKind.TaskResume, "task.resume", "Lets a paused task go on.", [s_task], s_id),
+            [s_task], s_id)
+        {
+            Scopes = OperationScopes.Submit | OperationScopes.Operate,
+            IsAudited = true,
+        },
+        new(OperationKind.TaskResume, "task.resume", "Lets a paused task go on.", [s_task], s_id)
+        {
+            Scopes = OperationScopes.Submit | OperationScopes.Operate,
+            IsAudited = true,
+        },
         new(OperationKind.TaskUpdate, "task.update", "Changes what a queued task waits as; refused once it was started.",
             [
                 s_task,
@@ -77,18 +85,26 @@ public static class LifeFields
                 new("priority", FieldType.Integer, "Level inside the class.") { Max = 63 },
                 new("timeout_ms", FieldType.Integer, "From dispatch to the end.") { Min = 1, Max = uint.MaxValue },
             ],
-            s_id),
+            s_id)
+        {
+            Scopes = OperationScopes.Submit | OperationScopes.Operate,
+            IsAudited = true,
+        },
         new(OperationKind.GroupGet, "group.get", "How many tasks of a group are in each state.", [s_group], s_states)
         {
-            Scopes = OperationScopes.Read | OperationScopes.Run,
+            Scopes = OperationScopes.Read | OperationScopes.Submit | OperationScopes.Operate,
         },
         new(OperationKind.GroupCancel, "group.cancel", "Asks all tasks of a group that have not ended to stop.", [s_group],
-            [new("group", "text", "Its name."), new("asked", "integer", "Tasks that were asked.")]),
+            [new("group", "text", "Its name."), new("asked", "integer", "Tasks that were asked.")])
+        {
+            Scopes = OperationScopes.Submit | OperationScopes.Operate,
+            IsAudited = true,
+        },
         new(OperationKind.GroupWait, "group.wait", "Answers when no task of the group is left that has not ended.",
             [s_group, new("timeout_ms", FieldType.Integer, "Gives up with wait_timeout; default an hour.") { Min = 1, Max = 86_400_000 }],
             s_states)
         {
-            Scopes = OperationScopes.Read | OperationScopes.Run,
+            Scopes = OperationScopes.Read | OperationScopes.Submit | OperationScopes.Operate,
         },
     ];
 

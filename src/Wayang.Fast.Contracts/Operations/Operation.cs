@@ -156,8 +156,11 @@ public sealed record Operation(
 {
     private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
 
-    /// <summary>Who may ask for it: callers with any of these.</summary>
-    public OperationScopes Scopes { get; init; } = OperationScopes.Run;
+    /// <summary>Who may ask for it: callers with any of these, and those with <see cref="OperationScopes.Admin"/>. One that says none is open to nobody else.</summary>
+    public OperationScopes Scopes { get; init; }
+
+    /// <summary>Written into the log of audits with its outcome: what changes more than the caller's own tasks, or is asked by who operates.</summary>
+    public bool IsAudited { get; init; }
 
     public ReadOnlySpan<byte> Utf8Name => _utf8Name;
 }

@@ -1,6 +1,6 @@
 namespace Wayang.Fast.Contracts.Operations;
 
-/// <summary>What a caller may do. An operation is open to whoever has one of its scopes.</summary>
+/// <summary>What a caller may do. An operation is open to whoever has one of its scopes; <see cref="Admin"/> stands for each of them.</summary>
 [Flags]
 public enum OperationScopes : byte
 {
@@ -10,18 +10,33 @@ public enum OperationScopes : byte
     Read = 1,
 
     /// <summary>Run, submit and cancel tasks, and see what became of them.</summary>
-    Run = 2,
+    Submit = 2,
 
     /// <summary>Store images: code that tasks run.</summary>
     Images = 4,
-    All = Read | Run | Images,
+
+    /// <summary>Pause, change and cancel what others of the tenant submitted, and scan the node.</summary>
+    Operate = 8,
+
+    /// <summary>Everything, and the configuration.</summary>
+    Admin = 16,
+
+    /// <summary>What work needs; a token has these unless more is said.</summary>
+    Work = Read | Submit | Images,
+    All = Work | Operate | Admin,
 }
 
 /// <summary>Scopes as people write them: names with commas between.</summary>
 public static class ScopeNames
 {
+    /// <summary>What <c>submit</c> was called before; files of tokens may still say so.</summary>
+    private const string FormerSubmit = "run";
+
     private static readonly (string Name, OperationScopes Scope)[] s_names =
-        [("read", OperationScopes.Read), ("run", OperationScopes.Run), ("images", OperationScopes.Images)];
+    [
+        ("read", OperationScopes.Read), ("submit", OperationScopes.Submit), ("images", OperationScopes.Images), ("operate", OperationScopes.Operate),
+        ("admin", OperationScopes.Admin),
+    ];
 
     public static IEnumerable<string> All => s_names.Select(static entry => entry.Name);
 
@@ -34,9 +49,10 @@ public static class ScopeNames
         scopes = OperationScopes.None;
         foreach (var part in text.Split(','))
         {
-            var known = Array.Find(s_names, entry => string.Equals(entry.Name, part, StringComparison.Ordinal)).Scope;
+            var known = part == FormerSubmit ? OperationScopes.Submit : Array.Find(s_names, entry => string.Equals(entry.Name, part, StringComparison.Ordinal)).Scope;
             if (known == OperationScopes.None)
             {
+                scopes = OperationScopes.None;
                 return false;
             }
 

@@ -66,7 +66,8 @@ public static class OperationTable
     private const int MaxToken = 512;
 
     /// <summary>Who may look at a task: who runs tasks, and who only watches.</summary>
-    private const OperationScopes Seeing = OperationScopes.Read | OperationScopes.Run;
+    private const OperationScopes Seeing = OperationScopes.Read | OperationScopes.Submit | OperationScopes.Operate;
+    private const OperationScopes Watching = OperationScopes.Read | OperationScopes.Operate;
 
     /// <summary>The order of <see cref="TaskKind"/> without None.</summary>
     private static readonly string[] s_kinds = [WireNames.Text(TaskKind.Call), WireNames.Text(TaskKind.Exec)];
@@ -142,11 +143,17 @@ public static class OperationTable
     ];
 
     public static Operation TaskRun { get; } = new(
-        OperationKind.TaskRun, "task.run", "Runs a task and answers when it ended.", TaskFields, s_taskResult);
+        OperationKind.TaskRun, "task.run", "Runs a task and answers when it ended.", TaskFields, s_taskResult)
+    {
+        Scopes = OperationScopes.Submit,
+    };
 
     public static Operation TaskSubmit { get; } = new(
         OperationKind.TaskSubmit, "task.submit", "Admits a task and answers with its id.", TaskFields,
-        [new("task", "id", "The task's id.")]);
+        [new("task", "id", "The task's id.")])
+    {
+        Scopes = OperationScopes.Submit,
+    };
 
     public static IReadOnlyList<Operation> All { get; } =
     [
@@ -154,7 +161,10 @@ public static class OperationTable
         TaskSubmit,
         new(OperationKind.TaskSubmitMany, "task.submit_many", "Admits many tasks; each gets its id or its error.",
             [new("tasks", FieldType.TaskList, "What task.submit takes, per task.") { Required = true, Min = 1, Max = MaxTasksPerSubmission }],
-            [new("tasks", "list of map", "In the order of the request: {task} or {error: {code, message, field?, retry_after_ms?}}.")]),
+            [new("tasks", "list of map", "In the order of the request: {task} or {error: {code, message, field?, retry_after_ms?}}.")])
+        {
+            Scopes = OperationScopes.Submit,
+        },
         new(OperationKind.TaskWait, "task.wait", "Answers when the task ended, as task.run does.",
             [s_task, new("timeout_ms", FieldType.Integer, "Gives up with wait_timeout; absent: waits on.") { Max = uint.MaxValue - 1L }],
             s_taskResult)
@@ -192,7 +202,10 @@ public static class OperationTable
             Scopes = Seeing,
         },
         new(OperationKind.TaskCancel, "task.cancel", "Asks a task to stop; doing it twice does no harm.", [s_task],
-            [new("task", "id", "The task's id.")]),
+            [new("task", "id", "The task's id.")])
+        {
+            Scopes = OperationScopes.Submit | OperationScopes.Operate,
+        },
         new(OperationKind.TaskOutput, "task.output", "A piece of what a task wrote, also while it runs.",
             [
                 s_task,
@@ -222,6 +235,7 @@ public static class OperationTable
             s_image)
         {
             Scopes = OperationScopes.Images,
+            IsAudited = true,
         },
         new(OperationKind.ImageList, "image.list", "The tenant's images.", [],
             [new("images", "list of map", "As image.put answers.")])
@@ -253,7 +267,7 @@ public static class OperationTable
             [
                 new("identity", "text", "Who the node takes the caller for."),
                 new("tenant", "integer", "Whose tasks and images it sees."),
-                new("scopes", "list of text", "read, run, images."),
+                new("scopes", "list of text", "Some of read, submit, images, operate, admin."),
             ])
         {
             Scopes = OperationScopes.All,
@@ -270,12 +284,12 @@ public static class OperationTable
         new(OperationKind.WorkerList, "worker.list", "Call workers, the busy ones first.", [s_limit],
             [new("workers", "list of map", "{worker, pid, image, profile, reuse, state: starting | idle | busy | leaving, in_flight, calls, age_ms, idle_ms, memory_bytes, cpu_us}; the last two as the supervisor saw them last, 0 where not measured.")])
         {
-            Scopes = OperationScopes.Read,
+            Scopes = Watching,
         },
         new(OperationKind.PoolList, "pool.list", "Pools: the workers of one image, profile and kind of reuse.", [],
             [new("pools", "list of map", "{image, kind: call | command, profile, reuse, state, queued, free_slots, workers, busy, starting, max_workers, wanted, idle, recycled, warmed, warmed_used, warmed_unused}: wanted is what its load asks for, warmed what was started for calls that were expected.")])
         {
-            Scopes = OperationScopes.Read,
+            Scopes = Watching,
         },
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
@@ -283,7 +297,7 @@ public static class OperationTable
                     "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding | connection_refused, at, pool, reason, duration_us}."),
             ])
         {
-            Scopes = OperationScopes.Read,
+            Scopes = Watching,
         },
         new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.", [],
             [
@@ -293,7 +307,8 @@ public static class OperationTable
                 new("findings", "list of map", "{severity: warning | critical, where, what, remedy}."),
             ])
         {
-            Scopes = OperationScopes.Read,
+            Scopes = OperationScopes.Operate,
+            IsAudited = true,
         },
         .. LifeFields.Operations,
         new(OperationKind.TaskArtifact, "task.artifact", "A piece of a file that a task left in out/.",
@@ -324,7 +339,7 @@ public static class OperationTable
         new(OperationKind.TenantList, "tenant.list", "What tenants may have and what they had: the default tenant (id 0) is told of all, another one of itself.", [],
             [new("tenants", "list of map", "{name, id, weight, max_running, max_queued, max_queued_bytes, highest_class, running, queued, finished, slot_us, refused}; a bound of 0 is none; slot_us: how long their tasks held slots of the node, which is what weights share out.")])
         {
-            Scopes = OperationScopes.Read,
+            Scopes = Watching,
         },
         .. EventFields.Operations,
     ];

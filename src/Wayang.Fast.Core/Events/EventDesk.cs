@@ -29,6 +29,8 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
     private readonly IEventStore? _store;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
+    private readonly Lock _gate = new();
+    private bool _stopped;
     private int _asked;
     private int _unstored;
     private long _window;
@@ -107,6 +109,16 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
         while (Interlocked.Add(ref _asked, -seen) != 0);
     }
 
+    /// <summary>Hands what came so far to the store; what comes later is lost. Before the store is closed.</summary>
+    public void Stop()
+    {
+        SpinWait.SpinUntil(() => Volatile.Read(ref _asked) == 0, s_second);
+        lock (_gate)
+        {
+            _stopped = true;
+        }
+    }
+
     public void Dispose() => _timer.Dispose();
 
     private void Wake()
@@ -183,6 +195,14 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
             return;
         }
 
+        lock (_gate)
+        {
+            Store(batch, _stopped);
+        }
+    }
+
+    private void Store(List<NodeEvent> batch, bool stopped)
+    {
         if (_store is null)
         {
             var last = Stream.Last;
@@ -190,7 +210,7 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
             return;
         }
 
-        if (Volatile.Read(ref _unstored) >= MostUnstored)
+        if (stopped || Volatile.Read(ref _unstored) >= MostUnstored)
         {
             Volatile.Write(ref _lost, _lost + batch.Count);
             return;

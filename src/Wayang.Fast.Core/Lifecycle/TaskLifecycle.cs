@@ -57,9 +57,6 @@ public sealed partial class TaskLifecycle
 
     public EndCounters Counters { get; } = new();
 
-    /// <summary>Told of ends as they are published; set once by the composition. Null: nobody is.</summary>
-    public IEndEvents? Events { get; set; }
-
     public TaskTimes Times { get; }
 
     /// <summary>The wall clock at a timestamp of the runtime's.</summary>

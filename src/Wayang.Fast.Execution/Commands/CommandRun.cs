@@ -37,6 +37,8 @@ internal enum FreezeHolds : byte
 internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
 {
     private readonly int[] _pipes = [-1, -1, -1, -1];
+    private readonly long[] _dues = new long[4];
+    private LookAllowance _prompt;
 
     public ulong Id { get; } = id;
 
@@ -76,6 +78,9 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     /// <summary>Bytes of standard input already written.</summary>
     public int StdinWritten { get; set; }
 
+    /// <summary>Looks at its streams that come at once.</summary>
+    public ref LookAllowance Prompt => ref _prompt;
+
     /// <summary>Null: no artifacts are wanted.</summary>
     public ArtifactReceiver? Artifacts { get; init; }
 
@@ -88,6 +93,31 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
     public bool IsOver => Exit is not null && this[CommandStream.Stdout] < 0 && this[CommandStream.Stderr] < 0 && this[CommandStream.Artifacts] < 0;
 
     public static ulong Token(ulong id, CommandStream stream) => (id << 2) | (ulong)stream;
+
+    /// <summary>When a stream is looked at next; 0: it is watched.</summary>
+    public long DueOf(CommandStream stream) => _dues[(int)stream];
+
+    /// <summary>A stream that is not watched is looked at later.</summary>
+    public void Defer(CommandStream stream, long due) => _dues[(int)stream] = due;
+
+    /// <summary>Whatever comes is told no more.</summary>
+    public void Unwatch(CommandStream stream, Poller poller) => poller.Remove(this[stream]);
+
+    /// <summary>What is there, and what comes, is told from now on. False: the poller takes no more, and nothing changed.</summary>
+    public bool TryWatch(CommandStream stream, Poller poller)
+    {
+        try
+        {
+            poller.Add(this[stream], Token(Id, stream), edgeTriggered: false);
+        }
+        catch (NativeException)
+        {
+            return false;
+        }
+
+        _dues[(int)stream] = 0;
+        return true;
+    }
 
     /// <summary>Closes what was opened of a command that was never started; closing takes it out of the poller as well.</summary>
     public void Abandon()
@@ -113,7 +143,11 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
         var descriptor = this[stream];
         if (descriptor >= 0)
         {
-            poller.Remove(descriptor);
+            if (DueOf(stream) == 0)
+            {
+                poller.Remove(descriptor);
+            }
+
             Descriptors.Close(descriptor);
             this[stream] = -1;
         }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
-using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Limits;
@@ -20,12 +19,10 @@ internal sealed partial class CommandRunner(
 {
     private const int Sigterm = 15;
     private const int Sigkill = 9;
-    private const int ReadsPerEvent = 8;
     private static readonly long PipeGraceTicks = 2 * Stopwatch.Frequency;
 
     private readonly Dictionary<ulong, CommandRun> _runs = [];
     private readonly Dictionary<TaskId, CommandRun> _byTask = [];
-    private readonly byte[] _buffer = new byte[65536];
 
     public int Running => _runs.Count;
 
@@ -88,6 +85,7 @@ internal sealed partial class CommandRunner(
             run.CloseOutputs(poller);
         }
 
+        WatchOutputs(run);
         run.Deadline = long.MaxValue;
         run.KillAt = Stopwatch.GetTimestamp() + PipeGraceTicks;
         FinishWhenOver(run);
@@ -125,12 +123,12 @@ internal sealed partial class CommandRunner(
     /// <summary>A pipe is ready.</summary>
     public void OnPipe(ulong token)
     {
-        if (!_runs.TryGetValue(token >> 2, out var run))
+        var stream = (CommandStream)(token & 3);
+        if (!_runs.TryGetValue(token >> 2, out var run) || run[stream] < 0 || run.DueOf(stream) != 0)
         {
-            return;
+            return; // an event that was on its way when the stream was closed, or put off
         }
 
-        var stream = (CommandStream)(token & 3);
         try
         {
             if (stream == CommandStream.Stdin)
@@ -312,46 +310,6 @@ internal sealed partial class CommandRunner(
         }
 
         run.Close(CommandStream.Stdin, poller);
-    }
-
-    private void ReadOutput(CommandRun run, CommandStream stream)
-    {
-        for (var i = 0; i < ReadsPerEvent; i++)
-        {
-            var descriptor = run[stream];
-            if (descriptor < 0)
-            {
-                return;
-            }
-
-            var count = Descriptors.Read(descriptor, _buffer);
-            if (count < 0)
-            {
-                return;
-            }
-
-            if (count == 0)
-            {
-                run.Close(stream, poller);
-                return;
-            }
-
-            var text = _buffer.AsSpan(0, count);
-            if (stream == CommandStream.Stdout)
-            {
-                run.Record.Stdout.AppendBounded(text, options.Current.MaxStreamBytes);
-                lifecycle.Appended(run.Record, OutputStream.Stdout);
-            }
-            else if (stream == CommandStream.Artifacts)
-            {
-                run.Artifacts?.Feed(text);
-            }
-            else
-            {
-                run.Record.Stderr.AppendBounded(text, options.Current.MaxStreamBytes);
-                lifecycle.Appended(run.Record, OutputStream.Stderr);
-            }
-        }
     }
 
     private void FinishWhenOver(CommandRun run)

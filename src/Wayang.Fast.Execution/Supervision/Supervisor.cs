@@ -91,6 +91,8 @@ internal sealed partial class Supervisor : IDisposable
 
     public int RunningCommands => _commands.Running;
 
+    public long StreamReads => _commands.Reads;
+
     public long CommandsMemoryBytes => _usage.CommandsMemoryBytes;
 
     public long WorkersStarted => _launcher.Started;
@@ -256,6 +258,7 @@ internal sealed partial class Supervisor : IDisposable
             }
         }
 
+        _commands.LookAtDue();
         while (_spawners.TryDequeue(out var socket))
         {
             Attach(socket);
@@ -274,40 +277,6 @@ internal sealed partial class Supervisor : IDisposable
         }
 
         WatchClock();
-    }
-
-    private int Timeout()
-    {
-        if (_retries.Count > 0 || _link.HasWaiting)
-        {
-            return RetryMilliseconds;
-        }
-
-        var next = Math.Min(Volatile.Read(ref _nextDeadline), _nextTick);
-        var ticks = next - Stopwatch.GetTimestamp();
-        return ticks <= 0 ? 0 : (int)Math.Min(1000, (ticks * 1000 / Stopwatch.Frequency) + 1);
-    }
-
-    private void Retry()
-    {
-        if (_retries.Count == 0)
-        {
-            return;
-        }
-
-        var retries = _retries.ToArray();
-        _retries.Clear();
-        foreach (var request in retries)
-        {
-            if (request.Kind == SupervisorRequestKind.RetryCancel)
-            {
-                _completion.Post(new CompletionCommand(CompletionCommandKind.Cancel, Id: request.Id));
-            }
-            else
-            {
-                Handle(request);
-            }
-        }
     }
 
     private void Handle(in SupervisorRequest request)

@@ -10,7 +10,7 @@ namespace Wayang.Fast.Gateway.Auth;
 internal sealed record Caller(int Tenant, OperationScopes Scopes, Identity Identity, AccessToken? Token);
 
 /// <summary>One caller with all its connections: what they hold together. Any thread; lock-free.</summary>
-internal sealed class Identity(string name, int maxInFlight, ByteBudget bytes)
+internal sealed class Identity(string name, int maxInFlight, ByteBudget bytes, CallRate rate)
 {
     private int _inFlight;
 
@@ -18,10 +18,12 @@ internal sealed class Identity(string name, int maxInFlight, ByteBudget bytes)
 
     public ByteBudget Bytes { get; } = bytes;
 
+    public CallRate Rate { get; } = rate;
+
     /// <summary>Guarded by the table's lock.</summary>
     public int Connections { get; set; }
 
-    public bool IsIdle => Connections == 0 && Volatile.Read(ref _inFlight) == 0 && Bytes.Used == 0;
+    public bool IsIdle => Connections == 0 && Volatile.Read(ref _inFlight) == 0 && Bytes.Used == 0 && Rate.IsFull;
 
     public bool TryBeginCall()
     {
@@ -40,7 +42,8 @@ internal sealed class Identity(string name, int maxInFlight, ByteBudget bytes)
 /// <param name="MaxConnections">Open at once.</param>
 /// <param name="MaxInFlight">Requests without a reply.</param>
 /// <param name="MaxBufferedBytes">In large requests and in copies of them.</param>
-internal sealed record IdentityBounds(int MaxConnections, int MaxInFlight, long MaxBufferedBytes);
+/// <param name="CallsPerSecond">0: as many as they like.</param>
+internal sealed record IdentityBounds(int MaxConnections, int MaxInFlight, long MaxBufferedBytes, int CallsPerSecond = 0);
 
 /// <summary>The callers of now. One is forgotten when nothing of it is left, so that coming again does not renew its bounds.</summary>
 /// <param name="bounds">Of each.</param>
@@ -57,7 +60,7 @@ internal sealed class IdentityTable(IdentityBounds bounds, ByteBudget all)
         {
             if (!_identities.TryGetValue(name, out var identity))
             {
-                identity = new Identity(name, bounds.MaxInFlight, new ByteBudget(bounds.MaxBufferedBytes, all));
+                identity = new Identity(name, bounds.MaxInFlight, new ByteBudget(bounds.MaxBufferedBytes, all), new CallRate(bounds.CallsPerSecond));
                 _identities[name] = identity;
             }
 

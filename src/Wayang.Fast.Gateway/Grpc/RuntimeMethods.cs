@@ -16,9 +16,6 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
     /// <summary>Follows a stream: <c>task.output</c> again and again.</summary>
     public const string Follow = "TaskFollow";
 
-    /// <summary>Follows the node's events: <c>events.subscribe</c>.</summary>
-    public const string Watch = "WatchEvents";
-
     public static ServiceDescriptor Service { get; } = RuntimeReflection.Descriptor.Services[0];
 
     /// <summary>The operation that a method stands for; null: none, which a test looks for.</summary>
@@ -26,12 +23,9 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
         OperationTable.Find(Encoding.UTF8.GetBytes(method switch
         {
             Follow => "task.output",
-            Watch => "events.subscribe",
+            MethodNames.Watch => "events.subscribe",
             _ => NameOf(method),
         }));
-
-    /// <summary>The method of an operation.</summary>
-    public static string MethodOf(Operation operation) => operation.Kind == OperationKind.EventsSubscribe ? Watch : operation.Kind.ToString();
 
     public void OnServiceMethodDiscovery(ServiceMethodProviderContext<RuntimeService> context)
     {
@@ -44,7 +38,7 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
             object[] metadata = [operation];
             if (method.IsServerStreaming)
             {
-                context.AddServerStreamingMethod(described, metadata, (service, request, stream, call) => method.Name == Watch
+                context.AddServerStreamingMethod(described, metadata, (service, request, stream, call) => method.Name == MethodNames.Watch
                     ? service.WatchAsync(operation, reply, request, stream, call)
                     : service.FollowAsync(operation, reply, request, stream, call));
             }

@@ -17,7 +17,7 @@ internal sealed class HttpCallers(HttpDoorOptions options)
     private const string Scheme = "Bearer ";
 
     private readonly IdentityTable _identities = new(
-        new IdentityBounds(options.MaxInFlightPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity),
+        new IdentityBounds(options.MaxInFlightPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity),
         new ByteBudget(options.MaxBufferedBytes));
 
     private long _refusedTokens;
@@ -35,7 +35,7 @@ internal sealed class HttpCallers(HttpDoorOptions options)
             var peer = PeerCredentials.Of(socket);
             return peer is null || options.Authorize(peer) is not { } tenant
                 ? CallerRefusals.Stranger(peer)
-                : Enter(string.Create(CultureInfo.InvariantCulture, $"user:{peer.UserId}"), tenant, OperationScopes.All, token: null, out caller);
+                : Enter(string.Create(CultureInfo.InvariantCulture, $"user:{peer.UserId}"), tenant, options.ScopesOf(peer), token: null, out caller);
         }
 
         var header = context.Request.Headers.Authorization.ToString();
@@ -78,7 +78,14 @@ internal sealed class HttpCallers(HttpDoorOptions options)
             return options.Busy();
         }
 
-        caller = new Caller(tenant, scopes, identity, token);
+        var known = new Caller(tenant, scopes, identity, token);
+        if (CallerRefusals.TooFast(known) is { } tooFast)
+        {
+            _identities.Leave(identity);
+            return tooFast;
+        }
+
+        caller = known;
         return null;
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.Http;
@@ -22,6 +23,9 @@ public sealed record HttpDoorOptions
     /// <summary>Says which tenant a peer of the unix socket is, or null for one that may not come in.</summary>
     public Func<PeerCredentials, int?> Authorize { get; init; } = static _ => null;
 
+    /// <summary>What a peer of the unix socket may do.</summary>
+    public Func<PeerCredentials, OperationScopes> ScopesOf { get; init; } = static _ => OperationScopes.All;
+
     /// <summary>What keeps the node from taking work; null: it takes it.</summary>
     public Func<string?> Readiness { get; init; } = static () => null;
 
@@ -36,6 +40,9 @@ public sealed record HttpDoorOptions
 
     /// <summary>Requests of one caller, on all its connections, without a reply; more are refused.</summary>
     public int MaxInFlightPerIdentity { get; init; } = 4096;
+
+    /// <summary>Of one caller, on all its connections; more are refused with the time to wait. 0: as many as it likes.</summary>
+    public int CallsPerSecondPerIdentity { get; init; }
 
     /// <summary>Bytes of one caller's requests that are handled now.</summary>
     public long MaxBufferedBytesPerIdentity { get; init; } = 256L << 20;

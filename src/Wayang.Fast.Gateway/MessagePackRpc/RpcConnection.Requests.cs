@@ -171,7 +171,7 @@ internal sealed partial class RpcConnection
             return true;
         }
 
-        if (CallerRefusals.OutOfScope(session, operation) is { } outside)
+        if ((CallerRefusals.OutOfScope(session, operation) ?? CallerRefusals.TooFast(session)) is { } outside)
         {
             Append(messageId, outside);
             return true;

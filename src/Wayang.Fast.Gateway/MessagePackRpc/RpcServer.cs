@@ -4,7 +4,6 @@ using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
-using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Operations;
@@ -39,7 +38,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         Time = time;
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(
-            new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity), Budget);
+            new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
         Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events };
         Cold = new ColdThreads(options.MaxColdThreads);
     }
@@ -208,7 +207,7 @@ public sealed partial class RpcServer : IAsyncDisposable
             return;
         }
 
-        Begin(new RpcConnection(this, socket, new Caller(tenant, OperationScopes.All, identity, Token: null)));
+        Begin(new RpcConnection(this, socket, new Caller(tenant, Options.ScopesOf(peer), identity, Token: null)));
     }
 
     /// <summary>A peer of TCP: nobody knows it until it has shown a token.</summary>

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Gateway.Auth;
 
@@ -12,6 +13,9 @@ public sealed record RpcServerOptions
 
     /// <summary>Says which tenant a peer is, or null for one that may not come in.</summary>
     public required Func<PeerCredentials, int?> Authorize { get; init; }
+
+    /// <summary>What a peer of the unix socket may do.</summary>
+    public Func<PeerCredentials, OperationScopes> ScopesOf { get; init; } = static _ => OperationScopes.All;
 
     /// <summary>Told of an exception that a request brought to light; the peer gets the code internal. Must not throw.</summary>
     public Action<Exception>? OnDefect { get; init; }
@@ -44,6 +48,9 @@ public sealed record RpcServerOptions
 
     /// <summary>Requests of one caller, on all its connections, without a reply; more are refused.</summary>
     public int MaxInFlightPerIdentity { get; init; } = 64 << 10;
+
+    /// <summary>Of one caller, on all its connections; more are refused with the time to wait. 0: as many as it likes.</summary>
+    public int CallsPerSecondPerIdentity { get; init; }
 
     /// <summary>One caller's share of <see cref="MaxBufferedBytes"/>.</summary>
     public long MaxBufferedBytesPerIdentity { get; init; } = 256L << 20;

@@ -55,7 +55,7 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
         }
     }
 
-    /// <summary>The configuration in force: the operator's, who is of the default tenant and may read.</summary>
+    /// <summary>The configuration in force: the operator's, who is of the default tenant.</summary>
     public async Task TellConfigurationAsync(HttpContext context, Func<IReadOnlyDictionary<string, string>> configuration)
     {
         if (callers.Enter(context, out var caller) is { } stranger)
@@ -65,9 +65,9 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
         }
 
         callers.Leave(caller!);
-        if (caller!.Tenant != 0 || (caller.Scopes & OperationScopes.Read) == OperationScopes.None)
+        if (caller!.Tenant != 0 || (caller.Scopes & (OperationScopes.Operate | OperationScopes.Admin)) == OperationScopes.None)
         {
-            await RestProblem.WriteAsync(context, new(ErrorCode.PermissionDenied, "The configuration is told to the default tenant, with the scope read."));
+            await RestProblem.WriteAsync(context, new(ErrorCode.PermissionDenied, "The configuration is told to the default tenant, with the scope operate or admin."));
             return;
         }
 

@@ -24,9 +24,9 @@ internal static class TokenCommand
 
     private static readonly Option<string?> Config = new("--config", "-c") { Description = "The node's configuration, which names its tenants.", HelpName = "FILE" };
 
-    private static readonly Option<string?> Scopes = new("--scopes")
+    private static readonly Option<string?> Scopes = new("--scopes", "--scope")
     {
-        Description = "What its bearer may do: some of read,run,images; default all of them.", HelpName = "LIST",
+        Description = "What its bearer may do: some of read,submit,images,operate,admin; default read,submit,images.", HelpName = "LIST",
     };
 
     private static readonly Option<string?> Expires = new("--expires")
@@ -46,7 +46,7 @@ internal static class TokenCommand
             A running node that can read it takes up a change within a second or two.
 
             Examples:
-              wayang token create --name ci --file /etc/wayang/tokens --scopes run,images --expires 90d
+              wayang token create --name ci --file /etc/wayang/tokens --scopes submit,images --expires 90d
               wayang token list --file /etc/wayang/tokens
               wayang token revoke ci --file /etc/wayang/tokens
             """);
@@ -136,7 +136,7 @@ internal static class TokenCommand
         {
             var expiry = token.Expires is not { } time ? "never expires"
                 : (time > DateTimeOffset.UtcNow ? "expires " : "EXPIRED ") + TokenFile.Time(time);
-            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{token.Name,-24} tenant {token.Tenant,-5} {ScopeNames.Text(token.Scopes),-16} {expiry}"));
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{token.Name,-24} tenant {token.Tenant,-5} {ScopeNames.Text(token.Scopes),-26} {expiry}"));
         }
     }
 
@@ -207,7 +207,7 @@ internal static class TokenCommand
             tenants.Count == 0 ? "Its section tenants: is empty." : $"There are: {string.Join(", ", tenants.Select(static t => t.Name))}.", ExitCodes.Usage);
     }
 
-    private static OperationScopes ReadScopes(ParseResult result) => result.GetValue(Scopes) is not { } text ? OperationScopes.All
+    private static OperationScopes ReadScopes(ParseResult result) => result.GetValue(Scopes) is not { } text ? OperationScopes.Work
         : ScopeNames.TryParse(text, out var scopes) ? scopes
         : throw new CommandException($"'{text}' is no list of scopes", $"Write some of {string.Join(',', ScopeNames.All)}, with commas between.", ExitCodes.Usage);
 

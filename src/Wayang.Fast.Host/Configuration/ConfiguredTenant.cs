@@ -13,6 +13,12 @@ namespace Wayang.Fast.Host.Configuration;
 /// <param name="Place">Where it stands.</param>
 public sealed record ConfiguredTenant(TenantPolicy Policy, bool IsOthers, ConfigurationPlace Place)
 {
+    /// <summary>What users have for whom nothing is said: work, and the care for it.</summary>
+    public const OperationScopes DefaultScopes = OperationScopes.Work | OperationScopes.Operate;
+
+    /// <summary>What its users may do over the unix sockets; of the entry '*': the members of the group wayang whom no tenant has.</summary>
+    public OperationScopes Scopes { get; init; } = DefaultScopes;
+
     public string Name => IsOthers ? TenantSection.Others : Policy.Name;
 
     /// <summary>All that it says, as one line: for people, and to see what a reload changed.</summary>
@@ -33,6 +39,7 @@ public sealed record ConfiguredTenant(TenantPolicy Policy, bool IsOthers, Config
             Add(text, "highest_class", Policy.HighestClass == TaskClass.Urgent ? null : WireNames.Text(Policy.HighestClass));
             Add(text, "connect", Policy.Connect is not { } connect ? null : connect.Count == 0 ? "nothing" : string.Join(' ', connect));
             Add(text, "users", Policy.Users.Count == 0 ? null : string.Join(' ', Policy.Users));
+            Add(text, "scopes", Scopes == DefaultScopes ? null : ScopeNames.Text(Scopes));
             return text.ToString();
         }
     }

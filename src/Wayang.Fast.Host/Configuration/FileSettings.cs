@@ -21,6 +21,9 @@ public sealed record FileSettings
     /// <summary>Somebody may come over TCP and show a token.</summary>
     public bool AsksForTokens => RpcTcp.Address is not null || Grpc.Address is not null || Rest.Address is not null;
 
+    /// <summary>Of one caller, over each kind of door; 0: as many as it likes.</summary>
+    public int CallsPerSecond { get; init; }
+
     /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
     public string StateDirectory { get; init; } = string.Empty;
 

@@ -8,7 +8,7 @@ using Wayang.Fast.Core.Scheduling;
 namespace Wayang.Fast.Host.Configuration;
 
 /// <summary>
-/// Reads <c>tenants:</c>, a list of {name, id?, weight?, max_running?, max_queued?, max_queued_bytes?, highest_class?, connect?, users?}; the entry
+/// Reads <c>tenants:</c>, a list of {name, id?, weight?, max_running?, max_queued?, max_queued_bytes?, highest_class?, connect?, users?, scopes?}; the entry
 /// named '*' is what all others have.
 /// </summary>
 internal sealed class TenantSection(string file, List<ConfigurationProblem> problems)
@@ -24,7 +24,7 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
     private const int MaxName = 63;
     private const string DefaultTenant = "default";
 
-    private static readonly string[] Keys = ["name", "id", "weight", "max_running", "max_queued", "max_queued_bytes", "highest_class", "connect", "users"];
+    private static readonly string[] Keys = ["name", "id", "weight", "max_running", "max_queued", "max_queued_bytes", "highest_class", "connect", "users", "scopes"];
     private static readonly string[] Classes = [.. new[] { TaskClass.Urgent, TaskClass.Normal, TaskClass.Batch, TaskClass.Idle }.Select(WireNames.Text)];
 
     private readonly Lazy<IReadOnlyDictionary<string, uint>> users = new(SystemUsers.Read);
@@ -111,7 +111,8 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
             Connect = ReadDestinations(label, values),
             Users = ReadUsers(label, values),
         };
-        return problems.Count > before ? null : new ConfiguredTenant(policy, isOthers, PlaceOf(node));
+        var scopes = ReadScopes(label, values);
+        return problems.Count > before ? null : new ConfiguredTenant(policy, isOthers, PlaceOf(node)) { Scopes = scopes };
     }
 
     /// <summary>
@@ -218,6 +219,38 @@ internal sealed class TenantSection(string file, List<ConfigurationProblem> prob
         }
 
         return [.. found.Distinct()];
+    }
+
+    private OperationScopes ReadScopes(string label, Dictionary<string, ConfigurationNode> values)
+    {
+        if (!values.TryGetValue("scopes", out var node) || node.Kind == NodeKind.Refused)
+        {
+            return ConfiguredTenant.DefaultScopes;
+        }
+
+        var scopes = OperationScopes.None;
+        if (node.Kind != NodeKind.Sequence || node.Items.Count == 0)
+        {
+            Tell(node, label + ".scopes", $"must be a list of some of {string.Join(", ", ScopeNames.All)}: [read, submit]");
+            return scopes;
+        }
+
+        foreach (var item in node.Items)
+        {
+            if (item.Kind == NodeKind.Scalar && ScopeNames.TryParse(item.Text, out var scope))
+            {
+                scopes |= scope;
+                continue;
+            }
+
+            var nearest = item.Kind == NodeKind.Scalar ? NearestName.Of(item.Text, ScopeNames.All) : null;
+            var list = string.Join(", ", ScopeNames.All);
+            problems.Add(new ConfigurationProblem(
+                PlaceOf(item), label + ".scopes", $"must be some of {list}, not '{(item.Kind == NodeKind.Scalar ? ValueReader.Shortened(item.Text) : "...")}'{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}")
+            { Allowed = list, Nearest = nearest });
+        }
+
+        return scopes;
     }
 
     private long? Number(string label, Dictionary<string, ConfigurationNode> values, string key, KeyKind kind, long minimum, long maximum)

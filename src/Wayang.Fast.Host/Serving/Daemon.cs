@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.InteropServices;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Auth;
@@ -79,8 +80,8 @@ internal static class Daemon
         {
             var tokens = OpenTokens(options, configuration, log);
             doors = await HttpDoors.StartAsync(
-                options, runtime, configuration, tokens, peer => Authorize(peer, options, runtime), () => WhyNotReady(runtime, configuration), log);
-            server = StartRpc(options, runtime, tokens, log);
+                options, runtime, configuration, tokens, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
+            server = StartRpc(options, runtime, configuration, tokens, log);
         }
         catch (IOException error)
         {
@@ -160,7 +161,7 @@ internal static class Daemon
     }
 
     /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
-    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, TokenStore? tokens, StandardErrorLog log)
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, StandardErrorLog log)
     {
         RpcTcpOptions? tcp = null;
         if (options.RpcTcp.Address is { } address && tokens is not null)
@@ -175,7 +176,8 @@ internal static class Daemon
         return RpcServer.Start(
             new RpcServerOptions
             {
-                SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), Tcp = tcp, OnWarning = log.Warn,
+                SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
+                OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
                 Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
@@ -226,6 +228,11 @@ internal static class Daemon
     private static int? Authorize(PeerCredentials peer, ServeOptions options, NodeRuntime runtime) =>
         runtime.TenantOfUser(peer.UserId) is { } tenant ? tenant
         : peer.UserId == 0 || peer.UserId == options.StarterUid || peer.UserId == RuntimeDirectories.EffectiveUid || IsWayangGroup(peer) ? DefaultTenant : null;
+
+    /// <summary>Root, the starter and ourselves may do everything; others what the configuration says of their tenant.</summary>
+    private static OperationScopes ScopesOf(PeerCredentials peer, ServeOptions options, Reconfiguration configuration) =>
+        peer.UserId == 0 || peer.UserId == options.StarterUid || peer.UserId == RuntimeDirectories.EffectiveUid
+            ? OperationScopes.All : configuration.ScopesOfUser(peer.UserId);
 
     private static bool IsWayangGroup(PeerCredentials peer) => GroupIdOfWayang.Value is { } gid && (peer.GroupId == gid || peer.Groups.Contains(gid));
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Grpc;
@@ -23,7 +24,7 @@ internal sealed class HttpDoors : IAsyncDisposable
     /// <summary>What was asked for is served, or the runtime does not start.</summary>
     /// <exception cref="IOException">A place cannot be listened at.</exception>
     public static async Task<HttpDoors> StartAsync(
-        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<string?> readiness, StandardErrorLog log)
+        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
         var desk = new OperationDesk(
             new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream }, defect => log.Warn($"defect in a request: {defect}"));
@@ -32,13 +33,13 @@ internal sealed class HttpDoors : IAsyncDisposable
         {
             if (options.Settings.Grpc is { IsOpen: true } settings)
             {
-                var grpc = await GrpcServer.StartAsync(Options(settings, tokens, authorize, readiness, log), desk);
+                var grpc = await GrpcServer.StartAsync(Options(settings, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk);
                 doors.Add("grpc", settings, grpc.Port, grpc);
             }
 
             if (options.Settings.Rest is { IsOpen: true } open)
             {
-                var rest = await RestServer.StartAsync(Options(open, tokens, authorize, readiness, log), desk, () => configuration.InForce);
+                var rest = await RestServer.StartAsync(Options(open, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk, () => configuration.InForce);
                 doors.Add("rest", open, rest.Port, rest);
             }
         }
@@ -63,7 +64,7 @@ internal sealed class HttpDoors : IAsyncDisposable
     }
 
     private static HttpDoorOptions Options(
-        DoorSettings settings, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<string?> readiness, StandardErrorLog log)
+        DoorSettings settings, int callsPerSecond, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
         if (settings.Address is { } address && !IPAddress.IsLoopback(address.Address))
         {
@@ -73,7 +74,7 @@ internal sealed class HttpDoors : IAsyncDisposable
         return new HttpDoorOptions
         {
             EndPoint = settings.Address, AllowRemote = settings.AllowRemote, SocketPath = settings.SocketPath, Tokens = tokens, Authorize = authorize,
-            Readiness = readiness, OnWarning = log.Warn,
+            ScopesOf = scopes, Readiness = readiness, OnWarning = log.Warn, CallsPerSecondPerIdentity = callsPerSecond,
         };
     }
 

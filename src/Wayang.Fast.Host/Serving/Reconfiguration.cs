@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
@@ -28,6 +29,13 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
     /// <summary>The tokens in force, when there is a door for them.</summary>
     public TokenStore? Tokens { get; set; }
+
+    /// <summary>What a user of the unix sockets may do that is neither root nor whoever runs or started the runtime.</summary>
+    public OperationScopes ScopesOfUser(uint user)
+    {
+        var tenants = settings.Tenants;
+        return (tenants.FirstOrDefault(t => t.Policy.Users.Contains(user)) ?? tenants.FirstOrDefault(static t => t.IsOthers))?.Scopes ?? ConfiguredTenant.DefaultScopes;
+    }
 
     /// <summary>For readiness: null when all images of the start were tried. A reload makes no node unready.</summary>
     public string? Waiting => starting ? "loading the configured images" : null;

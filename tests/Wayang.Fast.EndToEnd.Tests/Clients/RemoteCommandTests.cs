@@ -35,7 +35,7 @@ public sealed partial class RemoteCommandTests : IDisposable
         Assert.Equal((3, "over tcp\n", ""), await RunAsync(null, "--endpoint", endpoint, "--token-file", file, "run", "--", "sh", "-c", "echo over tcp; exit 3"));
         var (code, told, _) = await RunAsync(watching, "--endpoint", endpoint, "node");
         Assert.True(code == 0 && told.StartsWith("node ", StringComparison.Ordinal), told);
-        await RefusedAsync(125, "task.submit needs run", watching, "--endpoint", endpoint, "run", "--", "true");
+        await RefusedAsync(125, "task.submit needs submit", watching, "--endpoint", endpoint, "run", "--", "true");
         await RefusedAsync(125, "wayang token create", "wrong", "--endpoint", endpoint, "node");
         await RefusedAsync(2, "asks for a token", null, "--endpoint", endpoint, "node");
         await RefusedAsync(2, "tcp://HOST:PORT", null, "--endpoint", "nowhere", "node");

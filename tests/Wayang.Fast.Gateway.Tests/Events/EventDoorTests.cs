@@ -12,6 +12,7 @@ using Wayang.Fast.Gateway.Grpc.Wire;
 using Wayang.Fast.Gateway.Tests.Grpc;
 using Wayang.Fast.Gateway.Tests.Rest;
 using Xunit;
+using EventData = Wayang.Fast.Core.Events.EventData;
 
 namespace Wayang.Fast.Gateway.Tests.Events;
 
@@ -91,7 +92,7 @@ public sealed class EventDoorTests
     [Fact]
     public async Task A_grpc_stream_is_watched_and_ends_with_the_node()
     {
-        await using var fixture = await GrpcFixture.StartAsync(new TokenStore([ServerFixture.Token(GrpcFixture.Secret), ServerFixture.Token("wayang_run", "run", OperationScopes.Run)]));
+        await using var fixture = await GrpcFixture.StartAsync(new TokenStore([ServerFixture.Token(GrpcFixture.Secret), ServerFixture.Token("wayang_run", "run", OperationScopes.Submit)]));
         var client = fixture.Connect();
         using var watched = client.WatchEvents(new EventsSubscribeRequest { Since = 0, Severity = "warning" });
         await watched.ResponseHeadersAsync;

@@ -23,7 +23,7 @@ internal sealed class GrpcFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private GrpcServer? _server;
 
-    private GrpcFixture() => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = Events.Stream }, defect =>
+    private GrpcFixture(bool events) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
     {
         lock (Defects)
         {
@@ -41,16 +41,17 @@ internal sealed class GrpcFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20)
+    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true)
     {
-        var fixture = new GrpcFixture();
+        var fixture = new GrpcFixture(events);
+        var options = new HttpDoorOptions
+        {
+            MaxBufferedBytesPerIdentity = mostBytes,
+            EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
+            Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
+        };
         fixture._server = await GrpcServer.StartAsync(
-            new HttpDoorOptions
-            {
-                MaxBufferedBytesPerIdentity = mostBytes,
-                EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
-                Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
-            },
+            configure?.Invoke(options) ?? options,
             fixture._desk);
         return fixture;
     }

@@ -144,7 +144,7 @@ public sealed class GrpcTests
         await using var fixture = await GrpcFixture.StartAsync(new TokenStore(
         [
             ServerFixture.Token("wayang_reads", "reads", OperationScopes.Read),
-            ServerFixture.Token("wayang_runs", "runs", OperationScopes.Run),
+            ServerFixture.Token("wayang_runs", "runs", OperationScopes.Submit),
             ServerFixture.Token("wayang_past", "past", OperationScopes.All, DateTimeOffset.UtcNow.AddSeconds(-1)),
         ]));
         (StatusCode, string, string?) stranger = (StatusCode.Unauthenticated, "UNAUTHENTICATED", null);

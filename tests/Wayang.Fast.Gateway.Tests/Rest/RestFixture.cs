@@ -21,7 +21,7 @@ internal sealed class RestFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private RestServer? _server;
 
-    private RestFixture() => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = Events.Stream }, defect =>
+    private RestFixture(bool events) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
     {
         lock (Defects)
         {
@@ -37,16 +37,17 @@ internal sealed class RestFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20)
+    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true)
     {
-        var fixture = new RestFixture();
+        var fixture = new RestFixture(events);
+        var options = new HttpDoorOptions
+        {
+            MaxBufferedBytesPerIdentity = mostBytes,
+            EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
+            Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
+        };
         fixture._server = await RestServer.StartAsync(
-            new HttpDoorOptions
-            {
-                MaxBufferedBytesPerIdentity = mostBytes,
-                EndPoint = new IPEndPoint(IPAddress.Loopback, 0), SocketPath = fixture.SocketPath, Authorize = static _ => 7,
-                Tokens = tokens ?? new TokenStore([ServerFixture.Token(Secret)]),
-            },
+            configure?.Invoke(options) ?? options,
             fixture._desk,
             static () => new Dictionary<string, string>(StringComparer.Ordinal) { ["http_port"] = "0" });
         return fixture;

@@ -130,7 +130,7 @@ public sealed class RestTests
         await using var fixture = await RestFixture.StartAsync(new TokenStore(
         [
             ServerFixture.Token("wayang_reads", "reads", OperationScopes.Read),
-            ServerFixture.Token("wayang_runs", "runs", OperationScopes.Run),
+            ServerFixture.Token("wayang_runs", "runs", OperationScopes.Submit),
             ServerFixture.Token("wayang_past", "past", OperationScopes.All, DateTimeOffset.UtcNow.AddSeconds(-1)),
         ]));
         Assert.Equal((401, "unauthenticated"), await RefusedAsync(fixture.Connect("wrong"), HttpMethod.Get, "/v1/node"));
