@@ -139,7 +139,7 @@ public sealed class EventDoorTests
     {
         using var desk = new EventDesk(64, null, TimeProvider.System);
         var bounds = 64 << 10;
-        await using var fixture = new ServerFixture(o => o with { Events = desk.Stream, OutputPauseBytes = bounds });
+        await using var fixture = new ServerFixture(o => o with { Events = desk.Stream, OutputPauseBytes = bounds, SendTimeout = TimeSpan.FromMinutes(10) });
         using var slow = fixture.Open();
         using var quick = fixture.Open();
         slow.ReceiveBufferSize = 4_096;
@@ -147,7 +147,7 @@ public sealed class EventDoorTests
         quick.Send(Subscribe(1, "type", "wayang"));
         ServerFixture.ReadText(quick);
         var begin = desk.Stream.Last;
-        for (var i = 0; i < 20_000; i++)
+        for (var i = 0; i < 6_000; i++)
         {
             desk.Post(Ended(Theirs, new TaskId(5)));
             if (i % 16 == 15)
@@ -172,7 +172,7 @@ public sealed class EventDoorTests
             read++;
         }
 
-        Assert.InRange(read, 2, 10_000);
+        Assert.InRange(read, 2, 5_000);
     }
 
     private static NodeEvent Ended(int tenant, TaskId task) =>
