@@ -102,6 +102,12 @@ internal sealed partial class TaskService
 
         if (admitted.Known is null)
         {
+            if (submission.Terms?.Deadline is not null)
+            {
+                shard.SubmitDue(admitted.Slot);
+                return;
+            }
+
             shard.Submit(admitted.Slot, target.Pool.Id, submission.Level, target.Tenant, shard.IsDeferring);
             return;
         }

@@ -10,7 +10,7 @@ namespace Wayang.Fast.Core.Scheduling;
 /// (then it stays there), or idle, at most <see cref="MaxIdle"/> of them, the longest idle goes first.</para>
 /// <para>Bounds: a block per 15 waiting tasks, and one more per flow that has tasks, is idle, or rests in its ring.</para>
 /// </summary>
-internal sealed class FlowQueues
+internal sealed partial class FlowQueues
 {
     public const int None = 0;
     private const int MaxIdle = 1024;
@@ -48,7 +48,9 @@ internal sealed class FlowQueues
         public int Next; // in its ring, among the idle, or the next unused flow
         public int Previous;
         public int Chain; // next flow of the same hash
-        public int Deadlines; // root of its heap of tasks with a deadline; none yet
+        public int Deadlines; // root of its heap of tasks with a deadline, or 0
+        public int DeadlineCount;
+        public int Passed; // tasks of the heap that went before the FIFO's head since it went before one of them
         public bool Idle;
     }
 
@@ -56,14 +58,17 @@ internal sealed class FlowQueues
 
     public int NextOf(int flow) => _flows[flow].Next;
 
-    public uint HeadSince(int flow) => _entries[_flows[flow].Head].Since;
-
-    public int PeekHead(int flow) => _entries[_flows[flow].Head].Task;
+    /// <summary>The task that <see cref="TakeHead"/> takes next.</summary>
+    public int PeekHead(int flow)
+    {
+        ref var f = ref _flows[flow];
+        return f.Deadlines == 0 || IsFifosTurn(f) ? _entries[f.Head].Task : _nodes[f.Deadlines].Task;
+    }
 
     /// <summary>Tasks in a flow, counted up to <paramref name="most"/>.</summary>
     public int Count(int flow, int most)
     {
-        var count = 0;
+        var count = Math.Min(_flows[flow].DeadlineCount, most);
         for (var at = _flows[flow].Head; at != _flows[flow].Tail && count < most; count++)
         {
             at = ((at + 1) & BlockMask) == 0 ? _entries[at + 1 - BlockSize].Task + Index0 : at + 1;
@@ -93,6 +98,19 @@ internal sealed class FlowQueues
     public int TakeHead(int flow, out bool emptied)
     {
         ref var f = ref _flows[flow];
+        if (f.Deadlines != 0)
+        {
+            return TakeBesideDeadlines(ref f, out emptied);
+        }
+
+        var task = TakeOldest(ref f);
+        emptied = f.Head == f.Tail;
+        return task;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int TakeOldest(ref Flow f)
+    {
         var head = f.Head;
         var task = _entries[head].Task;
         f.Head = ++head;
@@ -101,7 +119,6 @@ internal sealed class FlowQueues
             ContinueHead(ref f, head - BlockSize);
         }
 
-        emptied = f.Head == f.Tail;
         return task;
     }
 

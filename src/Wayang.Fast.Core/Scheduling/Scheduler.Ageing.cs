@@ -133,18 +133,18 @@ public sealed partial class Scheduler
     {
         var tenant = _queues.TenantOf(flow);
         var emptied = false;
-        while (!emptied && moves > 0 && _now - _queues.HeadSince(flow) > _bounds[level])
+        while (!emptied && moves > 0 && _queues.TryTakeOverdue(flow, _now, _bounds[level], out var task, out var deadline, out emptied))
         {
             moves--;
-            var task = _queues.TakeHead(flow, out emptied);
             _queuedAt[level]--;
-            Put(pool, ref entry, Lifted(level), tenant, task, _now);
+            Put(pool, ref entry, Lifted(level), tenant, task, _now, deadline);
             if (emptied)
             {
                 Leave(ref _levels[(pool * Levels) + level], ref entry, level, flow);
             }
         }
     }
+
     /// <summary>A flow ran empty, whether it is the current one or not.</summary>
     private void Leave(ref Level at, ref Pool entry, int level, int flow)
     {

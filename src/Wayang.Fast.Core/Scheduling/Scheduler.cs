@@ -19,14 +19,17 @@ public readonly record struct ScheduledTask(int Task, int Pool, byte Level);
 ///                 turns while they are of one tenant, else of whichever tenant has had least for its weight (FairShares)
 ///  pool          its tenant, free slots, a bitmap of its levels
 ///   level        ring of flows by turns: one per tenant, where several share a pool (the runtime gives each pools of its own)
-///    flow        FIFO in blocks of 15 tasks: 128 bytes in sequence, so a queue of a million stays dense
+///    flow        a heap of its tasks with a deadline, before a FIFO in blocks of 15 tasks: 128 bytes in sequence, so a queue of a million stays dense
 /// </code>
-/// Enqueue and TryDequeue are O(1), with several tenants O(log of those that wait at the level); ageing costs a bounded number
+/// Enqueue and TryDequeue are O(1), with several tenants O(log of those that wait at the level), with a deadline O(log of those of its flow); ageing costs a bounded number
 /// of moves per turn.
 /// </summary>
 public sealed partial class Scheduler
 {
     public const int Levels = 64;
+
+    /// <summary>Tasks with a deadline that go, in a row, before the oldest without one of their level and tenant.</summary>
+    public const int MostDueInARow = 7;
 
     private readonly SchedulerOptions _options;
     private readonly int _maxTasks;
@@ -208,13 +211,14 @@ public sealed partial class Scheduler
         Relink(pool, ref entry);
     }
 
-    /// <summary>
-    /// Lets a task wait. <paramref name="deadline"/> has its place in the call, because front doors will pass it: a flow then gets a
-    /// heap of its tasks with a deadline before its FIFO. Until that policy exists it does not change the order.
-    /// </summary>
+    /// <summary>Lets a task wait.</summary>
+    /// <param name="task">Slot of the task table.</param>
+    /// <param name="pool">Where it runs.</param>
+    /// <param name="level">0 to 63.</param>
+    /// <param name="tenant">Whose it is.</param>
+    /// <param name="deadline">0: none. Of a level and tenant the earliest goes first, before those without one.</param>
     public void Enqueue(int task, int pool, byte level, int tenant, long deadline = 0)
     {
-        _ = deadline;
         if (level >= Levels)
         {
             ThrowLevel(level);
@@ -227,7 +231,7 @@ public sealed partial class Scheduler
 
         ref var entry = ref At(pool);
         Turn();
-        Put(pool, ref entry, level, tenant, task, _now);
+        Put(pool, ref entry, level, tenant, task, _now, deadline);
         Relink(pool, ref entry);
         Queued++;
         entry.Queued++;
@@ -310,7 +314,7 @@ public sealed partial class Scheduler
 
     /// <summary>Appends to the flow of (pool, level, tenant), which begins at the end of its ring if it had nothing waiting.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Put(int pool, ref Pool entry, int level, int tenant, int task, uint now)
+    private void Put(int pool, ref Pool entry, int level, int tenant, int task, uint now, long deadline)
     {
         ref var at = ref _levels[(pool * Levels) + level];
         var flow = at.Current;
@@ -321,7 +325,13 @@ public sealed partial class Scheduler
 
         entry.Bitmap |= 1UL << level;
         _queuedAt[level]++;
-        _queues.Append(flow, task, now);
+        if (deadline == 0)
+        {
+            _queues.Append(flow, task, now);
+            return;
+        }
+
+        _queues.AppendDeadline(flow, task, now, deadline);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

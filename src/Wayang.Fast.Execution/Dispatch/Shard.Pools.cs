@@ -83,7 +83,7 @@ internal sealed partial class Shard
     private void Requeue(int slot)
     {
         var record = _table[slot];
-        Enqueue(new InboxItem(slot, record.Pool, record.Level, record.Tenant));
+        Enqueue(new InboxItem(slot, record.Pool, record.Level, record.Tenant), record.Life?.Terms?.Deadline is { } deadline ? deadline.ToUnixTimeMilliseconds() : 0);
     }
 
     private void OpenPool(WorkerPool pool)

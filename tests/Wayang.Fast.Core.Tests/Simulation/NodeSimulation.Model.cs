@@ -9,7 +9,48 @@ internal sealed partial class NodeSimulation
 
     private long Bound(int level) => level == 55 ? 0 : (long)_options.BoundOf(level).TotalMilliseconds;
 
-    private Queue<int> Fifo(int pool, int level, int tenant) => _fifos[(((pool * Scheduler.Levels) + level) * Tenants) + tenant];
+    private static int Flow(int pool, int level, int tenant) => (((pool * Scheduler.Levels) + level) * Tenants) + tenant;
+
+    private void Wait(int slot)
+    {
+        ref var task = ref _tasks[slot];
+        var flow = Flow(task.Pool, task.Level, task.Tenant);
+        if (task.Deadline == 0)
+        {
+            _fifos[flow].Enqueue(slot);
+            return;
+        }
+
+        _due[flow].Add((task.Deadline, task.Order, slot));
+    }
+
+    /// <summary>What has no deadline leaves in its order, ageing or not.</summary>
+    private void LeaveOrder(in ModelTask task, int slot)
+    {
+        var flow = Flow(task.Pool, task.Level, task.Tenant);
+        Check(
+            task.Deadline == 0 ? _fifos[flow].TryDequeue(out var first) && first == slot : _due[flow].Remove((task.Deadline, task.Order, slot)),
+            "not first in, first out");
+    }
+
+    /// <summary>
+    /// From its own level leaves what has the earliest deadline (those that ageing lifted stand higher in the same pool, so they have left already),
+    /// and what has none only if none with one waits, or after enough of those.
+    /// </summary>
+    private void CheckOrder(in ModelTask task, in ScheduledTask item)
+    {
+        var from = Flow(task.Pool, item.Level, task.Tenant);
+        var due = _due[from];
+        if (item.Level == task.Level)
+        {
+            Check(task.Deadline == 0 || due.Min.Task == item.Task, "an earlier deadline was passed");
+            Check(task.Deadline != 0 || due.Count == 0 || _inARow[from] >= Scheduler.MostDueInARow, "what has no deadline passed what has one");
+        }
+
+        // Never below the scheduler's own count: what is not known to have been the FIFO's turn is not taken for it.
+        _inARow[from] = task.Deadline != 0 ? _inARow[from] + 1 : item.Level == task.Level && due.Count > 0 ? 0 : _inARow[from];
+        LeaveOrder(task, item.Task);
+    }
 
     private void LeaveScheduler(ref ModelTask task)
     {
