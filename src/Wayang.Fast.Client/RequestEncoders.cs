@@ -129,7 +129,7 @@ internal static class RequestEncoders
         }
     }
 
-    private static void OptionalText(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string? value)
+    public static void OptionalText(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string? value)
     {
         if (value is not null)
         {

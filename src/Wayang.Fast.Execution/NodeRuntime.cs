@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
@@ -75,7 +76,10 @@ public sealed class NodeRuntime : IDisposable
         var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
         var life = new LifeExecutor(_shard, table, _lifecycle, groups);
         _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, life, onDefect);
-        Incidents = new IncidentLog(time);
+        Events = new EventDesk(options.EventBuffer, ledger, time);
+        Apply(options);
+        _lifecycle.Events = new TaskEvents(Events);
+        Incidents = new IncidentLog(time) { OnAdded = Events.Post };
         _supervisor = new Supervisor(_shard, _completion, _lifecycle, workers, _options, Incidents, log, onDefect);
         _shard.Completion = _completion;
         _shard.Memory = new MemoryPlan(_options, () => Faults.Hit(FaultPoint.MemoryPressed) ? 1 : NodePressure.ReadMemoryShare());
@@ -109,7 +113,7 @@ public sealed class NodeRuntime : IDisposable
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
-        Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives);
+        Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives, Events);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);
         if (options.MaxConcurrentTasks != 0 || options.Tenants.Count > 0)
         {
@@ -131,6 +135,9 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
     public IncidentLog Incidents { get; }
+
+    /// <summary>What happens here, in order; others in the process may add to it.</summary>
+    public EventDesk Events { get; }
 
     /// <summary>What was learned of tasks so far, for <see cref="RestoreLearned"/> of a later start.</summary>
     public byte[] SerializeLearned() => _types.Serialize();
@@ -167,6 +174,7 @@ public sealed class NodeRuntime : IDisposable
 
     public void Start()
     {
+        Events.Post(EventTypes.NodeStarted, EventSeverity.Info, EventData.Nothing);
         _completion.Start();
         _supervisor.Start();
         _watchdog.Start();
@@ -190,6 +198,7 @@ public sealed class NodeRuntime : IDisposable
         _tenants.Apply();
         _lifecycle.Results.Change(applied.ResultCacheBytes);
         _shard.Memory.Look();
+        Apply(applied);
         _lifecycle.ChangeRetention(RetentionOf(applied));
         _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         return applied;
@@ -198,6 +207,7 @@ public sealed class NodeRuntime : IDisposable
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>
     public void Stop()
     {
+        Events.Post(EventTypes.NodeStopping, EventSeverity.Info, EventData.Nothing);
         _service.StopAdmission();
         _watchdog.Stop();
 
@@ -205,7 +215,10 @@ public sealed class NodeRuntime : IDisposable
         _supervisor.Stop();
         _completion.Post(new CompletionCommand(CompletionCommandKind.Shutdown));
         _completion.Stop();
+        Events.Stop();
     }
+
+    private void Apply(RuntimeOptions options) => (Events.Tasks, Events.MostEndsPerSecond) = (options.EventTasks, options.EventsPerSecond);
 
     private static AdmissionOptions AdmissionOf(RuntimeOptions options) =>
         new(options.MaxQueuedTasks, options.MaxQueuedBytes, options.MaxPayloadBytes);
@@ -224,5 +237,6 @@ public sealed class NodeRuntime : IDisposable
         _supervisor.Dispose();
         _completion.Dispose();
         _images.Dispose();
+        Events.Dispose();
     }
 }

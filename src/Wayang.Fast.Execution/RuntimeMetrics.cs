@@ -2,6 +2,7 @@ using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Completions;
@@ -18,7 +19,7 @@ namespace Wayang.Fast.Execution;
 /// <summary>What the runtime tells at <c>/metrics</c>. Reads counters that their owners write anyway; cold.</summary>
 internal sealed class RuntimeMetrics(
     TenantDirectory tenants, TaskLifecycle lifecycle, AdmissionGate admission, TaskService service, Shard shard, CompletionThread completion, Supervisor supervisor,
-    IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools, LifeService life) : IMetricSource
+    IncidentLog incidents, Func<IReadOnlyList<WorkerPool>> pools, LifeService life, EventDesk events) : IMetricSource
 {
     public void WriteMetrics(Exposition exposition)
     {
@@ -202,6 +203,9 @@ internal sealed class RuntimeMetrics(
     {
         to.Counter("wayang_watchdog_heals_total", "Times that the watchdog set dispatch going again.", incidents.CountOf(IncidentKind.Heal));
         to.Counter("wayang_watchdog_stalls_total", "Times that one of the runtime's threads stood still.", incidents.CountOf(IncidentKind.ThreadStalled));
+        to.Counter("wayang_events_total", "Events that got a number.", events.Stream.Told);
+        to.Counter("wayang_events_lost_total", "Events that came too fast, or that nothing stored in time.", events.Lost);
+        to.Counter("wayang_event_gaps_total", "Times that a reader of events came too late for some.", events.Stream.Gaps);
         to.Counter("wayang_scan_findings_total", "What security scans found that is not as it has to be.", incidents.CountOf(IncidentKind.ScanFinding));
         to.Counter("wayang_workers_unresponsive_total", "Workers that were ended because they gave no sign of life.", incidents.CountOf(IncidentKind.WorkerUnresponsive));
         to.Counter("wayang_workers_rung_again_total", "Workers that slept beside a request and were rung once more.", supervisor.WorkersRungAgain);

@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using Wayang.Fast.Core.Admission;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Preemption;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Isolation;
@@ -149,6 +150,15 @@ public sealed record RuntimeOptions
 
     /// <summary>Of each of an ended durable task's stdout, stderr and log, so much is stored; its output always whole.</summary>
     public int LedgerStreamBytes { get; init; } = 1 << 20;
+
+    /// <summary>Which tasks that are not durable have their ends told as events.</summary>
+    public ToldTasks EventTasks { get; init; } = ToldTasks.Failed;
+
+    /// <summary>Ends of tasks that are not durable, told as events in one second at most.</summary>
+    public int EventsPerSecond { get; init; } = 1_000;
+
+    /// <summary>Events in memory.</summary>
+    public int EventBuffer { get; init; } = 16_384;
 
     /// <summary>How long an idempotency key is remembered after its submission.</summary>
     public int IdempotencyMinutes { get; init; } = 60;

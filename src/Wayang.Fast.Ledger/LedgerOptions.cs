@@ -10,6 +10,12 @@ public sealed record LedgerOptions(string Path)
     /// <summary>Ended tasks at most; the oldest are forgotten first.</summary>
     public int MaxEnded { get; init; } = 100_000;
 
+    /// <summary>An event is forgotten after this time.</summary>
+    public TimeSpan EventRetention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Events at most; the oldest are forgotten first.</summary>
+    public int MaxEvents { get; init; } = 1_000_000;
+
     /// <summary>Writes that wait for their commit at most; more submissions are refused.</summary>
     public int MaxWaiting { get; init; } = 100_000;
 

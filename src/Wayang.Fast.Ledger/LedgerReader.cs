@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Ledger;
@@ -40,6 +41,24 @@ internal sealed class LedgerReader(string path) : IDisposable
             }
 
             return keys;
+        });
+
+    public long ReadLastEvent() => Ask("SELECT seq FROM sqlite_sequence WHERE name = 'events'", null, static row => row.Read() ? row.GetInt64(0) : 0);
+
+    public IReadOnlyList<NodeEvent> ReadEvents(long since, int limit) => Ask<IReadOnlyList<NodeEvent>>(
+        "SELECT sequence, at_ms, type, severity, tenant, task, data FROM events WHERE sequence > $value ORDER BY sequence",
+        since,
+        row =>
+        {
+            var events = new List<NodeEvent>();
+            while (events.Count < limit && row.Read())
+            {
+                events.Add(new NodeEvent(
+                    row.GetInt64(0), row.GetInt64(1), row.GetString(2), (EventSeverity)row.GetInt32(3), row.GetInt32(4),
+                    Bytes(row, 5) is { } task ? LedgerIds.ToId(task) : default, Bytes(row, 6)!));
+            }
+
+            return events;
         });
 
     public byte[]? ReadImage(string hash) => Ask("SELECT source FROM images WHERE hash = $value", hash, static row => row.Read() ? Bytes(row, 0) : null);

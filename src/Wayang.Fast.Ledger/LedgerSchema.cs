@@ -42,6 +42,20 @@ internal static class LedgerSchema
         ALTER TABLE tasks ADD COLUMN image TEXT;
         CREATE INDEX needing ON tasks(image) WHERE ended_ms IS NULL AND image IS NOT NULL;
         """,
+
+        // Numbers begin at the microseconds of the clock: those of a file that was moved away never come again.
+        """
+        CREATE TABLE events (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            at_ms INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            severity INTEGER NOT NULL,
+            tenant INTEGER NOT NULL,
+            task BLOB,
+            data BLOB NOT NULL
+        );
+        INSERT INTO sqlite_sequence (name, seq) VALUES ('events', CAST(strftime('%s', 'now') AS INTEGER) * 1000000);
+        """,
     ];
 
     public static int Version => s_steps.Length;

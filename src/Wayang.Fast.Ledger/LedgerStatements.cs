@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Ledger;
@@ -14,6 +15,8 @@ internal sealed class LedgerStatements : IDisposable
     private readonly SqliteCommand _retry;
     private readonly SqliteCommand _end;
     private readonly SqliteCommand _image;
+    private readonly SqliteCommand _event;
+    private readonly SqliteCommand _lastEvent;
 
     public LedgerStatements(SqliteConnection connection)
     {
@@ -29,27 +32,52 @@ internal sealed class LedgerStatements : IDisposable
             WHERE id = $id AND ended_ms IS NULL
             """, "$id", "$state", "$ended", "$facts", "$output", "$stdout", "$stderr", "$log");
         _image = Prepare("INSERT OR IGNORE INTO images (hash, source) VALUES ($hash, $source)", "$hash", "$source");
+        _event = Prepare("INSERT INTO events (at_ms, type, severity, tenant, task, data) VALUES ($at, $type, $severity, $tenant, $task, $data)",
+            "$at", "$type", "$severity", "$tenant", "$task", "$data");
+        _lastEvent = Prepare("SELECT last_insert_rowid()");
     }
 
     /// <summary>Inside a transaction.</summary>
+    /// <param name="write">What to store.</param>
+    /// <param name="transaction">All of a batch.</param>
+    /// <param name="told">Gets the events that became part of it, with their numbers.</param>
     /// <returns>How many tasks ended by it.</returns>
-    public int Write(LedgerWrite write, SqliteTransaction transaction)
+    public int Write(LedgerWrite write, SqliteTransaction transaction, List<NodeEvent> told)
+    {
+        if (write is LedgerEvents events)
+        {
+            foreach (var item in events.Items)
+            {
+                told.Add(Tell(item, transaction));
+            }
+
+            return 0;
+        }
+
+        // What changed nothing (a start behind an end) is not told.
+        var changed = Change(write, transaction);
+        if (changed > 0 && write.Event is { } happened)
+        {
+            told.Add(Tell(happened, transaction));
+        }
+
+        return write is LedgerEnd ? changed : 0;
+    }
+
+    private int Change(LedgerWrite write, SqliteTransaction transaction)
     {
         var id = LedgerIds.ToBytes(write.Id.Value);
         switch (write)
         {
             case LedgerSubmission task:
                 Keep(task.Image, transaction);
-                Run(
+                return Run(
                     _submit, transaction, id, task.Tenant, (int)TaskState.Queued, task.SubmittedUnixMs, task.Idempotency?.Key,
                     task.Idempotency is { } key ? LedgerIds.ToBytes(key.Fingerprint) : null, task.Spec, task.Image?.Hash);
-                return 0;
             case LedgerStart start:
-                Run(_start, transaction, id, (int)TaskState.Running, start.Attempt);
-                return 0;
+                return Run(_start, transaction, id, (int)TaskState.Running, start.Attempt);
             case LedgerRetry retry:
-                Run(_retry, transaction, id, (int)TaskState.Queued, retry.NextAttempt);
-                return 0;
+                return Run(_retry, transaction, id, (int)TaskState.Queued, retry.NextAttempt);
             case LedgerEnd end:
                 return Run(
                     _end, transaction, id, (int)end.State, end.EndedUnixMs, end.Facts, end.Streams[(int)OutputStream.Output],
@@ -69,6 +97,16 @@ internal sealed class LedgerStatements : IDisposable
         _retry.Dispose();
         _end.Dispose();
         _image.Dispose();
+        _event.Dispose();
+        _lastEvent.Dispose();
+    }
+
+    private NodeEvent Tell(NodeEvent told, SqliteTransaction transaction)
+    {
+        Run(
+            _event, transaction, told.UnixMs, told.Type, (int)told.Severity, told.Tenant, told.Task == default ? null : LedgerIds.ToBytes(told.Task.Value), told.Data);
+        _lastEvent.Transaction = transaction;
+        return told with { Sequence = Convert.ToInt64(_lastEvent.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture) };
     }
 
     private void Keep(LedgerImage? image, SqliteTransaction transaction)

@@ -7,18 +7,26 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
 {
     private const int MostAtOnce = 1_000;
     private const int PagesAtOnce = 2_000;
+    private const int EventsAtOnce = 10_000;
 
     private long _ended;
+    private long _events;
 
     /// <summary>After the database was opened.</summary>
-    public void Count(SqliteConnection connection) =>
+    public void Count(SqliteConnection connection)
+    {
         _ended = LedgerSchema.ReadNumber(connection, "SELECT count(*) FROM tasks WHERE ended_ms IS NOT NULL");
+        _events = LedgerSchema.ReadNumber(connection, "SELECT count(*) FROM events");
+    }
 
     public void Add(int ended) => _ended += ended;
+
+    public void AddEvents(int events) => _events += events;
 
     /// <returns>There may be more to forget.</returns>
     public bool Run(SqliteConnection connection, LedgerStatements statements)
     {
+        var more = ForgetEvents(connection);
         var over = Math.Clamp(_ended - options.MaxEnded, 0, MostAtOnce);
         using var transaction = connection.BeginTransaction(deferred: false);
         var gone = Delete(
@@ -26,7 +34,7 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
         gone += over > gone ? Delete(connection, transaction, "ended_ms IS NOT NULL", 0, over - gone) : 0;
         if (gone == 0)
         {
-            return false;
+            return more;
         }
 
         LedgerSchema.Execute(
@@ -34,6 +42,33 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
         statements.ForgetImages();
         transaction.Commit();
         _ended -= gone;
+        Vacuum(connection);
+        return more || gone >= MostAtOnce || over > gone;
+    }
+
+    /// <summary>The oldest alone: between those that are left no number is missing.</summary>
+    private bool ForgetEvents(SqliteConnection connection)
+    {
+        var over = Math.Max(0, _events - options.MaxEvents);
+        using var transaction = connection.BeginTransaction(deferred: false);
+        using var command = connection.CreateCommand();
+        command.CommandText = $"""
+            WITH oldest AS (SELECT sequence, at_ms FROM events ORDER BY sequence LIMIT {EventsAtOnce})
+            DELETE FROM events
+            WHERE sequence < COALESCE((SELECT MIN(sequence) FROM oldest WHERE at_ms >= $bound), (SELECT MAX(sequence) + 1 FROM oldest))
+            OR sequence IN (SELECT sequence FROM oldest LIMIT $over)
+            """;
+        command.Transaction = transaction;
+        command.Parameters.AddWithValue("$bound", (time.GetUtcNow() - options.EventRetention).ToUnixTimeMilliseconds());
+        command.Parameters.AddWithValue("$over", over);
+        var gone = command.ExecuteNonQuery();
+        transaction.Commit();
+        _events -= gone;
+        return gone >= EventsAtOnce;
+    }
+
+    private static void Vacuum(SqliteConnection connection)
+    {
         using var vacuum = connection.CreateCommand();
         vacuum.CommandText = $"PRAGMA incremental_vacuum({PagesAtOnce})";
         using var pages = vacuum.ExecuteReader();
@@ -41,8 +76,6 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
         {
             // A step frees a page.
         }
-
-        return gone >= MostAtOnce || over > gone;
     }
 
     private static long Delete(SqliteConnection connection, SqliteTransaction transaction, string which, long bound, long most)

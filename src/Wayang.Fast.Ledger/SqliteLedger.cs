@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Data.Sqlite;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Ledger;
@@ -23,6 +24,7 @@ public sealed class SqliteLedger : ITaskLedger
     private readonly LedgerSweep _sweep;
     private readonly ConcurrentQueue<LedgerWrite> _queue = new();
     private readonly List<LedgerWrite> _batch = [];
+    private readonly List<NodeEvent> _told = [];
     private readonly AutoResetEvent _posted = new(initialState: false);
     private readonly Thread _thread;
     private FileStream? _lock;
@@ -77,7 +79,14 @@ public sealed class SqliteLedger : ITaskLedger
         // SYNC POINT: partner is Take, which clears the mark before it looks at the queue.
         if (Volatile.Read(ref _signalled) == 0 && Interlocked.Exchange(ref _signalled, 1) == 0)
         {
-            _posted.Set();
+            try
+            {
+                _posted.Set();
+            }
+            catch (ObjectDisposedException)
+            {
+                // Closed, as after a kill: nothing is stored any more, and nobody is told that it was.
+            }
         }
     }
 
@@ -86,6 +95,26 @@ public sealed class SqliteLedger : ITaskLedger
     public IReadOnlyList<LedgerTask> ReadLive() => Readable().ReadLive();
 
     public IReadOnlyList<LedgerKey> ReadKeys(DateTimeOffset since) => Readable().ReadKeys(since);
+
+    public Action<IReadOnlyList<NodeEvent>>? EventsStored { get; set; }
+
+    public string? EventProblem => _failure?.Problem;
+
+    public long? LastEvent()
+    {
+        try
+        {
+            return Readable().ReadLastEvent();
+        }
+        catch (LedgerUnreadableException)
+        {
+            return null;
+        }
+    }
+
+    public IReadOnlyList<NodeEvent> ReadEvents(long since, int limit) => Readable().ReadEvents(since, limit);
+
+    public void PostEvents(IReadOnlyList<NodeEvent> events, Action onStored) => Post(new LedgerEvents(events, onStored));
 
     public byte[]? ReadImage(string hash) => Readable().ReadImage(hash);
 
@@ -162,6 +191,7 @@ public sealed class SqliteLedger : ITaskLedger
     private bool TryCommit()
     {
         var ended = 0;
+        _told.Clear();
         try
         {
             using (var transaction = _connection!.BeginTransaction(deferred: false))
@@ -169,7 +199,7 @@ public sealed class SqliteLedger : ITaskLedger
                 Step(CommitStep.Begun);
                 foreach (var write in _batch)
                 {
-                    ended += _statements!.Write(write, transaction);
+                    ended += _statements!.Write(write, transaction, _told);
                 }
 
                 Step(CommitStep.Written);
@@ -190,6 +220,12 @@ public sealed class SqliteLedger : ITaskLedger
         Interlocked.Add(ref _waiting, -_batch.Count);
         Volatile.Write(ref _commits, _commits + 1);
         Volatile.Write(ref _stored, _stored + _batch.Count);
+        _sweep.AddEvents(_told.Count);
+        if (_told.Count > 0)
+        {
+            EventsStored?.Invoke([.. _told]); // before the receipts: who was told an end finds its event
+        }
+
         foreach (var write in _batch)
         {
             write.OnStored();

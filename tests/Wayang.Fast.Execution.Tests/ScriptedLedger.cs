@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Tests;
@@ -38,6 +39,16 @@ internal sealed class ScriptedLedger : ITaskLedger
     public IReadOnlyList<LedgerTask> ReadLive() => [];
 
     public IReadOnlyList<LedgerKey> ReadKeys(DateTimeOffset since) => [];
+
+    public Action<IReadOnlyList<NodeEvent>>? EventsStored { get; set; }
+
+    public string? EventProblem => null;
+
+    public long? LastEvent() => 0;
+
+    public IReadOnlyList<NodeEvent> ReadEvents(long since, int limit) => [];
+
+    public void PostEvents(IReadOnlyList<NodeEvent> events, Action onStored) => onStored();
 
     public byte[]? ReadImage(string hash) => null;
 

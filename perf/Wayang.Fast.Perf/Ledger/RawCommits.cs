@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Ledger;
 using Wayang.Fast.Perf.Harness;
@@ -18,6 +19,7 @@ internal sealed class RawCommits : IDisposable
     private readonly LedgerStatements _statements;
     private readonly RowSizes _sizes;
     private readonly List<TaskId> _open = [];
+    private readonly List<NodeEvent> _told = [];
     private int _made;
 
     /// <param name="path">Of its own database; beside the other one, on the same file system.</param>
@@ -79,12 +81,15 @@ internal sealed class RawCommits : IDisposable
         _connection.Dispose();
     }
 
+    private static NodeEvent? Told(NodeEvent? like, TaskId id) => like is null ? null : like with { Task = id };
+
     private TaskId Submit(SqliteTransaction transaction)
     {
+        _told.Clear();
         var now = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
         var id = TaskId.Create(now, BootTag, (uint)(_made >> 16), _made & 0xFFFF);
         _made++;
-        _statements.Write(new LedgerSubmission(id) { Tenant = 0, SubmittedUnixMs = now, Spec = new byte[_sizes.SpecBytes] }, transaction);
+        _statements.Write(new LedgerSubmission(id) { Tenant = 0, SubmittedUnixMs = now, Spec = new byte[_sizes.SpecBytes], Event = Told(_sizes.Submitted, id) }, transaction, _told);
         return id;
     }
 
@@ -92,16 +97,17 @@ internal sealed class RawCommits : IDisposable
     {
         foreach (var id in _open)
         {
-            _statements.Write(new LedgerStart(id, 1), transaction);
+            _statements.Write(new LedgerStart(id, 1) { Event = Told(_sizes.Started, id) }, transaction, _told);
             _statements.Write(
                 new LedgerEnd(id)
                 {
                     State = TaskState.Succeeded,
                     EndedUnixMs = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds(),
                     Facts = new byte[_sizes.FactsBytes],
+                    Event = Told(_sizes.Ended, id),
                     Streams = [_sizes.OutputBytes > 0 ? new byte[_sizes.OutputBytes] : null, null, null, null],
                 },
-                transaction);
+                transaction, _told);
         }
 
         _open.Clear();

@@ -109,6 +109,8 @@ public enum OperationKind : byte
     TaskArtifact,
     TaskExplain,
     TenantList,
+    EventsList,
+    EventsSubscribe,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

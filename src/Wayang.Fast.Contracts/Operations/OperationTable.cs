@@ -341,6 +341,7 @@ public static class OperationTable
         {
             Scopes = Watching,
         },
+        .. EventFields.Operations,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

@@ -38,6 +38,9 @@ public sealed class IncidentLog(TimeProvider time)
     private readonly Queue<Incident> _last = new();
     private readonly long[] _counts = new long[Enum.GetValues<IncidentKind>().Length];
 
+    /// <summary>Told of each, on the thread that tells it; must not block or throw.</summary>
+    public Action<Incident>? OnAdded { get; set; }
+
     public long CountOf(IncidentKind kind) => Volatile.Read(ref _counts[(int)kind]);
 
     public void Add(IncidentKind kind, string pool, string reason, TimeSpan duration = default)
@@ -53,6 +56,8 @@ public sealed class IncidentLog(TimeProvider time)
 
             _last.Enqueue(incident);
         }
+
+        OnAdded?.Invoke(incident);
     }
 
     /// <summary>The last ones, the newest first.</summary>

@@ -10,6 +10,9 @@ public delegate void TargetNames(CallTarget? target, ushort function, out string
 /// <content>Waiters, pins and copies: what any thread may do with a task that it knows by id.</content>
 public sealed partial class TaskLifecycle
 {
+    /// <summary>Told of ends as they are published; set once by the composition. Null: nobody is.</summary>
+    public IEndEvents? Events { get; set; }
+
     /// <summary>Other bounds for ended tasks from the next end or sweep on; the count never over that of the start. Any thread.</summary>
     public void ChangeRetention(RetentionOptions options)
     {

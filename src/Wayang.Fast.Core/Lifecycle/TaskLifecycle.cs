@@ -392,6 +392,11 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
+        if (Events is { } events && (state != TaskState.Succeeded || events.TellsSuccess))
+        {
+            events.OnEnded(record, state, cause);
+        }
+
         ReturnMemory(record);
 
         try

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Events;
 
 namespace Wayang.Fast.Core.Ports;
 
@@ -11,7 +12,7 @@ namespace Wayang.Fast.Core.Ports;
 /// follows it (starts, ends) waits until it can be stored, so that what is told of a task is what a restart finds.
 /// </para>
 /// </summary>
-public interface ITaskLedger : IDisposable
+public interface ITaskLedger : IEventStore, IDisposable
 {
     /// <summary>Why no submission can be stored now; null: it can. Any thread, at once.</summary>
     OperationError? Refusal { get; }
@@ -61,6 +62,9 @@ public sealed class LedgerUnreadableException : Exception
 public abstract class LedgerWrite(TaskId id)
 {
     public TaskId Id { get; } = id;
+
+    /// <summary>What is told of it, stored in the same commit, and only if the write changed something; null: nothing.</summary>
+    public NodeEvent? Event { get; init; }
 
     /// <summary>Bytes that it brings, for the bound of one commit.</summary>
     public virtual long Bytes => 0;

@@ -60,7 +60,7 @@ internal sealed class DurableRestore(
             else if (spec.Terms.Retry is { } retry && task.Attempt < retry.MaxAttempts && (retry.On & RetryTerms.Bit(CauseType.WorkerLost)) != 0)
             {
                 again++;
-                durable.Ledger.Post(new LedgerRetry(task.Id, task.Attempt + 1));
+                durable.PostRetry(task.Id, task.Tenant, task.Attempt + 1);
                 Hold(task, spec, task.Attempt + 1, new TaskAttempt(task.Attempt, TaskState.Failed, s_lost, 0));
             }
             else
@@ -132,7 +132,7 @@ internal sealed class DurableRestore(
     private void End(LedgerTask task, EndFacts facts, CountdownEvent ends)
     {
         ends.AddCount();
-        durable.PostEnd(task.Id, TaskState.Failed, facts, DurableTasks.NoStreams(), () => Count(ends));
+        durable.PostEnd(task.Id, task.Tenant, TaskState.Failed, facts, DurableTasks.NoStreams(), () => Count(ends));
     }
 
     /// <summary>Who waited may be gone: ends that the disk takes later are told to nobody here.</summary>

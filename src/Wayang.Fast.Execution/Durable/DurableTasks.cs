@@ -61,6 +61,7 @@ internal sealed class DurableTasks(
             SubmittedUnixMs = id.UnixMilliseconds,
             Spec = SpecCodec.Encode(spec),
             Idempotency = terms.Idempotency,
+            Event = TaskEvents.Submitted(id, target.Tenant, spec),
             Image = image is null ? null : new LedgerImage(image.Hash, () => images.ReadSource(image.Hash)),
             Observer = observer is null ? null : (observer, token),
         };
@@ -69,9 +70,17 @@ internal sealed class DurableTasks(
         return write;
     }
 
-    public void OnStarting(TaskRecord record, int attempt) => ledger.Post(new LedgerStart(record.Id, attempt));
+    public void OnStarting(TaskRecord record, int attempt) => ledger.Post(new LedgerStart(record.Id, attempt)
+    {
+        Event = TaskEvents.Started(record.Id, record.Tenant, attempt, Now()),
+    });
 
-    public void OnRetry(TaskRecord record, int nextAttempt) => ledger.Post(new LedgerRetry(record.Id, nextAttempt));
+    public void OnRetry(TaskRecord record, int nextAttempt) => PostRetry(record.Id, record.Tenant, nextAttempt);
+
+    public void PostRetry(TaskId id, int tenant, int nextAttempt) => ledger.Post(new LedgerRetry(id, nextAttempt)
+    {
+        Event = TaskEvents.Retrying(id, tenant, nextAttempt, Now()),
+    });
 
     public void OnEnding(TaskRecord record, TaskState state, in TaskCause cause)
     {
@@ -96,17 +105,22 @@ internal sealed class DurableTasks(
             Life = record.Life!.Facts(),
             Grants = record.Terms?.Grants?.Texts ?? [],
         };
-        PostEnd(record.Id, state, facts, [Copy(view.Output, int.MaxValue), Copy(view.Stdout, most), Copy(view.Stderr, most), Copy(view.Log, most)]);
+        PostEnd(record.Id, record.Tenant, state, facts, [Copy(view.Output, int.MaxValue), Copy(view.Stdout, most), Copy(view.Stderr, most), Copy(view.Log, most)]);
     }
 
     /// <summary>Stores an end; told to the completion thread when it is.</summary>
-    public void PostEnd(TaskId id, TaskState state, EndFacts facts, byte[]?[] streams, Action? onStored = null) => ledger.Post(new StoredEnd(id, completion, onStored)
+    public void PostEnd(TaskId id, int tenant, TaskState state, EndFacts facts, byte[]?[] streams, Action? onStored = null)
     {
-        State = state,
-        EndedUnixMs = lifecycle.UnixMilliseconds(TimeProvider.System.GetTimestamp()),
-        Facts = facts.Encode(),
-        Streams = streams,
-    });
+        var now = Now();
+        ledger.Post(new StoredEnd(id, completion, onStored)
+        {
+            State = state,
+            EndedUnixMs = now,
+            Facts = facts.Encode(),
+            Streams = streams,
+            Event = TaskEvents.Ended(id, tenant, state, facts, now),
+        });
+    }
 
     public static byte[]?[] NoStreams() => new byte[]?[Streams];
 
@@ -169,6 +183,8 @@ internal sealed class DurableTasks(
         chunk = new OutputChunk(piece.Length, kept.Length, task.Dropped(stream), Ended: true);
         return null;
     }
+
+    private long Now() => lifecycle.UnixMilliseconds(TimeProvider.System.GetTimestamp());
 
     private static byte[]? Copy(ReadOnlySpan<byte> stream, int most) => stream.IsEmpty ? null : stream[..Math.Min(stream.Length, most)].ToArray();
 

@@ -20,7 +20,12 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
 
     /// <summary>The operation that a method stands for; null: none, which a test looks for.</summary>
     public static Operation? OperationOf(string method) =>
-        OperationTable.Find(Encoding.UTF8.GetBytes(method == Follow ? "task.output" : NameOf(method)));
+        OperationTable.Find(Encoding.UTF8.GetBytes(method switch
+        {
+            Follow => "task.output",
+            MethodNames.Watch => "events.subscribe",
+            _ => NameOf(method),
+        }));
 
     public void OnServiceMethodDiscovery(ServiceMethodProviderContext<RuntimeService> context)
     {
@@ -33,7 +38,9 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
             object[] metadata = [operation];
             if (method.IsServerStreaming)
             {
-                context.AddServerStreamingMethod(described, metadata, (service, request, stream, call) => service.FollowAsync(operation, reply, request, stream, call));
+                context.AddServerStreamingMethod(described, metadata, (service, request, stream, call) => method.Name == MethodNames.Watch
+                    ? service.WatchAsync(operation, reply, request, stream, call)
+                    : service.FollowAsync(operation, reply, request, stream, call));
             }
             else if (method.IsClientStreaming)
             {

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
@@ -61,6 +62,64 @@ internal sealed class RuntimeService(OperationDesk desk, HttpCallers callers)
                 }
             }
         }
+    }
+
+    /// <summary>Events as they happen, until the caller has enough.</summary>
+    public async Task WatchAsync(Operation operation, ProtoShape shape, GrpcRequest request, IServerStreamWriter<GrpcReply> events, ServerCallContext call)
+    {
+        using var map = new PooledBuffer(512);
+        using (request)
+        {
+            var caller = CallerOf(call);
+            EventFollower? follower = null;
+            if ((request.Refusal ?? desk.Follow(caller, operation, request.Map.Span, out follower)) is { } wrong)
+            {
+                throw GrpcFailure.ToException(wrong);
+            }
+
+            await call.WriteResponseHeadersAsync([]);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(call.CancellationToken, desk.Stopping);
+            while (true)
+            {
+                if (callers.Revoked(caller) is { } revoked)
+                {
+                    throw GrpcFailure.ToException(revoked);
+                }
+
+                var (told, refusal) = await NextAsync(follower!, either.Token, call.CancellationToken);
+                if (refusal is not null)
+                {
+                    throw GrpcFailure.ToException(refusal);
+                }
+
+                foreach (var one in told)
+                {
+                    await events.WriteAsync(ToReply(shape, one, map), call.CancellationToken);
+                }
+            }
+        }
+    }
+
+    private static async Task<(IReadOnlyList<NodeEvent> Events, OperationError? Refusal)> NextAsync(
+        EventFollower follower, CancellationToken either, CancellationToken caller)
+    {
+        try
+        {
+            return await follower.NextAsync(either);
+        }
+        catch (OperationCanceledException) when (!caller.IsCancellationRequested)
+        {
+            return ([], new(ErrorCode.Unavailable, "The runtime is shutting down."));
+        }
+    }
+
+    private static GrpcReply ToReply(ProtoShape shape, NodeEvent told, PooledBuffer map)
+    {
+        map.Clear();
+        var writer = new MessagePackWriter(map);
+        EventReplies.Write(ref writer, told);
+        writer.Commit();
+        return GrpcReply.Of(shape, map);
     }
 
     /// <summary>Each message is submitted as it comes; what became of all is told at the end.</summary>

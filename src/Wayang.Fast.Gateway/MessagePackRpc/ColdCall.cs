@@ -71,6 +71,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         {
             refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply)
                 : LifeCalls.Handles(_kind) ? await PerformLifeAsync(reply)
+                : _kind == OperationKind.EventsList ? await ListEventsAsync(reply)
                 : Perform(reply);
         }
 #pragma warning disable CA1031 // The last line of defence: a defect answers this request, it does not end the daemon.
@@ -109,6 +110,31 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             var writer = new MessagePackWriter(reply);
             ReplyFrame.Begin(ref writer, _messageId);
             write(ref writer);
+            writer.Commit();
+        }
+
+        return refusal;
+    }
+
+    /// <summary>One that waits holds no thread.</summary>
+    private async Task<OperationError?> ListEventsAsync(PooledBuffer reply)
+    {
+        if (_server.Ports.Events is not { } events)
+        {
+            return EventRequest.NoStream;
+        }
+
+        if (EventRequest.Of(Frame, _slots, _connection.Tenant, out var request) is { } unfit)
+        {
+            return unfit;
+        }
+
+        var (page, refusal) = await request!.ReadAsync(events, _server.Stopping);
+        if (page is not null)
+        {
+            var writer = new MessagePackWriter(reply);
+            ReplyFrame.Begin(ref writer, _messageId);
+            EventReplies.Page(ref writer, page);
             writer.Commit();
         }
 

@@ -246,6 +246,8 @@ internal sealed partial class RpcConnection
                 // One that memory has forgotten may be in the ledger, which is read where a thread may wait.
                 refusal = WaitForOutput(messageId, OutputRequest.Of(frame, slots));
                 return refusal?.Code == ErrorCode.NotFound ? ColdCall.Start(this, _server, kind, messageId, frame, slots) : refusal;
+            case OperationKind.EventsSubscribe:
+                return Subscribe(messageId, frame, slots);
             case OperationKind.SessionOpen:
                 return ConfirmSession(messageId);
             default:

@@ -423,6 +423,7 @@ internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt,
             StopSending();
         }
 
+        Volatile.Read(ref _subscription)?.OnRoom();
         Resume();
         CloseIfDone();
     }

@@ -39,7 +39,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(
             new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
-        Ports = new OperationPorts(tasks, options.Monitor, options.Life);
+        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events };
         Cold = new ColdThreads(options.MaxColdThreads);
     }
 

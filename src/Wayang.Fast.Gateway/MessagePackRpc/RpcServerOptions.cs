@@ -32,6 +32,9 @@ public sealed record RpcServerOptions
     /// <summary>Pauses and changes tasks, and knows their groups; null: those operations are refused.</summary>
     public ITaskLife? Life { get; init; }
 
+    /// <summary>The node's events; null: they are refused.</summary>
+    public Core.Events.EventStream? Events { get; init; }
+
     /// <summary>Threads of cold operations at most.</summary>
     public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
 

@@ -110,6 +110,10 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
             case OperationKind.TaskOutput when slots[4].Number > 0:
                 await AwaitOutputAsync(tenant, OutputRequest.Of(parameters.Span, slots), cancellation);
                 break;
+            case OperationKind.EventsSubscribe:
+                return new(ErrorCode.Unsupported, "Events are followed as a stream.");
+            case OperationKind.EventsList:
+                return await ListEventsAsync(tenant, parameters, slots, reply, cancellation);
             case var life when LifeCalls.Handles(life):
                 var (write, unfit) = await LifeCalls.PerformAsync(kind, ports.Life, tenant, parameters, slots, cancellation);
                 return write is null ? unfit : Write(reply, write);
@@ -214,6 +218,42 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
         {
             ports.Tasks.ForgetOutput(request.Id, watch);
         }
+    }
+
+    /// <summary>The stream that a caller follows, from where and what of it; or the refusal.</summary>
+    internal OperationError? Follow(Caller caller, Operation operation, ReadOnlySpan<byte> parameters, out EventFollower? follower)
+    {
+        follower = null;
+        if (CallerRefusals.OutOfScope(caller, operation) is { } outside)
+        {
+            return outside;
+        }
+
+        if (ports.Events is not { } events)
+        {
+            return EventRequest.NoStream;
+        }
+
+        var refusal = EventRequest.Read(operation, parameters, caller.Tenant, out var request);
+        follower = request is null ? null : new EventFollower(events, request);
+        return refusal;
+    }
+
+    private async Task<OperationError?> ListEventsAsync(
+        int tenant, ReadOnlyMemory<byte> parameters, ParameterSlot[] slots, PooledBuffer reply, CancellationToken cancellation)
+    {
+        if (ports.Events is not { } events)
+        {
+            return EventRequest.NoStream;
+        }
+
+        if (EventRequest.Of(parameters.Span, slots, tenant, out var request) is { } unfit)
+        {
+            return unfit;
+        }
+
+        var (page, refusal) = await request!.ReadAsync(events, cancellation);
+        return page is null ? refusal : Write(reply, (ref writer) => EventReplies.Page(ref writer, page));
     }
 
     /// <summary>One at a time, and not on the thread pool: a scan blocks as long as it takes.</summary>

@@ -1,3 +1,4 @@
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Gateway.Operations;
@@ -6,4 +7,8 @@ namespace Wayang.Fast.Gateway.Operations;
 /// <param name="Tasks">The node's tasks.</param>
 /// <param name="Monitor">Null: what operators ask is refused.</param>
 /// <param name="Life">Null: pauses, changes and groups are refused.</param>
-public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, ITaskLife? Life);
+public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, ITaskLife? Life)
+{
+    /// <summary>Null: events are refused.</summary>
+    public EventStream? Events { get; init; }
+}

@@ -148,14 +148,14 @@ public static class OpenApiDescription
         var content = route.Answer switch
         {
             RestAnswer.File => new JsonObject { ["application/octet-stream"] = new JsonObject() },
-            RestAnswer.Stream => new JsonObject
+            RestAnswer.Stream or RestAnswer.Events => new JsonObject
             {
                 ["application/x-ndjson"] = new JsonObject { ["schema"] = schema },
                 ["text/event-stream"] = new JsonObject { ["schema"] = new JsonObject { ["type"] = "string" } },
             },
             _ => new JsonObject { ["application/json"] = new JsonObject { ["schema"] = schema, ["example"] = example } },
         };
-        return new JsonObject { ["description"] = route.Answer == RestAnswer.Stream ? "Pieces, as they come." : "The result.", ["content"] = content };
+        return new JsonObject { ["description"] = route.Answer is RestAnswer.Stream or RestAnswer.Events ? "Pieces, as they come." : "The result.", ["content"] = content };
     }
 
     private static JsonObject ProblemResponse() => new()

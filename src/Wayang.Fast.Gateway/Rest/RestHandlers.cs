@@ -90,8 +90,15 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
     {
         RestAnswer.File => SendFileAsync(route, context, caller, parameters),
         RestAnswer.Stream => FollowAsync(route, context, caller, parameters),
+        RestAnswer.Events => SendEventsAsync(route, context, caller, parameters),
         _ => SendJsonAsync(route, context, caller, parameters),
     };
+
+    private async Task SendEventsAsync(RestRoute route, HttpContext context, Caller caller, ReadOnlyMemory<byte> parameters)
+    {
+        using var response = new EventResponse(desk, callers);
+        await response.SendAsync(route, context, caller, parameters);
+    }
 
     private async Task SendJsonAsync(RestRoute route, HttpContext context, Caller caller, ReadOnlyMemory<byte> parameters)
     {
@@ -111,7 +118,7 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
 
         await using (var json = new Utf8JsonWriter(context.Response.BodyWriter))
         {
-            JsonReply.Write(reply.WrittenSpan, json);
+            MessagePackJson.Write(reply.WrittenSpan, json);
         }
 
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
@@ -215,7 +222,7 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
 
         await using (var json = new Utf8JsonWriter(response.BodyWriter))
         {
-            JsonReply.Write(reply.WrittenSpan, json);
+            MessagePackJson.Write(reply.WrittenSpan, json);
         }
 
         await response.WriteAsync(asEvents ? "\n\n" : "\n");

@@ -15,6 +15,9 @@ public enum RestAnswer : byte
     /// <summary>The bytes themselves.</summary>
     File,
 
+    /// <summary>Events as they happen, as server-sent events or lines of JSON.</summary>
+    Events,
+
     /// <summary>Piece after piece, as server-sent events or lines of JSON.</summary>
     Stream,
 }
@@ -65,6 +68,8 @@ public sealed record RestRoute(string Method, string Path, string Name)
         new("GET", "/v1/workers", "worker.list"),
         new("GET", "/v1/pools", "pool.list"),
         new("GET", "/v1/tenants", "tenant.list"),
+        new("GET", "/v1/events", "events.subscribe") { Answer = RestAnswer.Events },
+        new("GET", "/v1/events/page", "events.list"),
     ];
 
     private IReadOnlyList<RequestField>? _inPath;

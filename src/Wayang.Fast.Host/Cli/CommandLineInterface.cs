@@ -77,6 +77,7 @@ public static class CommandLineInterface
             PauseCommands.Update(),
             GroupCommand.Build(),
             ImagesCommand.Build(),
+            EventsCommand.Build(),
             NodeCommand.Build(),
             TenantsCommand.Build(),
             ScanCommand.Build(),

@@ -178,7 +178,7 @@ internal static class Daemon
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
-                Monitor = runtime.Monitor, Life = runtime.Life, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }

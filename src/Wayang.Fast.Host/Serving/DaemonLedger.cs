@@ -16,6 +16,7 @@ internal static class DaemonLedger
                 new LedgerOptions(file)
                 {
                     Retention = TimeSpan.FromHours(settings.RetainHours), MaxEnded = settings.RetainTasks, OnChange = log.Warn,
+                    EventRetention = TimeSpan.FromHours(settings.RetainEventHours), MaxEvents = settings.RetainEvents,
                 },
                 TimeProvider.System)
             : null;

@@ -27,7 +27,7 @@ internal sealed class HttpDoors : IAsyncDisposable
         ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
         var desk = new OperationDesk(
-            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life), defect => log.Warn($"defect in a request: {defect}"));
+            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream }, defect => log.Warn($"defect in a request: {defect}"));
         var doors = new HttpDoors(desk);
         try
         {

@@ -11,10 +11,14 @@ using Xunit;
 
 namespace Wayang.Fast.EndToEnd.Tests.Kill;
 
-/// <summary>The daemon is killed at random moments under durable load: each task that was acknowledged has one end, and what was told of it stays true.</summary>
+/// <summary>
+/// The daemon is killed at random moments under durable load: each task that was acknowledged has one end, and what was told of it stays true; the stream of events has
+/// no hole, and tells each end once.
+/// </summary>
 [Collection("runtimes")]
 [SupportedOSPlatform("linux")]
 [Trait("Promise", "TR4")]
+[Trait("Promise", "COM2")]
 public sealed class DurableKillTests : ServeTest
 {
     private const int Bound = 1_800_000;
@@ -24,6 +28,8 @@ public sealed class DurableKillTests : ServeTest
     private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
     private readonly ConcurrentDictionary<TaskId, TaskState> _told = new();
     private readonly ConcurrentDictionary<TaskId, byte> _acknowledged = new();
+    private readonly Dictionary<TaskId, TaskState> _ended = [];
+    private long _seen;
 
     [Fact(Timeout = Bound)]
     public async Task Each_acknowledged_task_has_one_end_however_often_the_daemon_is_killed()
@@ -120,6 +126,30 @@ public sealed class DurableKillTests : ServeTest
             Assert.True(end.Cause.Type is CauseType.Exit or CauseType.NodeLost, $"{id}: {end.Cause}");
         }
 
+        await CheckEventsAsync(client);
         return lost;
+    }
+
+    /// <summary>No number is missing since the first start, and each task has one end there, whose state is what its waiters were told.</summary>
+    private async Task CheckEventsAsync(WayangClient client)
+    {
+        while (await client.ListEventsAsync(new EventQuery { Since = _seen, Limit = 1_000 }, TestContext.Current.CancellationToken) is { Events.Count: > 0 } batch)
+        {
+            foreach (var told in batch.Events)
+            {
+                Assert.True(_seen == 0 || told.Sequence == _seen + 1, $"behind {_seen} comes {told.Json}");
+                Assert.NotEqual("wayang.events.gap", told.Type);
+                _seen = told.Sequence;
+                if (TaskId.TryParse(told.Subject, out var id) && WireNames.TryParse<TaskState>(told.Type["wayang.task.".Length..], out var state) && state >= TaskState.Succeeded)
+                {
+                    Assert.True(_ended.TryAdd(id, state), $"{id} ended {_ended[id]}, and again: {told.Json}");
+                }
+            }
+        }
+
+        foreach (var id in _acknowledged.Keys)
+        {
+            Assert.Equal(_told[id], _ended[id]);
+        }
     }
 }

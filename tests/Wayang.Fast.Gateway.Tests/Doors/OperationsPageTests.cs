@@ -28,7 +28,7 @@ public sealed class OperationsPageTests
     {
         var methods = RuntimeReflection.Descriptor.Services[0].Methods.Select(static m => m.Name).ToHashSet(StringComparer.Ordinal);
         var routes = RestRoute.All.Select(static r => r.Name).ToHashSet(StringComparer.Ordinal);
-        var gaps = OperationTable.All.Where(o => methods.Contains(o.Kind.ToString()) == s_withoutMethod.ContainsKey(o.Name)).Select(static o => $"gRPC: {o.Name} (a method {o.Kind} in runtime.proto)")
+        var gaps = OperationTable.All.Where(o => methods.Contains(MethodNames.Of(o)) == s_withoutMethod.ContainsKey(o.Name)).Select(static o => $"gRPC: {o.Name} (a method {MethodNames.Of(o)} in runtime.proto)")
             .Concat(OperationTable.All.Where(o => routes.Contains(o.Name) == s_withoutRoute.ContainsKey(o.Name)).Select(static o => $"REST: {o.Name} (a row in RestRoute.All)"));
         Assert.Empty(gaps);
     }
@@ -54,7 +54,7 @@ public sealed class OperationsPageTests
         foreach (var operation in OperationTable.All)
         {
             var scopes = ScopeNames.Text(operation.Scopes).Replace(",", " or ", StringComparison.Ordinal);
-            var method = s_withoutMethod.TryGetValue(operation.Name, out var why) ? $"no: {why}" : operation.Name == "task.output" ? "`TaskOutput`, `TaskFollow`" : $"`{operation.Kind}`";
+            var method = s_withoutMethod.TryGetValue(operation.Name, out var why) ? $"no: {why}" : operation.Name == "task.output" ? "`TaskOutput`, `TaskFollow`" : $"`{MethodNames.Of(operation)}`";
             var routes = s_withoutRoute.TryGetValue(operation.Name, out var reason)
                 ? $"no: {reason}" : string.Join(", ", RestRoute.All.Where(r => r.Name == operation.Name).Select(static r => $"`{r.Method} {r.Path}`"));
             page.Append(CultureInfo.InvariantCulture, $"| `{operation.Name}` | {Cell(operation.Doc)} | {scopes} | `{operation.Name}` | {method} | {routes} |\n");

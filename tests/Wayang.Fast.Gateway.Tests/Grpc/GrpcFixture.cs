@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Grpc.Wire;
@@ -22,7 +23,7 @@ internal sealed class GrpcFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private GrpcServer? _server;
 
-    private GrpcFixture() => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null), defect =>
+    private GrpcFixture(bool events) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
     {
         lock (Defects)
         {
@@ -32,15 +33,17 @@ internal sealed class GrpcFixture : IAsyncDisposable
 
     public InMemoryTaskService Tasks { get; } = new();
 
+    public EventDesk Events { get; } = new(64, null, TimeProvider.System);
+
     public List<Exception> Defects { get; } = [];
 
     public string SocketPath => Path.Combine(_directory.FullName, "g.sock");
 
     public int Port => _server!.Port;
 
-    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null)
+    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true)
     {
-        var fixture = new GrpcFixture();
+        var fixture = new GrpcFixture(events);
         var options = new HttpDoorOptions
         {
             MaxBufferedBytesPerIdentity = mostBytes,
@@ -91,6 +94,7 @@ internal sealed class GrpcFixture : IAsyncDisposable
         await _server!.DisposeAsync();
         _desk.Dispose();
         Tasks.Dispose();
+        Events.Dispose();
         _directory.Delete(recursive: true);
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Google.Protobuf.Reflection;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Grpc.Wire;
 using Wayang.Fast.Gateway.Tests.Doors;
 using Xunit;
@@ -24,7 +25,7 @@ public sealed class ProtoFileTests
     [Fact]
     public void Every_operation_has_its_method_and_every_method_its_operation()
     {
-        var wanted = OperationTable.All.Where(static o => !s_exempt.ContainsKey(o.Name)).Select(static o => o.Kind.ToString());
+        var wanted = OperationTable.All.Where(static o => !s_exempt.ContainsKey(o.Name)).Select(MethodNames.Of);
         Assert.Equal(
             wanted.Append("TaskFollow").Order(StringComparer.Ordinal), s_service.Methods.Select(static m => m.Name).Order(StringComparer.Ordinal));
         Assert.All(s_exempt.Keys, static name => Assert.NotNull(OperationTable.Find(Encoding.UTF8.GetBytes(name))));
@@ -36,7 +37,7 @@ public sealed class ProtoFileTests
         var faults = new List<string>();
         foreach (var operation in Served())
         {
-            CompareRequest(operation.Name, operation.Request, s_service.FindMethodByName(operation.Kind.ToString()).InputType, faults);
+            CompareRequest(operation.Name, operation.Request, s_service.FindMethodByName(MethodNames.Of(operation)).InputType, faults);
         }
 
         Assert.True(faults.Count == 0, "The proto files (src/Wayang.Fast.Contracts/Proto) and the table of operations differ; give what is new the next free number:\n" + string.Join('\n', faults));
@@ -48,7 +49,7 @@ public sealed class ProtoFileTests
         var faults = new List<string>();
         foreach (var operation in Served())
         {
-            var message = s_service.FindMethodByName(operation.Kind.ToString()).OutputType;
+            var message = s_service.FindMethodByName(MethodNames.Of(operation)).OutputType;
             foreach (var key in operation.Response)
             {
                 if (message.FindFieldByName(key.Name) is not { } field)

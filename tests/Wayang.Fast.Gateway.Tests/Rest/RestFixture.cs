@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
@@ -20,7 +21,7 @@ internal sealed class RestFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private RestServer? _server;
 
-    private RestFixture() => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null), defect =>
+    private RestFixture(bool events) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
     {
         lock (Defects)
         {
@@ -30,13 +31,15 @@ internal sealed class RestFixture : IAsyncDisposable
 
     public InMemoryTaskService Tasks { get; } = new();
 
+    public EventDesk Events { get; } = new(64, null, TimeProvider.System);
+
     public List<Exception> Defects { get; } = [];
 
     public int Port => _server!.Port;
 
-    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null)
+    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true)
     {
-        var fixture = new RestFixture();
+        var fixture = new RestFixture(events);
         var options = new HttpDoorOptions
         {
             MaxBufferedBytesPerIdentity = mostBytes,
@@ -78,6 +81,7 @@ internal sealed class RestFixture : IAsyncDisposable
         await _server!.DisposeAsync();
         _desk.Dispose();
         Tasks.Dispose();
+        Events.Dispose();
         _directory.Delete(recursive: true);
     }
 

@@ -1,14 +1,14 @@
 using System.Text.Json;
-using Wayang.Fast.Contracts.MessagePack;
 
-namespace Wayang.Fast.Gateway.Rest;
+namespace Wayang.Fast.Contracts.MessagePack;
 
-/// <summary>Turns the map of a reply into JSON; bytes become base64.</summary>
-internal static class JsonReply
+/// <summary>Turns what the runtime writes into JSON; bytes become base64.</summary>
+public static class MessagePackJson
 {
     /// <exception cref="InvalidDataException">The reply is no MessagePack that the runtime writes: a defect of ours.</exception>
     public static void Write(ReadOnlySpan<byte> map, Utf8JsonWriter json)
     {
+        ArgumentNullException.ThrowIfNull(json);
         var reader = new MessagePackReader(map);
         WriteValue(ref reader, json);
     }

@@ -1,0 +1,92 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Core.Events;
+
+/// <summary>Writes what is to be said of an event.</summary>
+/// <param name="writer">Stands where the map begins.</param>
+public delegate void EventDataWriter(ref MessagePackWriter writer);
+
+/// <summary>Makes the data of events: maps whose keys are those of the message EventData of the proto files.</summary>
+public static class EventData
+{
+    private const int UsualBytes = 256;
+
+    public static byte[] Nothing { get; } = [0x80];
+
+    public static byte[] Write(EventDataWriter write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        using var buffer = new PooledBuffer(UsualBytes);
+        var writer = new MessagePackWriter(buffer);
+        write(ref writer);
+        writer.Commit();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    public static byte[] Number(string key, long value) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader(1);
+        Number(ref writer, key, value);
+    });
+
+    public static byte[] Text(string key, string value) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader(1);
+        Text(ref writer, key, value);
+    });
+
+    /// <summary>Numbers that a reader is missing.</summary>
+    public static byte[] Gap(long from, long to, string reason) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader(3);
+        Number(ref writer, "from", from);
+        Number(ref writer, "to", to);
+        Text(ref writer, "reason", reason);
+    });
+
+    public static byte[] Incident(string pool, string reason, TimeSpan duration) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader(3);
+        Text(ref writer, "pool", pool);
+        Text(ref writer, "reason", reason);
+        Number(ref writer, "duration_us", (long)duration.TotalMicroseconds);
+    });
+
+    public static void Number(ref MessagePackWriter writer, string key, long value)
+    {
+        writer.WriteString(key);
+        writer.WriteInt64(value);
+    }
+
+    public static void Text(ref MessagePackWriter writer, string key, string value)
+    {
+        writer.WriteString(key);
+        writer.WriteString(value);
+    }
+
+    /// <summary>As in results; a traceback stays with the task.</summary>
+    public static void Cause(ref MessagePackWriter writer, in TaskCause cause)
+    {
+        var number = cause.Type switch
+        {
+            CauseType.Exit => "code",
+            CauseType.Signal => "signal",
+            CauseType.SandboxViolation when cause.Value > 0 => "syscall",
+            _ => null,
+        };
+        writer.WriteString("cause");
+        writer.WriteMapHeader(1 + (number is null ? 0 : 1) + (cause.Detail is null ? 0 : 1));
+        Text(ref writer, "type", WireNames.Text(cause.Type));
+        if (number is not null)
+        {
+            Number(ref writer, number, cause.Value);
+        }
+
+        if (cause.Detail is { } detail)
+        {
+            Text(ref writer, cause.Type == CauseType.SandboxViolation ? "what" : "detail", detail);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+namespace Wayang.Fast.Core.Events;
+
+/// <summary>The last events, by number, without a hole between them. Thread-safe; each call is short.</summary>
+internal sealed class EventRing(int capacity)
+{
+    private readonly Lock _gate = new();
+    private readonly NodeEvent?[] _events = new NodeEvent?[capacity];
+    private long _first;
+    private long _last;
+
+    /// <summary>Where the numbers go on: the next event follows this one.</summary>
+    public void Begin(long last)
+    {
+        lock (_gate)
+        {
+            (_first, _last) = (last + 1, last);
+        }
+    }
+
+    /// <summary>The number of the newest.</summary>
+    public long Last
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _last;
+            }
+        }
+    }
+
+    public void Append(IReadOnlyList<NodeEvent> events)
+    {
+        lock (_gate)
+        {
+            foreach (var told in events)
+            {
+                if (told.Sequence != _last + 1)
+                {
+                    // The first that are stored after a ledger that could not be read became readable.
+                    Array.Clear(_events);
+                    _first = told.Sequence;
+                }
+
+                _events[told.Sequence % capacity] = told;
+                _last = told.Sequence;
+                _first = Math.Max(_first, _last - capacity + 1);
+            }
+        }
+    }
+
+    /// <summary>Copies those behind a number, at most as many as there is room.</summary>
+    /// <returns>How many; -1: the next one is not here any more, or never was.</returns>
+    public int Read(long since, Span<NodeEvent> to, out long first, out long last)
+    {
+        lock (_gate)
+        {
+            (first, last) = (_first, _last);
+            if (since >= _last)
+            {
+                return 0;
+            }
+
+            if (since + 1 < _first)
+            {
+                return -1;
+            }
+
+            var count = (int)Math.Min(to.Length, _last - since);
+            for (var i = 0; i < count; i++)
+            {
+                to[i] = _events[(since + 1 + i) % capacity]!;
+            }
+
+            return count;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Core.Events;
+
+/// <summary>A look at the stream.</summary>
+/// <param name="Events">What the filter admits, the oldest first; where numbers are missing, an event of type <see cref="EventTypes.Gap"/> stands in their place.</param>
+/// <param name="Next">Behind which number the next look begins: all up to it was looked at.</param>
+/// <param name="Stalled">Why nothing new comes now; null: something may.</param>
+public sealed record EventPage(IReadOnlyList<NodeEvent> Events, long Next, string? Stalled);
+
+/// <summary>
+/// The node's events, in the order of their numbers, which have no holes: the last ones in memory, older ones in the store, if there is one. Readers come with the number
+/// that they know and take as much as they like, so one that is slow is waited for by nobody; what it comes too late for, it is told. Thread-safe.
+/// </summary>
+public sealed class EventStream
+{
+    /// <summary>Events that one look looks at, at most.</summary>
+    public const int MostAtOnce = 1_000;
+
+    private const long MicrosecondsPerMs = 1_000;
+
+    private readonly IEventStore? _store;
+    private readonly TimeProvider _time;
+    private readonly EventRing _ring;
+    private TaskCompletionSource _grown = NewSignal();
+    private long _gaps;
+    private long _told;
+
+    /// <param name="capacity">Events in memory.</param>
+    /// <param name="store">Where all are stored, and get their numbers; null: they are in memory only.</param>
+    /// <param name="time">Clock.</param>
+    public EventStream(int capacity, IEventStore? store, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        (_store, _time) = (store, time);
+        _ring = new EventRing(capacity);
+
+        // Without a store numbers begin at the microseconds of the clock: an earlier start's are all below, and are told to be missing.
+        _ring.Begin(store is null ? time.GetUtcNow().ToUnixTimeMilliseconds() * MicrosecondsPerMs : store.LastEvent() ?? 0);
+    }
+
+    /// <summary>The number of the newest event.</summary>
+    public long Last => _ring.Last;
+
+    /// <summary>Events that got a number since the start.</summary>
+    public long Told => Volatile.Read(ref _told);
+
+    /// <summary>How often a reader came too late for some.</summary>
+    public long Gaps => Volatile.Read(ref _gaps);
+
+    /// <summary>What is behind a number. May read the disk.</summary>
+    /// <param name="since">The last number that the reader knows; 0: from the oldest that is kept; beyond the newest: from now on.</param>
+    /// <param name="limit">Looks at so many at most; what the filter does not admit counts.</param>
+    /// <param name="filter">Which are told.</param>
+    /// <exception cref="LedgerUnreadableException">They are in the store, and it cannot be read.</exception>
+    public EventPage Read(long since, int limit, EventFilter filter)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        var found = new NodeEvent[Math.Clamp(limit, 1, MostAtOnce)];
+        var count = _ring.Read(since, found, out var first, out var last);
+        if (count == 0)
+        {
+            return new EventPage([], Math.Clamp(since, 0, last), _store?.EventProblem);
+        }
+
+        IReadOnlyList<NodeEvent> behind = count > 0 ? new ArraySegment<NodeEvent>(found, 0, count) : [];
+        if (count < 0)
+        {
+            behind = _store?.ReadEvents(since, found.Length) ?? [];
+            if (behind.Count == 0)
+            {
+                count = _ring.Read(first - 1, found, out first, out last);
+                behind = new ArraySegment<NodeEvent>(found, 0, Math.Max(0, count));
+            }
+        }
+
+        return Choose(since, behind, first, filter);
+    }
+
+    /// <summary>Completes when there is something behind a number, at once if there is already.</summary>
+    public Task WaitAsync(long since, TimeSpan longest, CancellationToken cancellation)
+    {
+        // SYNC POINT: the signal is taken before the look; Publish appends before it exchanges the signal.
+        var signal = Volatile.Read(ref _grown).Task;
+        return since < _ring.Last ? Task.CompletedTask : AwaitAsync(signal, longest, cancellation);
+    }
+
+    /// <summary>Takes events that have their numbers. One caller at a time.</summary>
+    internal void Publish(IReadOnlyList<NodeEvent> events)
+    {
+        if (events.Count == 0)
+        {
+            return;
+        }
+
+        _ring.Append(events);
+        Volatile.Write(ref _told, _told + events.Count);
+
+        // On the pool: the caller is the store's thread, and has others to serve than those who wait here.
+        ThreadPool.UnsafeQueueUserWorkItem(static signal => signal.TrySetResult(), Interlocked.Exchange(ref _grown, NewSignal()), preferLocal: false);
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task AwaitAsync(Task signal, TimeSpan longest, CancellationToken cancellation)
+    {
+        try
+        {
+            await signal.WaitAsync(longest, _time, cancellation).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // The next look finds nothing, and says so.
+        }
+    }
+
+    private EventPage Choose(long since, IReadOnlyList<NodeEvent> behind, long first, EventFilter filter)
+    {
+        var begin = behind.Count > 0 ? behind[0].Sequence : first;
+        var next = behind.Count > 0 ? behind[^1].Sequence : first - 1;
+        var chosen = new List<NodeEvent>(behind.Count + 1);
+        if (since > 0 && begin > since + 1)
+        {
+            Interlocked.Increment(ref _gaps);
+            chosen.Add(new NodeEvent(
+                begin - 1, _time.GetUtcNow().ToUnixTimeMilliseconds(), EventTypes.Gap, EventSeverity.Warning, filter.Tenant ?? NodeEvent.OfNode, filter.Task,
+                EventData.Gap(since + 1, begin - 1, "these are not kept any more: the reader came too late, or the node keeps none over a restart")));
+        }
+
+        chosen.AddRange(behind.Where(filter.Admits));
+        return new EventPage(chosen, next, null);
+    }
+}
