@@ -1,6 +1,7 @@
 using Wayang.Fast.Perf.Dispatch;
 using Wayang.Fast.Perf.Harness;
 using Wayang.Fast.Perf.Interference;
+using Wayang.Fast.Perf.Ledger;
 using Wayang.Fast.Perf.Rpc;
 using Wayang.Fast.Perf.Scheduling;
 using Wayang.Fast.Perf.Soak;
@@ -21,6 +22,7 @@ internal static class Composition
         new SchedulerPairSuite(SchedulerSuite.Run),
         new RpcPathSuite(static context => new InProcessRpcTarget(context)),
         new SpawnSuite(static context => new RuntimeSpawnTarget(context), static context => new RuntimeSpawnTarget(context, groups: false)),
+        new LedgerSuite(),
         new SoakSuite(),
         new InterferenceSuite(),
     ];

@@ -40,7 +40,10 @@ internal sealed class InProcessTarget : DispatchTarget, ITaskObserver
     private int _measureFrom;
     private string? _failure;
 
-    public InProcessTarget(SuiteContext context, DispatchMode mode)
+    /// <param name="context">Where everything is.</param>
+    /// <param name="mode">How the rings are waited for.</param>
+    /// <param name="ledger">Null: durable tasks are not kept.</param>
+    public InProcessTarget(SuiteContext context, DispatchMode mode, ITaskLedger? ledger = null)
     {
         var spinning = mode == DispatchMode.Spin;
         var options = new RuntimeOptions
@@ -58,7 +61,7 @@ internal sealed class InProcessTarget : DispatchTarget, ITaskObserver
             options = new RuntimeOptions { MaxWorkersPerPool = 1, SpareWorkers = 0, CallConcurrency = MaxWindow };
         }
 
-        _node = new PerfNode(context, options, pinned: mode != DispatchMode.Default);
+        _node = new PerfNode(context, options, pinned: mode != DispatchMode.Default, ledger: ledger);
         _target = mode == DispatchMode.Python ? _node.ResolvePython("def echo(data, ctx):\n    return data\n", "echo", []) : _node.Resolve("echo");
         Run(1, 20_000, sample: false);
         Run(MaxWindow, 200_000, sample: false);
@@ -70,6 +73,9 @@ internal sealed class InProcessTarget : DispatchTarget, ITaskObserver
             Run(MaxWindow, 200_000, sample: false);
         }
     }
+
+    /// <summary>The node that is measured.</summary>
+    public PerfNode Node => _node;
 
     public override double MeasureRoundTrip(int bytes, int tasks)
     {

@@ -20,9 +20,10 @@ internal sealed class PerfNode : IDisposable
     /// <param name="options">Bounds of the runtime.</param>
     /// <param name="pinned">Bind the spawner and the workers to the far processor.</param>
     /// <param name="stage">The folder of the native programs, where it is not the build's own.</param>
-    public PerfNode(SuiteContext context, RuntimeOptions options, bool pinned, string? stage = null)
+    /// <param name="ledger">Where durable tasks are stored; the caller closes it after this.</param>
+    public PerfNode(SuiteContext context, RuntimeOptions options, bool pinned, string? stage = null, ITaskLedger? ledger = null)
     {
-        Runtime = new NodeRuntime(options, new Told(), static defect => Environment.FailFast("the runtime met a defect", defect));
+        Runtime = new NodeRuntime(options, new Told(), static defect => Environment.FailFast("the runtime met a defect", defect), ledger);
         Runtime.Start();
         string[] launcher = pinned ? ["taskset", "-c", context.FarCpu.ToString(System.Globalization.CultureInfo.InvariantCulture)] : [];
         stage ??= Path.Combine(context.Root, "out", "native", "release", "stage");

@@ -24,6 +24,9 @@ public static class Targets
         ["interference.urgent.p99"] = new(3, 1.5),
         ["interference.normal.p99"] = new(5, 1, OfRatio: false), // milliseconds
         ["interference.readyz.failed"] = new(0, 0, OfRatio: false),
+        ["ledger.submit"] = new(0.6, 0.9),
+        ["ledger.latency"] = new(1.5, 1.1),
+        ["ledger.interference"] = new(0.9, 1),
         ["python.fresh"] = new(0.15, 0.06),
         ["python.warm.rtt"] = new(2, 1.4),
     };
