@@ -124,7 +124,7 @@ public static class TokenFile
 
     public static string Format(AccessToken token) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{token.Name} {token.Tenant} {ScopeNames.Text(token.Scopes)} {token.Sha256}{(token.Expires is { } time ? " " + Time(time) : "")}");
+        $"{token.Name} {token.Tenant} {ScopeNames.Text(token.Scopes)} {token.Proof}{(token.Expires is { } time ? " " + Time(time) : "")}");
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture);
 
@@ -159,10 +159,11 @@ public static class TokenFile
             return $"the scopes are some of {string.Join(',', ScopeNames.All)}, with commas between, not '{words[2]}'";
         }
 
-        var hash = words[3];
-        if (hash.Length != HashDigits || !hash.All(char.IsAsciiHexDigit))
+        var proof = words[3];
+        var isCertificate = proof.StartsWith(AccessToken.CertificatePrefix, StringComparison.Ordinal);
+        if (isCertificate ? !AccessToken.IsCertificateName(proof[AccessToken.CertificatePrefix.Length..]) : proof.Length != HashDigits || !proof.All(char.IsAsciiHexDigit))
         {
-            return "the fourth word is the SHA-256 of a token, 64 hexadecimal digits; make one with 'wayang token create'";
+            return "the fourth word is the SHA-256 of a token, 64 hexadecimal digits, or cert: and the name of a certificate; make one with 'wayang token create'";
         }
 
         DateTimeOffset? expires = null;
@@ -176,7 +177,7 @@ public static class TokenFile
             expires = time;
         }
 
-        token = new AccessToken(words[0], tenant, scopes, hash.ToLowerInvariant(), expires);
+        token = new AccessToken(words[0], tenant, scopes, isCertificate ? proof : proof.ToLowerInvariant(), expires);
         return null;
     }
 

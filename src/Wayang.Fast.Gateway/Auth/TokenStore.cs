@@ -75,6 +75,13 @@ public sealed class TokenStore
         return found is not null && !HasExpired(found) ? found : null;
     }
 
+    /// <summary>The record of a certificate with these names, or null: none has one of them, more than one has, or it has expired.</summary>
+    public AccessToken? FindCertificate(IReadOnlyList<string> names)
+    {
+        var found = Array.FindAll(Volatile.Read(ref _entries), entry => entry.Token.Certificate is { } name && names.Contains(name, StringComparer.Ordinal));
+        return found.Length == 1 && !HasExpired(found[0].Token) ? found[0].Token : null;
+    }
+
     /// <summary>Whether a session that was opened with it may go on: it is in force as it was, and has not expired.</summary>
     public bool IsInForce(AccessToken token) => !HasExpired(token) && Array.Exists(Volatile.Read(ref _entries), entry => entry.Token == token);
 
@@ -135,7 +142,7 @@ public sealed class TokenStore
     }
 
     private void Take(IEnumerable<AccessToken> tokens) =>
-        Volatile.Write(ref _entries, [.. tokens.Select(static token => new Entry(token, Convert.FromHexString(token.Sha256)))]);
+        Volatile.Write(ref _entries, [.. tokens.Select(static token => new Entry(token, token.Certificate is null ? Convert.FromHexString(token.Proof) : []))]);
 
     private bool HasExpired(AccessToken token) => token.Expires is { } time && _time.GetUtcNow() >= time;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
@@ -41,6 +42,11 @@ internal sealed class HttpCallers(HttpDoorOptions options)
         var header = context.Request.Headers.Authorization.ToString();
         if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
         {
+            if (context.Connection.ClientCertificate is { } certificate)
+            {
+                return EnterBy(certificate, out caller);
+            }
+
             return new(ErrorCode.Unauthenticated, "Show a token: authorization: Bearer TOKEN. 'wayang token create' makes one.");
         }
 
@@ -51,6 +57,21 @@ internal sealed class HttpCallers(HttpDoorOptions options)
 
         Interlocked.Increment(ref _refusedTokens);
         return CallerRefusals.UnknownToken();
+    }
+
+    /// <summary>The handshake has shown that it holds the key, and whom the authority says it is; what it may do is said by the file of tokens.</summary>
+    private OperationError? EnterBy(X509Certificate2 certificate, out Caller? caller)
+    {
+        caller = null;
+        var names = DoorCertificates.NamesOf(certificate);
+        if (options.Certificates?.IsTrusted(certificate) == true && options.Tokens?.FindCertificate(names) is { } known)
+        {
+            return Enter("token:" + known.Name, known.Tenant, known.Scopes, known, out caller);
+        }
+
+        Interlocked.Increment(ref _refusedTokens);
+        return new(ErrorCode.Unauthenticated,
+            $"The certificate of {string.Join(", ", names)} is not known here, stands for more than one, or has expired. Ask for a line for it: wayang token create --name NAME --cert {names[0]} --file FILE");
     }
 
     public void Leave(Caller caller) => _identities.Leave(caller.Identity);

@@ -20,6 +20,9 @@ public sealed record HttpDoorOptions
     /// <summary>Who may come in over TCP; null: nobody.</summary>
     public TokenStore? Tokens { get; init; }
 
+    /// <summary>What is shown over TCP, where it is encrypted; null: it is not.</summary>
+    public DoorCertificates? Certificates { get; init; }
+
     /// <summary>Says which tenant a peer of the unix socket is, or null for one that may not come in.</summary>
     public Func<PeerCredentials, int?> Authorize { get; init; } = static _ => null;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -35,7 +36,14 @@ internal static class KestrelHost
             kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
             if (options.EndPoint is { } place)
             {
-                kestrel.Listen(place, listen => listen.Protocols = protocols);
+                kestrel.Listen(place, listen =>
+                {
+                    listen.Protocols = protocols;
+                    if (options.Certificates is { } certificates)
+                    {
+                        listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(certificates.ForConnection()) });
+                    }
+                });
             }
 
             if (options.SocketPath is { } path)

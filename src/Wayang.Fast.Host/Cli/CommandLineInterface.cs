@@ -81,6 +81,7 @@ public static class CommandLineInterface
             TenantsCommand.Build(),
             ScanCommand.Build(),
             TokenCommand.Build(),
+            CertCommand.Build(),
             TopCommand.Build(),
             DemoCommand.Build(),
             ConfigCommand.Build(),

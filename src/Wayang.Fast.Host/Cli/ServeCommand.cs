@@ -150,6 +150,7 @@ internal static class ServeCommand
                 },
                 Images = bundle.Images,
                 TokensText = bundle.TokensText,
+                Tls = isPrivate ? null : bundle.Tls,
             },
             cancellation);
     }

@@ -34,6 +34,11 @@ internal static class TokenCommand
         Description = "When it ends: days or hours from now (90d, 12h) or a time (2030-01-31T00:00:00Z); default never.", HelpName = "WHEN",
     };
 
+    private static readonly Option<string?> Certificate = new("--cert")
+    {
+        Description = "No token: callers show a certificate of this name (tls.client_ca_file).", HelpName = "NAME",
+    };
+
     private static readonly Argument<string> Revoked = new("NAME") { Description = "The token's name." };
 
     public static Command Build()
@@ -55,7 +60,7 @@ internal static class TokenCommand
 
     private static Command BuildCreate()
     {
-        var create = new Command("create", "Makes a token, prints it once, and keeps its hash.") { Name, Tokens, Tenant, Config, Scopes, Expires };
+        var create = new Command("create", "Makes a token, prints it once, and keeps its hash.") { Name, Tokens, Tenant, Config, Scopes, Expires, Certificate };
         DetailedHelp.Describe(
             create,
             """
@@ -95,16 +100,27 @@ internal static class TokenCommand
 
     private static void Create(ParseResult result, string file)
     {
+        var certificate = ReadCertificate(result);
         var secret = AccessToken.NewSecret();
-        var token = new AccessToken(ReadName(result), ReadTenant(result), ReadScopes(result), AccessToken.HashOf(secret), ReadExpiry(result));
+        var token = new AccessToken(ReadName(result), ReadTenant(result), ReadScopes(result), certificate is null ? AccessToken.HashOf(secret) : AccessToken.CertificatePrefix + certificate, ReadExpiry(result));
         TokenFile.Add(file, token);
         if (result.GetValue(ClientOptions.Json))
         {
             JsonText.Print(writer =>
             {
-                writer.WriteString("token", secret);
+                if (certificate is null)
+                {
+                    writer.WriteString("token", secret);
+                }
+
                 Write(writer, token);
             });
+            return;
+        }
+
+        if (certificate is not null)
+        {
+            Console.Out.WriteLine($"who shows the certificate of '{certificate}' is '{token.Name}' now");
             return;
         }
 
@@ -181,6 +197,10 @@ internal static class TokenCommand
         ? name
         : throw new CommandException($"'{name}' is no name of a token", "A name holds letters, digits, '.', '_' and '-', at most 63.", ExitCodes.Usage);
 
+    private static string? ReadCertificate(ParseResult result) => result.GetValue(Certificate) is not { } name || AccessToken.IsCertificateName(name)
+        ? result.GetValue(Certificate)
+        : throw new CommandException($"'{name}' is no name of a certificate", "Write its common name or one of its DNS names.", ExitCodes.Usage);
+
     private static int ReadTenant(ParseResult result)
     {
         if (result.GetValue(Tenant) is not { } text)
@@ -234,6 +254,11 @@ internal static class TokenCommand
         writer.WriteString("name", token.Name);
         writer.WriteNumber("tenant", token.Tenant);
         JsonText.WriteTexts(writer, "scopes", ScopeNames.Text(token.Scopes).Split(','));
+        if (token.Certificate is { } certificate)
+        {
+            writer.WriteString("certificate", certificate);
+        }
+
         if (token.Expires is { } time)
         {
             writer.WriteString("expires", TokenFile.Time(time));

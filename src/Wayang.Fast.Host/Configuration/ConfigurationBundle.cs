@@ -12,23 +12,24 @@ namespace Wayang.Fast.Host.Configuration;
 /// What a configuration is read of, with the contents of its images, in one sealed memory file: it is made by whoever started the
 /// runtime and may read the files, kept by the keeper, and handed to each daemon that it starts.
 /// <code>
-/// "WYCONF02" | path | text | socket | tokens | count, (name, value)... | count, (index of the image, length, content)...
+/// "WYCONF03" | path | text | socket | tokens | certificate and key | authority of callers | count, (name, value)... | count, (index of the image, length, content)...
 /// </code>
 /// Integers are little-endian, texts UTF-8 behind a length; what reads it takes nothing for granted.
 /// </summary>
 internal sealed class ConfigurationBundle
 {
-    private const ulong Magic = 0x3230464E4F435957; // "WYCONF02"
+    private const ulong Magic = 0x3330464E4F435957; // "WYCONF03"
     private const int LongestText = 1 << 20;
 
     // The keeper refuses a longer one (native/keeper/configuration.c).
     private const long MaxBytes = ImageFiles.MaxTotalBytes + (16 << 20);
 
-    private ConfigurationBundle(NodeConfiguration configuration, IReadOnlyList<LoadedImage> images, string? tokens)
+    private ConfigurationBundle(NodeConfiguration configuration, IReadOnlyList<LoadedImage> images, string? tokens, TlsTexts? tls)
     {
         Configuration = configuration;
         Images = images;
         TokensText = tokens;
+        Tls = tls;
     }
 
     public NodeConfiguration Configuration { get; }
@@ -37,6 +38,9 @@ internal sealed class ConfigurationBundle
 
     /// <summary>What the file of tokens says; null without TCP.</summary>
     public string? TokensText { get; }
+
+    /// <summary>What the files of <c>tls</c> say; null without.</summary>
+    public TlsTexts? Tls { get; }
 
     /// <summary>Reads all files that the configuration names.</summary>
     /// <exception cref="ConfigurationException">Something is wrong; all of it is told.</exception>
@@ -49,7 +53,22 @@ internal sealed class ConfigurationBundle
         // With anything wrong nothing is started, and so nothing unpacked.
         var images = ImageFiles.Read(settings.Images, problems, problems.Count == 0 ? new OciStore(store, settings.OciBounds) : null);
         var tokens = ReadTokens(configuration, problems);
-        return problems.Count == 0 ? new ConfigurationBundle(configuration, images, tokens) : throw new ConfigurationException(problems);
+        var tls = ReadTls(configuration, problems);
+        return problems.Count == 0 ? new ConfigurationBundle(configuration, images, tokens, tls) : throw new ConfigurationException(problems);
+    }
+
+    private static TlsTexts? ReadTls(NodeConfiguration configuration, List<ConfigurationProblem> problems)
+    {
+        const string key = "tls.certificate_file";
+        try
+        {
+            return configuration.Settings.Tls.ReadFiles();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            problems.Add(new ConfigurationProblem(configuration.SourceOf(ConfigurationKeys.Find(key)!)!.Place, key, fault.Message));
+            return null;
+        }
     }
 
     private static string? ReadTokens(NodeConfiguration configuration, List<ConfigurationProblem> problems)
@@ -87,6 +106,8 @@ internal sealed class ConfigurationBundle
             writer.Write(input.Text ?? string.Empty);
             writer.Write(input.Socket ?? string.Empty);
             writer.Write(TokensText ?? string.Empty);
+            writer.Write(Tls?.Server ?? string.Empty);
+            writer.Write(Tls?.ClientAuthority ?? string.Empty);
             writer.Write(input.Environment.Count);
             foreach (var (name, value) in input.Environment)
             {
@@ -128,6 +149,7 @@ internal sealed class ConfigurationBundle
     private static ConfigurationBundle Read(BinaryReader reader)
     {
         var (path, text, socket, tokens) = (ReadText(reader), ReadText(reader), ReadText(reader), ReadText(reader));
+        var (server, authority) = (ReadText(reader), ReadText(reader));
         var environment = new List<(string, string)>();
         for (var left = ReadCount(reader, EnvironmentOverrides.MaxCount); left > 0; left--)
         {
@@ -150,7 +172,8 @@ internal sealed class ConfigurationBundle
             images.Add(new LoadedImage(known[index], content));
         }
 
-        return new ConfigurationBundle(configuration, images, tokens.Length == 0 ? null : tokens);
+        return new ConfigurationBundle(configuration, images, tokens.Length == 0 ? null : tokens,
+            server.Length == 0 ? null : new TlsTexts(server, authority.Length == 0 ? null : authority));
     }
 
     private static string ReadText(BinaryReader reader)

@@ -83,6 +83,7 @@ public static partial class ConfigurationKeys
             Apply = static (s, v) => s with { RpcTcp = s.RpcTcp with { AllowRemote = v.Number == 1 } },
         },
         .. OfDoors(),
+        .. OfTls(),
         .. OfPools(),
         Number("workers.concurrency", "Calls in flight in one worker; of workers that start from now on.", 1, 256, static r => r.CallConcurrency, static (r, n) => r with { CallConcurrency = (int)n }),
         Number("workers.spin_us", "Looks at the rings so long before it sleeps.", 1, 10_000, static r => r.SpinMicroseconds, static (r, n) => r with { SpinMicroseconds = (int)n })

@@ -18,6 +18,8 @@ public sealed record FileSettings
 
     public DoorSettings Rest { get; init; } = new();
 
+    public TlsSettings Tls { get; init; } = new();
+
     /// <summary>Somebody may come over TCP and show a token.</summary>
     public bool AsksForTokens => RpcTcp.Address is not null || Grpc.Address is not null || Rest.Address is not null;
 

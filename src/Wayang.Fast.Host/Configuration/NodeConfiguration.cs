@@ -130,6 +130,11 @@ public sealed class NodeConfiguration
         Tell("rpc_tcp", Settings.RpcTcp.Fault());
         Tell("grpc", Settings.Grpc.Fault("grpc", Settings.RpcTcp.TokensFile));
         Tell("rest", Settings.Rest.Fault("rest", Settings.RpcTcp.TokensFile));
+        if (Settings.Tls.Fault() is { } incomplete)
+        {
+            var given = effective.First(static e => e.Key.StartsWith("tls.", StringComparison.Ordinal)).Value;
+            problems.Add(new ConfigurationProblem(given.Place, incomplete.Key, incomplete.Reason));
+        }
 
         void Tell(string section, (string Key, string Reason)? wrong)
         {

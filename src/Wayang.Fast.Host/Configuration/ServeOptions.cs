@@ -34,6 +34,9 @@ public sealed record ServeOptions
     /// <summary>What the file of tokens said when whoever started the runtime read it; null when nobody did.</summary>
     public string? TokensText { get; init; }
 
+    /// <summary>What the files of <c>tls</c> said; null without TLS.</summary>
+    public TlsTexts? Tls { get; init; }
+
     /// <summary>The file that was read, or null.</summary>
     public string? ConfigurationFile { get; init; }
 

@@ -167,6 +167,11 @@ internal static class Daemon
         if (options.RpcTcp.Address is { } address && tokens is not null)
         {
             tcp = new RpcTcpOptions { EndPoint = address, Tokens = tokens, AllowRemote = options.RpcTcp.AllowRemote };
+            if (options.Tls is not null)
+            {
+                log.Info("tls is of the gRPC and REST doors: what travels over rpc_tcp.address is not encrypted");
+            }
+
             if (!IPAddress.IsLoopback(address.Address))
             {
                 log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");

@@ -29,17 +29,19 @@ internal sealed class HttpDoors : IAsyncDisposable
         var desk = new OperationDesk(
             new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream }, defect => log.Warn($"defect in a request: {defect}"));
         var doors = new HttpDoors(desk);
+        var certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
+        configuration.Certificates = certificates;
         try
         {
             if (options.Settings.Grpc is { IsOpen: true } settings)
             {
-                var grpc = await GrpcServer.StartAsync(Options(settings, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk);
+                var grpc = await GrpcServer.StartAsync(Options(settings, certificates, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk);
                 doors.Add("grpc", settings, grpc.Port, grpc);
             }
 
             if (options.Settings.Rest is { IsOpen: true } open)
             {
-                var rest = await RestServer.StartAsync(Options(open, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk, () => configuration.InForce);
+                var rest = await RestServer.StartAsync(Options(open, certificates, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk, () => configuration.InForce);
                 doors.Add("rest", open, rest.Port, rest);
             }
         }
@@ -64,16 +66,16 @@ internal sealed class HttpDoors : IAsyncDisposable
     }
 
     private static HttpDoorOptions Options(
-        DoorSettings settings, int callsPerSecond, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
+        DoorSettings settings, DoorCertificates? certificates, int callsPerSecond, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
-        if (settings.Address is { } address && !IPAddress.IsLoopback(address.Address))
+        if (certificates is null && settings.Address is { } address && !IPAddress.IsLoopback(address.Address))
         {
             log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
         }
 
         return new HttpDoorOptions
         {
-            EndPoint = settings.Address, AllowRemote = settings.AllowRemote, SocketPath = settings.SocketPath, Tokens = tokens, Authorize = authorize,
+            EndPoint = settings.Address, AllowRemote = settings.AllowRemote, SocketPath = settings.SocketPath, Tokens = tokens, Certificates = certificates, Authorize = authorize,
             ScopesOf = scopes, Readiness = readiness, OnWarning = log.Warn, CallsPerSecondPerIdentity = callsPerSecond,
         };
     }

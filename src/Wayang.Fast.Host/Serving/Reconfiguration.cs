@@ -30,6 +30,9 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     /// <summary>The tokens in force, when there is a door for them.</summary>
     public TokenStore? Tokens { get; set; }
 
+    /// <summary>What the doors over HTTP show, when it is encrypted.</summary>
+    public DoorCertificates? Certificates { get; set; }
+
     /// <summary>What a user of the unix sockets may do that is neither root nor whoever runs or started the runtime.</summary>
     public OperationScopes ScopesOfUser(uint user)
     {
@@ -121,6 +124,12 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Info($"reload: {store.Count} tokens in force");
         }
 
+        if (bundle.Tls is { } tls && Certificates is { } certificates)
+        {
+            certificates.Replace(tls.Server, tls.ClientAuthority);
+            log.Info("reload: the certificates are read again");
+        }
+
         await PutAllAsync(bundle.Images);
     }
 
@@ -134,6 +143,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             RpcTcp = settings.RpcTcp,
             Grpc = settings.Grpc,
             Rest = settings.Rest,
+            Tls = settings.Tls,
             Runtime = runtime.Reconfigure(wanted.Runtime with { ProfileMemoryBytes = start.Settings.Runtime.ProfileMemoryBytes }),
         };
         var changes = ConfigurationChange.Between(settings, wanted, applied);
