@@ -30,11 +30,16 @@ public sealed class PreemptionTests
 
     public static TheoryData<bool> Bounds => [true, false];
 
+    /// <summary>Nobody yields where processes can only be stopped one by one, by signals.</summary>
+    private static void RequireFreezer(LiveNode node) =>
+        Assert.SkipUnless(node.Tasks.DescribeNode().Features.Contains("Freezer"), "this host gives no group that freezes: 'wayang doctor' says why");
+
     [Theory]
     [MemberData(nameof(Bounds))]
     public async Task An_urgent_command_does_not_wait_for_batch_commands_that_never_end(bool ofTheNode)
     {
         using var node = new LiveNode(ofTheNode ? s_node : s_pools);
+        RequireFreezer(node);
         var hogs = await FillAsync(node, "while :; do echo .; sleep 0.01; done");
         var urgent = Shell(node, "echo urgent; sleep 600", Urgent, out var waiter);
         await LiveNode.UntilAsync(() => node.ReadSoFar(urgent, OutputStream.Stdout).Length > 0, "it runs");
@@ -60,6 +65,7 @@ public sealed class PreemptionTests
     public async Task What_was_frozen_many_times_under_load_computes_what_it_would_have_alone()
     {
         using var node = new LiveNode(s_pools);
+        RequireFreezer(node);
         var alone = await node.ShellAsync(Counting);
         Assert.Equal(TaskState.Succeeded, alone.State);
         var rounds = s_long ? 10_000 : 60;
@@ -93,6 +99,7 @@ public sealed class PreemptionTests
     public async Task An_urgent_call_does_not_wait_for_batch_calls_that_never_end(bool ofTheNode)
     {
         using var node = new LiveNode(ofTheNode ? s_node : s_pools);
+        RequireFreezer(node);
         await node.PutAsync("good", Plugins.Good);
         var endless = await node.FunctionAsync("good", "until_cancelled");
         var echo = await node.FunctionAsync("good", "echo");
@@ -130,6 +137,7 @@ public sealed class PreemptionTests
     public async Task A_Python_call_is_frozen_in_the_middle_of_a_loop_and_ends_with_the_right_answer()
     {
         using var python = new PythonNode(new RuntimeOptions { MaxWorkersPerPool = 1 });
+        RequireFreezer(python.Node);
         await python.PutAsync("def chain(data: bytes) -> bytes:\n    h = 7\n    for i in range(3_000_000):\n        h = (h * 31 + i) % 1000003\n    return str(h).encode()\n\ndef quick(data: bytes) -> bytes:\n    return b'quick'\n");
         var chain = await python.Node.FunctionAsync("job", "chain");
         var quick = await python.Node.FunctionAsync("job", "quick");
@@ -148,6 +156,7 @@ public sealed class PreemptionTests
     public async Task A_frozen_task_keeps_its_timeout_and_loses_to_its_deadline_and_to_a_cancel()
     {
         using var node = new LiveNode(s_pools with { MaxWorkersPerPool = 1 });
+        RequireFreezer(node);
         var deadline = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(6);
         var victim = Shell(node, "trap 'echo bye; exit 0' TERM; echo x; while :; do sleep 0.05; done", Batch, out var waiter, 3_000, new TaskTerms { Deadline = deadline });
         await LiveNode.UntilAsync(() => Written(node, victim) > 0, "it listens");
@@ -165,6 +174,7 @@ public sealed class PreemptionTests
     public async Task A_worker_that_is_killed_while_it_is_frozen_ends_with_its_cause()
     {
         using var node = new LiveNode(s_pools with { MaxWorkersPerPool = 1, HeartbeatTimeoutMs = 1_000 });
+        RequireFreezer(node);
         await node.PutAsync("good", Plugins.Good);
         var endless = await node.FunctionAsync("good", "until_cancelled");
         var victim = node.Begin(endless, default, out var waiter, level: Batch);
@@ -189,6 +199,7 @@ public sealed class PreemptionTests
     public async Task Only_lower_classes_yield_and_only_as_many_as_may()
     {
         using var node = new LiveNode(s_pools with { MaxWorkersPerPool = 3, Preemption = new PreemptionPolicy { MaxTasks = 1 } });
+        RequireFreezer(node);
         var normal = await FillAsync(node, "while :; do :; done", LiveNode.Normal, 1);
         var hogs = await FillAsync(node, "while :; do :; done", Batch, 2);
         var first = Shell(node, "sleep 600", Urgent, out var waiter);
@@ -213,6 +224,7 @@ public sealed class PreemptionTests
         {
             MaxConcurrentTasks = 1, NodeMemoryBytes = 100 * mebibyte, WorkerReservedBytes = 60 * mebibyte, Preemption = new PreemptionPolicy { MaxBytes = 100 * mebibyte },
         });
+        RequireFreezer(node);
         await node.PutAsync("good", Plugins.Good);
         var endless = await node.FunctionAsync("good", "until_cancelled");
         var hog = (await FillAsync(node, "while :; do :; done", Batch, 1))[0];
@@ -233,6 +245,7 @@ public sealed class PreemptionTests
     public async Task Without_preemption_nothing_is_frozen()
     {
         using var node = new LiveNode(s_pools with { Preemption = new PreemptionPolicy { Enabled = false } });
+        RequireFreezer(node);
         var hogs = await FillAsync(node, "while :; do :; done");
         var urgent = Shell(node, "exit 0", Urgent, out var waiter);
         var later = Shell(node, "exit 0", Batch, out var last);
