@@ -55,7 +55,8 @@ static void close_rest_on_exec(int last) {
     syscall(SYS_close_range, last + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
 }
 
-/* SIGTERM when the keeper dies: both then end in order. If that happened before it was set, the parent has changed. */
+/* SIGTERM when the keeper dies: both then end in order (groups have to be removed too, which takes milliseconds; holders carry SIGKILL
+ * themselves, so even a killed spawner takes everything along). If that happened before it was set, the parent has changed. */
 static void die_with_keeper(pid_t keeper) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != keeper) {

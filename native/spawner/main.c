@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "spawner/spawner.h"
@@ -77,9 +76,8 @@ int main(int argc, char **argv) {
         fputs(usage, stderr);
         return 2;
     }
-    /* SIGTERM, not SIGKILL: when the keeper dies, groups have to be removed too, which takes milliseconds. Holders carry
-     * SIGKILL themselves, so even a killed spawner takes everything along. */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* Whose death ends it is said by who starts it: the keeper sets a parent death signal, which stays over the exec; a program that embeds the
+     * runtime has threads, and the signal would come with the end of the one that started the spawner. The end of the socket ends it anyway. */
     signal(SIGPIPE, SIG_IGN);
     if (wy_spawner_open(&options, &spawner, &error) != WY_OK) {
         return complain(&error);

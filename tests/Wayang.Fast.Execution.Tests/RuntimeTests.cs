@@ -169,6 +169,25 @@ public sealed class RuntimeTests
     }
 
     [Fact]
+    public async Task A_spawner_outlives_the_thread_that_started_it()
+    {
+        TestNode? made = null;
+        var starter = new Thread(() => made = new TestNode());
+        starter.Start();
+        starter.Join();
+        using var node = made!;
+
+        // Its end is told as any thread's that the spawner's parent has: to the parent's children, if they asked for it, before the second of these began.
+        for (var i = 0; i < 2; i++)
+        {
+            var command = node.Submit(node.ResolveCommand(), command: ["/bin/sleep", "0.1"]);
+            Assert.Equal(TaskState.Succeeded, (await command.WaitAsync()).State);
+        }
+
+        Assert.Equal(0, node.Statistic("spawners_lost"));
+    }
+
+    [Fact]
     [Trait("Promise", "TR2")]
     public async Task A_stop_ends_everything_once_with_shutdown()
     {

@@ -31,19 +31,9 @@ public readonly record struct EndedTask(TaskId Id, int Tenant, TaskKind Kind, by
     {
         var end = this;
         return new NodeEvent(
-            0, UnixMs, TypeOf(State), State is TaskState.Succeeded or TaskState.Cancelled ? EventSeverity.Info : EventSeverity.Warning, Tenant, Id,
+            0, UnixMs, EventTypes.TaskPrefix + WireNames.Text(State), State is TaskState.Succeeded or TaskState.Cancelled ? EventSeverity.Info : EventSeverity.Warning, Tenant, Id,
             EventData.Write((ref writer) => end.Write(ref writer)));
     }
-
-    private static string TypeOf(TaskState state) => state switch
-    {
-        TaskState.Succeeded => "wayang.task.succeeded",
-        TaskState.Failed => "wayang.task.failed",
-        TaskState.Cancelled => "wayang.task.cancelled",
-        TaskState.TimedOut => "wayang.task.timed_out",
-        TaskState.Rejected => "wayang.task.rejected",
-        _ => EventTypes.TaskPrefix + WireNames.Text(state),
-    };
 
     private void Write(ref MessagePackWriter writer)
     {

@@ -69,24 +69,7 @@ public static class EventData
     /// <summary>As in results; a traceback stays with the task.</summary>
     public static void Cause(ref MessagePackWriter writer, in TaskCause cause)
     {
-        var number = cause.Type switch
-        {
-            CauseType.Exit => "code",
-            CauseType.Signal => "signal",
-            CauseType.SandboxViolation when cause.Value > 0 => "syscall",
-            _ => null,
-        };
-        writer.WriteString("cause");
-        writer.WriteMapHeader(1 + (number is null ? 0 : 1) + (cause.Detail is null ? 0 : 1));
-        Text(ref writer, "type", WireNames.Text(cause.Type));
-        if (number is not null)
-        {
-            Number(ref writer, number, cause.Value);
-        }
-
-        if (cause.Detail is { } detail)
-        {
-            Text(ref writer, cause.Type == CauseType.SandboxViolation ? "what" : "detail", detail);
-        }
+        writer.WriteString("cause"u8);
+        CauseFields.Write(ref writer, cause, traceback: false);
     }
 }

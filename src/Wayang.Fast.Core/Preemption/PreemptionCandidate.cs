@@ -8,8 +8,9 @@ namespace Wayang.Fast.Core.Preemption;
 /// <param name="RunTicks">How long it has run, frozen times left out: what would be lost if it never went on.</param>
 /// <param name="Bytes">Memory that it holds, as far as it is known.</param>
 /// <param name="FrozenTicks">How long it has been frozen before.</param>
+/// <param name="GuardTicks">Ageing got it its slot: it is no victim before it has run for so long. 0: it came by its own level.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct PreemptionCandidate(long Key, byte Level, long RunTicks, long Bytes, long FrozenTicks);
+public readonly record struct PreemptionCandidate(long Key, byte Level, long RunTicks, long Bytes, long FrozenTicks, long GuardTicks = 0);
 
 /// <summary>What came of looking for a victim.</summary>
 public enum PreemptionVerdict

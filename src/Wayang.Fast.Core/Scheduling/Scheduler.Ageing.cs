@@ -53,6 +53,9 @@ public sealed partial class Scheduler
         }
     }
 
+    /// <summary>Milliseconds that a task of the level waits before it is lifted; 0: it never is.</summary>
+    public long AgeingBoundOf(int level) => _bounds[level];
+
     /// <summary>One class up, never into system.</summary>
     internal static int Lifted(int level) => Math.Min(level + LevelsPerClass, HighestAged);
 

@@ -286,7 +286,8 @@ internal sealed partial class Shard
         }
 
         var bytes = Math.Max((long)Math.Min(record.PeakMemoryBytes, long.MaxValue), record.Reservation.Bytes);
-        _candidates.Add(new PreemptionCandidate(0, command.Level, Math.Max(0, _now - record.Running - command.FrozenTicks), bytes, command.FrozenTicks));
+        var ran = Math.Max(0, _now - record.Running - command.FrozenTicks);
+        _candidates.Add(new PreemptionCandidate(0, command.Level, ran, bytes, command.FrozenTicks, GuardOf(command.Level, command.TakenLevel)));
         _candidateOwners.Add(command);
     }
 
@@ -300,21 +301,26 @@ internal sealed partial class Shard
                 continue;
             }
 
-            var (level, since, usable) = ((byte)0, _now, true);
+            var (level, since, guard, usable) = ((byte)0, _now, 0L, true);
             foreach (ref readonly var entry in worker.Entries.AsSpan())
             {
                 usable &= Volatile.Read(in entry.Ticket) != 0 && !_table[entry.Record].CancelRequested;
                 level = Math.Max(level, entry.Level);
                 since = Math.Min(since, entry.Since);
+                guard = Math.Max(guard, GuardOf(entry.Level, entry.TakenLevel));
             }
 
             if (usable)
             {
-                _candidates.Add(new PreemptionCandidate(0, level, _now - since, worker.MemoryBytes, worker.FrozenTicksOfCall));
+                _candidates.Add(new PreemptionCandidate(0, level, _now - since, worker.MemoryBytes, worker.FrozenTicksOfCall, guard));
                 _candidateOwners.Add(worker);
             }
         }
     }
+
+    /// <param name="level">Its own.</param>
+    /// <param name="taken">The level that the scheduler took it from.</param>
+    private long GuardOf(byte level, byte taken) => taken > level ? _scheduler.AgeingBoundOf(level) * (Stopwatch.Frequency / 1000) : 0;
 
     private static string WhyThis(in PreemptionCandidate victim, TaskRecord waiting) => FormattableString.Invariant(
         $"class {SchedulerOptions.ClassOf(victim.Level)} yields to {SchedulerOptions.ClassOf(waiting.Level)}: of the lowest class it had run least ({Stopwatch.GetElapsedTime(0, victim.RunTicks).TotalMilliseconds:0.#} ms) for what it holds ({victim.Bytes >> 20} MiB)").ToLowerInvariant();

@@ -37,7 +37,7 @@ internal static class LifeReplies
                 writer.WriteString("state"u8);
                 writer.WriteString(WireNames.Utf8(attempt.State));
                 writer.WriteString("cause"u8);
-                ReplyEncoder.Cause(ref writer, attempt.Cause with { Traceback = null });
+                CauseFields.Write(ref writer, attempt.Cause, traceback: false);
                 ReplyEncoder.Number(ref writer, "run_us"u8, attempt.RunMicroseconds);
             }
         }

@@ -56,7 +56,7 @@ internal static class ReplyEncoder
         writer.WriteString("state"u8);
         writer.WriteString(WireNames.Utf8(task.State));
         writer.WriteString("cause"u8);
-        Cause(ref writer, task.Cause);
+        CauseFields.Write(ref writer, task.Cause, traceback: true);
         if (isCall)
         {
             writer.WriteString("output"u8);
@@ -111,7 +111,7 @@ internal static class ReplyEncoder
         if (withCause)
         {
             writer.WriteString("cause"u8);
-            Cause(ref writer, task.Cause);
+            CauseFields.Write(ref writer, task.Cause, traceback: true);
         }
 
         Text(ref writer, "class"u8, WireNames.Text(PriorityLevels.ClassOf(task.Level)));
@@ -250,35 +250,6 @@ internal static class ReplyEncoder
     {
         writer.WriteStringHeader(TaskId.TextLength);
         id.Format(writer.Reserve(TaskId.TextLength));
-    }
-
-    public static void Cause(ref MessagePackWriter writer, in TaskCause cause)
-    {
-        var detail = cause.Detail;
-        var numberKey = cause.Type switch
-        {
-            CauseType.Exit => "code"u8,
-            CauseType.Signal => "signal"u8,
-            CauseType.SandboxViolation when cause.Value > 0 => "syscall"u8,
-            _ => default,
-        };
-        writer.WriteMapHeader(1 + Count(!numberKey.IsEmpty) + Count(detail is not null) + Count(cause.Traceback is not null));
-        writer.WriteString("type"u8);
-        writer.WriteString(WireNames.Utf8(cause.Type));
-        if (!numberKey.IsEmpty)
-        {
-            Number(ref writer, numberKey, cause.Value);
-        }
-
-        if (detail is not null)
-        {
-            Text(ref writer, cause.Type == CauseType.SandboxViolation ? "what"u8 : "detail"u8, detail);
-        }
-
-        if (cause.Traceback is { } traceback)
-        {
-            Text(ref writer, "traceback"u8, traceback);
-        }
     }
 
     public static void Text(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string value)

@@ -23,7 +23,7 @@ public static partial class ConfigurationKeys
             DefaultWords = "none",
             Sample = $"127.0.0.1:{Text(port)}",
         },
-        new($"{section}.allow_remote", KeyKind.Flag, $"Lets {section}.address be one that other hosts reach; nothing there is encrypted yet.")
+        new($"{section}.allow_remote", KeyKind.Flag, $"Lets {section}.address be one that other hosts reach; without tls.certificate_file nothing there is encrypted.")
         {
             Change = KeyChange.Restart,
             Read = s => read(s).AllowRemote ? "true" : "false",

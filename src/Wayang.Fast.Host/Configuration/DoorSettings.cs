@@ -26,7 +26,7 @@ public sealed record DoorSettings
         _ when tokensFile is null =>
             ("rpc_tcp.tokens_file", $"is needed beside {section}.address: who comes over TCP shows a token. Make a file with 'wayang token create --name NAME --file FILE'"),
         _ when !AllowRemote && !IPAddress.IsLoopback(Address.Address) =>
-            ($"{section}.address", $"{Address} can be reached from other hosts, and what travels there is not encrypted: listen on 127.0.0.1, or say that it is meant so with 'allow_remote: true'"),
+            ($"{section}.address", $"{Address} can be reached from other hosts, and without tls.certificate_file what travels there is not encrypted: listen on 127.0.0.1, or say that it is meant so with 'allow_remote: true'"),
         _ => null,
     };
 }

@@ -75,6 +75,19 @@ public sealed class PreemptionBookTests
     }
 
     [Fact]
+    public void What_ageing_lifted_keeps_its_slot_for_a_while()
+    {
+        static PreemptionCandidate Lifted(long ran, long guard) => new(0, Idle, ran, 0, 0, guard);
+        Assert.Equal(PreemptionVerdict.NoVictim, _book.Choose(Urgent, [Lifted(9, 10)], out _));
+        Assert.Equal(0, Chosen(Urgent, Lifted(10, 10)));
+        Assert.Equal(1, Chosen(Urgent, Lifted(9, 10), One(Batch, 1_000)));
+
+        // A bound of hours guards no longer than a task may be frozen.
+        Assert.Equal(PreemptionVerdict.NoVictim, _book.Choose(Urgent, [Lifted((60 * Second) - 1, long.MaxValue)], out _));
+        Assert.Equal(0, Chosen(Urgent, Lifted(60 * Second, long.MaxValue)));
+    }
+
+    [Fact]
     public void They_go_on_by_age_when_due_then_by_level_then_first_frozen_first()
     {
         _book.Freeze(new FrozenTask(1, Idle, 0, 5_000, 0));

@@ -31,8 +31,12 @@ public sealed class PreemptionTests
     public static TheoryData<bool> Bounds => [true, false];
 
     /// <summary>Nobody yields where processes can only be stopped one by one, by signals.</summary>
-    private static void RequireFreezer(LiveNode node) =>
+    private static void RequireFreezer(LiveNode node)
+    {
+        // The spawner says what the host gives, when it has answered.
+        Assert.True(SpinWait.SpinUntil(() => node.Tasks.DescribeNode().Features.Count > 0, LiveNode.Patience));
         Assert.SkipUnless(node.Tasks.DescribeNode().Features.Contains("Freezer"), "this host gives no group that freezes: 'wayang doctor' says why");
+    }
 
     [Theory]
     [MemberData(nameof(Bounds))]
