@@ -56,6 +56,9 @@ internal static class LedgerSchema
         );
         INSERT INTO sqlite_sequence (name, seq) VALUES ('events', CAST(strftime('%s', 'now') AS INTEGER) * 1000000);
         """,
+        """
+        ALTER TABLE tasks ADD COLUMN checkpoint TEXT;
+        """,
     ];
 
     public static int Version => s_steps.Length;

@@ -1,28 +1,13 @@
-using System.Globalization;
-using System.Text;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
-using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Tests;
 
 /// <summary>Calls that are written into a file in the middle and go on from there: the same answer, one end.</summary>
 [Trait("Promise", "PS4")]
 [Trait("Promise", "RA4")]
-public sealed class CheckpointTests : IDisposable
+public sealed class CheckpointTests : CheckpointFixture
 {
-    private const int LongRounds = 12_000_000;
-
-    private readonly string _directory = Path.Combine(Path.GetTempPath(), $"wayang-checkpoints-{Guid.NewGuid():N}");
-
-    public void Dispose()
-    {
-        if (Directory.Exists(_directory))
-        {
-            Directory.Delete(_directory, recursive: true);
-        }
-    }
-
     [Theory]
     [InlineData("chain", 12)]
     [InlineData("drift", 12)]
@@ -206,52 +191,11 @@ public sealed class CheckpointTests : IDisposable
         await call.WaitAsync();
     }
 
-    private static Task<OperationError?> CheckpointAsync(TestNode node, Ending call) => node.Runtime.Life.CheckpointAsync(call.Id, 0);
-
-    private static CallTarget Resolve(TestNode node, string function)
-    {
-        Assert.Null(node.Tasks.Resolve(
-            new TargetRequest { Kind = TaskKind.Call, Image = "chains"u8, Function = Encoding.UTF8.GetBytes(function) }, out var target));
-        return target!;
-    }
-
-    private static Ending Submit(TestNode node, CallTarget target, long rounds) =>
-        node.Submit(target, Encoding.ASCII.GetBytes(rounds.ToString(CultureInfo.InvariantCulture)));
-
-    private static TaskCheckpoint? FileOf(TestNode node, Ending call)
-    {
-        Assert.Null(node.Tasks.Get(call.Id, 0, out var snapshot));
-        return snapshot!.Life?.Checkpoint;
-    }
-
-    private static string Describe(TestNode node, Ending call)
-    {
-        Assert.Null(node.Tasks.Get(call.Id, 0, out var snapshot));
-        return $"{snapshot!.State} {snapshot.Life}";
-    }
-
     private static async Task AssertWaitsAsync(TestNode node, Ending call)
     {
-        Assert.Null(node.Tasks.Get(call.Id, 0, out var snapshot));
-        Assert.Equal((TaskState.Queued, true, 0), (snapshot!.State, snapshot.Life!.Paused, call.Times));
+        var snapshot = Get(node, call);
+        Assert.Equal((TaskState.Queued, true, 0), (snapshot.State, snapshot.Life!.Paused, call.Times));
         Assert.True(File.Exists(snapshot.Life.Checkpoint!.File));
         await TestNode.UntilAsync(() => node.Statistic("slots_in_use") == 0);
-    }
-
-    /// <summary>Nothing is left of what was: no slot, no file but the key.</summary>
-    private async Task AssertCleanAsync(TestNode node)
-    {
-        await TestNode.UntilAsync(() => node.Statistic("slots_in_use") == 0 && node.Statistic("tasks_queued") == 0);
-        await TestNode.UntilAsync(() => Directory.GetFiles(_directory).All(f => Path.GetFileName(f) == "node.key"), () => string.Join(' ', Directory.GetFiles(_directory)));
-    }
-
-    private async Task<TestNode> StartAsync(RuntimeOptions? options = null)
-    {
-        var node = new TestNode((options ?? new RuntimeOptions()) with { MigratesCompute = true, CheckpointDirectory = _directory });
-        var plugin = Path.Combine(Path.GetDirectoryName(Installation.TestPlugin)!, "chain_plugin.so");
-        var upload = new ImageUpload("c", await File.ReadAllBytesAsync(plugin, TestContext.Current.CancellationToken), "chains", 0);
-        var (image, error) = await node.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(TestNode.Patience);
-        Assert.True(image is not null, error?.Message);
-        return node;
     }
 }

@@ -13,16 +13,30 @@ public sealed partial class TaskLifecycle
     /// <summary>Attempts that were written down since the start.</summary>
     public long Checkpoints => Volatile.Read(ref _checkpoints);
 
-    /// <summary>Running to queued and paused. What the attempt's worker says from now on must be stale already.</summary>
+    /// <summary>Running to queued and paused. Nothing more that the attempt's worker says may be read.</summary>
+    /// <param name="record">Of the task.</param>
+    /// <param name="id">Of the task.</param>
+    /// <param name="checkpoint">Its file is whole.</param>
+    /// <param name="onKept">Told when that is as safe as the task: at once, or, of a durable one, when it is stored.</param>
     /// <returns>False: it does not run, or is about to end; nothing was done.</returns>
-    public bool TryCheckpoint(TaskRecord record, TaskId id, TaskCheckpoint checkpoint)
+    public bool TryCheckpoint(TaskRecord record, TaskId id, TaskCheckpoint checkpoint, Action onKept)
     {
+        ArgumentNullException.ThrowIfNull(onKept);
         if (!TryHold(record, id, TaskState.Running, checkpoint))
         {
             return false;
         }
 
         Interlocked.Increment(ref _checkpoints);
+        if (record.Life!.IsDurable && Durability is { } durability)
+        {
+            durability.OnCheckpoint(record, checkpoint, onKept);
+        }
+        else
+        {
+            onKept();
+        }
+
         return true;
     }
 
@@ -35,7 +49,13 @@ public sealed partial class TaskLifecycle
     public void Continue(TaskRecord record, long now)
     {
         ArgumentNullException.ThrowIfNull(record);
-        record.NeedLife().Checkpoint = null;
+        var life = record.NeedLife();
+        if (life is { IsDurable: true, Checkpoint: { } checkpoint })
+        {
+            Durability?.OnContinuing(record, life.Attempt, checkpoint);
+        }
+
+        life.Checkpoint = null;
         Run(record, now);
     }
 

@@ -139,7 +139,10 @@ public sealed partial class TaskLifecycle
                     continue;
                 }
 
-                Durability?.OnStarting(record, record.Life!.Attempt);
+                if (record.Life!.Checkpoint is null)
+                {
+                    Durability?.OnStarting(record, record.Life.Attempt);
+                }
             }
 
             if ((word & RecordWord.Entry) == 0 || RecordWord.State(word) is not (TaskState.Queued or >= TaskState.Succeeded))

@@ -9,7 +9,7 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// A running call that is being written down. In turn: the dispatch owner takes its worker out of its pool, the supervisor has it frozen, a thread of its own writes the
 /// file, the completion thread decides. Until the last step the worker is whole, and goes on if anything fails.
 /// </summary>
-internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticket, int slot)
+internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticket, int slot, bool durable)
 {
     private readonly TaskCompletionSource<CheckpointState?> _state = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -21,6 +21,12 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
 
     /// <summary>Of the record.</summary>
     public int Slot { get; } = slot;
+
+    /// <summary>The ledger will know its file.</summary>
+    public bool IsDurable { get; } = durable;
+
+    /// <summary>The agent holds the worker still, until it is let go or killed. Completion thread.</summary>
+    public bool Stands { get; set; }
 
     public int Index => (int)(Ticket & 0xFF);
 

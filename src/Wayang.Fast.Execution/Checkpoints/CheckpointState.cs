@@ -29,6 +29,8 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
 
     public required byte[] WorkerSide { get; init; }
 
+    public bool IsOf(TaskId task, string image, string profile) => Task == task && Image == image && Profile == profile;
+
     public byte[] Encode()
     {
         using var memory = new MemoryStream(DaemonSide.Length + WorkerSide.Length + 4096);

@@ -6,62 +6,54 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Execution.Checkpoints;
 
 /// <summary>
-/// The node's directory of checkpoints and its key, made at the first use. A file appears whole: written beside, flushed to the disk, renamed. Thread-safe;
-/// blocks on the disk, so none of the runtime's own threads calls what writes or reads.
+/// The node's directory of checkpoints. A file has a name of its own, and appears whole: written beside, flushed to the disk, renamed, the directory flushed. One daemon at a time
+/// uses it. Thread-safe; blocks on the disk, so none of the runtime's own threads calls what writes or reads.
 /// </summary>
-internal sealed class CheckpointStore(string directory)
+internal sealed class CheckpointStore(string directory) : IDisposable
 {
-    private const int KeyBytes = 32;
-    private const UnixFileMode OwnersDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-    private const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const string Unfinished = ".part";
+
+    /// <summary>Of tasks that end with this daemon.</summary>
+    private const string Volatile = ".checkpoint";
+
+    /// <summary>Of tasks that the ledger knows: only what it says of them makes one superfluous.</summary>
+    private const string Durable = ".durable";
 
     private readonly Lock _lock = new();
-    private byte[]? _key;
-
-    /// <summary>Where the checkpoint of a task stands.</summary>
-    public string PathOf(TaskId task) => Path.Combine(directory, $"{task}.checkpoint");
+    private readonly NodeKey _key = new(directory);
+    private FileStream? _held;
 
     /// <summary>Writes what comes through a pipe, then the description that is known once it ended.</summary>
     /// <param name="task">Whose.</param>
+    /// <param name="durable">The ledger will know it.</param>
     /// <param name="pipe">The end that is read; stays the caller's.</param>
     /// <param name="state">Null: it is given up, and nothing is left of it.</param>
     /// <returns>The file; null when it was given up.</returns>
-    /// <exception cref="IOException">The disk, or the key.</exception>
+    /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
+    /// <exception cref="InvalidDataException">The key.</exception>
     /// <exception cref="NativeException">The pipe.</exception>
-    public TaskCheckpoint? Write(TaskId task, int pipe, Task<CheckpointState?> state)
+    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, Task<CheckpointState?> state)
     {
-        var path = PathOf(task);
-        var beside = path + ".part";
+        Hold();
+        var name = $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}";
+        var path = Path.Combine(directory, name);
+        var beside = path + Unfinished;
         try
         {
-            var key = Key();
-            using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnersFile, BufferSize = 1 << 18 }))
+            if (!TryWrite(beside, pipe, state))
             {
-                using var writer = new CheckpointFile.Writer(file, key);
-                var piece = new byte[CheckpointFile.PieceBytes];
-                for (var got = Descriptors.Read(pipe, piece); got > 0; got = Descriptors.Read(pipe, piece))
-                {
-                    writer.Write(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
-                }
-
-                if (state.GetAwaiter().GetResult() is not { } description)
-                {
-                    file.Close();
-                    File.Delete(beside);
-                    return null;
-                }
-
-                writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
-                writer.Write(CheckpointFile.Kind.End, []);
-                file.Flush(flushToDisk: true);
+                File.Delete(beside);
+                return null;
             }
 
-            File.Move(beside, path, overwrite: true);
+            File.Move(beside, path);
+            NodeKey.Sync(directory);
             return new TaskCheckpoint(path, new FileInfo(path).Length, DateTimeOffset.UtcNow);
         }
         catch
         {
             File.Delete(beside);
+            File.Delete(path);
             throw;
         }
     }
@@ -81,6 +73,18 @@ internal sealed class CheckpointStore(string directory)
             return true;
         });
         return CheckpointState.Decode(description.ToArray());
+    }
+
+    /// <summary>The file of a task of an earlier start, read to its end.</summary>
+    /// <exception cref="IOException">It is not there, or cannot be read.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
+    public TaskCheckpoint Find(string name, TaskId task, string image, string profile)
+    {
+        var path = Path.Combine(directory, Path.GetFileName(name));
+        var state = ReadState(path);
+        return state.IsOf(task, image, profile)
+            ? new TaskCheckpoint(path, new FileInfo(path).Length, new DateTimeOffset(File.GetLastWriteTimeUtc(path)))
+            : throw new InvalidDataException($"{path}: it is of task {state.Task}, image {state.Image} under {state.Profile}, not of image {image} under {profile}");
     }
 
     /// <summary>Writes the worker's memory into a pipe, as far as somebody reads it.</summary>
@@ -106,8 +110,8 @@ internal sealed class CheckpointStore(string directory)
         return true;
     });
 
-    /// <summary>Of no effect when it is gone already.</summary>
-    public static void Delete(TaskCheckpoint checkpoint)
+    /// <summary>Of no effect when it is gone already. On another thread: nobody waits for the disk.</summary>
+    public static void DeleteSoon(TaskCheckpoint checkpoint) => _ = Task.Run(() =>
     {
         try
         {
@@ -115,46 +119,102 @@ internal sealed class CheckpointStore(string directory)
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            // It is told by its name beside a task that is no more; whoever looks at the directory can remove it.
+            // The next start sweeps it.
         }
+    });
+
+    /// <summary>Removes what no task of this start stands in: files of earlier starts, and unfinished ones. Before any is written.</summary>
+    /// <param name="kept">Names that the ledger knows; null: it cannot be asked, and what it may know is left.</param>
+    /// <returns>Null, or why nothing was removed, or not all.</returns>
+    public string? Sweep(IReadOnlySet<string>? kept)
+    {
+        if (!Directory.Exists(directory))
+        {
+            return null;
+        }
+
+        try
+        {
+            Hold();
+            foreach (var file in Directory.GetFiles(directory))
+            {
+                var name = Path.GetFileName(file);
+                if (name.EndsWith(Unfinished, StringComparison.Ordinal) || name.EndsWith(Volatile, StringComparison.Ordinal) || NodeKey.IsUnfinished(name)
+                    || (name.EndsWith(Durable, StringComparison.Ordinal) && kept?.Contains(name) == false))
+                {
+                    File.Delete(file);
+                }
+            }
+
+            return null;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return failure.Message;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _held?.Dispose();
+            _held = null;
+        }
+    }
+
+    private bool TryWrite(string path, int pipe, Task<CheckpointState?> state)
+    {
+        var key = _key.Read();
+        using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 });
+        using var writer = new CheckpointFile.Writer(file, key);
+        var piece = new byte[CheckpointFile.PieceBytes];
+        for (var got = Descriptors.Read(pipe, piece); got > 0; got = Descriptors.Read(pipe, piece))
+        {
+            writer.Write(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
+        }
+
+        if (state.GetAwaiter().GetResult() is not { } description)
+        {
+            return false;
+        }
+
+        writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
+        writer.Write(CheckpointFile.Kind.End, []);
+        file.Flush(flushToDisk: true);
+        return true;
     }
 
     private void Visit(string path, CheckpointFile.Visitor visit)
     {
+        Hold();
         using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 1 << 18 });
-        if (CheckpointFile.Read(file, Key(), visit) is { } wrong)
+        if (CheckpointFile.Read(file, _key.Read(), visit) is { } wrong)
         {
             throw new InvalidDataException($"{path}: {wrong}");
         }
     }
 
-    private byte[] Key()
+    /// <summary>Makes the directory at the first use, and keeps other daemons away from it: they would sweep our files, and we theirs.</summary>
+    private void Hold()
     {
         lock (_lock)
         {
-            return _key ??= ReadOrMakeKey();
-        }
-    }
-
-    private byte[] ReadOrMakeKey()
-    {
-        Directory.CreateDirectory(directory, OwnersDirectory);
-        var path = Path.Combine(directory, "node.key");
-        if (!File.Exists(path))
-        {
-            var beside = $"{path}.{Environment.ProcessId}";
-            using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnersFile }))
+            if (_held is not null)
             {
-                file.Write(RandomNumberGenerator.GetBytes(KeyBytes));
-                file.Flush(flushToDisk: true);
+                return;
             }
 
-            File.Move(beside, path);
+            Directory.CreateDirectory(directory, NodeKey.OwnersDirectory);
+            try
+            {
+                _held = new FileStream(
+                    Path.Combine(directory, "lock"), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = NodeKey.OwnersFile });
+            }
+            catch (IOException failure)
+            {
+                throw new IOException($"{directory} is used by another daemon ({failure.Message})", failure);
+            }
         }
-
-        var key = File.ReadAllBytes(path);
-        return key.Length == KeyBytes && (File.GetUnixFileMode(path) & ~OwnersFile) == UnixFileMode.None
-            ? key
-            : throw new InvalidDataException($"{path} must hold {KeyBytes} bytes that its owner alone can read (mode 0600)");
     }
 }

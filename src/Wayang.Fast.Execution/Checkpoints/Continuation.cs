@@ -7,7 +7,7 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// A task whose call goes on from a file, in a worker that is made for it. The dispatch owner has given it a slot of the node, which is given back once: at the end of the call, or
 /// when it cannot be continued.
 /// </summary>
-internal sealed class Continuation(WorkerPool pool, TaskId task, int slot, byte level, TaskCheckpoint checkpoint)
+internal sealed class Continuation(WorkerPool pool, TaskId task, int slot, byte level, TaskCheckpoint checkpoint, bool durable)
 {
     public WorkerPool Pool { get; } = pool;
 
@@ -20,6 +20,9 @@ internal sealed class Continuation(WorkerPool pool, TaskId task, int slot, byte 
     public byte Level { get; } = level;
 
     public TaskCheckpoint Checkpoint { get; } = checkpoint;
+
+    /// <summary>The ledger knows the file.</summary>
+    public bool IsDurable { get; } = durable;
 
     /// <summary>Of the file; set before a worker is asked for.</summary>
     public CheckpointState? State { get; set; }

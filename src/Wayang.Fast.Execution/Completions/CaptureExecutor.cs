@@ -41,6 +41,17 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     private void OnCaptured(Capture capture)
     {
         var worker = capture.Worker;
+        capture.Stands = true;
+        if (!Holds(capture))
+        {
+            if (!worker.IsGone)
+            {
+                Supervisor.LetGo(worker.Id); // it was given up while the agent was at work: only now can it be let go
+            }
+
+            return;
+        }
+
         receiver.DrainToEnd(worker);
         if (WhyNot(capture) is { } why)
         {
@@ -64,6 +75,12 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     /// <summary>The file is whole.</summary>
     private void OnWritten(Capture capture)
     {
+        if (!Holds(capture))
+        {
+            CheckpointStore.DeleteSoon(capture.File!); // who asked was told why
+            return;
+        }
+
         var worker = capture.Worker;
         receiver.DrainToEnd(worker);
         var why = WhyNot(capture);
@@ -72,26 +89,40 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
             why = new OperationError(ErrorCode.Conflict, "its worker went on before it was done (the migration agent was lost)", "task", 100);
         }
 
+        if (why is null && !lifecycle.TryCheckpoint(table[capture.Slot], capture.Task, capture.File!, capture.Succeed))
+        {
+            why = new OperationError(ErrorCode.Conflict, "it does not run any more", "task", 100);
+        }
+
         if (why is not null)
         {
-            CheckpointStore.Delete(capture.File!);
+            CheckpointStore.DeleteSoon(capture.File!);
             Abandon(capture, why);
             return;
         }
 
-        // From here on the worker's words are stale. Its slot is given back when its process is gone.
+        // Nothing of its ring was read meanwhile, and from here on the worker's words are stale. Its slot is given back when its process is gone.
         ref var entry = ref worker.Entries[capture.Index];
         Volatile.Write(ref entry.Deadline, long.MaxValue);
         Volatile.Write(ref entry.Ticket, 0);
         worker.PendingEnds[capture.Index] = null;
-        if (!lifecycle.TryCheckpoint(table[capture.Slot], capture.Task, capture.File!))
-        {
-            throw new InvalidOperationException($"task {capture.Task} is in flight and does not run");
-        }
-
         worker.Capture = null;
         shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
-        capture.Succeed();
+    }
+
+    /// <summary>
+    /// Whether the capture is still under way. While it is, the worker's channel is mapped: what unmaps it comes behind <see cref="OnGone"/>, which ends the capture,
+    /// and both are this thread's. Whatever came of a capture is judged by this first.
+    /// </summary>
+    private static bool Holds(Capture capture) => capture.Worker.Capture == capture;
+
+    /// <summary>The runtime stops: nobody waits for a file any more.</summary>
+    public void GiveUpAll()
+    {
+        foreach (var worker in Supervisor.Workers.All())
+        {
+            worker.Capture?.GiveUp(new OperationError(ErrorCode.Unavailable, "the node is stopping", "task"));
+        }
     }
 
     /// <summary>The worker is gone: whatever was under way with it is over.</summary>
@@ -127,7 +158,7 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     private OperationError? WhyNot(Capture capture)
     {
         var worker = capture.Worker;
-        var ended = worker.Capture != capture || worker.Violation is not null || worker.Exit is not null || worker.Entries[capture.Index].Ticket != capture.Ticket;
+        var ended = worker.Violation is not null || worker.Exit is not null || worker.Entries[capture.Index].Ticket != capture.Ticket;
         return ended ? new OperationError(ErrorCode.Conflict, "its call ended meanwhile", "task")
             : worker.PendingEnds[capture.Index] is not null || table[capture.Slot].CancelRequested
                 ? new OperationError(ErrorCode.Conflict, "it was asked to end", "task")
@@ -138,10 +169,14 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     private void Abandon(Capture capture, OperationError why)
     {
         var worker = capture.Worker;
-        if (worker.Capture == capture)
+        if (Holds(capture))
         {
             worker.Capture = null;
-            Supervisor.LetGo(worker.Id);
+            if (capture.Stands)
+            {
+                Supervisor.LetGo(worker.Id);
+            }
+
             ref var entry = ref worker.Entries[capture.Index];
             if (entry.Ticket == capture.Ticket && capture.TimeLeft != long.MaxValue)
             {

@@ -46,6 +46,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.WorkerDetached:
                 _captures.OnGone(command.Worker!);
                 EndAll(command.Worker!);
+                command.Worker!.IsGone = true; // from here on its channel is the supervisor's to unmap
                 Supervisor.Dispose(command.Worker!);
                 break;
             case CompletionCommandKind.End:
@@ -240,6 +241,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
 
     private void EndEverything()
     {
+        _captures.GiveUpAll();
         foreach (var record in table.Records())
         {
             // Durable ones go on at the next start: what was stored of them is all that is true of them.

@@ -74,7 +74,7 @@ internal sealed partial class Shard
         }
 
         pool.Starting++;
-        Supervisor.Continue(new Continuation(pool, record.Id, record.Slot, level, checkpoint));
+        Supervisor.Continue(new Continuation(pool, record.Id, record.Slot, level, checkpoint, record.Life!.IsDurable));
     }
 
     /// <summary>No worker could be made for it, or that one ended before the call was in flight in it.</summary>

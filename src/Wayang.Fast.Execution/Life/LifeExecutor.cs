@@ -70,7 +70,7 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         var state = record.State;
         if (life.Checkpoint is { } checkpoint)
         {
-            _ = Task.Run(() => CheckpointStore.Delete(checkpoint)); // nobody continues it
+            CheckpointStore.DeleteSoon(checkpoint); // nobody continues it
         }
 
         if (life.Group is { } group)
@@ -133,8 +133,7 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         if (place >= 0 && Supervisor.Workers.At(place) is { } worker && (uint)index < (uint)worker.Entries.Length
             && Volatile.Read(ref worker.Entries[index].Ticket) == record.Ticket)
         {
-            record.NeedLife();
-            shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: new Capture(request, worker, record.Ticket, record.Slot)));
+            shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: new Capture(request, worker, record.Ticket, record.Slot, record.NeedLife().IsDurable)));
             return;
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
@@ -14,7 +15,10 @@ internal sealed partial class Supervisor
 {
     private const ulong FirstCaptureRequest = 1UL << 62;
 
+    private static readonly TimeSpan s_filePatience = TimeSpan.FromSeconds(10);
+
     private readonly Dictionary<ulong, Capture> _captures = [];
+    private readonly ConcurrentDictionary<Task, bool> _fileWork = new();
     private ulong _nextCapture = FirstCaptureRequest;
 
     /// <summary>Null: nothing is written down. Set once by the composition.</summary>
@@ -43,8 +47,11 @@ internal sealed partial class Supervisor
                 _link.SendGo(request.Worker);
                 break;
             case SupervisorRequestKind.GoOn:
-                // The file first: a call that goes on must not stand in one, too.
-                CheckpointStore.Delete(request.CallWorker!.Continuation!.Checkpoint);
+                if (!request.CallWorker!.Continuation!.IsDurable)
+                {
+                    CheckpointStore.DeleteSoon(request.CallWorker.Continuation.Checkpoint); // else when the ledger knows that it goes on
+                }
+
                 _link.SendGo(request.CallWorker.Id);
                 break;
             default:
@@ -68,7 +75,7 @@ internal sealed partial class Supervisor
             _captures.Add(request, capture);
             var (pipe, store) = (read, Checkpoints!);
             read = -1;
-            _ = Task.Factory.StartNew(() => WriteDown(capture, store, pipe), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            OnDisk(() => WriteDown(capture, store, pipe));
         }
         catch (Exception failure) when (failure is NativeException or IOException)
         {
@@ -85,7 +92,9 @@ internal sealed partial class Supervisor
     {
         try
         {
-            capture.File = store.Write(capture.Task, pipe, capture.State);
+            Stall(FaultPoint.CaptureUnread);
+            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, capture.State);
+            Stall(FaultPoint.CaptureUntold);
             if (capture.File is not null)
             {
                 _completion.Post(new CompletionCommand(CompletionCommandKind.CheckpointWritten, Capture: capture));
@@ -150,12 +159,13 @@ internal sealed partial class Supervisor
         }
 
         var (store, path) = (Checkpoints!, continuation.Checkpoint.File);
-        _ = Task.Run(() =>
+        OnDisk(() =>
         {
             try
             {
-                var state = store.ReadState(path);
-                continuation.State = Matches(continuation, state)
+                Stall(FaultPoint.CheckpointUnread);
+                var (state, key) = (store.ReadState(path), continuation.Pool.Key);
+                continuation.State = state.IsOf(continuation.Task, key.Image, key.Profile)
                     ? state
                     : throw new InvalidDataException($"{path}: it is of task {state.Task}, image {state.Image} under {state.Profile}, not of this one");
                 Continue(continuation);
@@ -167,8 +177,25 @@ internal sealed partial class Supervisor
         });
     }
 
-    private static bool Matches(Continuation continuation, CheckpointState state) =>
-        state.Task == continuation.Task && state.Image == continuation.Pool.Key.Image && state.Profile == continuation.Pool.Key.Profile;
+    /// <summary>A thread of its own for what waits for the disk or for an agent. It ends when the file is read or written, or its pipe's other end is gone.</summary>
+    private void OnDisk(Action work)
+    {
+        var task = new Task(work, TaskCreationOptions.LongRunning);
+        _fileWork[task] = true;
+        _ = task.ContinueWith(t => _fileWork.TryRemove(t, out _), TaskScheduler.Default);
+        task.Start(TaskScheduler.Default);
+    }
+
+    /// <summary>After the spawner's socket was closed, with which the agents end: what these threads would tell is asked for by nobody, and who is told is about to go.</summary>
+    private void AwaitFileWork() => Task.WaitAll([.. _fileWork.Keys], s_filePatience);
+
+    private void Stall(FaultPoint point)
+    {
+        while (_shard.Faults.Hit(point) && !_stopping)
+        {
+            Thread.Yield();
+        }
+    }
 
     private void StartContinued(in SupervisorRequest request)
     {
@@ -206,7 +233,7 @@ internal sealed partial class Supervisor
 
             var (pipe, store, path) = (write, Checkpoints!, continuation.Checkpoint.File);
             write = -1;
-            _ = Task.Factory.StartNew(() => Feed(store, path, pipe), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            OnDisk(() => Feed(store, path, pipe));
         }
         catch (NativeException failure)
         {
@@ -220,10 +247,11 @@ internal sealed partial class Supervisor
     }
 
     /// <summary>What fails here ends the stream too early, which the agent that reads it tells.</summary>
-    private static void Feed(CheckpointStore store, string path, int pipe)
+    private void Feed(CheckpointStore store, string path, int pipe)
     {
         try
         {
+            Stall(FaultPoint.CheckpointUnfed);
             store.CopyStream(path, pipe);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException or NativeException)

@@ -193,6 +193,7 @@ internal sealed partial class Supervisor : IDisposable
         _commands.CloseAll();
         _networks.CloseAll();
         _link.Dispose();
+        AwaitFileWork();
         _poller.Dispose();
         _signal.Dispose();
     }
