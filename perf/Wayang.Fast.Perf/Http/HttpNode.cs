@@ -35,6 +35,7 @@ internal sealed partial class HttpNode : IDisposable
                 ["WAYANG__GRPC__ADDRESS"] = "127.0.0.1:0",
                 ["WAYANG__REST__ADDRESS"] = "127.0.0.1:0",
                 ["WAYANG__RPC_TCP__TOKENS_FILE"] = tokens,
+                ["WAYANG__WORKERS__CONCURRENCY"] = "64", // as rpc.throughput has it
                 ["WAYANG__RETENTION__TASKS"] = "10000",
             },
             ReadLog);
