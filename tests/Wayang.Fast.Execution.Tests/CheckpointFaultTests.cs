@@ -47,7 +47,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         {
             await TestNode.UntilAsync(() => !Files().Any()); // of the round before
             var call = Submit(node, Resolve(node, "chain"), LongRounds);
-            await node.RunsAsync(call);
+            await BeginsAsync(node, call);
             var asked = await BeginCaptureAsync(node, call, Enum.Parse<FaultPoint>(point));
             if (asked is null)
             {
@@ -82,7 +82,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         for (var round = 0; round < s_rounds; round++)
         {
             var call = Submit(node, Resolve(node, "chain"), LongRounds);
-            await node.RunsAsync(call);
+            await BeginsAsync(node, call);
             if (await CheckpointAsync(node, call) is not null)
             {
                 await call.WaitAsync();
@@ -110,8 +110,8 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         {
             using (var node = await StartAsync())
             {
-                var call = Submit(node, Resolve(node, "chain"), LongRounds * 4);
-                await node.RunsAsync(call);
+                var call = Submit(node, Resolve(node, "chain"), LongRounds * 16);
+                await BeginsAsync(node, call);
                 if (at is FaultPoint.CaptureUnread or FaultPoint.CaptureUntold)
                 {
                     var asked = await BeginCaptureAsync(node, call, at);
@@ -162,7 +162,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         Directory.CreateDirectory(CheckpointDirectory);
         await File.WriteAllTextAsync(Path.Combine(CheckpointDirectory, "node.key"), "no key", TestContext.Current.CancellationToken);
         var call = Submit(node, Resolve(node, "chain"), LongRounds);
-        await node.RunsAsync(call);
+        await BeginsAsync(node, call);
         Assert.Contains("node.key", (await CheckpointAsync(node, call))!.Message, StringComparison.Ordinal);
         File.Delete(Path.Combine(CheckpointDirectory, "node.key"));
         await TestNode.UntilAsync(() => call.HasEnded || CheckpointAsync(node, call).GetAwaiter().GetResult() is null);

@@ -34,6 +34,9 @@ public abstract class CheckpointFixture : IDisposable
 
     private protected static Ending Submit(TestNode node, CallTarget target, long rounds) => node.Submit(target, Input(rounds));
 
+    /// <summary>It runs, or has run already: a loaded host may be slower to look than the call is.</summary>
+    private protected static Task BeginsAsync(TestNode node, Ending call) => TestNode.UntilAsync(() => call.HasEnded || node.StateOf(call) == TaskState.Running, $"{call.Id} runs");
+
     private protected static byte[] Input(long rounds) => Encoding.ASCII.GetBytes(rounds.ToString(CultureInfo.InvariantCulture));
 
     private protected static TaskSnapshot Get(TestNode node, Ending call)

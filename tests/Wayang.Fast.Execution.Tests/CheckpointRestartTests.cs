@@ -18,7 +18,7 @@ public sealed class CheckpointRestartTests : CheckpointFixture
         using (var ledger = Open())
         using (var node = await StartAsync(ledger: ledger))
         {
-            wanted = (await Submit(node, Resolve(node, "chain"), LongRounds * 2).WaitAsync()).Output;
+            wanted = (await Submit(node, Resolve(node, "chain"), LongRounds * 8).WaitAsync()).Output;
             call = await RunDurableAsync(node);
             Assert.Null(await CheckpointAsync(node, call));
             Assert.Equal((TaskState.Queued, Path.GetFileName(FileOf(node, call)!.File)), ledger.ReadLive().Select(static t => (t.State, t.Checkpoint)).Single());
@@ -157,13 +157,13 @@ public sealed class CheckpointRestartTests : CheckpointFixture
     public async Task Two_daemons_do_not_share_a_directory()
     {
         using var first = await StartAsync();
-        var call = Submit(first, Resolve(first, "chain"), LongRounds);
+        var call = Submit(first, Resolve(first, "chain"), LongRounds * 8);
         await first.RunsAsync(call);
         Assert.Null(await CheckpointAsync(first, call));
         using (var second = await StartAsync())
         {
             Assert.True(File.Exists(FileOf(first, call)!.File)); // not swept
-            var theirs = Submit(second, Resolve(second, "chain"), LongRounds);
+            var theirs = Submit(second, Resolve(second, "chain"), LongRounds * 8);
             await second.RunsAsync(theirs);
             Assert.Contains("another daemon", (await CheckpointAsync(second, theirs))!.Message, StringComparison.Ordinal);
             Assert.Equal(TaskState.Succeeded, (await theirs.WaitAsync()).State);
@@ -185,7 +185,7 @@ public sealed class CheckpointRestartTests : CheckpointFixture
 
     private static TaskSubmission Submission(TestNode node, Receipt receipt, RetryTerms? retry = null) => new()
     {
-        Target = Resolve(node, "chain"), Data = Input(LongRounds * 2), Level = 32, Terms = new TaskTerms { Durable = true, Retry = retry }, Receipt = receipt,
+        Target = Resolve(node, "chain"), Data = Input(LongRounds * 8), Level = 32, Terms = new TaskTerms { Durable = true, Retry = retry }, Receipt = receipt,
     };
 
     private static Ending Wait(TestNode node, TaskId id)

@@ -21,7 +21,7 @@ public sealed class CheckpointTests : CheckpointFixture
         for (var i = 0; i < times; i++)
         {
             var call = Submit(node, target, LongRounds);
-            await node.RunsAsync(call);
+            await BeginsAsync(node, call);
             for (var again = 0; again < 5; again++)
             {
                 await Task.Delay(random.Next(12), TestContext.Current.CancellationToken);
@@ -48,7 +48,7 @@ public sealed class CheckpointTests : CheckpointFixture
     {
         using var node = await StartAsync(new RuntimeOptions { MaxWorkersPerPool = 1, SpareWorkers = 0 });
         var chain = Resolve(node, "chain");
-        var call = Submit(node, chain, LongRounds * 4);
+        var call = Submit(node, chain, LongRounds * 8);
         await node.RunsAsync(call);
         Assert.Null(await CheckpointAsync(node, call));
         Assert.Equal(TaskState.Succeeded, (await Submit(node, chain, 10).WaitAsync()).State); // the pool has one place only
@@ -62,7 +62,7 @@ public sealed class CheckpointTests : CheckpointFixture
     public async Task A_task_that_is_written_down_can_be_cancelled_and_leaves_no_file()
     {
         using var node = await StartAsync();
-        var call = Submit(node, Resolve(node, "chain"), LongRounds * 4);
+        var call = Submit(node, Resolve(node, "chain"), LongRounds * 8);
         await node.RunsAsync(call);
         Assert.Null(await CheckpointAsync(node, call));
         Assert.Null(node.Tasks.Cancel(call.Id, 0));
@@ -90,7 +90,7 @@ public sealed class CheckpointTests : CheckpointFixture
     public async Task A_damaged_file_is_refused_by_name_and_the_task_stays()
     {
         using var node = await StartAsync();
-        var call = Submit(node, Resolve(node, "chain"), LongRounds * 2);
+        var call = Submit(node, Resolve(node, "chain"), LongRounds * 8);
         await node.RunsAsync(call);
         Assert.Null(await CheckpointAsync(node, call));
         var file = FileOf(node, call)!.File;
@@ -120,8 +120,8 @@ public sealed class CheckpointTests : CheckpointFixture
     {
         using var node = await StartAsync();
         var chain = Resolve(node, "chain");
-        var wanted = (await Submit(node, chain, LongRounds).WaitAsync()).Output;
-        var call = Submit(node, chain, LongRounds);
+        var wanted = (await Submit(node, chain, LongRounds * 8).WaitAsync()).Output;
+        var call = Submit(node, chain, LongRounds * 8);
         await node.RunsAsync(call);
         Assert.Null(await CheckpointAsync(node, call));
         node.KillSpawner();
@@ -142,7 +142,7 @@ public sealed class CheckpointTests : CheckpointFixture
         var random = new Random(7);
         for (var i = 0; i < 10; i++)
         {
-            var call = Submit(node, chain, LongRounds);
+            var call = Submit(node, chain, LongRounds * 4);
             await node.RunsAsync(call);
             var worker = node.Runtime.Workers.All().First(w => w.ProcessId != 0 && !w.IsIdle);
             var asked = CheckpointAsync(node, call);

@@ -123,6 +123,12 @@ internal sealed partial class Shard
         Volatile.Write(ref entry.Ticket, state.Ticket);
         record.Ticket = state.Ticket;
         record.InFlightIndex = (int)(state.Ticket & 0xFF);
+        if (pool.TellsFacts)
+        {
+            // Its time stood still in the file, and the clock may be another host's.
+            var told = deadline == long.MaxValue ? long.MaxValue : deadline * (1_000_000_000 / Stopwatch.Frequency);
+            worker.Writer.SetFacts(record.InFlightIndex, state.Ticket, record.Id.Value, (uint)(record.Life?.Attempt ?? 1), told);
+        }
 
         // SYNC POINT: as of Call.
         Volatile.WriteBarrier();
