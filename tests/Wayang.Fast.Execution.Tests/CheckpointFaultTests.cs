@@ -15,6 +15,8 @@ namespace Wayang.Fast.Execution.Tests;
 [Trait("Promise", "RA4")]
 public sealed class CheckpointFaultTests : CheckpointFixture
 {
+    private const string Capturing = "capture";
+    private const string Restoring = "restore";
     private static readonly int s_rounds =
         int.TryParse(Environment.GetEnvironmentVariable("WAYANG_CHECKPOINT_ROUNDS"), NumberStyles.None, CultureInfo.InvariantCulture, out var rounds) ? rounds
         : Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1" ? 50 : 5;
@@ -54,7 +56,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
                 continue; // it had just ended
             }
 
-            await StrikeAsync(node, call, blow);
+            await StrikeAsync(node, call, blow, Capturing);
             if (blow != Blow.Agent)
             {
                 // Its channel is unmapped before the next step is taken.
@@ -90,7 +92,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
             }
 
             await BeginContinuationAsync(node, call, Enum.Parse<FaultPoint>(point));
-            await StrikeAsync(node, call, blow);
+            await StrikeAsync(node, call, blow, Restoring);
             node.Runtime.Faults.Disarm(Enum.Parse<FaultPoint>(point));
             await EndAsync(node, call);
             Assert.Equal(1, call.Times);
@@ -180,7 +182,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         node.Runtime.Faults.Arm(point);
         var asked = CheckpointAsync(node, call);
         await TestNode.UntilAsync(
-            () => asked.IsCompleted || (point == FaultPoint.CaptureUnread ? FindAgent(node) is { } found && Traces(found) : Files().Any(static f => f.EndsWith(".checkpoint", StringComparison.Ordinal))),
+            () => asked.IsCompleted || (point == FaultPoint.CaptureUnread ? FindAgent(node, Capturing) is { } found && Traces(found) : Files().Any(static f => f.EndsWith(".checkpoint", StringComparison.Ordinal))),
             $"the capture comes to {point}");
         if (!asked.IsCompleted)
         {
@@ -198,18 +200,18 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         node.Runtime.Faults.Arm(point);
         Assert.Null(await node.Runtime.Life.ResumeAsync(call.Id, 0));
         await TestNode.UntilAsync(
-            () => point == FaultPoint.CheckpointUnread ? node.StateOf(call) == TaskState.Starting : FindAgent(node) is not null, $"the continuation comes to {point}");
+            () => point == FaultPoint.CheckpointUnread ? node.StateOf(call) == TaskState.Starting : FindAgent(node, Restoring) is not null, $"the continuation comes to {point}");
     }
 
-    private static async Task StrikeAsync(TestNode node, Ending call, Blow blow)
+    private static async Task StrikeAsync(TestNode node, Ending call, Blow blow, string verb)
     {
         switch (blow)
         {
             case Blow.Worker:
-                Kill(FindAgent(node)!.Value.Worker);
+                Kill(FindAgent(node, verb)!.Value.Worker);
                 break;
             case Blow.Agent:
-                Kill(FindAgent(node)!.Value.Agent);
+                Kill(FindAgent(node, verb)!.Value.Agent);
                 break;
             case Blow.Cancel:
                 Assert.Null(node.Tasks.Cancel(call.Id, 0));
@@ -223,8 +225,8 @@ public sealed class CheckpointFaultTests : CheckpointFixture
         }
     }
 
-    /// <summary>The spawner's child that holds a worker, and that worker: both stand in its arguments.</summary>
-    private static (int Agent, int Worker)? FindAgent(TestNode node)
+    /// <summary>The spawner's child that holds a worker, and that worker: both stand in its arguments, behind what it does.</summary>
+    private static (int Agent, int Worker)? FindAgent(TestNode node, string verb)
     {
         foreach (var folder in Directory.EnumerateDirectories("/proc"))
         {
@@ -236,7 +238,7 @@ public sealed class CheckpointFaultTests : CheckpointFixture
             try
             {
                 var words = File.ReadAllText(Path.Combine(folder, "cmdline")).Split('\0');
-                if (words is ["wayang-migrate-agent", _, var worker, ..]
+                if (words is ["wayang-migrate-agent", var its, var worker, ..] && its.StartsWith(verb, StringComparison.Ordinal)
                     && File.ReadAllText(Path.Combine(folder, "status")).Contains($"PPid:\t{node.SpawnerId}\n", StringComparison.Ordinal))
                 {
                     return (pid, int.Parse(worker, CultureInfo.InvariantCulture));
@@ -281,6 +283,6 @@ public sealed class CheckpointFaultTests : CheckpointFixture
     {
         Assert.Equal(TaskState.Succeeded, (await Submit(node, Resolve(node, "chain"), 10).WaitAsync()).State);
         await AssertCleanAsync(node);
-        await TestNode.UntilAsync(() => FindAgent(node) is null);
+        await TestNode.UntilAsync(() => FindAgent(node, string.Empty) is null);
     }
 }

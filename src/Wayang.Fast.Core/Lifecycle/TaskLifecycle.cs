@@ -139,9 +139,9 @@ public sealed partial class TaskLifecycle
                     continue;
                 }
 
-                if (record.Life!.Checkpoint is null)
+                if ((word & RecordWord.Durable) != 0 && record.Life is { Checkpoint: null } life)
                 {
-                    Durability?.OnStarting(record, record.Life.Attempt);
+                    Durability?.OnStarting(record, life.Attempt); // one that stands in a file starts when it goes on from there
                 }
             }
 
