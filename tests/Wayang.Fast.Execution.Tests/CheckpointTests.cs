@@ -143,13 +143,18 @@ public sealed class CheckpointTests : CheckpointFixture
         for (var i = 0; i < 10; i++)
         {
             var call = Submit(node, chain, LongRounds * 4);
-            await node.RunsAsync(call);
-            var worker = node.Runtime.Workers.All().First(w => w.ProcessId != 0 && !w.IsIdle);
+            var pid = 0;
+            await TestNode.UntilAsync(() => call.HasEnded || (pid = node.Runtime.Workers.All().FirstOrDefault(static w => w.ProcessId != 0 && !w.IsIdle)?.ProcessId ?? 0) != 0);
+            if (pid == 0)
+            {
+                continue; // it was over before it was looked at
+            }
+
             var asked = CheckpointAsync(node, call);
             await Task.Delay(random.Next(20), TestContext.Current.CancellationToken);
             try
             {
-                System.Diagnostics.Process.GetProcessById(worker.ProcessId).Kill();
+                System.Diagnostics.Process.GetProcessById(pid).Kill();
             }
             catch (Exception failure) when (failure is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
             {

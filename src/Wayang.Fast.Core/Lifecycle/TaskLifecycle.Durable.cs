@@ -115,6 +115,15 @@ public sealed partial class TaskLifecycle
         return true;
     }
 
+    /// <summary>Of durable tasks only; one that stands in a file starts when it goes on from there (<see cref="Continue"/>).</summary>
+    private void TellStart(TaskRecord record, ulong word)
+    {
+        if ((word & RecordWord.Durable) != 0 && record.Life is { Checkpoint: null } life)
+        {
+            Durability?.OnStarting(record, life.Attempt);
+        }
+    }
+
     /// <summary>Lets a durable task's end be stored first. Nothing starts or ends it meanwhile.</summary>
     private bool TryPostpone(TaskRecord record, TaskLife life, TaskState state, in TaskCause cause, long now, bool onlyQueued = false)
     {

@@ -139,10 +139,7 @@ public sealed partial class TaskLifecycle
                     continue;
                 }
 
-                if ((word & RecordWord.Durable) != 0 && record.Life is { Checkpoint: null } life)
-                {
-                    Durability?.OnStarting(record, life.Attempt); // one that stands in a file starts when it goes on from there
-                }
+                TellStart(record, word);
             }
 
             if ((word & RecordWord.Entry) == 0 || RecordWord.State(word) is not (TaskState.Queued or >= TaskState.Succeeded))
