@@ -159,11 +159,10 @@ public sealed class CheckpointFaultTests : CheckpointFixture
     public async Task A_capture_that_is_given_up_lets_its_worker_go_on_and_the_next_one_comes_through()
     {
         using var node = await StartAsync();
-        var wanted = (await Submit(node, Resolve(node, "chain"), LongRounds).WaitAsync()).Output;
-        await Submit(node, Resolve(node, "chain"), LongRounds).WaitAsync();
+        var wanted = (await Submit(node, Resolve(node, "chain"), LongRounds * 16).WaitAsync()).Output;
         Directory.CreateDirectory(CheckpointDirectory);
         await File.WriteAllTextAsync(Path.Combine(CheckpointDirectory, "node.key"), "no key", TestContext.Current.CancellationToken);
-        var call = Submit(node, Resolve(node, "chain"), LongRounds);
+        var call = Submit(node, Resolve(node, "chain"), LongRounds * 16);
         await BeginsAsync(node, call);
         Assert.Contains("node.key", (await CheckpointAsync(node, call))!.Message, StringComparison.Ordinal);
         File.Delete(Path.Combine(CheckpointDirectory, "node.key"));
