@@ -19,6 +19,7 @@ internal sealed class RpcChannel : IDisposable
     private const int SolSocket = 1;
     private const int SoPeerCred = 17;
 
+    private readonly Socket _socket;
     private readonly Stream _stream;
     private readonly FrameScanner _scanner;
     private readonly ConcurrentDictionary<uint, PendingCall> _pending = new();
@@ -29,9 +30,9 @@ internal sealed class RpcChannel : IDisposable
     private uint _lastId;
     private WayangException? _lost;
 
-    private RpcChannel(Stream stream, FrameLimits limits)
+    private RpcChannel(Socket socket, Stream stream, FrameLimits limits)
     {
-        _stream = stream;
+        (_socket, _stream) = (socket, stream);
         _scanner = new FrameScanner(limits);
     }
 
@@ -61,7 +62,7 @@ internal sealed class RpcChannel : IDisposable
     {
         try
         {
-            var channel = new RpcChannel(await connect(socket), limits);
+            var channel = new RpcChannel(socket, await connect(socket), limits);
             _ = channel.ReceiveAsync();
             return channel;
         }
@@ -338,6 +339,9 @@ internal sealed class RpcChannel : IDisposable
             Volatile.Write(ref _lost, reason);
         }
 
+        // The socket first: while it is read from, that resets the connection. The stream would close it in order, and a peer that has ended its side in
+        // order may still await its answers, for all that the node knows.
+        _socket.Dispose();
         _stream.Dispose();
         foreach (var id in _pending.Keys)
         {

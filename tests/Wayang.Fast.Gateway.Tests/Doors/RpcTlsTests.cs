@@ -108,7 +108,12 @@ public sealed class RpcTlsTests : IDisposable
         var client = await ConnectAsync(fixture, Secret);
         Assert.True((await client.RunCallAsync("demo", "echo", "x"u8.ToArray())).Succeeded);
         Assert.Equal(1, fixture.Server.ConnectionCount);
+
+        // It awaits an end, which it could do also after it has ended its side in order.
+        var waiting = client.WaitAsync(await client.SubmitAsync(TaskSpec.Call("demo", "forever")));
+        await UntilAsync(() => fixture.Tasks.WaiterCount == 1);
         await client.DisposeAsync();
+        await Assert.ThrowsAsync<WayangException>(() => waiting);
         await UntilAsync(() => fixture.Server.ConnectionCount == 0);
     }
 
