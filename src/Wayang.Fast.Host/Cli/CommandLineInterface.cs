@@ -77,6 +77,7 @@ public static class CommandLineInterface
             GroupCommand.Build(),
             ImagesCommand.Build(),
             EventsCommand.Build(),
+            WebhookCommand.Build(),
             NodeCommand.Build(),
             TenantsCommand.Build(),
             ScanCommand.Build(),
