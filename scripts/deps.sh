@@ -13,6 +13,8 @@ libseccomp-dev build file:/usr/include/seccomp.h
 python3      build file:/usr/bin/python3
 libpython3-dev extra pkg:python3-embed
 bubblewrap   perf  command:bwrap
+nghttp2-client perf command:h2load
+wrk          perf  command:wrk
 npm          test  command:npm
 python3-msgpack test file:/usr/lib/python3/dist-packages/msgpack
 python3-pynvim test file:/usr/lib/python3/dist-packages/pynvim

@@ -53,7 +53,7 @@ typedef struct wy_sandbox {
     uint32_t open_files;
     uint64_t file_bytes;
     struct sock_fprog filter;
-    uint32_t pids;        /* RLIMIT_NPROC; 0 = leave it (a pids group bounds the worker) */
+    uint32_t pids;        /* processes and threads; 0 = leave it (a pids group bounds the worker) */
     uint64_t tmpfs_bytes; /* of /tmp */
     const wy_stage *stage; /* what a command finds in its files; NULL for most */
     uint32_t network;     /* wy_network */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
-#include <linux/securebits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -19,10 +18,7 @@
 #include "channel/layout.h"
 #include "sandbox/network.h"
 #include "sandbox/overlay.h"
-
-#define LOCKED_BITS                                                                                                    \
-    (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |                   \
-     SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+#include "sandbox/processes.h"
 
 static wy_status step_fail(wy_error *error, const char *step, const char *what) {
     int cause = errno;
@@ -106,8 +102,7 @@ static wy_status set_rlimits(const wy_sandbox *sandbox, wy_error *error) {
         {RLIMIT_MSGQUEUE, 0, 1},
         {RLIMIT_NOFILE, sandbox->open_files, 1},
         {RLIMIT_FSIZE, sandbox->file_bytes, 1},
-        /* Counts all processes of the image's uid: without a pids group it bounds the image's workers together. */
-        {RLIMIT_NPROC, sandbox->pids, sandbox->pids > 0},
+        {RLIMIT_NPROC, sandbox->pids, sandbox->pids > 0 && !sandbox->files}, /* its filter lets it make none */
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         struct rlimit both = {limits[i].limit, limits[i].limit};
@@ -123,6 +118,10 @@ static wy_status set_rlimits(const wy_sandbox *sandbox, wy_error *error) {
         }
     }
     return WY_OK;
+}
+
+static wy_status bound_processes(const wy_sandbox *sandbox, wy_error *error) {
+    return sandbox->pids > 0 && sandbox->files ? wy_processes_bound(sandbox->pids, error) : WY_OK;
 }
 
 /* The zygote emptied the bounding, ambient and inheritable sets and locked the securebits; clone without NEWUSER keeps
@@ -174,7 +173,7 @@ const wy_sandbox_step wy_sandbox_steps[] = {
     {"session", enter_session},         {"tmp", mount_tmp},           {"proc", mount_proc},
     {"secrets", mount_secrets},
     {"hostname", set_hostname},         {"network", set_up_network},  {"rlimits", set_rlimits},
-    {"capabilities", drop_capabilities},
+    {"processes", bound_processes},     {"capabilities", drop_capabilities},
     {"no_new_privs", set_no_new_privs}, {"landlock", enter_landlock}, {"descriptors", close_descriptors},
     {"seccomp", apply_filter},
 };
@@ -194,16 +193,9 @@ wy_status wy_zygote_confine(int keep_net_admin, int keep_dac_override, wy_error 
     uint64_t kept = UINT64_C(1) << CAP_SYS_ADMIN;
     kept |= keep_net_admin ? UINT64_C(1) << CAP_NET_ADMIN : 0;
     kept |= keep_dac_override ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0;
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
-            return step_fail(error, "bounding set", "prctl");
-        }
-    }
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
-        return step_fail(error, "ambient set", "prctl");
-    }
-    if (prctl(PR_SET_SECUREBITS, LOCKED_BITS, 0, 0, 0) != 0) {
-        return step_fail(error, "securebits", "prctl");
+    wy_status status = wy_capabilities_lock(error);
+    if (status != WY_OK) {
+        return status;
     }
     if (set_capabilities(kept) != 0) {
         return step_fail(error, "capabilities", "capset");

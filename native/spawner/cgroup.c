@@ -179,7 +179,7 @@ static void make_low(wy_cgroups *groups, int c, const char *own, const char *ins
 
 static void tell(wy_cgroups *groups, int c, const char *reason) {
     static const char *const costs[] = {
-        "memory is limited per process only (RLIMIT_DATA)", "processes are limited per image user only (RLIMIT_NPROC)",
+        "memory is limited per process only (RLIMIT_DATA)", "processes are limited by RLIMIT_NPROC",
         "CPU weight is by niceness only", "CPU time is known of ended processes only", "tasks are frozen by SIGSTOP"};
     size_t have = strlen(groups->note);
     snprintf(groups->note + have, sizeof groups->note - have, "%sno %s group (%s): %s", have > 0 ? "; " : "", names[c],

@@ -14,6 +14,7 @@
 #include "channel/layout.h"
 #include "spawner/state.h"
 
+#define PF_EXITING 4u /* include/linux/sched.h; told in /proc/PID/stat */
 #define FILE_BYTES 16384
 #define MAX_MEMBERS 64
 #define SETTLE_MS 2000 /* until then descriptors of the start may still be open */
@@ -140,9 +141,14 @@ static int read_group(const wy_spawner *s, const wy_worker_slot *worker, pid_t p
     return found;
 }
 
+/* It has ended or is about to: the kernel lists a process that exits in no group any more (kernel/cgroup/cgroup.c, css_task_iter_advance) while its state is still
+ * one of the living. */
 static bool is_over(pid_t pid) {
-    char status[FILE_BYTES];
-    return read_proc(pid, "status", status, sizeof status) < 0 || strstr(status, "\nState:\tZ") != NULL;
+    char stat[FILE_BYTES], state = 0;
+    unsigned flags = 0;
+    const char *behind_name = read_proc(pid, "stat", stat, sizeof stat) < 0 ? NULL : strrchr(stat, ')');
+    return behind_name == NULL || sscanf(behind_name, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2 || state == 'Z' || state == 'X' ||
+           (flags & PF_EXITING) != 0;
 }
 
 static int check_group(const wy_spawner *s, const wy_worker_slot *worker, uint32_t *processes, char text[128]) {

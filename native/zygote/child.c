@@ -147,6 +147,7 @@ static _Noreturn void run_command(wy_sandbox *sandbox, const int *descriptors, u
     wy_error error;
     int boot = descriptors[FORK_BOOT];
     memset(&error, 0, sizeof error);
+    sandbox->pids += sandbox->pids > 0 ? 1 : 0; /* init is not the task's */
     wy_status status = wy_arguments_read(descriptors[FORK_ARGUMENTS], &arguments, &error);
     if (status == WY_OK) {
         status = place(from, to, with_files ? 6 : 4, &error);

@@ -1,5 +1,6 @@
 using Wayang.Fast.Perf.Dispatch;
 using Wayang.Fast.Perf.Harness;
+using Wayang.Fast.Perf.Http;
 using Wayang.Fast.Perf.Interference;
 using Wayang.Fast.Perf.Ledger;
 using Wayang.Fast.Perf.Rpc;
@@ -21,6 +22,7 @@ internal static class Composition
         new DispatchSuite(static (context, mode) => new InProcessTarget(context, mode)),
         new SchedulerPairSuite(SchedulerSuite.Run),
         new RpcPathSuite(static context => new InProcessRpcTarget(context)),
+        new HttpSuite(),
         new SpawnSuite(static context => new RuntimeSpawnTarget(context), static context => new RuntimeSpawnTarget(context, groups: false)),
         new LedgerSuite(),
         new SoakSuite(),

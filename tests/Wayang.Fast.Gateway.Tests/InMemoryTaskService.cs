@@ -111,6 +111,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
                 var filled = new EndedTask { Id = id, Kind = TaskKind.Call };
                 filled.Fill(int.TryParse(submission.Data, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var bytes) && bytes <= 1 << 20 ? bytes : 0);
                 observer?.OnTaskEnded(filled, token);
+                observer?.OnBatchEnd();
                 return null;
             default:
                 break;
@@ -126,6 +127,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
             else
             {
                 observer.OnTaskEnded(_inline, token);
+                observer.OnBatchEnd();
             }
         }
 
@@ -151,6 +153,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         }
 
         observer.OnTaskEnded(task, token);
+        observer.OnBatchEnd();
         return null;
     }
 

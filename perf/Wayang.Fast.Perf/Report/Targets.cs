@@ -18,6 +18,8 @@ public static class Targets
         ["rpc.rtt"] = new(1.6, 1.25),
         ["rpc.tcp.rtt"] = new(1.6, 1.25),
         ["rpc.throughput"] = new(0.08, 0.3),
+        ["grpc.unary"] = new(0.4, 0.7),
+        ["rest.get"] = new(0.5, 0.8),
         ["spawn.worker"] = new(0.35, 0.12),
         ["exec.true"] = new(1.6, 1.2),
         ["limits.overhead"] = new(1.5, 1.25), // the first on cgroup v1, which takes a write for each controller; the second on v2

@@ -77,7 +77,7 @@ public interface ITaskObserver
 {
     void OnTaskEnded(ITaskView task, long token);
 
-    /// <summary>After the last of a batch of ends: the moment to flush coalesced replies.</summary>
+    /// <summary>After the last of a batch of ends, once for each observer that was told one: the moment to flush coalesced replies.</summary>
     void OnBatchEnd();
 
     /// <summary>

@@ -7,15 +7,18 @@ namespace Wayang.Fast.Gateway.Operations;
 
 /// <summary>
 /// Somebody who awaits the end of a task. The record is valid only while the completion thread tells of it, so its result is copied there, and
-/// nothing else is done there: whoever awaits goes on on the thread pool.
+/// nothing else is done there: whoever awaits goes on on the thread pool, with the others of the batch.
 /// </summary>
-internal sealed class AwaitedEnd(PooledBuffer reply) : ITaskObserver
+internal sealed class AwaitedEnd(PooledBuffer reply, AwaitedEnds told) : ITaskObserver
 {
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new();
     private int _told;
 
     /// <summary>Ends when the result stands in the buffer.</summary>
     public Task Ended => _ended.Task;
+
+    /// <summary>Its place among those that were told: theirs.</summary>
+    public AwaitedEnd? Before { get; set; }
 
     public void OnTaskEnded(ITaskView task, long token)
     {
@@ -24,7 +27,7 @@ internal sealed class AwaitedEnd(PooledBuffer reply) : ITaskObserver
             var writer = new MessagePackWriter(reply);
             ReplyEncoder.TaskResult(ref writer, task);
             writer.Commit();
-            _ended.SetResult();
+            told.Add(this);
         }
     }
 
@@ -36,14 +39,15 @@ internal sealed class AwaitedEnd(PooledBuffer reply) : ITaskObserver
         if (Interlocked.Exchange(ref _told, 1) == 0)
         {
             Refusal = refusal;
-            _ended.SetResult();
+            told.Add(this);
+            told.Flush();
         }
     }
 
-    public void OnBatchEnd()
-    {
-        // Nothing is gathered.
-    }
+    public void OnBatchEnd() => told.Flush();
+
+    /// <summary>Whoever awaits goes on, on this thread.</summary>
+    public void GoOn() => _ended.SetResult();
 
     /// <summary>Gives up. False: the end was told meanwhile, and <see cref="Ended"/> ends at once.</summary>
     public bool Abandon(ITaskService tasks, TaskId id)

@@ -23,6 +23,7 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _scanning = new(1);
     private readonly ConcurrentDictionary<int, ConcurrentBag<TargetCache>> _targets = new();
+    private readonly AwaitedEnds _ended = new();
 
     /// <summary>Set when the node stops: whoever follows a stream is to end.</summary>
     public CancellationToken Stopping => _stopping.Token;
@@ -139,7 +140,7 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
         int tenant, ReadOnlyMemory<byte> parameters, ParameterSlot[] slots, PooledBuffer reply, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var end = new AwaitedEnd(reply);
+        var end = new AwaitedEnd(reply, _ended);
         if (Submit(tenant, parameters.Span, slots, end, out var id) is { } refusal)
         {
             return refusal;
@@ -169,7 +170,7 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
 
     private async Task<OperationError?> WaitAsync(int tenant, TaskId id, ParameterSlot timeout, PooledBuffer reply, CancellationToken cancellation)
     {
-        var end = new AwaitedEnd(reply);
+        var end = new AwaitedEnd(reply, _ended);
         if (ports.Tasks.Wait(id, tenant, end, 0) is { } refusal)
         {
             return refusal;

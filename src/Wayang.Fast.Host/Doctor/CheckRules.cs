@@ -58,7 +58,7 @@ internal static class CheckRules
         new("sandbox.overlay", Need.Wanted, "images with a root of their own are read-only but for /tmp", "Boot a kernel of version 5.11 or later with CONFIG_OVERLAY_FS (modprobe overlay)."),
         new("groups.version", Need.Wanted, "no limits per worker", "mount -t cgroup2 none /sys/fs/cgroup"),
         new("groups.memory", Need.Wanted, "memory is limited per process only (RLIMIT_DATA)", Remedies.Groups),
-        new("groups.pids", Need.Wanted, "processes are limited per image user only (RLIMIT_NPROC)", Remedies.Groups),
+        new("groups.pids", Need.Wanted, "processes are limited by RLIMIT_NPROC, before Linux 5.14 for all tasks of an image's user together", Remedies.Groups),
         new("groups.cpu", Need.Wanted, "CPU weight is by niceness only", Remedies.Groups),
         new("groups.cpu_cap", Need.Wanted, "limits.cpu_milli is refused: tasks have a weight, no cap of CPU time", "A kernel with CONFIG_CFS_BANDWIDTH, and the cpu controller for the runtime (see groups.cpu)."),
         new("groups.io", Need.Wanted, "the disks are not shared out between tasks", Remedies.Groups),

@@ -27,6 +27,8 @@ public sealed class ScanTests
 
         var id = Sleeper(node, out _);
         await LiveNode.UntilAsync(() => node.StateOf(id) == TaskState.Running && node.WorkerPids().Count >= 3, "they run");
+        bool SeesPrograms() => node.Monitor.Scan() is { } seen && seen.Processes > seen.Workers;
+        await LiveNode.UntilAsync(() => !node.HasMemoryGroup || SeesPrograms(), "the command's init has begun its program");
         for (var i = 0; i < 20; i++)
         {
             var report = node.Monitor.Scan();

@@ -77,8 +77,6 @@ static void signals(void) {
 }
 
 static void limits(uint32_t features) {
-    char text[256];
-    int out;
     wy_msg_worker_start small = {.memory_bytes = 32 << 20, .pids = 8, .nice_class = 2};
     if (features & WY_FEATURE_MEMORY_GROUP) {
         driver_command(&d, 20, 1, &small, NULL, ARGV("/usr/bin/tail", "/dev/zero"));
@@ -90,16 +88,31 @@ static void limits(uint32_t features) {
     } else {
         printf("skip memory group: %s\n", d.body.welcome.note);
     }
-    if (features & WY_FEATURE_PIDS_GROUP) {
-        driver_command(&d, 22, 1, &small, &out,
-                       ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); echo $i; done"));
-        CHECK(driver_expect(&d, WY_MSG_WORKER_EXITED) && d.body.exited.worker_id == 22 && d.body.exited.value != 0);
-        read_all(out, text, sizeof text);
-        CHECK(strstr(text, "6\n") != NULL && strstr(text, "9\n") == NULL);
-        check_done("the number of processes is bounded, and none outlives the command");
-    } else {
-        printf("skip pids group\n");
-    }
+}
+
+/* By a pids group, or by RLIMIT_NPROC in a user namespace of each one's own: the numbers are the same. */
+static void processes(void) {
+    char text[256];
+    int out, neighbour;
+    wy_msg_worker_start small = {.pids = 8};
+    driver_command(&d, 22, 1, &small, &out,
+                   ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); echo $i; done"));
+    CHECK(driver_expect(&d, WY_MSG_WORKER_EXITED) && d.body.exited.worker_id == 22 && d.body.exited.value != 0);
+    read_all(out, text, sizeof text);
+    CHECK(strstr(text, "6\n") != NULL && strstr(text, "9\n") == NULL);
+    check_done("the number of processes is bounded, and none outlives the command");
+
+    driver_command(&d, 23, 1, &small, &out, ARGV("/bin/sh", "-c", "for i in 1 2 3 4 5 6; do sleep 1000 & done; echo full; wait"));
+    CHECK(starts(23) && read(out, text, 5) == 5);
+    driver_command(&d, 24, 1, &small, &neighbour,
+                   ARGV("/bin/sh", "-c", "for i in 1 2 3 4 5; do sleep 0.2 & done; wait; grep -Ec 'Cap.*0000000000000000' /proc/self/status"));
+    CHECK(ends(24, WY_EXIT_CODE, 0));
+    read_all(neighbour, text, sizeof text);
+    CHECK(strcmp(text, "5\n") == 0); /* and none of the five sets has a capability */
+    driver_signal(&d, 23, SIGKILL);
+    CHECK(ends(23, WY_EXIT_KILLED, SIGKILL));
+    close(out);
+    check_done("one that has all its processes takes none of another's");
 }
 
 /* The shares of the group that a process is in, and whether that stands beside the others: version 1's, where the cpu hierarchy is one of its
@@ -389,6 +402,7 @@ int main(int argc, char **argv) {
     exits();
     signals();
     limits(features);
+    processes();
     usage(features);
     classes(features);
     born_low(features);
