@@ -15,8 +15,13 @@ internal sealed class WebhookFixture : IAsyncDisposable
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("wayang-hooks-");
     private SqliteLedger? _ledger;
 
-    public WebhookFixture(WebhookOptions? options = null)
+    private readonly int _kept;
+
+    /// <param name="options">Bounds; private addresses are allowed unless they are given.</param>
+    /// <param name="kept">Events that the ledger keeps, and twice of it memory.</param>
+    public WebhookFixture(WebhookOptions? options = null, int kept = 1_000)
     {
+        _kept = kept;
         Options = (options ?? new WebhookOptions()) with { AllowPrivate = options?.AllowPrivate ?? true };
         Open();
     }
@@ -82,9 +87,9 @@ internal sealed class WebhookFixture : IAsyncDisposable
 
     private void Open()
     {
-        _ledger = SqliteLedger.Open(new LedgerOptions(Path.Combine(_directory.FullName, "ledger.db")), TimeProvider.System);
+        _ledger = SqliteLedger.Open(new LedgerOptions(Path.Combine(_directory.FullName, "ledger.db")) { MaxEvents = _kept }, Clock);
         Store = new ObservedStore(_ledger);
-        Events = new EventDesk(256, _ledger, Clock);
+        Events = new EventDesk(2 * _kept, _ledger, Clock);
         Desk = new WebhookDesk(Store, Events.Stream, Options, Clock, Defects.Add, (name, _) => Task.FromResult(Names(name)), static () => 0.5);
         Desk.Start();
     }

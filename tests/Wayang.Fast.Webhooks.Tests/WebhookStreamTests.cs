@@ -152,6 +152,36 @@ public sealed class WebhookStreamTests
     }
 
     [Fact]
+    public async Task One_that_comes_too_late_is_told_what_is_missing()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var fixture = new WebhookFixture(kept: 16);
+        var (id, secret) = await fixture.CreateAsync(receiver.Url);
+        await fixture.Desk.UpdateAsync(0, id, new WebhookWish { IsEnabled = false }, CancellationToken.None);
+        var from = fixture.Get(id).Cursor + 1;
+        for (var i = 0; i < 100; i++)
+        {
+            fixture.Tell("wayang.test.one");
+        }
+
+        await fixture.UntilAsync("all but the last are forgotten", () =>
+        {
+            fixture.Clock.Advance(TimeSpan.FromSeconds(10)); // the ledger looks so often, when something is posted
+            fixture.Tell("wayang.test.one");
+            return fixture.Events.Stream.Read(from, 1, new EventFilter { Type = "none" }).Next > from + 100;
+        });
+        await fixture.Desk.UpdateAsync(0, id, new WebhookWish { IsEnabled = true }, CancellationToken.None);
+        var came = await receiver.NextAsync();
+        while (came.Type != "wayang.events.gap")
+        {
+            came = await receiver.NextAsync();
+        }
+
+        Assert.True(came.IsSignedBy(secret));
+        Assert.Equal(from, came.Event.GetProperty("data").GetProperty("from").GetInt64());
+    }
+
+    [Fact]
     public async Task More_than_the_bound_are_refused_and_all_are_counted()
     {
         await using var receiver = await Receiver.StartAsync();

@@ -108,23 +108,33 @@ public sealed class WebhookKillTests : ServeTest
 
     private async Task KillUnderLoadAsync(Orphanage serve, Random random)
     {
-        await using var client = await ConnectAsync(serve);
+        var clients = new List<WayangClient>();
+        for (var i = 0; i < 4; i++)
+        {
+            clients.Add(await ConnectAsync(serve)); // before the kill: one that came after it would load the next daemon
+        }
+
         var daemon = DaemonOf(serve);
-        var load = LoadAsync(client);
-        await Task.Delay(random.Next(100, 1_500), TestContext.Current.CancellationToken); // the moment is the test's input
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var load = clients.Select(client => LoadAsync(client, begun)).ToArray();
+        await begun.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken); // a task is acknowledged: there is something to be told
+        await Task.Delay(random.Next(0, 1_000), TestContext.Current.CancellationToken); // the moment is the test's input
         Signals.Kill(daemon);
-        await load;
+        await Task.WhenAll(load);
         await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
             p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
     }
 
-    private static async Task LoadAsync(WayangClient client)
+    private static async Task LoadAsync(WayangClient connected, TaskCompletionSource begun)
     {
+        await using var client = connected;
         try
         {
             while (true)
             {
-                await client.RunAsync(TaskSpec.Command("/bin/sh", "-c", "exit 7") with { Durable = true }, cancellation: TestContext.Current.CancellationToken);
+                var id = await client.SubmitAsync(TaskSpec.Command("/bin/sh", "-c", "exit 7") with { Durable = true }, TestContext.Current.CancellationToken);
+                begun.TrySetResult();
+                await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken);
             }
         }
         catch (WayangException gone) when (gone.Code is ErrorCode.NodeLost or ErrorCode.Unavailable)
