@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Security.Authentication;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 
@@ -17,7 +19,7 @@ internal sealed class RpcChannel : IDisposable
     private const int SolSocket = 1;
     private const int SoPeerCred = 17;
 
-    private readonly Socket _socket;
+    private readonly Stream _stream;
     private readonly FrameScanner _scanner;
     private readonly ConcurrentDictionary<uint, PendingCall> _pending = new();
     private readonly Lock _gate = new();
@@ -27,9 +29,9 @@ internal sealed class RpcChannel : IDisposable
     private uint _lastId;
     private WayangException? _lost;
 
-    private RpcChannel(Socket socket, FrameLimits limits)
+    private RpcChannel(Stream stream, FrameLimits limits)
     {
-        _socket = socket;
+        _stream = stream;
         _scanner = new FrameScanner(limits);
     }
 
@@ -42,30 +44,48 @@ internal sealed class RpcChannel : IDisposable
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
             CheckOwner(socket, path);
+            return new NetworkStream(socket, ownsSocket: true);
         });
 
-    public static Task<RpcChannel> ConnectAsync(string host, int port, FrameLimits limits, CancellationToken cancellation) =>
+    /// <exception cref="WayangException">The node is not who its name says, or does not believe us.</exception>
+    public static Task<RpcChannel> ConnectAsync(WayangEndpoint place, ClientCertificates? certificates, FrameLimits limits, CancellationToken cancellation) =>
         ConnectAsync(new Socket(SocketType.Stream, ProtocolType.Tcp), limits, async socket =>
         {
-            await socket.ConnectAsync(host, port, cancellation);
+            await socket.ConnectAsync(place.Host, place.Port, cancellation);
             socket.NoDelay = true;
+            var stream = new NetworkStream(socket, ownsSocket: true);
+            return place.IsTls ? await EncryptAsync(stream, place, certificates, cancellation) : stream;
         });
 
-    private static async Task<RpcChannel> ConnectAsync(Socket socket, FrameLimits limits, Func<Socket, Task> connect)
+    private static async Task<RpcChannel> ConnectAsync(Socket socket, FrameLimits limits, Func<Socket, Task<Stream>> connect)
     {
         try
         {
-            await connect(socket);
+            var channel = new RpcChannel(await connect(socket), limits);
+            _ = channel.ReceiveAsync();
+            return channel;
         }
         catch
         {
             socket.Dispose();
             throw;
         }
+    }
 
-        var channel = new RpcChannel(socket, limits);
-        _ = channel.ReceiveAsync();
-        return channel;
+    private static async Task<Stream> EncryptAsync(NetworkStream stream, WayangEndpoint place, ClientCertificates? certificates, CancellationToken cancellation)
+    {
+        var encrypted = new SslStream(stream, leaveInnerStreamOpen: false);
+        try
+        {
+            await encrypted.AuthenticateAsClientAsync(ClientCertificates.For(place.Host, certificates), cancellation);
+            return encrypted;
+        }
+        catch (Exception failure) when (failure is AuthenticationException or IOException)
+        {
+            await encrypted.DisposeAsync();
+            throw new WayangException(
+                ErrorCode.Unauthenticated, $"{place} was reached, and no encrypted connection came of it: {failure.Message} Is tls.certificate_file set there, for this name, and is its authority believed here?", failure);
+        }
     }
 
     public async Task<T> CallAsync<T>(string operation, RequestEncoder encode, ResponseDecoder<T> decode, CancellationToken cancellation)
@@ -176,13 +196,10 @@ internal sealed class RpcChannel : IDisposable
                     (_gathering, _sending) = (_sending, _gathering);
                 }
 
-                for (var sent = 0; sent < _sending.Count;)
-                {
-                    sent += await _socket.SendAsync(_sending.WrittenMemory[sent..], SocketFlags.None);
-                }
+                await _stream.WriteAsync(_sending.WrittenMemory);
             }
         }
-        catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
+        catch (Exception failure) when (failure is IOException or ObjectDisposedException)
         {
             // The receiver may still find the reason that the node gave before it closed; it tells the pending calls.
             lock (_gate)
@@ -201,7 +218,7 @@ internal sealed class RpcChannel : IDisposable
         {
             while (true)
             {
-                var count = await _socket.ReceiveAsync(buffer.AsMemory(filled), SocketFlags.None);
+                var count = await _stream.ReadAsync(buffer.AsMemory(filled));
                 if (count == 0)
                 {
                     lost = new WayangException(ErrorCode.NodeLost, "The connection to the node was lost while the call was pending.");
@@ -221,7 +238,7 @@ internal sealed class RpcChannel : IDisposable
                 buffer = Fit(buffer, filled);
             }
         }
-        catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
+        catch (Exception failure) when (failure is IOException or ObjectDisposedException)
         {
             lost = new WayangException(ErrorCode.NodeLost, "The connection to the node was lost while the call was pending.", failure);
         }
@@ -321,7 +338,7 @@ internal sealed class RpcChannel : IDisposable
             Volatile.Write(ref _lost, reason);
         }
 
-        _socket.Dispose();
+        _stream.Dispose();
         foreach (var id in _pending.Keys)
         {
             if (_pending.TryRemove(id, out var call))

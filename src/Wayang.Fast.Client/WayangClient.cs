@@ -35,6 +35,9 @@ public sealed record ImageNames
 /// </summary>
 public sealed partial class WayangClient : IAsyncDisposable
 {
+    /// <summary>Stands for a token where the certificate has opened the session, and no token is looked at.</summary>
+    private const string ByCertificate = "by-certificate";
+
     private readonly WayangClientOptions _options;
     private readonly SemaphoreSlim _connecting = new(1, 1);
     private readonly SemaphoreSlim _pending;
@@ -232,15 +235,19 @@ public sealed partial class WayangClient : IAsyncDisposable
             return await RpcChannel.ConnectAsync(path, _options.Frame, cancellation);
         }
 
-        var token = _options.Token
-            ?? throw new WayangException(ErrorCode.Unauthenticated, $"{Endpoint} asks for a token, and none was given. Make one with 'wayang token create' on its host.");
+        var token = _options.Token;
+        if (token is null && !(Endpoint.IsTls && _options.Certificates?.ShowsOne == true))
+        {
+            throw new WayangException(ErrorCode.Unauthenticated, $"{Endpoint} asks for a token, and none was given. Make one with 'wayang token create' on its host.");
+        }
+
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(_options.HandshakeTimeout);
         RpcChannel? channel = null;
         try
         {
-            channel = await RpcChannel.ConnectAsync(Endpoint.Host, Endpoint.Port, _options.Frame, patience.Token);
-            await channel.CallAsync("session.open", (ref writer) => RequestEncoders.Session(ref writer, token), ResponseDecoders.Session, patience.Token);
+            channel = await RpcChannel.ConnectAsync(Endpoint, _options.Certificates, _options.Frame, patience.Token);
+            await channel.CallAsync("session.open", (ref writer) => RequestEncoders.Session(ref writer, token ?? ByCertificate), ResponseDecoders.Session, patience.Token);
             return channel;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)

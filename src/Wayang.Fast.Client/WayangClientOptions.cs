@@ -10,7 +10,10 @@ public sealed record WayangClientOptions
     /// <summary>Goes before <see cref="SocketPath"/>; over TCP a token is needed.</summary>
     public WayangEndpoint? Endpoint { get; init; }
 
-    /// <summary>Opens the session over TCP; a unix socket needs none.</summary>
+    /// <summary>What is believed and shown where <see cref="Endpoint"/> is encrypted; null: the authorities of this host, and nothing.</summary>
+    public ClientCertificates? Certificates { get; init; }
+
+    /// <summary>Opens the session over TCP; a unix socket needs none, and neither does who shows a certificate that the node knows.</summary>
     public string? Token { get; init; }
 
     /// <summary>How long connecting over TCP and opening the session may take, each time it is tried.</summary>

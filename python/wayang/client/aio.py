@@ -4,12 +4,14 @@ import asyncio
 import os
 import random
 import socket
+import ssl
 
 from .endpoint import Endpoint, check_owner
 from .errors import CallTimeout, NodeLost, Unauthenticated, Unavailable, WayangError
 from .operations import Operations
 from .protocol import Protocol, understood
 from .sync import _again
+from .tls import BY_CERTIFICATE, Certificates, not_believed
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
@@ -94,9 +96,10 @@ class AsyncClient(Operations):
     up here; its task goes on.
     """
 
-    def __init__(self, endpoint=None, token=None, *, connect_timeout=10.0, reconnect_timeout=10.0, max_pending=4096):
+    def __init__(self, endpoint=None, token=None, *, ca_file=None, cert_file=None, key_file=None, connect_timeout=10.0, reconnect_timeout=10.0, max_pending=4096):
         self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint or Endpoint.find()
-        self._token = token or os.environ.get("WAYANG_TOKEN")
+        self._certificates = Certificates.named(ca_file, cert_file, key_file)
+        self._token = token or os.environ.get("WAYANG_TOKEN") or (BY_CERTIFICATE if self.endpoint.tls and self._certificates.cert_file else None)
         self._connect_timeout = connect_timeout
         self._reconnect_timeout = reconnect_timeout
         self._max_pending = max_pending
@@ -173,7 +176,11 @@ class AsyncClient(Operations):
             return connection
         if not self._token:
             raise Unauthenticated(f"{endpoint} asks for a token, and none was given: make one with 'wayang token create' on its host.")
-        _, connection = await asyncio.wait_for(loop.create_connection(_Connection, endpoint.host, endpoint.port), self._connect_timeout)
+        context = self._certificates.context() if endpoint.tls else None
+        try:
+            _, connection = await asyncio.wait_for(loop.create_connection(_Connection, endpoint.host, endpoint.port, ssl=context), self._connect_timeout)
+        except ssl.SSLError as fault:
+            raise not_believed(endpoint, fault) from fault
         try:
             await asyncio.wait_for(connection.ask("session.open", {"token": self._token}), self._connect_timeout)
             return connection

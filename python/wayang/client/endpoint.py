@@ -20,18 +20,19 @@ class Endpoint:
     path: Optional[str] = None
     host: str = ""
     port: int = DEFAULT_PORT
+    tls: bool = False
 
     @staticmethod
     def parse(text):
-        """Reads ``tcp://HOST[:PORT]``, ``unix:///PATH`` or an absolute path."""
+        """Reads ``tcp://HOST[:PORT]``, ``tls://HOST[:PORT]``, ``unix:///PATH`` or an absolute path."""
         if text.startswith("/"):
             return Endpoint(path=text)
         parts = urlsplit(text)
         if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
             return Endpoint(path=parts.path)
-        if parts.scheme == "tcp" and parts.hostname and parts.path in ("", "/"):
-            return Endpoint(host=parts.hostname, port=parts.port or DEFAULT_PORT)
-        raise ValueError(f"'{text}' is no endpoint: write tcp://HOST:PORT, unix:///PATH or an absolute path")
+        if parts.scheme in ("tcp", "tls") and parts.hostname and parts.path in ("", "/"):
+            return Endpoint(host=parts.hostname, port=parts.port or DEFAULT_PORT, tls=parts.scheme == "tls")
+        raise ValueError(f"'{text}' is no endpoint: write tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or an absolute path")
 
     @staticmethod
     def find():
@@ -48,7 +49,7 @@ class Endpoint:
         return self.path is None
 
     def __str__(self):
-        return self.path or f"tcp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return self.path or f"{'tls' if self.tls else 'tcp'}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 def _own_socket():

@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -13,6 +14,7 @@ from .endpoint import Endpoint, connect
 from .errors import CallTimeout, NodeLost, Unauthenticated, Unavailable, WayangError
 from .operations import Operations
 from .protocol import Protocol, understood
+from .tls import BY_CERTIFICATE, Certificates, Encrypted, not_believed
 
 _RECEIVE_BYTES = 256 << 10
 _SEND_TIMEOUT_S = 30
@@ -98,13 +100,15 @@ class Client(Operations):
     """A node, as its callers see it. Thread-safe: the calls of all threads share one connection.
 
     ``endpoint``: an ``Endpoint`` or its text; by default $WAYANG_ENDPOINT, else this user's node. ``token``: for TCP; by default
-    $WAYANG_TOKEN. ``connect_timeout``: seconds for connecting and opening the session. ``reconnect_timeout``: how long a call
+    $WAYANG_TOKEN. ``ca_file``, ``cert_file``, ``key_file``: for ``tls://``, as PEM: who signed the node's certificate, and one to show instead of a
+    token; by default $WAYANG_CA_FILE, $WAYANG_CERT_FILE, $WAYANG_KEY_FILE. ``connect_timeout``: seconds for connecting and opening the session. ``reconnect_timeout``: how long a call
     tries to reach a node whose connection was lost. ``max_pending``: calls in flight; more wait their turn.
     """
 
-    def __init__(self, endpoint=None, token=None, *, connect_timeout=10.0, reconnect_timeout=10.0, max_pending=4096):
+    def __init__(self, endpoint=None, token=None, *, ca_file=None, cert_file=None, key_file=None, connect_timeout=10.0, reconnect_timeout=10.0, max_pending=4096):
         self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint or Endpoint.find()
-        self._token = token or os.environ.get("WAYANG_TOKEN")
+        self._certificates = Certificates.named(ca_file, cert_file, key_file)
+        self._token = token or os.environ.get("WAYANG_TOKEN") or (BY_CERTIFICATE if self.endpoint.tls and self._certificates.cert_file else None)
         self._connect_timeout = connect_timeout
         self._reconnect_timeout = reconnect_timeout
         self._places = threading.BoundedSemaphore(max_pending)
@@ -164,10 +168,23 @@ class Client(Operations):
                 time.sleep(pause * random.uniform(0.5, 1))
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
+    def _connect(self):
+        connected = connect(self.endpoint, self._connect_timeout)
+        if not self.endpoint.tls:
+            return connected
+        try:
+            return Encrypted(connected, self._certificates.context(), self.endpoint.host)
+        except ssl.SSLError as fault:
+            connected.close()
+            raise not_believed(self.endpoint, fault) from fault
+        except BaseException:
+            connected.close()
+            raise
+
     def _open(self):
         if self.endpoint.is_tcp and not self._token:
             raise Unauthenticated(f"{self.endpoint} asks for a token, and none was given: make one with 'wayang token create' on its host.")
-        connection = _Connection(connect(self.endpoint, self._connect_timeout))
+        connection = _Connection(self._connect())
         if not self.endpoint.is_tcp:
             return connection
         _, future = connection.send("session.open", {"token": self._token})

@@ -151,6 +151,12 @@ public sealed partial class RpcServer : IAsyncDisposable
             return CallerRefusals.UnknownToken();
         }
 
+        return OpenSession(token, out session);
+    }
+
+    private OperationError? OpenSession(AccessToken token, out Caller? session)
+    {
+        session = null;
         if (_identities.Enter("token:" + token.Name) is not { } identity)
         {
             return TooManyOf(token.Name);
@@ -240,6 +246,12 @@ public sealed partial class RpcServer : IAsyncDisposable
             Interlocked.Decrement(ref _unopened);
             Interlocked.Decrement(ref _count);
             Refuse(socket, new(ErrorCode.ResourceExhausted, $"{tcp.MaxUnopened} connections have not opened their session yet.", RetryAfterMs: BusyRetryMs));
+            return;
+        }
+
+        if (tcp.Certificates is { } certificates)
+        {
+            _ = AdmitEncryptedAsync(socket, certificates, tcp);
             return;
         }
 

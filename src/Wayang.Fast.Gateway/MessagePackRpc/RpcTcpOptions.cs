@@ -5,7 +5,7 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 
 /// <summary>
 /// The second way in: TCP. The first request of a connection is <c>session.open</c>; until then it may hold little, ask little
-/// and stay only briefly. What travels is not encrypted.
+/// and stay only briefly. Without certificates what travels is not encrypted.
 /// </summary>
 public sealed record RpcTcpOptions
 {
@@ -16,6 +16,9 @@ public sealed record RpcTcpOptions
 
     /// <summary>Who may come in.</summary>
     public required TokenStore Tokens { get; init; }
+
+    /// <summary>What is shown over TLS, which is all that is spoken then; a peer with a certificate that a line of the tokens names has its session at once.</summary>
+    public DoorCertificates? Certificates { get; init; }
 
     /// <summary>Must be said for an address that other hosts can reach.</summary>
     public bool AllowRemote { get; init; }

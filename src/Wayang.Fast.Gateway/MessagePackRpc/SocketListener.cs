@@ -53,7 +53,7 @@ internal sealed class SocketListener : IDisposable
         if (!options.AllowRemote && !IPAddress.IsLoopback(options.EndPoint.Address))
         {
             throw new IOException(
-                $"{options.EndPoint} can be reached from other hosts, and what travels there is not encrypted. Listen on 127.0.0.1, "
+                $"{options.EndPoint} can be reached from other hosts{(options.Certificates is null ? ", and what travels there is not encrypted" : "")}. Listen on 127.0.0.1, "
                 + "or say that it is meant so: allow_remote: true.");
         }
 

@@ -97,6 +97,9 @@ public static class CommandLineInterface
         root.Options.Add(ClientOptions.Socket);
         root.Options.Add(ClientOptions.Endpoint);
         root.Options.Add(ClientOptions.TokenFile);
+        root.Options.Add(ClientOptions.AuthorityFile);
+        root.Options.Add(ClientOptions.CertificateFile);
+        root.Options.Add(ClientOptions.KeyFile);
         root.Options.Add(ClientOptions.Json);
         DetailedHelp.Install(root);
         return root;

@@ -12,6 +12,9 @@ internal static class RemoteRuntime
 {
     public const string EndpointVariable = "WAYANG_ENDPOINT";
     public const string TokenVariable = "WAYANG_TOKEN";
+    public const string AuthorityVariable = "WAYANG_CA_FILE";
+    public const string CertificateVariable = "WAYANG_CERT_FILE";
+    public const string KeyVariable = "WAYANG_KEY_FILE";
 
     private const int MaxTokenBytes = 4_096;
 
@@ -36,16 +39,32 @@ internal static class RemoteRuntime
         }
 
         var endpoint = WayangEndpoint.TryParse(text) ?? throw new CommandException(
-            $"'{text}' is no endpoint ({(given is null ? EndpointVariable : "--endpoint")})", "Write tcp://HOST:PORT, for example tcp://127.0.0.1:7800, or unix:///PATH.", ExitCodes.Usage);
+            $"'{text}' is no endpoint ({(given is null ? EndpointVariable : "--endpoint")})", "Write tcp://HOST:PORT or tls://HOST:PORT, for example tcp://127.0.0.1:7800, or unix:///PATH.", ExitCodes.Usage);
         var token = ReadToken(result.GetValue(ClientOptions.TokenFile));
-        if (endpoint.IsTcp && token is null)
+        var certificates = endpoint.IsTls ? ReadCertificates(result) : null;
+        if (endpoint.IsTcp && token is null && certificates?.ShowsOne != true)
         {
             throw new CommandException(
                 $"{endpoint} asks for a token, and none was given",
-                $"Make one on its host with 'wayang token create'; then give --token-file FILE, or set {TokenVariable}.", ExitCodes.Usage);
+                $"Make one on its host with 'wayang token create'; then give --token-file FILE, or set {TokenVariable}{(endpoint.IsTls ? "; or give --cert-file, a certificate that it knows" : string.Empty)}.", ExitCodes.Usage);
         }
 
-        Current = new WayangClientOptions { Endpoint = endpoint, Token = token };
+        Current = new WayangClientOptions { Endpoint = endpoint, Token = token, Certificates = certificates };
+    }
+
+    private static ClientCertificates ReadCertificates(ParseResult result)
+    {
+        string? FileOf(Option<string?> option, string variable) =>
+            result.GetValue(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } path ? path : null);
+        try
+        {
+            return ClientCertificates.Read(
+                FileOf(ClientOptions.AuthorityFile, AuthorityVariable), FileOf(ClientOptions.CertificateFile, CertificateVariable), FileOf(ClientOptions.KeyFile, KeyVariable));
+        }
+        catch (WayangException fault)
+        {
+            throw new CommandException(fault.Message, "'wayang cert init' and 'wayang cert issue' make such files.", ExitCodes.Usage);
+        }
     }
 
     private static string? ReadToken(string? file)

@@ -1,11 +1,11 @@
 namespace Wayang.Fast.Host.Configuration;
 
-/// <content>What the doors over HTTP show, and whom they believe.</content>
+/// <content>What the doors show over TCP, and whom they believe.</content>
 public static partial class ConfigurationKeys
 {
     private static IEnumerable<ConfigurationKey> OfTls() =>
     [
-        new("tls.certificate_file", KeyKind.Path, "What gRPC and REST show over TCP, as PEM, with the authorities between it and the root; without it nothing there is encrypted.")
+        new("tls.certificate_file", KeyKind.Path, "What all doors show over TCP, as PEM, with the authorities between it and the root; without it nothing there is encrypted.")
         {
             Minimum = 1,
             Maximum = LongestPath,

@@ -76,7 +76,7 @@ public static partial class ConfigurationKeys
             DefaultWords = "none",
             Sample = "/etc/wayang/tokens",
         },
-        new("rpc_tcp.allow_remote", KeyKind.Flag, "Lets rpc_tcp.address be one that other hosts reach; nothing there is encrypted yet.")
+        new("rpc_tcp.allow_remote", KeyKind.Flag, "Lets rpc_tcp.address be one that other hosts reach; without tls.certificate_file nothing there is encrypted.")
         {
             Change = KeyChange.Restart,
             Read = static s => s.RpcTcp.AllowRemote ? "true" : "false",

@@ -36,7 +36,7 @@ public sealed record RpcTcpSettings
         _ when TokensFile is null =>
             ("rpc_tcp.tokens_file", "is needed beside rpc_tcp.address: who comes over TCP shows a token. Make a file with 'wayang token create --name NAME --file FILE'"),
         _ when !AllowRemote && !IPAddress.IsLoopback(Address.Address) =>
-            ("rpc_tcp.address", $"{Address} can be reached from other hosts, and what travels there is not encrypted: listen on 127.0.0.1, or say that it is meant so with 'allow_remote: true'"),
+            ("rpc_tcp.address", $"{Address} can be reached from other hosts, and without tls.certificate_file what travels there is not encrypted: listen on 127.0.0.1, or say that it is meant so with 'allow_remote: true'"),
         _ => null,
     };
 }

@@ -2,7 +2,7 @@ using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>The section <c>tls</c>: what the gRPC and REST doors show over TCP; without a certificate nothing there is encrypted.</summary>
+/// <summary>The section <c>tls</c>: what the doors show over TCP; without a certificate nothing there is encrypted.</summary>
 public sealed record TlsSettings
 {
     public string? CertificateFile { get; init; }

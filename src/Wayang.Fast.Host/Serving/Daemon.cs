@@ -82,6 +82,7 @@ internal static class Daemon
         try
         {
             var tokens = OpenTokens(options, configuration, log);
+            configuration.Certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
             doors = await HttpDoors.StartAsync(
                 options, runtime, webhooks, configuration, tokens, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
             server = StartRpc(options, runtime, webhooks, configuration, tokens, log);
@@ -123,7 +124,7 @@ internal static class Daemon
 
             if (!options.IsPrivate)
             {
-                log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at tcp://{tcp}" : string.Empty)}{doors.Places}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
+                log.Info($"serving at {options.SocketPath}{(server.TcpEndPoint is { } tcp ? $", at {(configuration.Certificates is null ? "tcp" : "tls")}://{tcp}" : string.Empty)}{doors.Places}{(health is null ? string.Empty : $", health at http://127.0.0.1:{health.Port}/readyz")}");
             }
 
             var code = await end;
@@ -169,13 +170,8 @@ internal static class Daemon
         RpcTcpOptions? tcp = null;
         if (options.RpcTcp.Address is { } address && tokens is not null)
         {
-            tcp = new RpcTcpOptions { EndPoint = address, Tokens = tokens, AllowRemote = options.RpcTcp.AllowRemote };
-            if (options.Tls is not null)
-            {
-                log.Info("tls is of the gRPC and REST doors: what travels over rpc_tcp.address is not encrypted");
-            }
-
-            if (!IPAddress.IsLoopback(address.Address))
+            tcp = new RpcTcpOptions { EndPoint = address, Tokens = tokens, AllowRemote = options.RpcTcp.AllowRemote, Certificates = configuration.Certificates };
+            if (tcp.Certificates is null && !IPAddress.IsLoopback(address.Address))
             {
                 log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
             }

@@ -30,8 +30,7 @@ internal sealed class HttpDoors : IAsyncDisposable
         var desk = new OperationDesk(
             new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream, Webhooks = webhooks }, defect => log.Warn($"defect in a request: {defect}"));
         var doors = new HttpDoors(desk);
-        var certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
-        configuration.Certificates = certificates;
+        var certificates = configuration.Certificates;
         try
         {
             if (options.Settings.Grpc is { IsOpen: true } settings)

@@ -15,6 +15,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Clients;
 public sealed partial class RemoteCommandTests : IDisposable
 {
     private const int Bound = 300_000;
+    private const int PythonChecks = 4;
 
     // Below /var/tmp, and open to the daemon's own user: the file of tokens in it is what is closed.
     private readonly string _directory = Directory.CreateDirectory("/var/tmp/wayang-remote-" + Guid.NewGuid().ToString("N")).FullName;
@@ -43,6 +44,35 @@ public sealed partial class RemoteCommandTests : IDisposable
     }
 
     [Fact(Timeout = Bound)]
+    public async Task The_command_line_is_encrypted_and_known_by_a_token_or_a_certificate()
+    {
+        var secret = AddToken("ci", OperationScopes.All);
+        AddToken("deploy", OperationScopes.Submit, "cert:deploy");
+        var authority = new PrivateAuthority(Path.Combine(_directory, "pki"));
+        authority.Create("authority of a test", TimeSpan.FromDays(1));
+        var node = authority.Issue("node", isServer: true, ["127.0.0.1"], TimeSpan.FromHours(1));
+        var own = authority.Issue("deploy", isServer: false, [], TimeSpan.FromHours(1));
+        if (Installation.IsRoot)
+        {
+            using var give = Process.Start("chown", ["-R", "1900000000", Path.Combine(_directory, "pki")]);
+            await give.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        await using var runtime = await RuntimeUnderTest.StartAsync(
+            RuntimeAccount(), Configuration(0) + $"tls: {{certificate_file: {node.Certificate}, key_file: {node.Key}, client_ca_file: {authority.CertificatePath}}}\n");
+        var endpoint = await Eventually.ValueAsync("the log names the port", () => Task.FromResult(
+            Place().Match(runtime.Processes.Log) is { Success: true } match ? match.Value : null));
+        Assert.StartsWith("tls://", endpoint, StringComparison.Ordinal);
+        string[] there = ["--endpoint", endpoint, "--ca-file", authority.CertificatePath];
+        Assert.Equal((0, "hidden\n", ""), await RunAsync(secret, [.. there, "run", "--", "echo", "hidden"]));
+        Assert.Equal((0, "shown\n", ""), await RunAsync(null, [.. there, "--cert-file", own.Certificate, "--key-file", own.Key, "run", "--", "echo", "shown"]));
+        await RefusedAsync(125, "no encrypted connection", secret, "--endpoint", endpoint, "node"); // this host's authorities do not know ours
+        await RefusedAsync(2, "--cert-file", null, [.. there, "node"]);
+        await PythonAsync(endpoint, secret, authority.CertificatePath, own.Certificate, own.Key);
+        await RefusedAsync(2, "cannot be used", secret, "--endpoint", endpoint, "--ca-file", Path.Combine(_directory, "tokens"), "node");
+    }
+
+    [Fact(Timeout = Bound)]
     public async Task A_port_in_use_ends_the_runtime_with_the_reason()
     {
         AddToken("ci", OperationScopes.All);
@@ -60,11 +90,11 @@ public sealed partial class RemoteCommandTests : IDisposable
 
     private string Configuration(int port) => $"http_port: 0\nrpc_tcp:\n  address: 127.0.0.1:{port}\n  tokens_file: {_directory}/tokens\n";
 
-    private string AddToken(string name, OperationScopes scopes)
+    private string AddToken(string name, OperationScopes scopes, string? certificate = null)
     {
         var secret = AccessToken.NewSecret();
         var file = Path.Combine(_directory, "tokens");
-        TokenFile.Add(file, new AccessToken(name, Tenant: 0, scopes, AccessToken.HashOf(secret), Expires: null));
+        TokenFile.Add(file, new AccessToken(name, Tenant: 0, scopes, certificate ?? AccessToken.HashOf(secret), Expires: null));
         if (Installation.IsRoot)
         {
             using var chown = Process.Start("chown", ["1900000000", file]);
@@ -72,6 +102,25 @@ public sealed partial class RemoteCommandTests : IDisposable
         }
 
         return secret;
+    }
+
+    private static async Task PythonAsync(string endpoint, string secret, string authority, string certificate, string key)
+    {
+        var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(Installation.Root, "tests/clients/python/check_tls.py")])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false,
+            Environment =
+            {
+                ["WAYANG_ENDPOINT"] = endpoint, ["WAYANG_TEST_TOKEN"] = secret, ["WAYANG_TEST_CA"] = authority, ["WAYANG_TEST_CERT"] = certificate, ["WAYANG_TEST_KEY"] = key,
+            },
+        };
+        start.Environment.Remove("WAYANG_TOKEN");
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().WaitAsync(Eventually.Patience);
+        Assert.True(process.ExitCode == 0, await errors);
+        Assert.Equal(PythonChecks, (await output).Split('\n').Count(static line => line.StartsWith("ok ", StringComparison.Ordinal)));
     }
 
     private static async Task RefusedAsync(int code, string words, string? token, params string[] arguments)
@@ -93,6 +142,6 @@ public sealed partial class RemoteCommandTests : IDisposable
         return (process.ExitCode, await output, await errors);
     }
 
-    [GeneratedRegex("tcp://[0-9.]+:[0-9]+", RegexOptions.None, 1_000)]
+    [GeneratedRegex("t[cl][ps]://[0-9.]+:[0-9]+", RegexOptions.None, 1_000)]
     private static partial Regex Place();
 }

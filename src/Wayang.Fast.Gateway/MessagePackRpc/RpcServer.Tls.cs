@@ -1,0 +1,80 @@
+using System.Net.Sockets;
+using Wayang.Fast.Gateway.Auth;
+
+namespace Wayang.Fast.Gateway.MessagePackRpc;
+
+/// <content>Peers of TCP that speak TLS.</content>
+public sealed partial class RpcServer
+{
+    private long _failedHandshakes;
+
+    /// <summary>Peers that spoke no TLS, or showed nothing that is believed.</summary>
+    public long FailedHandshakes => Interlocked.Read(ref _failedHandshakes);
+
+    /// <summary>Counted as one that has not opened its session: from here it becomes a connection, or is gone.</summary>
+    private async Task AdmitEncryptedAsync(Socket socket, DoorCertificates certificates, RpcTcpOptions tcp)
+    {
+        try
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
+            patience.CancelAfter(tcp.SessionTimeout);
+            await using var relay = await TlsRelay.AcceptAsync(socket, certificates, Options.SendTimeout, patience.Token);
+            if (relay is null)
+            {
+                Interlocked.Increment(ref _failedHandshakes);
+                GiveUpUnopened();
+                return;
+            }
+
+            if (Connect(relay, certificates, tcp) is { } inner)
+            {
+                await relay.RunAsync(inner);
+            }
+        }
+        catch (ObjectDisposedException) when (Volatile.Read(ref _disposed) != 0)
+        {
+            socket.Dispose();
+        }
+#pragma warning disable CA1031 // Nobody awaits this: a defect is told, and costs this peer alone.
+        catch (Exception defect)
+#pragma warning restore CA1031
+        {
+            Options.OnDefect?.Invoke(defect);
+        }
+    }
+
+    /// <summary>Null: there are no descriptors left for it.</summary>
+    private Socket? Connect(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp)
+    {
+        try
+        {
+            var (inner, outer) = ConnectedPair.Make();
+            inner.Blocking = false;
+            Begin(new RpcConnection(this, inner, SessionOf(relay, certificates, tcp)));
+            return outer;
+        }
+        catch (SocketException)
+        {
+            GiveUpUnopened();
+            return null;
+        }
+    }
+
+    /// <summary>The handshake has shown that the peer holds the key, and whom the authority says it is; what it may do is said by the file of tokens. Null: it has to show a token.</summary>
+    private Caller? SessionOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp)
+    {
+        Caller? session = null;
+        if (relay.PeerCertificate is { } shown && certificates.IsTrusted(shown) && tcp.Tokens.FindCertificate(DoorCertificates.NamesOf(shown)) is { } known)
+        {
+            OpenSession(known, out session);
+        }
+
+        return session;
+    }
+
+    private void GiveUpUnopened()
+    {
+        Interlocked.Decrement(ref _unopened);
+        Interlocked.Decrement(ref _count);
+    }
+}

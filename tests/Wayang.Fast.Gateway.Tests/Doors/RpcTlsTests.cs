@@ -1,0 +1,163 @@
+using System.Net.Sockets;
+using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Auth;
+using Xunit;
+
+namespace Wayang.Fast.Gateway.Tests.Doors;
+
+/// <summary>MessagePack-RPC over TLS: the same as without, for who believes the node and is believed.</summary>
+[Trait("Promise", "COM7")]
+public sealed class RpcTlsTests : IDisposable
+{
+    private const string Secret = "wayang_of-a-test";
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("wayang-rpc-tls-");
+    private readonly PrivateAuthority _authority;
+    private readonly string _tokens;
+
+    public RpcTlsTests()
+    {
+        _authority = new PrivateAuthority(Path.Combine(_directory.FullName, "pki"));
+        _authority.Create("authority of a test", TimeSpan.FromDays(1));
+        _authority.Issue("node", isServer: true, ["127.0.0.1"], TimeSpan.FromHours(1));
+        _tokens = Path.Combine(_directory.FullName, "tokens");
+        TokenFile.Add(_tokens, new AccessToken("bearer", Tenant: 3, OperationScopes.All, AccessToken.HashOf(Secret), Expires: null));
+        TokenFile.Add(_tokens, new AccessToken("ci", Tenant: 3, OperationScopes.Submit, "cert:ci", Expires: null));
+    }
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [Fact]
+    public async Task A_client_with_a_token_does_everything()
+    {
+        await using var fixture = Start();
+        await using var client = await ConnectAsync(fixture, Secret);
+        var results = await Task.WhenAll(Enumerable.Range(0, 1000).Select(_ => client.RunCallAsync("demo", "echo_later", "x"u8.ToArray())));
+        Assert.All(results, static result => Assert.True(result.Succeeded));
+        var large = new byte[8 << 20];
+        new Random(1).NextBytes(large);
+        var echoed = await client.RunCallAsync("demo", "echo", large);
+        Assert.True(large.AsSpan().SequenceEqual(echoed.Output.Span));
+    }
+
+    [Fact]
+    public async Task A_certificate_opens_the_session_that_its_line_says_until_the_line_is_gone()
+    {
+        var tokens = TokenStore.Open(_tokens);
+        await using var fixture = Start(tokens);
+        var ci = _authority.Issue("ci", isServer: false, [], TimeSpan.FromHours(1));
+        await using var client = await ConnectAsync(fixture, token: null, ClientCertificates.Read(_authority.CertificatePath, ci.Certificate, ci.Key));
+        Assert.True((await client.RunCallAsync("demo", "echo", "x"u8.ToArray())).Succeeded);
+        Assert.Equal(ErrorCode.PermissionDenied, (await Assert.ThrowsAsync<WayangException>(() => client.ListWorkersAsync())).Code);
+
+        var other = _authority.Issue("other", isServer: false, [], TimeSpan.FromHours(1));
+        var unknown = await Assert.ThrowsAsync<WayangException>(() => ConnectAsync(fixture, token: null, ClientCertificates.Read(_authority.CertificatePath, other.Certificate, other.Key)));
+        Assert.Equal(ErrorCode.Unauthenticated, unknown.Code);
+
+        TokenFile.Remove(_tokens, "ci");
+        fixture.Server.ReloadTokens();
+        Assert.Equal(ErrorCode.Unauthenticated, (await Assert.ThrowsAsync<WayangException>(() => client.RunCallAsync("demo", "echo", "x"u8.ToArray()))).Code);
+    }
+
+    [Fact]
+    public async Task Who_is_not_believed_is_told_and_leaves_nothing_behind()
+    {
+        await using var fixture = Start();
+        var wrongToken = await Assert.ThrowsAsync<WayangException>(() => ConnectAsync(fixture, Secret + "x"));
+        Assert.Equal((ErrorCode.Unauthenticated, "token"), (wrongToken.Code, wrongToken.Field));
+
+        // An authority that the client does not know, a name that the certificate has not, a client's certificate of another authority.
+        var wrong = new PrivateAuthority(Path.Combine(_directory.FullName, "wrong"));
+        wrong.Create("authority of a test", TimeSpan.FromDays(1));
+        var stranger = wrong.Issue("ci", isServer: false, [], TimeSpan.FromHours(1));
+        Assert.Contains("no encrypted connection", (await RefusedAsync(fixture, ClientCertificates.Read(wrong.CertificatePath))).Message, StringComparison.Ordinal);
+        Assert.Equal(ErrorCode.Unauthenticated, (await RefusedAsync(fixture, ClientCertificates.Read(_authority.CertificatePath), "localhost")).Code);
+        await Assert.ThrowsAsync<WayangException>(() => ConnectAsync(fixture, token: null, ClientCertificates.Read(_authority.CertificatePath, stranger.Certificate, stranger.Key)));
+
+        // No TLS at all.
+        Assert.Equal(ErrorCode.Unavailable, (await Assert.ThrowsAsync<WayangException>(() => WayangClient.ConnectAsync(new WayangClientOptions
+        {
+            Endpoint = WayangEndpoint.Tcp("127.0.0.1", fixture.Server.TcpEndPoint!.Port), Token = Secret,
+        }))).Code);
+        // Who refuses the node's certificate has shaken hands before it looked at it.
+        await UntilAsync(() => fixture.Server.FailedHandshakes >= 2 && fixture.Server.ConnectionCount == 0);
+        await using var client = await ConnectAsync(fixture, Secret);
+        Assert.True((await client.RunCallAsync("demo", "echo", "x"u8.ToArray())).Succeeded);
+    }
+
+    [Fact]
+    public async Task Who_never_shakes_hands_is_closed_and_who_leaves_is_forgotten()
+    {
+        await using var fixture = Start(sessionTimeout: TimeSpan.FromMilliseconds(200));
+        using var silent = fixture.OpenTcp();
+        Assert.Equal(0, await silent.ReceiveAsync(new byte[1], TestContext.Current.CancellationToken).AsTask().WaitAsync(s_patience, TestContext.Current.CancellationToken));
+
+        using var half = fixture.OpenTcp();
+        half.Send([22, 3, 1, 2, 0, 1]);
+        Assert.Equal(0, await ReadAsync(half));
+        await UntilAsync(() => fixture.Server.ConnectionCount == 0);
+    }
+
+    [Fact]
+    public async Task A_client_that_goes_in_the_middle_takes_its_connection_along()
+    {
+        await using var fixture = Start();
+        var client = await ConnectAsync(fixture, Secret);
+        Assert.True((await client.RunCallAsync("demo", "echo", "x"u8.ToArray())).Succeeded);
+        Assert.Equal(1, fixture.Server.ConnectionCount);
+        await client.DisposeAsync();
+        await UntilAsync(() => fixture.Server.ConnectionCount == 0);
+    }
+
+    private static async Task<int> ReadAsync(Socket socket)
+    {
+        try
+        {
+            // An alert may come first.
+            int count;
+            var buffer = new byte[256];
+            while ((count = await socket.ReceiveAsync(buffer, TestContext.Current.CancellationToken).AsTask().WaitAsync(s_patience, TestContext.Current.CancellationToken)) > 0)
+            {
+            }
+
+            return count;
+        }
+        catch (SocketException)
+        {
+            return 0; // reset: closed as well
+        }
+    }
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        using var until = new CancellationTokenSource(s_patience);
+        while (!holds())
+        {
+            await Task.Delay(1, until.Token);
+        }
+    }
+
+    private Task<WayangException> RefusedAsync(ServerFixture fixture, ClientCertificates certificates, string host = "127.0.0.1") =>
+        Assert.ThrowsAsync<WayangException>(() => ConnectAsync(fixture, Secret, certificates, host));
+
+    private Task<WayangClient> ConnectAsync(ServerFixture fixture, string? token, ClientCertificates? certificates = null, string host = "127.0.0.1") =>
+        WayangClient.ConnectAsync(new WayangClientOptions
+        {
+            Endpoint = WayangEndpoint.Tls(host, fixture.Server.TcpEndPoint!.Port), Token = token, Certificates = certificates ?? ClientCertificates.Read(_authority.CertificatePath),
+        });
+
+    private ServerFixture Start(TokenStore? tokens = null, TimeSpan? sessionTimeout = null)
+    {
+        var pki = Path.Combine(_directory.FullName, "pki");
+        var certificates = new DoorCertificates(
+            File.ReadAllText(Path.Combine(pki, "node.pem")) + File.ReadAllText(Path.Combine(pki, "node-key.pem")), File.ReadAllText(_authority.CertificatePath));
+        return new(options =>
+        {
+            var open = ServerFixture.OverTcp(options, tokens ?? TokenStore.Open(_tokens));
+            return open with { Tcp = open.Tcp! with { Certificates = certificates, SessionTimeout = sessionTimeout ?? open.Tcp.SessionTimeout } };
+        });
+    }
+}
