@@ -118,6 +118,9 @@ WAYANG_API int32_t wayang_pipe(uint32_t flags, int32_t *fds, wayang_error *error
 /* A memory file with these bytes, sealed WRITE | SHRINK | GROW | SEAL, its offset at 0. */
 WAYANG_API int32_t wayang_sealed_memory(const char *name, const void *bytes, int64_t length, int32_t *fd, wayang_error *error);
 
+/* Writes a directory to its disk: what was made, renamed or removed in it stays so over a loss of power. Blocks. */
+WAYANG_API int32_t wayang_sync_directory(const char *path, wayang_error *error);
+
 /* Bytes moved, 0 at end of file, or -errno (-EAGAIN: would block). */
 WAYANG_API int64_t wayang_read(int32_t fd, void *buffer, int64_t length);
 

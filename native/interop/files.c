@@ -52,6 +52,16 @@ int32_t wayang_sealed_memory(const char *name, const void *bytes, int64_t length
     return WY_OK;
 }
 
+int32_t wayang_sync_directory(const char *path, wayang_error *error) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, errno, "open", "cannot open directory %s", path);
+    }
+    int result = fsync(fd), reason = errno;
+    (void)close(fd);
+    return result == 0 ? WY_OK : (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, reason, "fsync", "cannot write directory %s to its disk", path);
+}
+
 int64_t wayang_read(int32_t fd, void *buffer, int64_t length) {
     ssize_t result;
     do {

@@ -89,7 +89,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
         exited.cpu_microseconds = group_time > cpu_microseconds ? group_time : cpu_microseconds;
     }
     decide(worker, image->state == WY_IMAGE_DYING, oom_kills > 0, wait_code, wait_status, &exited);
-    wy_agent_end(s, worker);
+    wy_agent_lose(s, worker);
     wy_unwatch_close(s, &worker->boot_fd);
     wy_unwatch_close(s, &worker->listener_fd);
     wy_unwatch_close(s, &worker->pidfd);
@@ -110,6 +110,11 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
 void wy_worker_reaped(wy_spawner *s, wy_worker_slot *worker) {
     wy_end end = {0};
     wy_status status = wy_process_reap(worker->pidfd, &end);
+    if (status == WY_EMPTY && worker->agent.pid > 0 && wy_process_has_ended(worker->pidfd)) {
+        /* Its tracer's wait comes before ours, and that may be busy for as long as nobody reads its stream. */
+        wy_agent_end(s, worker);
+        status = wy_process_reap(worker->pidfd, &end);
+    }
     if (status == WY_EMPTY) {
         return;
     }

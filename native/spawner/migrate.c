@@ -101,6 +101,14 @@ void wy_agent_end(wy_spawner *s, wy_worker_slot *worker) {
     }
 }
 
+void wy_agent_lose(wy_spawner *s, wy_worker_slot *worker) {
+    if (worker->agent.request_id != 0 && !worker->agent.restoring) { /* a restore is answered by its worker's end */
+        wy_refuse(s, worker->agent.request_id, worker->start.worker_id, WY_CLOSED, 0, "the worker ended");
+    }
+    worker->agent.request_id = 0;
+    wy_agent_end(s, worker);
+}
+
 static const char *why_not(const wy_spawner *s, const wy_worker_slot *worker) {
     return worker == NULL                                  ? "no such worker"
            : worker->command                               ? "commands cannot be moved"

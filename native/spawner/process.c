@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,11 @@ wy_status wy_process_reap(int pidfd, wy_end *out) {
     out->cpu_microseconds = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000u +
                             (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     return WY_OK;
+}
+
+bool wy_process_has_ended(int pidfd) {
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    return poll(&end, 1, 0) == 1 && (end.revents & POLLIN) != 0;
 }
 
 wy_status wy_process_is_child(int pidfd) {

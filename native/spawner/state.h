@@ -249,7 +249,8 @@ void wy_worker_go(wy_spawner *s, uint64_t request_id, uint64_t worker_id);
 void wy_agent_restore(wy_spawner *s, wy_worker_slot *worker); /* instead of WY_BOOT_GO */
 void wy_agent_readable(wy_spawner *s, wy_worker_slot *worker);
 void wy_agent_reaped(wy_spawner *s, wy_worker_slot *worker);
-void wy_agent_end(wy_spawner *s, wy_worker_slot *worker); /* of a worker that is gone, or was never begun with */
+void wy_agent_end(wy_spawner *s, wy_worker_slot *worker);  /* of a worker that is gone, or was never begun with */
+void wy_agent_lose(wy_spawner *s, wy_worker_slot *worker); /* the same, and whoever waits for its word is told */
 bool wy_agent_has_pid(const wy_spawner *s, pid_t pid);
 
 /* ending.c */

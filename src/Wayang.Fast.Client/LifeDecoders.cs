@@ -7,7 +7,7 @@ namespace Wayang.Fast.Client;
 /// <summary>Reads what is told of a task's life.</summary>
 internal static class LifeDecoders
 {
-    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption"];
+    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption", "checkpoint"];
 
     /// <summary>Null when nothing of it is told.</summary>
     public static TaskLifeFacts? Facts(Fields fields)
@@ -25,6 +25,7 @@ internal static class LifeDecoders
             RetryAt = ResponseDecoders.Time(fields.Text("retry_at")),
             Paused = fields.Flag("paused"),
             Preemption = Preemption(fields.Map("preemption")),
+            Checkpoint = Checkpoint(fields.Map("checkpoint")),
             Deadline = ResponseDecoders.Time(fields.Text("deadline")),
             Group = fields.OptionalText("group"),
             Parent = TaskId.TryParse(fields.Text("parent"), out var parent) ? parent : null,
@@ -56,6 +57,9 @@ internal static class LifeDecoders
     private static TaskPreemption? Preemption(Fields? fields) => fields is null ? null : new(
         (int)fields.Number("times"), fields.Number("frozen_us"), TaskId.TryParse(fields.Text("by"), out var by) ? by : default, fields.Text("reason"),
         ResponseDecoders.Time(fields.OptionalText("since") ?? string.Empty));
+
+    private static TaskCheckpoint? Checkpoint(Fields? fields) => fields is null ? null : new(
+        fields.Text("file"), fields.Number("bytes"), ResponseDecoders.Time(fields.Text("at")) ?? default, fields.OptionalText("failure"));
 
     private static TaskAttempt Attempt(Fields fields)
     {

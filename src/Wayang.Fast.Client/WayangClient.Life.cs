@@ -12,6 +12,9 @@ public sealed partial class WayangClient
     /// <exception cref="WayangException"><see cref="ErrorCode.Unsupported"/> for a call that runs already.</exception>
     public Task PauseAsync(TaskId id, CancellationToken cancellation = default) => OfTaskAsync("task.pause", id, cancellation);
 
+    /// <summary>Writes a running call into a file of the node; it is paused, and goes on from there when it is resumed.</summary>
+    public Task CheckpointAsync(TaskId id, CancellationToken cancellation = default) => OfTaskAsync("task.checkpoint", id, cancellation);
+
     /// <summary>Lets a paused task go on.</summary>
     public Task ResumeAsync(TaskId id, CancellationToken cancellation = default) => OfTaskAsync("task.resume", id, cancellation);
 

@@ -7,6 +7,7 @@ using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Core.Sizing;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Durable;
@@ -49,6 +50,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly Shard _shard;
     private readonly TaskTypes _types;
     private readonly DurableRestore? _restore;
+    private readonly ISupervisorLog _log;
     private readonly HourRhythms _rhythms = new(MaxRhythms);
 
     /// <param name="options">Validated bounds.</param>
@@ -59,6 +61,7 @@ public sealed class NodeRuntime : IDisposable
     public NodeRuntime(RuntimeOptions options, ISupervisorLog log, Action<Exception> onDefect, ITaskLedger? ledger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
+        _log = log;
         var time = TimeProvider.System; // the dispatch path reads its Stopwatch directly
         var maxTasks = options.MaxQueuedTasks + options.RetainTasks + 65536;
         var table = _table = new TaskTable(
@@ -84,6 +87,7 @@ public sealed class NodeRuntime : IDisposable
         _shard.Memory = new MemoryPlan(_options, () => Faults.Hit(FaultPoint.MemoryPressed) ? 1 : NodePressure.ReadMemoryShare());
         _shard.Memory.Look();
         _supervisor.Memory = _shard.Memory;
+        _supervisor.Checkpoints = options.CheckpointDirectory is { } directory ? new CheckpointStore(directory) : null;
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         var timers = new LifeTimers(table) { Supervisor = _supervisor };
@@ -105,7 +109,7 @@ public sealed class NodeRuntime : IDisposable
             _lifecycle.Durability = durable;
             _service.Durable = durable;
             report.Ledger = ledger;
-            _restore = new DurableRestore(durable, _service, _lifecycle, _completion, _images, keys, _options, log);
+            _restore = new DurableRestore(durable, _service, _lifecycle, _completion, _images, keys, _supervisor.Checkpoints, _options, log);
         }
 
         var pools = () => _service.Pools;
@@ -149,8 +153,15 @@ public sealed class NodeRuntime : IDisposable
     /// <returns>Null, or what is wrong with the bytes: then nothing was taken.</returns>
     public string? RestoreRhythms(ReadOnlySpan<byte> bytes) => _rhythms.Restore(bytes);
 
-    /// <summary>Takes up the durable tasks of earlier starts: held, but known. After <see cref="Start"/>, before any door opens.</summary>
-    public void RestoreTasks() => _restore?.Load();
+    /// <summary>Takes up the durable tasks of earlier starts: held, but known; files of tasks that are no more go. After <see cref="Start"/>, before any door opens.</summary>
+    public void RestoreTasks()
+    {
+        var files = _restore?.Load();
+        if (_supervisor.Checkpoints?.Sweep(files) is { } problem)
+        {
+            _log.Warn($"checkpoints of earlier starts are left as they are: {problem}");
+        }
+    }
 
     /// <summary>Lets them go on, as what they run is there; over when all do. After the spawner answered.</summary>
     public Task ResumeTasksAsync(CancellationToken stop) => _restore?.ResumeAsync(stop) ?? Task.CompletedTask;
@@ -235,6 +246,7 @@ public sealed class NodeRuntime : IDisposable
         _supervisor.Dispose();
         _completion.Dispose();
         _images.Dispose();
+        _supervisor.Checkpoints?.Dispose();
         Events.Dispose();
     }
 }

@@ -118,6 +118,12 @@ public sealed record RuntimeOptions
     /// <summary>Each running worker is compared with its profile so often. 0: only when somebody asks.</summary>
     public int ScanIntervalSeconds { get; init; } = 300;
 
+    /// <summary>Images of profile compute are opened so that their running calls can be written down and continued; of those that are opened from now on.</summary>
+    public bool MigratesCompute { get; init; }
+
+    /// <summary>Where running calls are written down, with the node's key beside; null: they cannot be.</summary>
+    public string? CheckpointDirectory { get; init; }
+
     /// <summary>The CPU that the completion thread is bound to; -1: any (the default; measurements bind it).</summary>
     public int CompletionCpu { get; init; } = -1;
 

@@ -100,7 +100,7 @@ internal sealed partial class TaskService
 
     /// <summary>Makes a task of an earlier start one of this, under its id: held, until it is known what it runs.</summary>
     /// <returns>False: the task table is full.</returns>
-    internal bool TryRestore(TaskId id, int tenant, DurableSpec spec, int attempt, TaskAttempt? lost)
+    internal bool TryRestore(TaskId id, int tenant, DurableSpec spec, int attempt, TaskAttempt? lost, TaskCheckpoint? checkpoint)
     {
         if (!table.TryRent(out var record))
         {
@@ -120,7 +120,7 @@ internal sealed partial class TaskService
         record.Input.Set(spec.Data.Span);
         record.Terms = spec.Terms;
         TaskLifecycle.Begin(record, spec.Terms);
-        TaskLifecycle.RestoreAttempts(record, attempt, lost);
+        TaskLifecycle.RestoreAttempts(record, attempt, lost, checkpoint);
         var promise = life.Rejoin(spec.Terms, tenant);
         Life.LifeService.Fill(record, promise);
         admission.Release(-1, -record.AdmittedBytes); // they were admitted once: not refused now

@@ -97,6 +97,34 @@ public sealed unsafe class ChannelMemory : IDisposable
         Interlocked.Exchange(ref _workerFile, null)?.Dispose();
     }
 
+    /// <summary>A copy of what the daemon wrote: header, requests, arena.</summary>
+    public byte[] CopyDaemonSide() => new ReadOnlySpan<byte>(D, Bytes(Geometry.RequestSlots, Geometry.RequestArenaBytes)).ToArray();
+
+    /// <summary>A copy of what the worker wrote, which must stand still.</summary>
+    public byte[] CopyWorkerSide() => new ReadOnlySpan<byte>(W, Bytes(Geometry.CompletionSlots, Geometry.CompletionArenaBytes)).ToArray();
+
+    /// <summary>Makes this channel a copy of another one. Before it is sent, and before anybody reads or writes it.</summary>
+    /// <returns>False: the copies are of another geometry.</returns>
+    /// <exception cref="NativeException">The worker's file cannot be written.</exception>
+    public bool TryFill(ReadOnlySpan<byte> daemonSide, ReadOnlySpan<byte> workerSide)
+    {
+        if (daemonSide.Length != Bytes(Geometry.RequestSlots, Geometry.RequestArenaBytes)
+            || workerSide.Length != Bytes(Geometry.CompletionSlots, Geometry.CompletionArenaBytes))
+        {
+            return false;
+        }
+
+        daemonSide.CopyTo(new Span<byte>(D, daemonSide.Length));
+        while (!workerSide.IsEmpty) // its mapping here is read-only; the file's offset is nobody else's
+        {
+            workerSide = workerSide[Descriptors.Write(WorkerFile, workerSide)..];
+        }
+
+        return true;
+    }
+
+    private static int Bytes(int slots, int arena) => (int)(ChannelLayout.HeaderBytes + ChannelLayout.RingBytes(slots) + arena);
+
     public void Dispose()
     {
         CloseTransferred();

@@ -204,6 +204,27 @@ public sealed unsafe class CompletionReader
     /// <summary>The completion thread is awake: the worker need not ring.</summary>
     public void CancelSleep() => Barriers.Release(_ownSleeping, 0u);
 
+    /// <summary>Slots read so far.</summary>
+    public ulong Position => _position;
+
+    /// <summary>Where it stands, for a reader that goes on over a copy of this channel; null between the chunks of a payload, or when it is corrupt.</summary>
+    public ulong[]? ExportCursors() =>
+        _openLeft != 0 || CorruptReason is not null ? null : [_position, _published, _arenaRead, _rungFor, _sleep];
+
+    /// <summary>Goes on where another reader stood, over a copy of its channel. Before anything is read.</summary>
+    /// <returns>False: no reader can stand there; nothing was taken.</returns>
+    public bool TryImportCursors(ReadOnlySpan<ulong> cursors)
+    {
+        if (cursors.Length != 5 || cursors[0] == 0 || cursors[0] - cursors[1] > _slots)
+        {
+            return false;
+        }
+
+        (_position, _published, _arenaRead) = (cursors[0], cursors[1], cursors[2]);
+        (_rungFor, _sleep) = ((uint)cursors[3], (uint)cursors[4]);
+        return true;
+    }
+
     // Not inlined: a caller would set up the frame of the call into native code even where it does not ring.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void RingForSpace(uint wait)

@@ -37,6 +37,14 @@ public static unsafe class Descriptors
         return descriptor;
     }
 
+    /// <summary>Writes a directory to its disk: what was made, renamed or removed in it stays so over a loss of power. Blocks.</summary>
+    /// <exception cref="NativeException">It is none, or the disk fails.</exception>
+    public static void SyncDirectory(string path)
+    {
+        NativeError error;
+        NativeError.ThrowIfFailed(NativeMethods.wayang_sync_directory(path, &error), &error);
+    }
+
     /// <returns>Bytes read, 0 at the end, <see cref="WouldBlock"/>.</returns>
     /// <exception cref="NativeException">Anything else.</exception>
     public static int Read(int fd, Span<byte> buffer)

@@ -233,6 +233,28 @@ public sealed unsafe class RequestWriter
         facts->Attempt = attempt;
     }
 
+    /// <summary>Where it stands, for a writer that goes on over a copy of this channel; null while a payload in chunks is under way.
+    /// Nobody may write meanwhile.</summary>
+    public ulong[]? ExportCursors() => _chunkTotal != 0 || _corrupt ? null
+        : [_tail, _head, _arenaTail, _arenaHead, _arenaLap, _rungFor, _wantsSpace, .. _arenaEnd];
+
+    /// <summary>Goes on where another writer stood, over a copy of its channel. Before anything is written.</summary>
+    /// <returns>False: no writer over this geometry can stand there; nothing was taken.</returns>
+    public bool TryImportCursors(ReadOnlySpan<ulong> cursors)
+    {
+        const int Own = 7;
+        if (cursors.Length != Own + _arenaEnd.Length || cursors[0] - cursors[1] > _slots || cursors[2] - cursors[3] > _arenaBytes
+            || cursors[4] % _arenaBytes != 0 || cursors[2] - cursors[4] > _arenaBytes)
+        {
+            return false;
+        }
+
+        (_tail, _head, _arenaTail, _arenaHead, _arenaLap) = (cursors[0], cursors[1], cursors[2], cursors[3], cursors[4]);
+        (_rungFor, _wantsSpace) = ((uint)cursors[5], (uint)cursors[6]);
+        cursors[Own..].CopyTo(_arenaEnd);
+        return true;
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool Wake(uint sleep)
     {

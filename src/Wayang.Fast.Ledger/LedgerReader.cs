@@ -8,7 +8,7 @@ namespace Wayang.Fast.Ledger;
 /// <summary>Reads beside the writer, by a connection of its own that is opened at the first use and again after a failure. Any thread, one at a time.</summary>
 internal sealed partial class LedgerReader(string path) : IDisposable
 {
-    private const string Columns = "id, tenant, state, attempt, submitted_ms, spec, facts, output, stdout, stderr, log";
+    private const string Columns = "id, tenant, state, attempt, submitted_ms, spec, facts, output, stdout, stderr, log, checkpoint";
 
     private readonly Lock _lock = new();
     private SqliteConnection? _connection;
@@ -107,7 +107,7 @@ internal sealed partial class LedgerReader(string path) : IDisposable
 
     private static LedgerTask ReadTask(SqliteDataReader row) => new(
         LedgerIds.ToId(Bytes(row, 0)!), row.GetInt32(1), (TaskState)row.GetInt32(2), row.GetInt32(3), row.GetInt64(4), Bytes(row, 5)!,
-        Bytes(row, 6) ?? [], [Bytes(row, 7), Bytes(row, 8), Bytes(row, 9), Bytes(row, 10)]);
+        Bytes(row, 6) ?? [], [Bytes(row, 7), Bytes(row, 8), Bytes(row, 9), Bytes(row, 10)], row.IsDBNull(11) ? null : row.GetString(11));
 
     private static byte[]? Bytes(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : row.GetFieldValue<byte[]>(column);
 }

@@ -57,6 +57,9 @@ internal static class LedgerSchema
         INSERT INTO sqlite_sequence (name, seq) VALUES ('events', CAST(strftime('%s', 'now') AS INTEGER) * 1000000);
         """,
         """
+        ALTER TABLE tasks ADD COLUMN checkpoint TEXT;
+        """,
+        """
         CREATE TABLE webhooks (
             id TEXT PRIMARY KEY,
             tenant INTEGER NOT NULL,

@@ -12,6 +12,7 @@ internal sealed class LedgerStatements : IDisposable
     private readonly HashSet<string> _images = new(StringComparer.Ordinal);
     private readonly SqliteCommand _submit;
     private readonly SqliteCommand _start;
+    private readonly SqliteCommand _checkpoint;
     private readonly SqliteCommand _retry;
     private readonly SqliteCommand _end;
     private readonly SqliteCommand _image;
@@ -26,10 +27,11 @@ internal sealed class LedgerStatements : IDisposable
             INSERT INTO tasks (id, tenant, state, attempt, submitted_ms, key, fingerprint, spec, image)
             VALUES ($id, $tenant, $state, 1, $submitted, $key, $fingerprint, $spec, $image)
             """, "$id", "$tenant", "$state", "$submitted", "$key", "$fingerprint", "$spec", "$image");
-        _start = Prepare("UPDATE tasks SET state = $state, attempt = $attempt WHERE id = $id AND ended_ms IS NULL", "$id", "$state", "$attempt");
-        _retry = Prepare("UPDATE tasks SET state = $state, attempt = $attempt WHERE id = $id AND ended_ms IS NULL", "$id", "$state", "$attempt");
+        _start = Prepare("UPDATE tasks SET state = $state, attempt = $attempt, checkpoint = NULL WHERE id = $id AND ended_ms IS NULL", "$id", "$state", "$attempt");
+        _checkpoint = Prepare("UPDATE tasks SET state = $state, checkpoint = $checkpoint WHERE id = $id AND ended_ms IS NULL", "$id", "$state", "$checkpoint");
+        _retry = Prepare("UPDATE tasks SET state = $state, attempt = $attempt, checkpoint = NULL WHERE id = $id AND ended_ms IS NULL", "$id", "$state", "$attempt");
         _end = Prepare("""
-            UPDATE tasks SET state = $state, ended_ms = $ended, facts = $facts, output = $output, stdout = $stdout, stderr = $stderr, log = $log, spec = x''
+            UPDATE tasks SET state = $state, ended_ms = $ended, facts = $facts, output = $output, stdout = $stdout, stderr = $stderr, log = $log, spec = x'', checkpoint = NULL
             WHERE id = $id AND ended_ms IS NULL
             """, "$id", "$state", "$ended", "$facts", "$output", "$stdout", "$stderr", "$log");
         _image = Prepare("INSERT OR IGNORE INTO images (hash, source) VALUES ($hash, $source)", "$hash", "$source");
@@ -83,6 +85,8 @@ internal sealed class LedgerStatements : IDisposable
                     task.Idempotency is { } key ? LedgerIds.ToBytes(key.Fingerprint) : null, task.Spec, task.Image?.Hash);
             case LedgerStart start:
                 return Run(_start, transaction, id, (int)TaskState.Running, start.Attempt);
+            case LedgerCheckpoint checkpoint:
+                return Run(_checkpoint, transaction, id, (int)TaskState.Queued, checkpoint.File);
             case LedgerRetry retry:
                 return Run(_retry, transaction, id, (int)TaskState.Queued, retry.NextAttempt);
             case LedgerEnd end:
@@ -101,6 +105,7 @@ internal sealed class LedgerStatements : IDisposable
     {
         _submit.Dispose();
         _start.Dispose();
+        _checkpoint.Dispose();
         _retry.Dispose();
         _end.Dispose();
         _image.Dispose();

@@ -42,6 +42,8 @@ internal sealed class TestNode : IDisposable
     public void StartSpawner() =>
         _spawner = EmbeddedSpawner.Start(Runtime, Installation.Native, $"exec-test-{Environment.ProcessId}-{Interlocked.Increment(ref _instances)}");
 
+    public int SpawnerId => _spawner!.ProcessId;
+
     public void KillSpawner()
     {
         using var process = System.Diagnostics.Process.GetProcessById(_spawner!.ProcessId);

@@ -35,6 +35,29 @@ public sealed class SqliteLedgerTests : LedgerFixture
     }
 
     [Fact]
+    public async Task A_checkpoint_is_found_until_its_attempt_goes_on_or_another_begins()
+    {
+        using var ledger = Open();
+        TaskId[] ids = [NextId(), NextId(), NextId(), NextId()];
+        foreach (var id in ids)
+        {
+            Submit(ledger, id);
+            ledger.Post(new LedgerStart(id, 1));
+            ledger.Post(new LedgerCheckpoint(id, "file"));
+        }
+
+        ledger.Post(new LedgerStart(ids[1], 1));
+        ledger.Post(new LedgerRetry(ids[2], 2));
+        await Within(Finish(ledger, ids[3]).Receipt);
+        Assert.Equal(
+            [(TaskState.Queued, 1, "file"), (TaskState.Running, 1, null), (TaskState.Queued, 2, null), (TaskState.Succeeded, 1, (string?)null)],
+            ids.Select(id => ledger.Find(id)!).Select(static t => (t.State, t.Attempt, t.Checkpoint)));
+        ledger.Post(new LedgerCheckpoint(ids[3], "late"));
+        await Within(Submit(ledger, NextId()).Receipt);
+        Assert.Null(ledger.Find(ids[3])!.Checkpoint);
+    }
+
+    [Fact]
     public async Task A_second_end_changes_nothing()
     {
         using var ledger = Open();

@@ -50,6 +50,10 @@ class Operations:
         """Holds a queued task, or stops the processes of a running command; ``Unsupported`` for a call that runs."""
         return self._call("task.pause", {"task": task_id}, lambda answer: None, timeout)
 
+    def checkpoint(self, task_id, *, timeout=None):
+        """Writes a running call into a file of the node; it is paused, and goes on from there when it is resumed."""
+        return self._call("task.checkpoint", {"task": task_id}, lambda answer: None, timeout)
+
     def resume(self, task_id, *, timeout=None):
         """Lets a paused task go on."""
         return self._call("task.resume", {"task": task_id}, lambda answer: None, timeout)

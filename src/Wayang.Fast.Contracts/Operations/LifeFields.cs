@@ -78,6 +78,11 @@ public static class LifeFields
             Scopes = OperationScopes.Submit | OperationScopes.Operate,
             IsAudited = true,
         },
+        new(OperationKind.TaskCheckpoint, "task.checkpoint", "Writes a running call into a file of the node and gives its place back; the task is paused, and goes on from there when it is resumed.", [s_task], s_id)
+        {
+            Scopes = OperationScopes.Submit | OperationScopes.Operate,
+            IsAudited = true,
+        },
         new(OperationKind.TaskUpdate, "task.update", "Changes what a queued task waits as; refused once it was started.",
             [
                 s_task,
@@ -117,6 +122,7 @@ public static class LifeFields
         new("retry_at", "time", "When the next attempt is queued, while it is waited for.", Optional: true),
         new("paused", "boolean", "True while it is paused.", Optional: true),
         new("preemption", "map", "Of a task that was frozen for a higher class: how often (times), for how long (frozen_us), the task that got its slot last (by), why it was this one (reason), since when it is frozen now (since).", Optional: true),
+        new("checkpoint", "map", "Of a task that was written down: the file on its node (file), its size (bytes), when (at), why it could not go on from it when that was last tried (failure).", Optional: true),
         new("deadline", "time", "When it is stopped.", Optional: true),
         new("group", "text", "Its group.", Optional: true),
         new("parent", "id", "Its parent.", Optional: true),

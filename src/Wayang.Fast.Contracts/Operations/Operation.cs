@@ -101,6 +101,7 @@ public enum OperationKind : byte
     NodeScan,
     TaskPause,
     TaskResume,
+    TaskCheckpoint,
     TaskUpdate,
     GroupGet,
     GroupCancel,

@@ -28,6 +28,9 @@ public sealed record TaskLifeFacts
     /// <summary>Its freezes for tasks of a higher class; null: there was none.</summary>
     public TaskPreemption? Preemption { get; init; }
 
+    /// <summary>Where its call stands in a file, to be continued; null: it does not.</summary>
+    public TaskCheckpoint? Checkpoint { get; init; }
+
     /// <summary>When it is stopped, whatever it does; null: never.</summary>
     public DateTimeOffset? Deadline { get; init; }
 

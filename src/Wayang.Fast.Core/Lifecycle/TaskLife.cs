@@ -24,6 +24,7 @@ public sealed class TaskLife
     private TaskPreemption? _preemption;
     private volatile bool _awaitsLedger;
     private AskedEnd? _ending;
+    private TaskCheckpoint? _checkpoint;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -66,6 +67,13 @@ public sealed class TaskLife
     {
         get => _paused;
         set => _paused = value;
+    }
+
+    /// <summary>Where its attempt stands, written down; a start continues it. Null: it begins at its beginning, or runs.</summary>
+    public TaskCheckpoint? Checkpoint
+    {
+        get => Volatile.Read(ref _checkpoint);
+        internal set => Volatile.Write(ref _checkpoint, value);
     }
 
     /// <summary>Its freezes for others; null: there was none. Replaced as a whole by the dispatch owner.</summary>
@@ -114,6 +122,7 @@ public sealed class TaskLife
             RetryAt = at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at),
             Paused = Paused,
             Preemption = Preemption,
+            Checkpoint = Checkpoint,
             Deadline = Terms?.Deadline,
             Group = Terms?.Group,
             Parent = Terms?.Parent,

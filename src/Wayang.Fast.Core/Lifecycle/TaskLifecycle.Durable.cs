@@ -9,6 +9,12 @@ public interface IDurability
     /// <summary>An attempt is about to be started. The dispatch owner; may be told of a start that a cancel then forestalls.</summary>
     void OnStarting(TaskRecord record, int attempt);
 
+    /// <summary>An attempt was written down; <paramref name="onKept"/> is owed once that is stored. Completion thread.</summary>
+    void OnCheckpoint(TaskRecord record, TaskCheckpoint checkpoint, Action onKept);
+
+    /// <summary>An attempt goes on from a file, which nobody needs once that is stored. The dispatch owner.</summary>
+    void OnContinuing(TaskRecord record, int attempt, TaskCheckpoint checkpoint);
+
     /// <summary>An attempt ended, and another one follows. Completion thread.</summary>
     void OnRetry(TaskRecord record, int nextAttempt);
 
@@ -51,10 +57,13 @@ public sealed partial class TaskLifecycle
     /// <param name="record">Rented; its life has begun.</param>
     /// <param name="attempt">The next.</param>
     /// <param name="lost">The one that the node's end interrupted; null: none.</param>
-    public static void RestoreAttempts(TaskRecord record, int attempt, TaskAttempt? lost)
+    /// <param name="checkpoint">Where <paramref name="attempt"/> goes on; null: at its beginning.</param>
+    public static void RestoreAttempts(TaskRecord record, int attempt, TaskAttempt? lost, TaskCheckpoint? checkpoint = null)
     {
         ArgumentNullException.ThrowIfNull(record);
-        record.NeedLife().Restore(attempt, lost);
+        var life = record.NeedLife();
+        life.Restore(attempt, lost);
+        life.Checkpoint = checkpoint;
     }
 
     /// <summary>A task's submission is stored, and what it runs is there. Completion thread only.</summary>
@@ -104,6 +113,15 @@ public sealed partial class TaskLifecycle
         EndLife(record, life, word);
         ForgetExcess(now);
         return true;
+    }
+
+    /// <summary>Of durable tasks only; one that stands in a file starts when it goes on from there (<see cref="Continue"/>).</summary>
+    private void TellStart(TaskRecord record, ulong word)
+    {
+        if ((word & RecordWord.Durable) != 0 && record.Life is { Checkpoint: null } life)
+        {
+            Durability?.OnStarting(record, life.Attempt);
+        }
     }
 
     /// <summary>Lets a durable task's end be stored first. Nothing starts or ends it meanwhile.</summary>

@@ -139,7 +139,7 @@ public sealed partial class TaskLifecycle
                     continue;
                 }
 
-                Durability?.OnStarting(record, record.Life!.Attempt);
+                TellStart(record, word);
             }
 
             if ((word & RecordWord.Entry) == 0 || RecordWord.State(word) is not (TaskState.Queued or >= TaskState.Succeeded))

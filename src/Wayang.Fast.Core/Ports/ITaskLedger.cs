@@ -118,6 +118,13 @@ public class LedgerStart(TaskId id, int attempt) : LedgerWrite(id)
     public int Attempt { get; } = attempt;
 }
 
+/// <summary>An attempt was written down: it waits, and goes on from there. A start, another attempt or the end takes that back.</summary>
+public class LedgerCheckpoint(TaskId id, string file) : LedgerWrite(id)
+{
+    /// <summary>Its name in the node's directory of checkpoints.</summary>
+    public string File { get; } = file;
+}
+
 /// <summary>An attempt ended, and another one follows.</summary>
 public class LedgerRetry(TaskId id, int nextAttempt) : LedgerWrite(id)
 {
@@ -145,8 +152,9 @@ public class LedgerEnd(TaskId id) : LedgerWrite(id)
 /// <param name="Attempt">The one that runs, ran last or comes next.</param>
 /// <param name="Facts">Of its end; empty before.</param>
 /// <param name="Streams">Of its end, by <see cref="OutputStream"/>; empty before.</param>
+/// <param name="Checkpoint">The file in which its attempt stands; null: it begins at its beginning, runs, or has ended.</param>
 public sealed record LedgerTask(
-    TaskId Id, int Tenant, TaskState State, int Attempt, long SubmittedUnixMs, byte[] Spec, byte[] Facts, IReadOnlyList<byte[]?> Streams);
+    TaskId Id, int Tenant, TaskState State, int Attempt, long SubmittedUnixMs, byte[] Spec, byte[] Facts, IReadOnlyList<byte[]?> Streams, string? Checkpoint = null);
 
 /// <summary>An idempotency key that stands for a task.</summary>
 public sealed record LedgerKey(int Tenant, IdempotencyTerms Terms, TaskId Id, long SubmittedUnixMs);

@@ -12,6 +12,9 @@ public interface ITaskLife
     /// <summary>Lets a paused task go on.</summary>
     Task<OperationError?> ResumeAsync(TaskId id, int tenant);
 
+    /// <summary>Writes a running call into a file; the task is paused, and goes on from there when it is resumed.</summary>
+    Task<OperationError?> CheckpointAsync(TaskId id, int tenant);
+
     /// <summary>Changes what a queued task waits as.</summary>
     Task<OperationError?> UpdateAsync(TaskId id, int tenant, TaskUpdate update);
 

@@ -19,8 +19,15 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
 
     private const int SweepLimit = 10_000;
 
+    private readonly CaptureExecutor _captures = new(shard, table, lifecycle, receiver);
+    private Supervisor _supervisor = null!;
+
     /// <summary>Set once by the composition.</summary>
-    public Supervisor Supervisor { get; set; } = null!;
+    public Supervisor Supervisor
+    {
+        get => _supervisor;
+        set => _supervisor = _captures.Supervisor = value;
+    }
 
     public void Execute(in CompletionCommand command)
     {
@@ -37,7 +44,9 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 shard.Post(new ShardEvent(ShardEventKind.DetachWorker, command.Worker));
                 break;
             case CompletionCommandKind.WorkerDetached:
+                _captures.OnGone(command.Worker!);
                 EndAll(command.Worker!);
+                command.Worker!.IsGone = true; // from here on its channel is the supervisor's to unmap
                 Supervisor.Dispose(command.Worker!);
                 break;
             case CompletionCommandKind.End:
@@ -63,19 +72,8 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.Stored:
                 life.Release(command.Id);
                 break;
-            case CompletionCommandKind.StoreRefused:
-                if (table.Find(command.Id) is { } refused)
-                {
-                    lifecycle.EndRefused(refused, command.Cause);
-                }
-
-                break;
-            case CompletionCommandKind.EndStored:
-                if (table.Find(command.Id) is { } ended)
-                {
-                    lifecycle.EndStored(ended);
-                }
-
+            case CompletionCommandKind.StoreRefused or CompletionCommandKind.EndStored:
+                OnStored(command);
                 break;
             case CompletionCommandKind.CallExpired:
                 Expire(command.Worker!, command.Ticket);
@@ -89,9 +87,29 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.Sweep:
                 lifecycle.Sweep(SweepLimit);
                 break;
-            default:
+            case CompletionCommandKind.Shutdown:
                 EndEverything();
                 break;
+            default:
+                _captures.Execute(command);
+                break;
+        }
+    }
+
+    private void OnStored(in CompletionCommand command)
+    {
+        if (table.Find(command.Id) is not { } record)
+        {
+            return;
+        }
+
+        if (command.Kind == CompletionCommandKind.StoreRefused)
+        {
+            lifecycle.EndRefused(record, command.Cause);
+        }
+        else
+        {
+            lifecycle.EndStored(record);
         }
     }
 
@@ -223,6 +241,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
 
     private void EndEverything()
     {
+        _captures.GiveUpAll();
         foreach (var record in table.Records())
         {
             // Durable ones go on at the next start: what was stored of them is all that is true of them.

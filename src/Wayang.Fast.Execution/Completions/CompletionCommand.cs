@@ -1,6 +1,8 @@
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Resources;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
@@ -51,6 +53,18 @@ internal enum CompletionCommandKind : byte
     /// <summary>The end of the durable task <c>Id</c> is stored: it may be told.</summary>
     EndStored,
 
+    /// <summary>A worker was written down, and stands still: <c>Capture</c>.</summary>
+    Captured,
+
+    /// <summary>A worker could not be written down: <c>Capture</c>, <c>Refusal</c>.</summary>
+    CaptureFailed,
+
+    /// <summary>A checkpoint's file is whole: <c>Capture</c>.</summary>
+    CheckpointWritten,
+
+    /// <summary>A call could not be continued from its file: <c>Continuation</c>, <c>Reason</c>.</summary>
+    ContinuationFailed,
+
     /// <summary>Forget ended tasks whose time is over, also when no other ends.</summary>
     Sweep,
 
@@ -70,4 +84,7 @@ internal readonly record struct CompletionCommand(
     TaskCause Cause = default,
     string? Reason = null,
     LifeRequest? Life = null,
-    CachedResult? Result = null);
+    CachedResult? Result = null,
+    Capture? Capture = null,
+    Continuation? Continuation = null,
+    OperationError? Refusal = null);

@@ -73,9 +73,10 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     }
 
     /// <summary>A worker that ended may have published ends before: they count. Bounded by the ring's own corruption checks.</summary>
+    /// <remarks>Of no effect once the worker is gone: its channel may be unmapped by then.</remarks>
     public void DrainToEnd(CallWorker worker)
     {
-        for (var i = 0; i < 65536 && TryReceive(worker) == ReceiveOutcome.Received; i++)
+        for (var i = 0; i < 65536 && !worker.IsGone && TryReceive(worker) == ReceiveOutcome.Received; i++)
         {
             worker.Reader.PublishHead();
         }

@@ -102,7 +102,10 @@ internal sealed class CompletionThread : IDisposable
     public void Post(in CompletionCommand command)
     {
         _commands.Enqueue(command);
-        Wake();
+        if (!_stopping)
+        {
+            Wake(); // else nobody waits: what wakes it may be closed already
+        }
     }
 
     public void PostDetached(CallWorker worker) => Post(new CompletionCommand(CompletionCommandKind.WorkerDetached, worker));

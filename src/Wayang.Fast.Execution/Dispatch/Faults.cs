@@ -14,6 +14,18 @@ internal enum FaultPoint : byte
 
     /// <summary>The host says that its tasks wait for memory.</summary>
     MemoryPressed,
+
+    /// <summary>A capture's stream is not read, until this is disarmed.</summary>
+    CaptureUnread,
+
+    /// <summary>A capture's file is whole, and nobody is told, until this is disarmed.</summary>
+    CaptureUntold,
+
+    /// <summary>A checkpoint is not read for its continuation, until this is disarmed.</summary>
+    CheckpointUnread,
+
+    /// <summary>The agent that makes a worker of a checkpoint is given nothing to read, until this is disarmed.</summary>
+    CheckpointUnfed,
 }
 
 /// <summary>

@@ -70,6 +70,15 @@ internal sealed partial class Shard
             case ShardEventKind.PoolClosed:
                 ClosePool(item.Pool!);
                 break;
+            case ShardEventKind.CaptureCall:
+                BeginCapture(item.Capture!);
+                break;
+            case ShardEventKind.WorkerRestored:
+                TakeContinued(item.Worker!);
+                break;
+            case ShardEventKind.ContinuationFailed:
+                GiveUpContinuation(item.Continuation!);
+                break;
             case ShardEventKind.Reconfigured:
                 Reconfigure();
                 break;
@@ -230,6 +239,12 @@ internal sealed partial class Shard
         if (worker.Phase == WorkerPhase.Starting)
         {
             worker.Phase = WorkerPhase.Detached;
+            if (worker.Continuation is { } continuation)
+            {
+                GiveUpContinuation(continuation);
+                return;
+            }
+
             var exit = worker.Exit ?? default;
             StartFailed(
                 worker.Pool,

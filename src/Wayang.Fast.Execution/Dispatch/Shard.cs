@@ -305,10 +305,17 @@ internal sealed partial class Shard
     private void Start(TaskRecord record, WorkerPool pool, byte level)
     {
         CountDispatched(record.AdmittedBytes); // while the entry holds the record; an end while queued has cleared the input
-        var direct = _completing && !pool.IsCommand;
+        var checkpoint = record.Life?.Checkpoint;
+        var direct = _completing && !pool.IsCommand && checkpoint is null;
         if (!_lifecycle.TryStart(record, _now, direct, level))
         {
             GiveBack(record, pool, level);
+            return;
+        }
+
+        if (checkpoint is not null)
+        {
+            Continue(record, pool, level, checkpoint);
             return;
         }
 

@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Dispatch;
@@ -44,6 +45,15 @@ internal enum ShardEventKind : byte
     /// <summary>The node's options were replaced.</summary>
     Reconfigured,
 
+    /// <summary>A running call is to be written down: <c>Capture</c>.</summary>
+    CaptureCall,
+
+    /// <summary>A worker stands where a written-down call stood: <c>Worker</c>.</summary>
+    WorkerRestored,
+
+    /// <summary>No worker could be made for a written-down call: <c>Continuation</c>.</summary>
+    ContinuationFailed,
+
     /// <summary>Look for workers that have been idle too long.</summary>
     Trim,
 }
@@ -55,4 +65,4 @@ internal enum ShardEventKind : byte
 /// <param name="Ticks">Of a command that ended: how long it had its slot; negative when it never ran.</param>
 internal readonly record struct ShardEvent(
     ShardEventKind Kind, CallWorker? Worker = null, WorkerPool? Pool = null, uint Ticket = 0, string? Reason = null, byte Level = 0, long Ticks = 0,
-    TaskId Id = default, long Since = 0);
+    TaskId Id = default, long Since = 0, Capture? Capture = null, Continuation? Continuation = null);

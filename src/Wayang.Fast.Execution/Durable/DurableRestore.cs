@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Supervision;
@@ -15,7 +16,7 @@ namespace Wayang.Fast.Execution.Durable;
 /// </summary>
 internal sealed class DurableRestore(
     DurableTasks durable, TaskService service, TaskLifecycle lifecycle, CompletionThread completion, ImageCatalog images, SubmissionKeys keys,
-    LiveOptions options, ISupervisorLog log)
+    CheckpointStore? checkpoints, LiveOptions options, ISupervisorLog log)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
@@ -25,7 +26,8 @@ internal sealed class DurableRestore(
     private readonly HashSet<string> _told = new(StringComparer.Ordinal);
 
     /// <summary>Before any door opens.</summary>
-    public void Load()
+    /// <returns>The files in which tasks stand; null: it cannot be told.</returns>
+    public IReadOnlySet<string>? Load()
     {
         IReadOnlyList<LedgerTask> live;
         try
@@ -40,7 +42,7 @@ internal sealed class DurableRestore(
         catch (LedgerUnreadableException failure)
         {
             log.Warn($"durable tasks of earlier starts are not there: {failure.Message}");
-            return;
+            return null;
         }
 
         using var ends = new CountdownEvent(1);
@@ -53,20 +55,21 @@ internal sealed class DurableRestore(
                 continue;
             }
 
-            if (task.State == TaskState.Queued)
+            var (cause, checkpoint) = (s_lost, default(TaskCheckpoint));
+            if (task.State == TaskState.Queued && (task.Checkpoint is null || TryTakeUp(task, spec, out checkpoint, out cause)))
             {
-                Hold(task, spec, task.Attempt, lost: null);
+                Hold(task, spec, task.Attempt, lost: null, checkpoint);
             }
             else if (spec.Terms.Retry is { } retry && task.Attempt < retry.MaxAttempts && (retry.On & RetryTerms.Bit(CauseType.WorkerLost)) != 0)
             {
                 again++;
                 durable.PostRetry(task.Id, task.Tenant, task.Attempt + 1);
-                Hold(task, spec, task.Attempt + 1, new TaskAttempt(task.Attempt, TaskState.Failed, s_lost, 0));
+                Hold(task, spec, task.Attempt + 1, new TaskAttempt(task.Attempt, TaskState.Failed, cause, 0), checkpoint: null);
             }
             else
             {
                 lost++;
-                End(task, FactsOf(task, spec), ends);
+                End(task, FactsOf(task, spec, cause), ends);
             }
         }
 
@@ -80,6 +83,8 @@ internal sealed class DurableRestore(
         {
             log.Info($"durable tasks of earlier starts: {live.Count - lost - again} waited and wait again, {again} ran and get another attempt, {lost} ran and are lost");
         }
+
+        return live.Where(static t => t.Checkpoint is not null).Select(static t => t.Checkpoint!).ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>Gives each what it runs, again and again until all have it, or the node ends.</summary>
@@ -117,9 +122,28 @@ internal sealed class DurableRestore(
         }
     }
 
-    private void Hold(LedgerTask task, DurableSpec spec, int attempt, TaskAttempt? lost)
+    /// <summary>Its attempt stands in a file, from which it goes on if that is what the ledger says of it.</summary>
+    private bool TryTakeUp(LedgerTask task, DurableSpec spec, out TaskCheckpoint? checkpoint, out TaskCause cause)
     {
-        if (service.TryRestore(task.Id, task.Tenant, spec, attempt, lost))
+        checkpoint = null;
+        cause = s_lost;
+        try
+        {
+            checkpoint = checkpoints?.Find(task.Checkpoint!, task.Id, spec.Image, spec.Profile)
+                ?? throw new InvalidDataException("this node has no directory for checkpoints: it was started without a state directory");
+            return true;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            cause = new TaskCause(CauseType.NodeLost, 0, $"it was written down, and cannot be continued: {failure.Message}");
+            log.Warn($"durable task {task.Id}: {cause.Detail}");
+            return false;
+        }
+    }
+
+    private void Hold(LedgerTask task, DurableSpec spec, int attempt, TaskAttempt? lost, TaskCheckpoint? checkpoint)
+    {
+        if (service.TryRestore(task.Id, task.Tenant, spec, attempt, lost, checkpoint))
         {
             _held.Add((task, spec));
         }
@@ -148,12 +172,12 @@ internal sealed class DurableRestore(
         }
     }
 
-    private static EndFacts FactsOf(LedgerTask task, DurableSpec spec) => new(spec.Kind)
+    private static EndFacts FactsOf(LedgerTask task, DurableSpec spec, in TaskCause cause) => new(spec.Kind)
     {
         Level = spec.Level,
         Image = spec.Image,
         Function = spec.Function,
-        Cause = s_lost,
+        Cause = cause,
         Life = new TaskLifeFacts
         {
             Durable = true, Attempt = task.Attempt, MaxAttempts = spec.Terms.Retry?.MaxAttempts ?? 1, Deadline = spec.Terms.Deadline, Group = spec.Terms.Group,

@@ -75,6 +75,13 @@ internal sealed class DurableTasks(
         Event = TaskEvents.Started(record.Id, record.Tenant, attempt, Now()),
     });
 
+    public void OnCheckpoint(TaskRecord record, TaskCheckpoint checkpoint, Action onKept) => ledger.Post(new StoredCheckpoint(record.Id, checkpoint, onKept));
+
+    public void OnContinuing(TaskRecord record, int attempt, TaskCheckpoint checkpoint) => ledger.Post(new StoredContinuation(record.Id, attempt, checkpoint)
+    {
+        Event = TaskEvents.Started(record.Id, record.Tenant, attempt, Now()),
+    });
+
     public void OnRetry(TaskRecord record, int nextAttempt) => PostRetry(record.Id, record.Tenant, nextAttempt);
 
     public void PostRetry(TaskId id, int tenant, int nextAttempt) => ledger.Post(new LedgerRetry(id, nextAttempt)

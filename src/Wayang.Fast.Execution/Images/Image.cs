@@ -38,6 +38,9 @@ internal sealed class Image(string hash, string profile, ImageKind kind, int sou
 
     public long Bytes { get; } = bytes;
 
+    /// <summary>Its present zygote, if it has one, was opened so that workers can be written down and continued. Supervisor's.</summary>
+    public bool IsMigratable { get; set; }
+
     public ImageState State
     {
         get => _state;

@@ -1,9 +1,11 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Life;
 
@@ -28,6 +30,9 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         {
             case LifeRequestKind.Pause:
                 Pause(request, record);
+                break;
+            case LifeRequestKind.Checkpoint:
+                Checkpoint(request, record);
                 break;
             case LifeRequestKind.Resume:
                 Resume(request, record);
@@ -63,6 +68,11 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
     public void OnEnded(TaskRecord record, TaskLife life)
     {
         var state = record.State;
+        if (life.Checkpoint is { } checkpoint)
+        {
+            CheckpointStore.DeleteSoon(checkpoint); // nobody continues it
+        }
+
         if (life.Group is { } group)
         {
             groups.Leave(group, record.Id, state);
@@ -106,6 +116,51 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
                 "it is a call and runs already: a worker that stands still cannot be told from one that hangs. A call is paused while it is queued; a command at any time",
                 "task"));
         }
+    }
+
+    private void Checkpoint(LifeRequest request, TaskRecord record)
+    {
+        if (WhyNoCheckpoint(record) is { } why)
+        {
+            request.Reply(why);
+            return;
+        }
+
+        // SYNC POINT: partner is Shard.Call, which writes the place last.
+        var place = record.Worker;
+        Volatile.ReadBarrier();
+        var index = record.InFlightIndex;
+        if (place >= 0 && Supervisor.Workers.At(place) is { } worker && (uint)index < (uint)worker.Entries.Length
+            && Volatile.Read(ref worker.Entries[index].Ticket) == record.Ticket)
+        {
+            shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: new Capture(request, worker, record.Ticket, record.Slot, record.NeedLife().IsDurable)));
+            return;
+        }
+
+        request.Reply(new OperationError(ErrorCode.Conflict, "it is just being started", "task", 100));
+    }
+
+    private OperationError? WhyNoCheckpoint(TaskRecord record)
+    {
+        if (Supervisor.Checkpoints is null)
+        {
+            return new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task");
+        }
+
+        if (record.Kind != TaskKind.Call || record.Target is not PoolTarget { Pool.Image: var image })
+        {
+            return new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be written down; a command can be paused", "task");
+        }
+
+        return !image.IsMigratable
+            ? new OperationError(
+                ErrorCode.Unsupported,
+                $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put", "task")
+            : record.CancelRequested ? new OperationError(ErrorCode.Conflict, "it was asked to end", "task")
+            : record.State == TaskState.Queued
+                ? new OperationError(ErrorCode.Conflict, record.Life?.Checkpoint is null ? "it waits and has done nothing yet: pause it instead" : "it is written down already", "task")
+            : record.State == TaskState.Frozen ? new OperationError(ErrorCode.Conflict, "it is frozen for a higher class: it can be written down when it runs", "task", 1000)
+            : null;
     }
 
     private void Resume(LifeRequest request, TaskRecord record)

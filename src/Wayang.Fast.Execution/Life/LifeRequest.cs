@@ -12,6 +12,9 @@ internal enum LifeRequestKind : byte
     /// <summary>Let it go on.</summary>
     Resume,
 
+    /// <summary>Write its running call down.</summary>
+    Checkpoint,
+
     /// <summary>Let it wait as <see cref="LifeRequest.Update"/> says.</summary>
     Update,
 

@@ -28,6 +28,8 @@ internal sealed class LifeService(
 
     public Task<OperationError?> ResumeAsync(TaskId id, int tenant) => AskAsync(new LifeRequest(LifeRequestKind.Resume, id), tenant);
 
+    public Task<OperationError?> CheckpointAsync(TaskId id, int tenant) => AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id), tenant);
+
     public Task<OperationError?> UpdateAsync(TaskId id, int tenant, TaskUpdate update)
     {
         if (update.Level is { } level && tenants.Of(tenant) is var owner && level > owner.HighestLevel)

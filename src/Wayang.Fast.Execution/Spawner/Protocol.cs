@@ -124,6 +124,9 @@ internal static class ProtocolLayout
     public const int WorkerClassBytes = 16;
     public const int WorkerFreezeBytes = 16;
     public const int WorkerFrozenBytes = 16;
+    public const int WorkerCaptureBytes = 16;
+    public const int WorkerMovedBytes = 32;
+    public const int WorkerRefBytes = 8;
     public const int UsageBytes = 8;
     public const int UsageOfBytes = 8;
     public const int WorkerUsageBytes = 24;
@@ -158,11 +161,12 @@ internal static class MessageWriter
         return ProtocolLayout.HeaderBytes + ProtocolLayout.HelloBytes;
     }
 
-    public static int ImageOpen(Span<byte> buffer, ulong request, ulong image, ImageKind kind, string profile, string name, int descriptors)
+    public static int ImageOpen(Span<byte> buffer, ulong request, ulong image, ImageKind kind, string profile, string name, int descriptors, bool migratable = false)
     {
         var body = Begin(buffer, MessageType.ImageOpen, ProtocolLayout.ImageOpenBytes, descriptors, request);
         BinaryPrimitives.WriteUInt64LittleEndian(body, image);
         BinaryPrimitives.WriteUInt32LittleEndian(body[8..], (uint)kind);
+        BinaryPrimitives.WriteUInt32LittleEndian(body[12..], migratable ? 1u : 0u);
         WriteName(body[16..], profile);
         WriteName(body[(16 + ProtocolLayout.NameBytes)..], name);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.ImageOpenBytes;

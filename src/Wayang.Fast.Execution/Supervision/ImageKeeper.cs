@@ -7,9 +7,12 @@ using Wayang.Fast.Execution.Spawner;
 namespace Wayang.Fast.Execution.Supervision;
 
 /// <summary>Opens images at the spawner, and opens them again when their zygote or the spawner was lost. Supervisor only.</summary>
-internal sealed class ImageKeeper(SpawnerLink link, Shard shard, IncidentLog incidents, ISupervisorLog log)
+internal sealed class ImageKeeper(SpawnerLink link, Shard shard, LiveOptions options, IncidentLog incidents, ISupervisorLog log)
 {
     private const int MaxReopens = 5;
+
+    /// <summary>What its workers may not have is what cannot be carried.</summary>
+    private const string MigratableProfile = "compute";
     private static readonly TimeSpan SteadyTime = TimeSpan.FromMinutes(1);
 
     private readonly List<Image> _images = [];
@@ -139,6 +142,8 @@ internal sealed class ImageKeeper(SpawnerLink link, Shard shard, IncidentLog inc
     private void SendOpen(Image image)
     {
         image.SpawnerId = (_nextId++ << 32) | 0xFFFF_FFFF;
+        image.IsMigratable = options.Current.MigratesCompute && image.Kind != ImageKind.Command && image.Profile == MigratableProfile
+            && link.Welcome?.Features.HasFlag(SpawnerFeatures.Migration) == true;
         link.SendImageOpen(image, image.SpawnerId, image.Hash[..Math.Min(16, image.Hash.Length)]);
     }
 

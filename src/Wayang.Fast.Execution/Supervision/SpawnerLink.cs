@@ -99,7 +99,7 @@ internal sealed class SpawnerLink : IDisposable
     {
         Span<int> source = [image.SourceDescriptor];
         Send(
-            MessageWriter.ImageOpen(_buffer, id, id, image.Kind, image.Profile, name, image.SourceDescriptor >= 0 ? 1 : 0),
+            MessageWriter.ImageOpen(_buffer, id, id, image.Kind, image.Profile, name, image.SourceDescriptor >= 0 ? 1 : 0, image.IsMigratable),
             image.SourceDescriptor >= 0 ? source : []);
     }
 
@@ -130,6 +130,19 @@ internal sealed class SpawnerLink : IDisposable
 
     /// <summary>Makes the processes of a worker or command stand still, or lets them go on.</summary>
     public void SendFreeze(ulong worker, bool freeze) => Send(FreezeMessages.Freeze(_buffer, worker, freeze), []);
+
+    /// <param name="request">Echoed in the answer, or when it is refused.</param>
+    /// <param name="worker">A call worker of a migratable image.</param>
+    /// <param name="stream">Where it is written down; stays the caller's.</param>
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendCapture(ulong request, ulong worker, int stream) => Send(MoveMessages.Capture(_buffer, request, worker), [stream]);
+
+    /// <returns>False when it was not and will not be sent.</returns>
+    public bool SendWorkerRestore(ulong worker, ulong image, uint niceClass, in StartLimits limits, ReadOnlySpan<int> channelAndStream) =>
+        Send(MessageWriter.WorkerStart(_buffer, MessageType.WorkerRestore, worker, image, niceClass, channelAndStream.Length, limits), channelAndStream);
+
+    /// <summary>A captured worker goes on after all; a restored one begins.</summary>
+    public void SendGo(ulong worker) => Send(MoveMessages.Go(_buffer, worker), []);
 
     public void SendSignal(ulong worker, int signal) => Send(MessageWriter.WorkerSignal(_buffer, worker, signal), []);
 

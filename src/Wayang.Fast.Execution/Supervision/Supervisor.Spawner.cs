@@ -33,6 +33,7 @@ internal sealed partial class Supervisor
         _link.Detach();
         _scans.Lose();
         _images.LoseAll();
+        LoseCaptures("the spawner ended");
         foreach (var worker in Workers.All())
         {
             _completion.Post(new CompletionCommand(
@@ -98,6 +99,10 @@ internal sealed partial class Supervisor
                 return MessageReader.TryReadWorkerExited(body, out var exit) && OnWorkerExited(exit);
             case MessageType.WorkerFrozen:
                 return OnWorkerFrozen(body);
+            case MessageType.WorkerCaptured:
+                return OnCaptured(request, body);
+            case MessageType.WorkerRestored:
+                return OnRestored(body);
             case MessageType.ScanFinding:
                 return OnScanFinding(body);
             case MessageType.ScanDone:
@@ -187,6 +192,11 @@ internal sealed partial class Supervisor
         if (type == MessageType.Refused && request == 0)
         {
             return true; // a signal to a worker that just ended, or a TERM to a command that has not begun: the kill follows
+        }
+
+        if (type == MessageType.Refused && OnCaptureRefused(request, failure))
+        {
+            return true; // its worker goes on, and who asked is told
         }
 
         _log.Warn($"spawner: {failure.Text}");

@@ -72,7 +72,7 @@ internal sealed partial class Supervisor : IDisposable
         _scans = new SecurityScans(_link, options, incidents, log);
         _networks = new NetworkOffers(_poller, _link, incidents, log);
         _profiles = new ProfileKeeper(_link, options);
-        _images = new ImageKeeper(_link, shard, incidents, log);
+        _images = new ImageKeeper(_link, shard, options, incidents, log);
         _launcher = new WorkerLauncher(_link, completion, workers, options, _networks);
         _commands = new CommandRunner(_poller, workers, _link, lifecycle, shard, completion, options, _networks);
         _usage = new UsageSampler(_link, workers, _commands);
@@ -193,6 +193,7 @@ internal sealed partial class Supervisor : IDisposable
         _commands.CloseAll();
         _networks.CloseAll();
         _link.Dispose();
+        AwaitFileWork();
         _poller.Dispose();
         _signal.Dispose();
     }
@@ -312,6 +313,9 @@ internal sealed partial class Supervisor : IDisposable
                 break;
             case SupervisorRequestKind.FreezeWorker:
                 _link.SendFreeze(request.Worker, request.Freeze);
+                break;
+            case SupervisorRequestKind.Capture or SupervisorRequestKind.LetGo or SupervisorRequestKind.GoOn or SupervisorRequestKind.Continue:
+                HandleMove(request);
                 break;
             case SupervisorRequestKind.WeighWorker:
                 Tell(request.CallWorker!, request.Class);

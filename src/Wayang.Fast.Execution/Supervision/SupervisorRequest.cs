@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Workers;
@@ -25,6 +26,18 @@ internal enum SupervisorRequestKind : byte
     /// <summary>The same of a call worker: <c>Worker</c>.</summary>
     FreezeWorker,
 
+    /// <summary>A worker is to be written down: <c>Capture</c>.</summary>
+    Capture,
+
+    /// <summary>A captured worker goes on after all: <c>Worker</c>.</summary>
+    LetGo,
+
+    /// <summary>A worker that continues a call may begin: <c>CallWorker</c>.</summary>
+    GoOn,
+
+    /// <summary>A call goes on from its file: <c>Continuation</c>.</summary>
+    Continue,
+
     /// <summary>A worker's calls are of another class than it weighs as: <c>Class</c>.</summary>
     WeighWorker,
 }
@@ -44,4 +57,6 @@ internal readonly record struct SupervisorRequest(
     long Deadline = 0,
     LifeRequest? Life = null,
     TaskClass Class = TaskClass.Normal,
-    bool Freeze = false);
+    bool Freeze = false,
+    Capture? Capture = null,
+    Continuation? Continuation = null);

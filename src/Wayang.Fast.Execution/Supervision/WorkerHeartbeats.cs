@@ -56,7 +56,7 @@ internal sealed class WorkerHeartbeats(
     {
         var pulse = worker.Pulse;
         var calls = Calls(worker);
-        if (calls == 0 || worker.IsFrozen || !worker.SaidReady || worker.ProcessId == 0 || pulse.GivenUp)
+        if (calls == 0 || worker.IsFrozen || worker.Capture is not null || !worker.SaidReady || worker.ProcessId == 0 || pulse.GivenUp)
         {
             pulse.QuietSince = 0;
             return false;

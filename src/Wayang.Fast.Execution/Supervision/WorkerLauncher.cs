@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Network;
@@ -53,6 +54,48 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             // Out of descriptors or memory: this start fails, and the node goes on with the workers that it has.
             Abandon(id, worker, watched);
             return $"its channel could not be made: {failure.Message}";
+        }
+    }
+
+    /// <param name="continuation">Its state was read.</param>
+    /// <param name="stream">What its memory comes through; stays the caller's.</param>
+    /// <returns>Null when it is under way, else why not.</returns>
+    public string? Continue(Continuation continuation, int stream)
+    {
+        var id = workers.NewId();
+        if (id == 0)
+        {
+            return "all worker places are taken";
+        }
+
+        CallWorker? worker = null;
+        ChannelMemory? channel = null;
+        var watched = false;
+        try
+        {
+            var pool = continuation.Pool;
+            var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
+            channel = ChannelMemory.Create(continuation.State!.Geometry);
+            worker = CallWorker.Continue(id, channel, continuation, limits.MemoryBytes);
+            worker.Reader.PrepareSleep();
+            workers.Add(worker);
+            completion.Watch(worker);
+            watched = true;
+            if (link.SendWorkerRestore(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell, stream]))
+            {
+                channel.CloseTransferred();
+                Started++;
+                return null;
+            }
+
+            Abandon(id, worker, watched);
+            return "the start could not be sent to the spawner";
+        }
+        catch (Exception failure) when (failure is NativeException or InvalidDataException)
+        {
+            Abandon(id, worker, watched);
+            channel?.Dispose();
+            return failure.Message;
         }
     }
 

@@ -129,6 +129,9 @@ internal sealed partial class CallWorker : IDisposable
     /// <summary>Why it is being killed, when the daemon decided so. Read by the dispatch owner after it was told to detach.</summary>
     public string? Violation { get; set; }
 
+    /// <summary>All that it had in flight has ended, and its channel is about to be unmapped: nothing reads it from here on.</summary>
+    public bool IsGone { get; set; }
+
     /// <summary>Ends that were decided (timeout, cancel) and wait for the process to be gone.</summary>
     public (TaskState State, TaskCause Cause)?[] PendingEnds { get; }
 

@@ -29,7 +29,7 @@ internal static class LifeCalls
             return (null, new(ErrorCode.Unsupported, "This front door was started without the lives of tasks."));
         }
 
-        if (kind is OperationKind.TaskPause or OperationKind.TaskResume or OperationKind.TaskUpdate)
+        if (kind is OperationKind.TaskPause or OperationKind.TaskResume or OperationKind.TaskCheckpoint or OperationKind.TaskUpdate)
         {
             var id = TaskRequest.IdOf(frame.Span, slots);
             var refusal = await ChangeAsync(kind, life, tenant, id, slots);
@@ -68,7 +68,12 @@ internal static class LifeCalls
     {
         if (kind != OperationKind.TaskUpdate)
         {
-            return kind == OperationKind.TaskPause ? life.PauseAsync(id, tenant) : life.ResumeAsync(id, tenant);
+            return kind switch
+            {
+                OperationKind.TaskPause => life.PauseAsync(id, tenant),
+                OperationKind.TaskCheckpoint => life.CheckpointAsync(id, tenant),
+                _ => life.ResumeAsync(id, tenant),
+            };
         }
 
         if (!slots[1].Present && !slots[2].Present && !slots[3].Present)

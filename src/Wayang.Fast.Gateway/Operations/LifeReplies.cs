@@ -11,7 +11,7 @@ internal static class LifeReplies
     public static int Count(TaskLifeFacts? life) =>
         life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
             + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0)
-            + (life.Preemption is null ? 0 : 1);
+            + (life.Preemption is null ? 0 : 1) + (life.Checkpoint is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
     {
@@ -58,6 +58,11 @@ internal static class LifeReplies
             WritePreemption(ref writer, preemption);
         }
 
+        if (life.Checkpoint is { } checkpoint)
+        {
+            WriteCheckpoint(ref writer, checkpoint);
+        }
+
         if (life.Deadline is { } deadline)
         {
             ReplyEncoder.Text(ref writer, "deadline"u8, ReplyEncoder.Time(deadline));
@@ -77,6 +82,19 @@ internal static class LifeReplies
         {
             writer.WriteString("durable"u8);
             writer.WriteBoolean(true);
+        }
+    }
+
+    private static void WriteCheckpoint(ref MessagePackWriter writer, TaskCheckpoint checkpoint)
+    {
+        writer.WriteString("checkpoint"u8);
+        writer.WriteMapHeader(checkpoint.Failure is null ? 3 : 4);
+        ReplyEncoder.Text(ref writer, "file"u8, checkpoint.File);
+        ReplyEncoder.Number(ref writer, "bytes"u8, checkpoint.Bytes);
+        ReplyEncoder.Text(ref writer, "at"u8, ReplyEncoder.Time(checkpoint.At));
+        if (checkpoint.Failure is { } failure)
+        {
+            ReplyEncoder.Text(ref writer, "failure"u8, failure);
         }
     }
 

@@ -73,6 +73,7 @@ public static class CommandLineInterface
             CancelCommand.Build(),
             PauseCommands.Pause(),
             PauseCommands.Resume(),
+            PauseCommands.Checkpoint(),
             PauseCommands.Update(),
             GroupCommand.Build(),
             ImagesCommand.Build(),

@@ -40,6 +40,11 @@ internal static class LifeText
             writer.WriteBoolean("paused", true);
         }
 
+        if (life.Checkpoint is { } checkpoint)
+        {
+            WriteCheckpoint(writer, checkpoint);
+        }
+
         if (life.Preemption is { } preemption)
         {
             writer.WriteStartObject("preemption");
@@ -74,6 +79,20 @@ internal static class LifeText
         {
             writer.WriteBoolean("durable", true);
         }
+    }
+
+    private static void WriteCheckpoint(Utf8JsonWriter writer, TaskCheckpoint checkpoint)
+    {
+        writer.WriteStartObject("checkpoint");
+        writer.WriteString("file", checkpoint.File);
+        writer.WriteNumber("bytes", checkpoint.Bytes);
+        writer.WriteString("at", checkpoint.At);
+        if (checkpoint.Failure is { } failure)
+        {
+            writer.WriteString("failure", failure);
+        }
+
+        writer.WriteEndObject();
     }
 
     /// <summary>The state, and whether it is paused or waits for an attempt.</summary>
@@ -111,6 +130,12 @@ internal static class LifeText
         if (life.RetryAt is { } at)
         {
             yield return ("retry at", at.ToString("O", CultureInfo.InvariantCulture));
+        }
+
+        if (life.Checkpoint is { } checkpoint)
+        {
+            var failed = checkpoint.Failure is { } failure ? $"; could not go on: {failure}" : "";
+            yield return ("checkpoint", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.File}, {checkpoint.Bytes} bytes, {checkpoint.At:O}{failed}"));
         }
 
         if (life.Preemption is { } preemption)

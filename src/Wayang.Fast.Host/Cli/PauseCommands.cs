@@ -5,7 +5,7 @@ using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Cli;
 
-/// <summary><c>wayang pause</c>, <c>resume</c>, <c>update</c>: what is done with a task between submission and end.</summary>
+/// <summary><c>wayang pause</c>, <c>checkpoint</c>, <c>resume</c>, <c>update</c>: what is done with a task between submission and end.</summary>
 internal static class PauseCommands
 {
     private static readonly Option<string?> TaskClassOption = new("--class") { Description = "Range of priorities: idle, batch, normal or urgent.", HelpName = "CLASS" };
@@ -22,6 +22,11 @@ internal static class PauseCommands
     public static Command Resume() => Build(
         "resume", "Lets a paused task go on.", "wayang resume 01JD8Z0000ABCDEFGHJKMNPQRS",
         static (client, id, _, cancellation) => client.ResumeAsync(id, cancellation));
+
+    public static Command Checkpoint() => Build(
+        "checkpoint", "Writes a running call into a file of the node (encrypted, in the state directory) and gives its place back; 'wayang resume' lets it go on from there.",
+        "wayang checkpoint 01JD8Z0000ABCDEFGHJKMNPQRS",
+        static (client, id, _, cancellation) => client.CheckpointAsync(id, cancellation));
 
     public static Command Update()
     {

@@ -88,12 +88,10 @@ public static partial class ConfigurationKeys
         Number("workers.concurrency", "Calls in flight in one worker; of workers that start from now on.", 1, 256, static r => r.CallConcurrency, static (r, n) => r with { CallConcurrency = (int)n }),
         Number("workers.spin_us", "Looks at the rings so long before it sleeps.", 1, 10_000, static r => r.SpinMicroseconds, static (r, n) => r with { SpinMicroseconds = (int)n })
             with { Unit = "us", ZeroMeans = "never", Change = KeyChange.Restart },
-        Number("watchdog.stall_ms", "Work that could run and stands still for so long is set going again.", 1, 3_600_000, static r => r.StallMs, static (r, n) => r with { StallMs = (int)n })
-            with { Unit = "ms", ZeroMeans = "no watchdog", Change = KeyChange.Restart },
-        Number("watchdog.heartbeat_timeout_ms", "A worker with a call that is stopped, or does not wake, for so long is ended.", 1, 3_600_000, static r => r.HeartbeatTimeoutMs, static (r, n) => r with { HeartbeatTimeoutMs = (int)n })
-            with { Unit = "ms", ZeroMeans = "never" },
+        .. OfWatchdog(),
         .. OfSecurity(),
         .. OfPreemption(),
+        .. OfMigration(),
         Number("limits.concurrent_tasks", "Tasks that run at once over all pools.", 1, 1_000_000, static r => r.MaxConcurrentTasks, static (r, n) => r with { MaxConcurrentTasks = (int)n })
             with { ZeroMeans = "no bound beside the pools'" },
         Size("limits.worker_memory_bytes", "Memory of one worker or command that starts from now on; never over its profile's.", 16 << 20, 1L << 40, static r => r.WorkerMemoryBytes, static (r, n) => r with { WorkerMemoryBytes = n })

@@ -41,7 +41,7 @@ internal static class Daemon
             end.TrySetResult(0);
         });
         var ledger = DaemonLedger.Open(options, log);
-        using var runtime = new NodeRuntime(options.Runtime, log, defect =>
+        using var runtime = new NodeRuntime(WithCheckpoints(options), log, defect =>
         {
             log.Warn($"defect: {defect}");
             end.TrySetResult(ExitDefect);
@@ -203,6 +203,10 @@ internal static class Daemon
     }
 
     /// <summary>What a ready node has to say nevertheless: a ledger that does not store keeps no other task from being served.</summary>
+    /// <summary>What calls are written down into stands beside what the node keeps anyway.</summary>
+    private static RuntimeOptions WithCheckpoints(ServeOptions options) =>
+        options.StateDirectory.Length == 0 || options.IsPrivate ? options.Runtime : options.Runtime with { CheckpointDirectory = Path.Combine(options.StateDirectory, "checkpoints") };
+
     private static IReadOnlyList<string> Remarks(Reconfiguration configuration, ITaskLedger? ledger) =>
         ledger?.Status.Problem is { } problem ? [.. configuration.Failures, $"ledger: {problem}"] : configuration.Failures;
 

@@ -1,0 +1,88 @@
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Core.Lifecycle;
+
+/// <content>
+/// Attempts that are written down and continued. To the scheduler such a task is a paused one: queued, held, without a place. What is different is its next start,
+/// which continues the attempt instead of beginning one. Completion thread only, but for <see cref="Continue"/>.
+/// </content>
+public sealed partial class TaskLifecycle
+{
+    private long _checkpoints;
+
+    /// <summary>Attempts that were written down since the start.</summary>
+    public long Checkpoints => Volatile.Read(ref _checkpoints);
+
+    /// <summary>Running to queued and paused. Nothing more that the attempt's worker says may be read.</summary>
+    /// <param name="record">Of the task.</param>
+    /// <param name="id">Of the task.</param>
+    /// <param name="checkpoint">Its file is whole.</param>
+    /// <param name="onKept">Told when that is as safe as the task: at once, or, of a durable one, when it is stored.</param>
+    /// <returns>False: it does not run, or is about to end; nothing was done.</returns>
+    public bool TryCheckpoint(TaskRecord record, TaskId id, TaskCheckpoint checkpoint, Action onKept)
+    {
+        ArgumentNullException.ThrowIfNull(onKept);
+        if (!TryHold(record, id, TaskState.Running, checkpoint))
+        {
+            return false;
+        }
+
+        Interlocked.Increment(ref _checkpoints);
+        if (record.Life!.IsDurable && Durability is { } durability)
+        {
+            durability.OnCheckpoint(record, checkpoint, onKept);
+        }
+        else
+        {
+            onKept();
+        }
+
+        return true;
+    }
+
+    /// <summary>Starting to queued and paused: its attempt could not be continued, and stands as it stood.</summary>
+    /// <returns>False: it is not being continued; nothing was done.</returns>
+    public bool TryReturn(TaskRecord record, TaskId id, string failure) =>
+        record?.Life?.Checkpoint is { } checkpoint && TryHold(record, id, TaskState.Starting, checkpoint with { Failure = failure });
+
+    /// <summary>Starting to running: the attempt goes on. The dispatch owner, before the worker is told.</summary>
+    public void Continue(TaskRecord record, long now)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var life = record.NeedLife();
+        if (life is { IsDurable: true, Checkpoint: { } checkpoint })
+        {
+            Durability?.OnContinuing(record, life.Attempt, checkpoint);
+        }
+
+        life.Checkpoint = null;
+        Run(record, now);
+    }
+
+    private bool TryHold(TaskRecord record, TaskId id, TaskState from, TaskCheckpoint checkpoint)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var word = Volatile.Read(ref record.Word);
+        if (!TaskTable.Matches(record, word, id) || RecordWord.State(word) != from || record.Life?.Ending is not null)
+        {
+            return false;
+        }
+
+        var life = record.NeedLife();
+        (life.Checkpoint, life.Paused) = (checkpoint, true);
+        (record.Started, record.Running, record.Worker, record.InFlightIndex) = (0, 0, -1, -1);
+        while (true)
+        {
+            var seen = Interlocked.CompareExchange(ref record.Word, (word & ~RecordWord.StateMask) | RecordWord.Held | (ulong)TaskState.Queued, word);
+            if (seen == word)
+            {
+                break;
+            }
+
+            word = seen; // pins, waiters
+        }
+
+        Admission?.Release(-1, -record.AdmittedBytes); // dispatch gave it back
+        return true;
+    }
+}

@@ -1,0 +1,15 @@
+namespace Wayang.Fast.Host.Configuration;
+
+/// <content>Which workers are made so that their calls can be written down and continued.</content>
+public static partial class ConfigurationKeys
+{
+    private static IEnumerable<ConfigurationKey> OfMigration() =>
+    [
+        new("migration.compute", KeyKind.Word, "Whether running calls of profile compute can be written down and continued (task.checkpoint); of images that are put from now on. Their processes then have fixed addresses, and a look at the clock is a system call.")
+        {
+            Choices = ["never", "transparent"],
+            Read = static s => s.Runtime.MigratesCompute ? "transparent" : "never",
+            Apply = static (s, v) => s with { Runtime = s.Runtime with { MigratesCompute = v.Number == 1 } },
+        },
+    ];
+}
