@@ -6,7 +6,7 @@ using Wayang.Fast.Core.Ports;
 namespace Wayang.Fast.Ledger;
 
 /// <summary>Reads beside the writer, by a connection of its own that is opened at the first use and again after a failure. Any thread, one at a time.</summary>
-internal sealed class LedgerReader(string path) : IDisposable
+internal sealed partial class LedgerReader(string path) : IDisposable
 {
     private const string Columns = "id, tenant, state, attempt, submitted_ms, spec, facts, output, stdout, stderr, log, checkpoint";
 
@@ -72,7 +72,7 @@ internal sealed class LedgerReader(string path) : IDisposable
         }
     }
 
-    private T Ask<T>(string sql, object? value, Func<SqliteDataReader, T> read)
+    private T Ask<T>(string sql, object? value, Func<SqliteDataReader, T> read, long limit = 0)
     {
         lock (_lock)
         {
@@ -86,6 +86,11 @@ internal sealed class LedgerReader(string path) : IDisposable
                 if (value is not null)
                 {
                     command.Parameters.AddWithValue("$value", value);
+                }
+
+                if (limit > 0)
+                {
+                    command.Parameters.AddWithValue("$limit", limit);
                 }
 
                 using var row = command.ExecuteReader();

@@ -59,6 +59,48 @@ internal static class LedgerSchema
         """
         ALTER TABLE tasks ADD COLUMN checkpoint TEXT;
         """,
+        """
+        CREATE TABLE webhooks (
+            id TEXT PRIMARY KEY,
+            tenant INTEGER NOT NULL,
+            url TEXT NOT NULL,
+            type TEXT NOT NULL,
+            severity INTEGER NOT NULL,
+            of_tenant INTEGER,
+            created_ms INTEGER NOT NULL,
+            secret BLOB NOT NULL,
+            former_secret BLOB NOT NULL,
+            former_until_ms INTEGER NOT NULL,
+            enabled INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            cursor INTEGER NOT NULL
+        );
+        CREATE TABLE webhook_messages (
+            place INTEGER PRIMARY KEY,
+            webhook TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            attempts INTEGER NOT NULL,
+            due_ms INTEGER NOT NULL,
+            dead INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            UNIQUE (webhook, sequence)
+        );
+        CREATE INDEX webhook_due ON webhook_messages(webhook, dead, due_ms);
+        CREATE TABLE webhook_attempts (
+            place INTEGER PRIMARY KEY,
+            webhook TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            type TEXT NOT NULL,
+            at_ms INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            outcome INTEGER NOT NULL,
+            status INTEGER NOT NULL,
+            duration_us INTEGER NOT NULL,
+            detail TEXT NOT NULL
+        );
+        CREATE INDEX webhook_log ON webhook_attempts(webhook, place);
+        """,
     ];
 
     public static int Version => s_steps.Length;

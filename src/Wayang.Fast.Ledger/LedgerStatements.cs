@@ -18,6 +18,7 @@ internal sealed class LedgerStatements : IDisposable
     private readonly SqliteCommand _image;
     private readonly SqliteCommand _event;
     private readonly SqliteCommand _lastEvent;
+    private readonly WebhookStatements _webhooks;
 
     public LedgerStatements(SqliteConnection connection)
     {
@@ -37,6 +38,7 @@ internal sealed class LedgerStatements : IDisposable
         _event = Prepare("INSERT INTO events (at_ms, type, severity, tenant, task, data) VALUES ($at, $type, $severity, $tenant, $task, $data)",
             "$at", "$type", "$severity", "$tenant", "$task", "$data");
         _lastEvent = Prepare("SELECT last_insert_rowid()");
+        _webhooks = new WebhookStatements(connection);
     }
 
     /// <summary>Inside a transaction.</summary>
@@ -58,7 +60,7 @@ internal sealed class LedgerStatements : IDisposable
 
         // What changed nothing (a start behind an end) is not told.
         var changed = Change(write, transaction);
-        if (changed > 0 && write.Event is { } happened)
+        if (write.Told(changed) is { } happened)
         {
             told.Add(Tell(happened, transaction));
         }
@@ -68,6 +70,11 @@ internal sealed class LedgerStatements : IDisposable
 
     private int Change(LedgerWrite write, SqliteTransaction transaction)
     {
+        if (write is WebhookWrite webhook)
+        {
+            return webhook.Changed = _webhooks.Write(webhook, transaction);
+        }
+
         var id = LedgerIds.ToBytes(write.Id.Value);
         switch (write)
         {
@@ -104,6 +111,7 @@ internal sealed class LedgerStatements : IDisposable
         _image.Dispose();
         _event.Dispose();
         _lastEvent.Dispose();
+        _webhooks.Dispose();
     }
 
     private NodeEvent Tell(NodeEvent told, SqliteTransaction transaction)
@@ -131,29 +139,7 @@ internal sealed class LedgerStatements : IDisposable
         }
     }
 
-    private SqliteCommand Prepare(string sql, params ReadOnlySpan<string> names)
-    {
-        var command = _connection.CreateCommand();
-#pragma warning disable CA2100 // Constants above.
-        command.CommandText = sql;
-#pragma warning restore CA2100
-        foreach (var name in names)
-        {
-            command.Parameters.Add(new SqliteParameter { ParameterName = name });
-        }
+    private SqliteCommand Prepare(string sql, params ReadOnlySpan<string> names) => LedgerCommands.Prepare(_connection, sql, names);
 
-        command.Prepare();
-        return command;
-    }
-
-    private static int Run(SqliteCommand command, SqliteTransaction transaction, params ReadOnlySpan<object?> values)
-    {
-        command.Transaction = transaction;
-        for (var i = 0; i < values.Length; i++)
-        {
-            command.Parameters[i].Value = values[i] ?? DBNull.Value;
-        }
-
-        return command.ExecuteNonQuery();
-    }
+    private static int Run(SqliteCommand command, SqliteTransaction transaction, params ReadOnlySpan<object?> values) => LedgerCommands.Run(command, transaction, values);
 }

@@ -12,7 +12,7 @@ namespace Wayang.Fast.Ledger;
 /// tells the receipts; what is posted meanwhile is the next one's. After a failure the file is closed, submissions are refused, and starts
 /// and ends are tried again until they are stored.
 /// </summary>
-public sealed class SqliteLedger : ITaskLedger
+public sealed partial class SqliteLedger : ITaskLedger, IWebhookStore
 {
     private const int MostWrites = 4_096;
     private const long MostBytes = 32L << 20;
@@ -236,7 +236,7 @@ public sealed class SqliteLedger : ITaskLedger
         return true;
     }
 
-    /// <summary>Starts and ends stay: what was told of their tasks is true, and only waits to be stored.</summary>
+    /// <summary>Starts and ends stay: what was told of their tasks is true, and only waits to be stored. What somebody asks for goes.</summary>
     private void RefuseSubmissions()
     {
         if (_failure is not { } failure)
@@ -245,13 +245,13 @@ public sealed class SqliteLedger : ITaskLedger
         }
 
         var error = failure.ToError();
-        foreach (var submission in _batch.OfType<LedgerSubmission>())
+        foreach (var asked in _batch.Where(static w => w.MayBeRefused))
         {
             Interlocked.Decrement(ref _waiting);
-            submission.OnRefused(error);
+            asked.OnRefused(error);
         }
 
-        _batch.RemoveAll(static w => w is LedgerSubmission);
+        _batch.RemoveAll(static w => w.MayBeRefused);
     }
 
     private bool TryOpen()

@@ -111,6 +111,14 @@ public enum OperationKind : byte
     TenantList,
     EventsList,
     EventsSubscribe,
+    WebhookCreate,
+    WebhookList,
+    WebhookGet,
+    WebhookUpdate,
+    WebhookDelete,
+    WebhookRotate,
+    WebhookReplay,
+    WebhookDeliveries,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

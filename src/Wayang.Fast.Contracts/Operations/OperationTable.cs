@@ -342,6 +342,7 @@ public static class OperationTable
             Scopes = Watching,
         },
         .. EventFields.Operations,
+        .. WebhookFields.Operations,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

@@ -48,4 +48,7 @@ public static class EventTypes
 
     /// <summary>Of an incident: followed by its kind.</summary>
     public const string IncidentPrefix = "wayang.incident.";
+
+    /// <summary>Of a webhook: followed by what became of it.</summary>
+    public const string WebhookPrefix = "wayang.webhook.";
 }

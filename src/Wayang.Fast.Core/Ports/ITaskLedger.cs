@@ -8,8 +8,8 @@ namespace Wayang.Fast.Core.Ports;
 /// What remembers durable tasks over restarts: embedded on one node, the cluster's on many. Thread-safe.
 /// <para>
 /// Order. Writes are stored in the order in which they were posted, each wholly or not at all, many in one commit. A receipt is told once,
-/// on the ledger's thread, when the write is safe against loss of power, or when it never will be. Only a submission is refused; what
-/// follows it (starts, ends) waits until it can be stored, so that what is told of a task is what a restart finds.
+/// on the ledger's thread, when the write is safe against loss of power, or when it never will be. Only what somebody asks for (a submission) is refused;
+/// what follows it (starts, ends) waits until it can be stored, so that what is told of a task is what a restart finds.
 /// </para>
 /// </summary>
 public interface ITaskLedger : IEventStore, IDisposable
@@ -69,6 +69,12 @@ public abstract class LedgerWrite(TaskId id)
     /// <summary>Bytes that it brings, for the bound of one commit.</summary>
     public virtual long Bytes => 0;
 
+    /// <summary>Somebody asks for it and can be told that it is not stored; else it waits until it can be.</summary>
+    public virtual bool MayBeRefused => false;
+
+    /// <summary>What is told of it when it changed so many rows; null: nothing.</summary>
+    public virtual NodeEvent? Told(int changed) => changed > 0 ? Event : null;
+
     /// <summary>It is stored. On the ledger's thread: must not block or throw.</summary>
     public virtual void OnStored()
     {
@@ -97,6 +103,8 @@ public class LedgerSubmission(TaskId id) : LedgerWrite(id)
     public LedgerImage? Image { get; init; }
 
     public override long Bytes => Spec.Length;
+
+    public override bool MayBeRefused => true;
 }
 
 /// <summary>An image that durable tasks need. Stored with the first of them, dropped with the last.</summary>

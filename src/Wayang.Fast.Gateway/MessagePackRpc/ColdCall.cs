@@ -70,7 +70,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         try
         {
             refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply)
-                : LifeCalls.Handles(_kind) ? await PerformLifeAsync(reply)
+                : LifeCalls.Handles(_kind) || WebhookCalls.Handles(_kind) ? await PerformWaitingAsync(reply)
                 : _kind == OperationKind.EventsList ? await ListEventsAsync(reply)
                 : Perform(reply);
         }
@@ -89,7 +89,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         }
 
         _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
-        ArrayPool<byte>.Shared.Return(_frame, clearArray: _kind == OperationKind.TaskSubmitMany); // it may have held secrets
+        ArrayPool<byte>.Shared.Return(_frame, clearArray: _kind is OperationKind.TaskSubmitMany or OperationKind.WebhookCreate); // it may have held secrets
         _connection.Budget.Return(CopiedBytes(_kind, _length));
         if (refusal is not null)
         {
@@ -101,10 +101,12 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         }
     }
 
-    private async Task<OperationError?> PerformLifeAsync(PooledBuffer reply)
+    private async Task<OperationError?> PerformWaitingAsync(PooledBuffer reply)
     {
-        var (write, refusal) = await LifeCalls.PerformAsync(
-            _kind, _server.Options.Life, _connection.Tenant, _frame.AsMemory(0, _length), _slots, _server.Stopping);
+        var frame = _frame.AsMemory(0, _length);
+        var (write, refusal) = await (LifeCalls.Handles(_kind)
+            ? LifeCalls.PerformAsync(_kind, _server.Options.Life, _connection.Tenant, frame, _slots, _server.Stopping)
+            : WebhookCalls.PerformAsync(_kind, _server.Ports.Webhooks, _connection.Tenant, frame, _slots, _server.Stopping));
         if (write is not null)
         {
             var writer = new MessagePackWriter(reply);

@@ -192,7 +192,7 @@ internal sealed partial class RpcConnection
             refusal = new(ErrorCode.Internal, $"{defect.GetType().Name}: {defect.Message}");
         }
 
-        if (operation.Kind == OperationKind.TaskSubmitMany
+        if (operation.Kind is OperationKind.TaskSubmitMany or OperationKind.WebhookCreate
             || (operation.Kind is OperationKind.TaskRun or OperationKind.TaskSubmit && slots[TaskField.Secrets].Present))
         {
             Wipe(frame); // it held secrets, or may have; all that is needed of it was copied

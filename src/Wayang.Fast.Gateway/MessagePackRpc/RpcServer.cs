@@ -39,7 +39,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(
             new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
-        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events };
+        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks };
         Cold = new ColdThreads(options.MaxColdThreads);
     }
 

@@ -35,6 +35,9 @@ public sealed record RpcServerOptions
     /// <summary>The node's events; null: they are refused.</summary>
     public Core.Events.EventStream? Events { get; init; }
 
+    /// <summary>The node's webhooks; null: they are refused.</summary>
+    public Webhooks.WebhookDesk? Webhooks { get; init; }
+
     /// <summary>Threads of cold operations at most.</summary>
     public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
 

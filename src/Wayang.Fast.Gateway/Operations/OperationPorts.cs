@@ -1,5 +1,6 @@
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Webhooks;
 
 namespace Wayang.Fast.Gateway.Operations;
 
@@ -11,4 +12,7 @@ public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, I
 {
     /// <summary>Null: events are refused.</summary>
     public EventStream? Events { get; init; }
+
+    /// <summary>Null: webhooks are refused.</summary>
+    public WebhookDesk? Webhooks { get; init; }
 }

@@ -23,7 +23,7 @@ public enum RestAnswer : byte
 }
 
 /// <summary>A method and path, and the operation that they stand for. Parts in braces are parameters of it.</summary>
-/// <param name="Method">GET, POST or PATCH.</param>
+/// <param name="Method">GET, POST, PATCH or DELETE.</param>
 /// <param name="Path">Below /v1.</param>
 /// <param name="Name">The operation's name.</param>
 public sealed record RestRoute(string Method, string Path, string Name)
@@ -70,6 +70,14 @@ public sealed record RestRoute(string Method, string Path, string Name)
         new("GET", "/v1/tenants", "tenant.list"),
         new("GET", "/v1/events", "events.subscribe") { Answer = RestAnswer.Events },
         new("GET", "/v1/events/page", "events.list"),
+        new("POST", "/v1/webhooks", "webhook.create"),
+        new("GET", "/v1/webhooks", "webhook.list"),
+        new("GET", "/v1/webhooks/{webhook}", "webhook.get"),
+        new("PATCH", "/v1/webhooks/{webhook}", "webhook.update"),
+        new("DELETE", "/v1/webhooks/{webhook}", "webhook.delete"),
+        new("POST", "/v1/webhooks/{webhook}/rotate", "webhook.rotate"),
+        new("POST", "/v1/webhooks/{webhook}/replay", "webhook.replay"),
+        new("GET", "/v1/webhooks/{webhook}/deliveries", "webhook.deliveries"),
     ];
 
     private IReadOnlyList<RequestField>? _inPath;

@@ -78,6 +78,7 @@ public static class CommandLineInterface
             GroupCommand.Build(),
             ImagesCommand.Build(),
             EventsCommand.Build(),
+            WebhookCommand.Build(),
             NodeCommand.Build(),
             TenantsCommand.Build(),
             ScanCommand.Build(),

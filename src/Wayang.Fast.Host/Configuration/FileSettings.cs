@@ -1,4 +1,5 @@
 using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Webhooks;
 using Wayang.Fast.Host.Oci;
 using Wayang.Fast.Host.Profiles;
 
@@ -30,6 +31,8 @@ public sealed record FileSettings
     public string StateDirectory { get; init; } = string.Empty;
 
     public LedgerSettings Ledger { get; init; } = new();
+
+    public WebhookOptions Webhooks { get; init; } = new();
 
     /// <summary>Where images of a layout are unpacked; empty: the default of who starts the runtime.</summary>
     public string OciStore { get; init; } = string.Empty;

@@ -1,12 +1,14 @@
 using System.Net;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
 using Wayang.Fast.Gateway.Metrics;
+using Wayang.Fast.Gateway.Webhooks;
 using Wayang.Fast.Host.Configuration;
 using Wayang.Fast.Host.Monitoring;
 
@@ -76,13 +78,14 @@ internal static class Daemon
     {
         RpcServer server;
         HttpDoors doors;
+        await using var webhooks = DaemonLedger.OpenWebhooks(options, ledger, runtime.Events.Stream, log);
         try
         {
             var tokens = OpenTokens(options, configuration, log);
             configuration.Certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
             doors = await HttpDoors.StartAsync(
-                options, runtime, configuration, tokens, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
-            server = StartRpc(options, runtime, configuration, tokens, log);
+                options, runtime, webhooks, configuration, tokens, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
+            server = StartRpc(options, runtime, webhooks, configuration, tokens, log);
         }
         catch (IOException error)
         {
@@ -98,7 +101,7 @@ internal static class Daemon
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
-            var metrics = new MetricsPage(runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System));
+            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks]]);
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
@@ -162,7 +165,7 @@ internal static class Daemon
     }
 
     /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
-    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, StandardErrorLog log)
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, Reconfiguration configuration, TokenStore? tokens, StandardErrorLog log)
     {
         RpcTcpOptions? tcp = null;
         if (options.RpcTcp.Address is { } address && tokens is not null)
@@ -179,7 +182,7 @@ internal static class Daemon
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
-                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }

@@ -1,4 +1,6 @@
+using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Webhooks;
 using Wayang.Fast.Host.Configuration;
 using Wayang.Fast.Ledger;
 
@@ -20,5 +22,18 @@ internal static class DaemonLedger
                 },
                 TimeProvider.System)
             : null;
+    }
+
+    /// <summary>The webhooks that stand in it, at work; null: there is none, or none are wanted.</summary>
+    public static WebhookDesk? OpenWebhooks(ServeOptions options, ITaskLedger? ledger, EventStream events, StandardErrorLog log)
+    {
+        if (ledger is not IWebhookStore store || options.Settings.Webhooks.Most == 0)
+        {
+            return null;
+        }
+
+        var desk = new WebhookDesk(store, events, options.Settings.Webhooks, TimeProvider.System, defect => log.Warn($"defect: a webhook: {defect}"));
+        desk.Start();
+        return desk;
     }
 }

@@ -6,6 +6,7 @@ using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
 using Wayang.Fast.Gateway.Rest;
+using Wayang.Fast.Gateway.Webhooks;
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Serving;
@@ -24,10 +25,10 @@ internal sealed class HttpDoors : IAsyncDisposable
     /// <summary>What was asked for is served, or the runtime does not start.</summary>
     /// <exception cref="IOException">A place cannot be listened at.</exception>
     public static async Task<HttpDoors> StartAsync(
-        ServeOptions options, NodeRuntime runtime, Reconfiguration configuration, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
+        ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, Reconfiguration configuration, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
         var desk = new OperationDesk(
-            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream }, defect => log.Warn($"defect in a request: {defect}"));
+            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream, Webhooks = webhooks }, defect => log.Warn($"defect in a request: {defect}"));
         var doors = new HttpDoors(desk);
         var certificates = configuration.Certificates;
         try

@@ -1,0 +1,100 @@
+namespace Wayang.Fast.Webhooks.Tests;
+
+/// <summary>A clock that stands still until it is moved, with timers, and with a way to wait until one is armed.</summary>
+internal sealed class ManualClock : TimeProvider
+{
+    private readonly Lock _gate = new();
+    private readonly List<Timer> _timers = [];
+    private DateTimeOffset _now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private TaskCompletionSource _armed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override long GetTimestamp() => GetUtcNow().Ticks;
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (_gate)
+        {
+            return _now;
+        }
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new Timer(this, () => callback(state));
+        timer.Change(dueTime, period);
+        return timer;
+    }
+
+    /// <summary>Ends when a timer stands that is due exactly so far from now.</summary>
+    public async Task ArmedAsync(TimeSpan ahead)
+    {
+        while (true)
+        {
+            Task armed;
+            lock (_gate)
+            {
+                if (_timers.Exists(t => t.Due == _now + ahead))
+                {
+                    return;
+                }
+
+                armed = _armed.Task;
+            }
+
+            await armed.WaitAsync(TimeSpan.FromSeconds(60));
+        }
+    }
+
+    public void Advance(TimeSpan by)
+    {
+        List<Timer> due;
+        lock (_gate)
+        {
+            _now += by;
+            due = [.. _timers.Where(t => t.Due <= _now)];
+            _timers.RemoveAll(t => t.Due <= _now);
+        }
+
+        due.ForEach(static t => t.Fire());
+    }
+
+    private void Arm(Timer timer, TimeSpan due)
+    {
+        lock (_gate)
+        {
+            _timers.Remove(timer);
+            if (due != Timeout.InfiniteTimeSpan)
+            {
+                timer.Due = _now + due;
+                _timers.Add(timer);
+            }
+
+            var armed = _armed;
+            _armed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            armed.SetResult();
+        }
+    }
+
+    private sealed class Timer(ManualClock clock, Action fire) : ITimer
+    {
+        public DateTimeOffset Due { get; set; }
+
+        public void Fire() => fire();
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            clock.Arm(this, dueTime);
+            return true;
+        }
+
+        public void Dispose() => clock.Arm(this, Timeout.InfiniteTimeSpan);
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
