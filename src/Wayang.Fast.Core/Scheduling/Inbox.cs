@@ -11,8 +11,9 @@ public readonly record struct InboxItem(int Task, int Pool, byte Level, int Tena
 /// <summary>
 /// Tasks on their way to the dispatch owner, which thus need not look at the records (cache lines of another core) to sort them.
 /// <para>Producers: any number. Consumers: one at a time (the owner). Progress: <see cref="Push"/> is wait-free (one fetch-and-add,
-/// one store); <see cref="Drain"/> never waits for a producer: a place that was claimed and not yet filled is stepped over and
-/// looked at again, as long as there are at most 16 of them and the oldest is not more than the bound of tasks behind.
+/// one store); <see cref="Drain"/> does not wait for a producer: a place that was claimed and not yet filled is stepped over and
+/// looked at again, as long as there are at most 16 of them and the oldest is not more than the bound of tasks behind. Then it takes nothing until that producer
+/// goes on, which offers itself as owner after it: the next lap would come to its place.
 /// Ordering: a push that returned before another began comes out first. Full cannot happen: a slot stands here at
 /// most once, and there is room for twice all slots. Empty: Drain returns 0.</para>
 /// <para>Memory: 8 bytes a place, eight to a cache line, written and read in sequence; the consumer writes none of
@@ -89,10 +90,14 @@ public sealed class Inbox
         var key = (uint)pool < WidePool && (uint)tenant < (1 << TenantBits)
             ? ((long)pool << PoolAt) | ((long)tenant << TenantAt)
             : PutWide(task, pool, tenant);
-        var position = Interlocked.Increment(ref _cursors.Tail) - 1;
-        // SYNC POINT: pairs with the reads in Drain and IsEmpty.
-        Volatile.Write(ref _places[(int)position & _mask], key | ((long)level << LevelAt) | (uint)task | Parity(position));
+        Fill(Claim(), key | ((long)level << LevelAt) | (uint)task);
     }
+
+    /// <summary>The first half of a push: a producer may be interrupted behind it.</summary>
+    internal long Claim() => Interlocked.Increment(ref _cursors.Tail) - 1;
+
+    /// <summary>The other half. SYNC POINT: pairs with the reads in Drain and IsEmpty.</summary>
+    internal void Fill(long position, long item) => Volatile.Write(ref _places[(int)position & _mask], item | Parity(position));
 
     /// <summary>Pushes that were begun and not yet taken; any thread, a momentary value.</summary>
     public long Waiting => Math.Max(0, Volatile.Read(ref _cursors.Tail) - Volatile.Read(ref _cursors.Head)) + Volatile.Read(ref _cursors.HoleCount);
@@ -103,6 +108,12 @@ public sealed class Inbox
         // With holes: read before them, because what was claimed after a hole was filled must not come out before it.
         var limit = _cursors.HoleCount == 0 ? long.MaxValue : Volatile.Read(ref _cursors.Tail);
         var count = _cursors.HoleCount == 0 ? 0 : DrainHoles(tasks);
+        if (_cursors.HoleCount != 0)
+        {
+            // Behind the head there are no more than all tasks: so far from the oldest hole, nobody claims its place again.
+            limit = Math.Min(limit, _holes[0] + _maxTasks);
+        }
+
         count += DrainPlaces(tasks[count..], limit);
         if (count == 0 && MayStandBehindHole() && _cursors.HoleCount < MaxHoles)
         {

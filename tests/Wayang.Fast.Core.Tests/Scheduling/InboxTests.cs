@@ -47,6 +47,56 @@ public class InboxTests
         Assert.Throws<ArgumentOutOfRangeException>(() => inbox.Push(0, 0, 64, 0));
     }
 
+    /// <summary>A producer that is interrupted between claim and store while the others go round and round.</summary>
+    [Theory]
+    [InlineData(3, 1)]
+    [InlineData(4, 3)]
+    [InlineData(16, 5)]
+    public void WhoIsInterruptedForLapsLosesNothingAndDoublesNothing(int slots, int batchSize)
+    {
+        var inbox = new Inbox(slots);
+        var batch = new InboxItem[batchSize];
+        var (pushed, taken) = (0, new List<int>());
+        var (waiting, interrupted) = (new HashSet<int>(), new HashSet<int>());
+        void Take()
+        {
+            for (int count; (count = inbox.Drain(batch)) > 0;)
+            {
+                foreach (var item in batch.AsSpan(0, count))
+                {
+                    Assert.True(waiting.Remove(item.Task), $"slot {item.Task} came out, and is not in");
+                    taken.Add(item.Tenant);
+                }
+            }
+        }
+
+        for (var lap = 0; lap < 3; lap++)
+        {
+            var stalled = inbox.Claim();
+            for (var i = 0; i < 10 * slots; i++)
+            {
+                var slot = i % (slots - 1);
+                if (waiting.Add(slot)) // its producer has it again
+                {
+                    inbox.Push(slot, 0, 0, pushed++);
+                }
+
+                Take();
+            }
+
+            Assert.True(waiting.Add(slots - 1));
+            interrupted.Add(pushed);
+            inbox.Fill(stalled, (long)(slots - 1) | ((long)pushed++ << 48));
+            Take();
+            Assert.Empty(waiting);
+            Assert.Equal(pushed, taken.Count);
+
+            // Those that were not interrupted came out in their order.
+            var others = taken.Where(t => !interrupted.Contains(t)).ToList();
+            Assert.Equal(others.Order(), others);
+        }
+    }
+
     [Fact]
     public void TheLargestSlotKeepsItsBits()
     {
