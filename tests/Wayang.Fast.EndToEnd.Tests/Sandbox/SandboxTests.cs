@@ -25,6 +25,7 @@ public sealed class SandboxTests(ITestOutputHelper output)
         var wait = await node.FunctionAsync("hostile", "wait_cancelled", profile: profile);
         var id = node.Begin(wait, [], out var waiter, timeoutMs: 60_000);
         await LiveNode.UntilAsync(() => node.ReadSoFar(id, OutputStream.Log).Length > 0, "the call says that it runs");
+        await LiveNode.UntilAsync(() => node.WorkerPids().Count > 0, "the node was told of its worker");
         var pid = Assert.Single(node.WorkerPids());
         var facts = ProcessFacts.Read(pid);
         output.WriteLine(string.Join(", ", facts.Descriptors.Select(static d => $"{d.Key} {d.Value}")));
@@ -73,6 +74,7 @@ public sealed class SandboxTests(ITestOutputHelper output)
         var pid = 0;
         await LiveNode.UntilAsync(() => (pid = FindByEnvironment($"MARK={mark}")) != 0, "the command lives");
         await LiveNode.UntilAsync(() => Name(pid) == "sleep", "it was executed");
+        await LiveNode.UntilAsync(() => ProcessFacts.Read(pid).Descriptors.Count <= 3, "its libraries are loaded, each of which is open for a moment");
         var facts = ProcessFacts.Read(pid);
         CheckStatus(facts.Status);
         CheckNamespaces(facts.Namespaces);
