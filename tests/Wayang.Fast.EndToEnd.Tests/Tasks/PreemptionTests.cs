@@ -183,6 +183,7 @@ public sealed class PreemptionTests
         var endless = await node.FunctionAsync("good", "until_cancelled");
         var victim = node.Begin(endless, default, out var waiter, level: Batch);
         await LiveNode.UntilAsync(() => node.StateOf(victim) == TaskState.Running, "it runs");
+        await LiveNode.UntilAsync(() => node.WorkerPids().Count > 0, "the node was told of its worker");
         var process = Assert.Single(node.WorkerPids());
         var urgent = node.Begin(endless, default, out var hog, level: Urgent);
         await LiveNode.UntilAsync(() => node.StateOf(victim) == TaskState.Frozen && node.StateOf(urgent) == TaskState.Running, "it is frozen");
