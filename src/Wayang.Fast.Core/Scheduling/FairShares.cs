@@ -27,7 +27,7 @@ internal sealed class FairShares
     private const double Smoothing = 1.0 / 8;
 
     private readonly double _secondsPerTick;
-    private readonly double[] _classTime = new double[Classes]; // virtual time of whom was served last, never back
+    private readonly double[] _classTime = new double[Classes]; // virtual time of who is furthest behind of those that wait, never back
     private readonly int[] _heapCounts = new int[Scheduler.Levels];
     private Tenant[] _tenants = [];
     private Account[] _accounts = []; // tenant, class
@@ -150,7 +150,7 @@ internal sealed class FairShares
     {
         var at = ClassAt(level);
         ref var account = ref _accounts[(tenant * Classes) + at];
-        _classTime[at] = Math.Max(_classTime[at], account.Key);
+        _classTime[at] = Math.Max(_classTime[at], LowestOf(at, account.Key));
         account.Running++;
         ref var entry = ref _tenants[tenant];
         entry.Running++;
@@ -242,6 +242,20 @@ internal sealed class FairShares
         {
             Insert(level, tenant);
         }
+    }
+
+    /// <summary>
+    /// The key of who is furthest behind, of one that is served and those that wait at any level of the class. Who is served at a higher level, where ageing lifted it, may be
+    /// far ahead of them: were that taken for the time of the class, all that come back or are let go would be set behind those that waited.
+    /// </summary>
+    private double LowestOf(int at, double key)
+    {
+        for (var levels = _levels & LevelsOf(at); levels != 0; levels &= levels - 1)
+        {
+            key = Math.Min(key, KeyOf(_heaps[BitOperations.TrailingZeroCount(levels) * _tenants.Length], at));
+        }
+
+        return key;
     }
 
     private static void Raise(ref Account account, double least)

@@ -2,11 +2,11 @@ namespace Wayang.Fast.Gateway.Operations;
 
 /// <summary>
 /// Ends that were told and whose awaiters have not gone on yet: those of a batch go on together, on a few threads of the pool, one after the other on each. A thread woken
-/// for each end cost more than what it then did. Thread-safe; nobody is waited for.
+/// for each end had the processors switch threads more than work. Thread-safe; nobody is waited for.
 /// </summary>
 internal sealed class AwaitedEnds
 {
-    /// <summary>Awaiters that go on one after the other: replying to one takes about ten microseconds, waking a thread half as long.</summary>
+    /// <summary>Awaiters that go on one after the other: few enough that none waits long for those before it, and that several processors have work.</summary>
     private const int MostTogether = 8;
 
     private AwaitedEnd? _last;
