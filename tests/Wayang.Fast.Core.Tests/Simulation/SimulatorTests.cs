@@ -24,6 +24,13 @@ public class SimulatorTests(ITestOutputHelper output)
         output.WriteLine($"seed {seed}, {steps} steps: {simulation.Report}");
     }
 
+    /// <summary>Where lifted tasks of a tenant with a small weight set those with a bound behind.</summary>
+    [Theory]
+    [InlineData(13_036)]
+    [InlineData(69_084_478)]
+    [Trait("Promise", "RA4")]
+    public void SharesFollowTheWeightsWhereTheyOnceDidNot(int seed) => new ShareSimulation(seed).Run(100_000);
+
     /// <summary>Forty nodes of one seed, 100,000 tasks each; WAYANG_STEPS is how many in all.</summary>
     [Fact]
     [Trait("Promise", "RA4")]
