@@ -78,21 +78,23 @@ public sealed class DurableKillTests : ServeTest
         }
 
         var daemon = DaemonOf(serve);
-        var load = clients.Select(LoadAsync).ToArray();
+        using var killed = new CancellationTokenSource();
+        var load = clients.Select((client, i) => LoadAsync(client, i, killed.Token)).ToArray();
         await Task.Delay(random.Next(100, 1_000), TestContext.Current.CancellationToken); // the moment is the test's input
         Signals.Kill(daemon);
+        await killed.CancelAsync(); // one that had no call under way is not told, and would go on with the next daemon
         await Task.WhenAll(load);
         await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
             p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
     }
 
     /// <summary>Submits and waits until the daemon is gone; remembers what it was told.</summary>
-    private async Task LoadAsync(WayangClient connected, int which)
+    private async Task LoadAsync(WayangClient connected, int which, CancellationToken killed)
     {
         await using var client = connected;
         try
         {
-            for (var i = 0; ; i++)
+            for (var i = 0; !killed.IsCancellationRequested; i++)
             {
                 var spec = TaskSpec.Command("/bin/sh", "-c", (i % 3) switch { 0 => "exit 0", 1 => "sleep 0.05", _ => "exit 7" }) with
                 {
