@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
@@ -8,10 +7,8 @@ namespace Wayang.Fast.Ledger.Tests;
 
 /// <summary>A disk that is full, read-only or damaged: submissions are refused with the reason, ends wait, nothing is told that is not stored.</summary>
 [Trait("Promise", "TR4")]
-public sealed class FailingDiskTests : LedgerFixture
+public sealed class FailingDiskTests : SmallDiskFixture
 {
-    private bool _mounted;
-
     [Fact]
     public async Task On_a_full_disk_submissions_are_refused_and_ends_wait_for_room()
     {
@@ -19,8 +16,7 @@ public sealed class FailingDiskTests : LedgerFixture
         using var ledger = Open();
         var known = NextId();
         Assert.Null(await Within(Submit(ledger, known).Receipt));
-        var ballast = Path.Combine(Directory, "ballast");
-        Fill(ballast);
+        var ballast = Fill();
         OperationError? refusal = null;
         for (var i = 0; i < 200 && refusal is null; i++)
         {
@@ -98,45 +94,5 @@ public sealed class FailingDiskTests : LedgerFixture
         using var second = Open();
         Assert.Null(first.Refusal);
         Assert.Contains("locked", second.Refusal!.Message, StringComparison.Ordinal);
-    }
-
-    protected override void Clean()
-    {
-        if (_mounted)
-        {
-            Call("umount", "-l", Directory);
-        }
-    }
-
-    /// <summary>A disk of a megabyte, in memory.</summary>
-    private void Mount()
-    {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess, "mounts a small file system, which takes root");
-        Call("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", Directory);
-        _mounted = true;
-    }
-
-    private static void Fill(string path)
-    {
-        using var file = new FileStream(path, FileMode.Create);
-        try
-        {
-            while (true)
-            {
-                file.Write(new byte[4096]);
-                file.Flush();
-            }
-        }
-        catch (IOException)
-        {
-            // It is full.
-        }
-    }
-
-    private static void Call(string program, params string[] arguments)
-    {
-        using var process = Process.Start(program, arguments);
-        process.WaitForExit();
-        Assert.Equal(0, process.ExitCode);
     }
 }

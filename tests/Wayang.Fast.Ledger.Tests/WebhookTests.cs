@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
@@ -9,10 +8,9 @@ namespace Wayang.Fast.Ledger.Tests;
 /// <summary>Webhooks, their places in the stream and their messages: what is stored together is there together, and what is stored twice is there once.</summary>
 [Trait("Promise", "COM6")]
 [Trait("Promise", "TR4")]
-public sealed class WebhookTests : LedgerFixture
+public sealed class WebhookTests : SmallDiskFixture
 {
     private const string Id = "wh1";
-    private bool _mounted;
 
     [Fact]
     public async Task Messages_stand_with_the_cursor_and_outlive_a_restart()
@@ -103,14 +101,11 @@ public sealed class WebhookTests : LedgerFixture
     [Fact]
     public async Task On_a_full_disk_changes_are_refused_and_what_was_sent_waits_for_room()
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess, "mounts a small file system, which takes root");
-        Call("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", Directory);
-        _mounted = true;
+        Mount();
         using var ledger = Open();
         await StoreAsync(ledger, new WebhookPut(Hook()));
         await StoreAsync(ledger, new WebhookAdvance(Id, 5, [Message(5)]));
-        var ballast = Path.Combine(Directory, "ballast");
-        Fill(ballast);
+        var ballast = Fill();
         OperationError? refusal = null;
         for (var i = 0; i < 200 && refusal is null; i++)
         {
@@ -133,14 +128,6 @@ public sealed class WebhookTests : LedgerFixture
         Assert.Equal(9, ledger.ReadWebhooks()[0].Cursor);
     }
 
-    protected override void Clean()
-    {
-        if (_mounted)
-        {
-            Call("umount", "-l", Directory);
-        }
-    }
-
     private static StoredWebhook Hook() => new(Id, 3)
     {
         Url = "https://e.example/", Filter = new EventFilter { Type = "wayang.task", Severity = EventSeverity.Warning, Tenant = 4 }, CreatedUnixMs = 1, Secret = new byte[] { 1, 2, 3 },
@@ -155,29 +142,5 @@ public sealed class WebhookTests : LedgerFixture
     {
         ledger.Post(write);
         return Within(write.Done);
-    }
-
-    private static void Fill(string path)
-    {
-        using var file = new FileStream(path, FileMode.Create);
-        try
-        {
-            while (true)
-            {
-                file.Write(new byte[4096]);
-                file.Flush();
-            }
-        }
-        catch (IOException)
-        {
-            // It is full.
-        }
-    }
-
-    private static void Call(string program, params string[] arguments)
-    {
-        using var process = Process.Start(program, arguments);
-        process.WaitForExit();
-        Assert.Equal(0, process.ExitCode);
     }
 }

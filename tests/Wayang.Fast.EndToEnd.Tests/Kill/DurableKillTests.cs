@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Versioning;
 using Wayang.Fast.Client;
-using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
@@ -19,13 +17,11 @@ namespace Wayang.Fast.EndToEnd.Tests.Kill;
 [SupportedOSPlatform("linux")]
 [Trait("Promise", "TR4")]
 [Trait("Promise", "COM2")]
-public sealed class DurableKillTests : ServeTest
+public sealed class DurableKillTests : DaemonKillTest
 {
     private const int Bound = 1_800_000;
-    private const string DaemonUid = "1900000000"; // as root; else the daemon is who starts it
     private static readonly int s_rounds = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1" ? 200 : 10;
 
-    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
     private readonly ConcurrentDictionary<TaskId, TaskState> _told = new();
     private readonly ConcurrentDictionary<TaskId, byte> _acknowledged = new();
     private readonly Dictionary<TaskId, TaskState> _ended = [];
@@ -34,13 +30,8 @@ public sealed class DurableKillTests : ServeTest
     [Fact(Timeout = Bound)]
     public async Task Each_acknowledged_task_has_one_end_however_often_the_daemon_is_killed()
     {
-        if (Installation.IsRoot)
-        {
-            using var chown = Process.Start("chown", [DaemonUid, _state]);
-            await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
-        }
-
-        Configure(string.Create(CultureInfo.InvariantCulture, $"http_port: 0\nstate:\n  directory: {_state}\n"));
+        await GiveStateToDaemonAsync();
+        Configure(string.Create(CultureInfo.InvariantCulture, $"http_port: 0\nstate:\n  directory: {State}\n"));
         var seed = Environment.TickCount;
         var random = new Random(seed);
         var lost = 0;
@@ -52,7 +43,7 @@ public sealed class DurableKillTests : ServeTest
                 await using var serve = await StartAsync();
                 for (var i = 0; i < 4 && done < s_rounds; i++, done++)
                 {
-                    await KillUnderLoadAsync(serve, random);
+                    await KillUnderLoadAsync(serve, clients: 8, TimeSpan.FromMilliseconds(random.Next(1_000)), CallAsync);
                     lost += await CheckAsync(serve);
                 }
 
@@ -66,51 +57,24 @@ public sealed class DurableKillTests : ServeTest
 
         Assert.True(_acknowledged.Count >= s_rounds, $"{_acknowledged.Count} tasks were acknowledged in {s_rounds} rounds");
         Assert.InRange(lost, 0, _acknowledged.Count - 1);
-        Directory.Delete(_state, recursive: true);
+        Directory.Delete(State, recursive: true);
     }
 
-    private async Task KillUnderLoadAsync(Orphanage serve, Random random)
+    /// <summary>Of three, one fails and one takes a while; remembers what it was told.</summary>
+    private async Task CallAsync(WayangClient client, int which)
     {
-        var clients = new List<WayangClient>();
-        for (var i = 0; i < 8; i++)
+        for (var i = 0; i < 3; i++)
         {
-            clients.Add(await ConnectAsync(serve)); // before the kill: one that came after it would load the next daemon
-        }
-
-        var daemon = DaemonOf(serve);
-        using var killed = new CancellationTokenSource();
-        var load = clients.Select((client, i) => LoadAsync(client, i, killed.Token)).ToArray();
-        await Task.Delay(random.Next(100, 1_000), TestContext.Current.CancellationToken); // the moment is the test's input
-        Signals.Kill(daemon);
-        await killed.CancelAsync(); // one that had no call under way is not told, and would go on with the next daemon
-        await Task.WhenAll(load);
-        await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
-            p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
-    }
-
-    /// <summary>Submits and waits until the daemon is gone; remembers what it was told.</summary>
-    private async Task LoadAsync(WayangClient connected, int which, CancellationToken killed)
-    {
-        await using var client = connected;
-        try
-        {
-            for (var i = 0; !killed.IsCancellationRequested; i++)
+            var spec = TaskSpec.Command("/bin/sh", "-c", i switch { 0 => "exit 0", 1 => "sleep 0.05", _ => "exit 7" }) with
             {
-                var spec = TaskSpec.Command("/bin/sh", "-c", (i % 3) switch { 0 => "exit 0", 1 => "sleep 0.05", _ => "exit 7" }) with
-                {
-                    Durable = true, Retry = which == 0 ? new RetrySpec(3) { Backoff = TimeSpan.FromMilliseconds(10) } : null,
-                };
-                var id = await client.SubmitAsync(spec, TestContext.Current.CancellationToken);
-                _acknowledged[id] = 0;
-                if (i % 2 == 0)
-                {
-                    _told[id] = (await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken)).State;
-                }
+                Durable = true, Retry = which == 0 ? new RetrySpec(3) { Backoff = TimeSpan.FromMilliseconds(10) } : null,
+            };
+            var id = await client.SubmitAsync(spec, TestContext.Current.CancellationToken);
+            _acknowledged[id] = 0;
+            if (i % 2 == 0)
+            {
+                _told[id] = (await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken)).State;
             }
-        }
-        catch (WayangException gone) when (gone.Code is ErrorCode.NodeLost or ErrorCode.Unavailable)
-        {
-            // Killed.
         }
     }
 

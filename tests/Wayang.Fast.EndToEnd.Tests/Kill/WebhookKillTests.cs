@@ -1,11 +1,9 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Runtime.Versioning;
 using System.Text;
 using Wayang.Fast.Client;
-using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Xunit;
@@ -17,13 +15,11 @@ namespace Wayang.Fast.EndToEnd.Tests.Kill;
 [SupportedOSPlatform("linux")]
 [Trait("Promise", "COM6")]
 [Trait("Promise", "TR4")]
-public sealed class WebhookKillTests : ServeTest
+public sealed class WebhookKillTests : DaemonKillTest
 {
     private const int Bound = 1_800_000;
-    private const string DaemonUid = "1900000000"; // as root; else the daemon is who starts it
     private static readonly int s_rounds = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1" ? 200 : 4;
 
-    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
     private readonly ConcurrentDictionary<string, string> _taken = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _faults = new();
     private readonly ConcurrentDictionary<string, byte> _seen = new(StringComparer.Ordinal);
@@ -32,18 +28,13 @@ public sealed class WebhookKillTests : ServeTest
     [Fact(Timeout = Bound)]
     public async Task Each_event_is_delivered_under_one_id_however_often_the_daemon_is_killed()
     {
-        if (Installation.IsRoot)
-        {
-            using var chown = Process.Start("chown", [DaemonUid, _state]);
-            await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
-        }
-
+        await GiveStateToDaemonAsync();
         using var receiver = new HttpListener();
         var url = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{FreePort()}/");
         receiver.Prefixes.Add(url);
         receiver.Start();
         var receiving = ReceiveAsync(receiver);
-        Configure($"http_port: 0\nstate:\n  directory: {_state}\nwebhooks:\n  allow_private: true\n  retry_first_ms: 100\n");
+        Configure($"http_port: 0\nstate:\n  directory: {State}\nwebhooks:\n  allow_private: true\n  retry_first_ms: 100\n");
         var seed = Environment.TickCount;
         var random = new Random(seed);
         string? webhook = null;
@@ -57,7 +48,7 @@ public sealed class WebhookKillTests : ServeTest
                     webhook ??= (await client.CreateWebhookAsync(new WebhookSpec { Address = url, Type = "wayang.task", Since = 0 }, TestContext.Current.CancellationToken)).Webhook;
                 }
 
-                await KillUnderLoadAsync(serve, random);
+                await KillUnderLoadAsync(serve, clients: 4, TimeSpan.FromMilliseconds(random.Next(1_000)), CallAsync);
             }
 
             await using var last = await ConnectAsync(serve);
@@ -69,7 +60,7 @@ public sealed class WebhookKillTests : ServeTest
         await receiving;
         Assert.Empty(_faults);
         Assert.True(_taken.Count >= s_rounds, $"{_taken.Count} events were delivered in {s_rounds} rounds");
-        Directory.Delete(_state, recursive: true);
+        Directory.Delete(State, recursive: true);
     }
 
     /// <summary>Every third is refused when it comes first (who is refused often waits for minutes); one that comes again says what it said before.</summary>
@@ -107,43 +98,10 @@ public sealed class WebhookKillTests : ServeTest
         }
     }
 
-    private async Task KillUnderLoadAsync(Orphanage serve, Random random)
+    private static async Task CallAsync(WayangClient client, int which)
     {
-        var clients = new List<WayangClient>();
-        for (var i = 0; i < 4; i++)
-        {
-            clients.Add(await ConnectAsync(serve)); // before the kill: one that came after it would load the next daemon
-        }
-
-        var daemon = DaemonOf(serve);
-        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var killed = new CancellationTokenSource();
-        var load = clients.Select(client => LoadAsync(client, begun, killed.Token)).ToArray();
-        await begun.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken); // a task is acknowledged: there is something to be told
-        await Task.Delay(random.Next(0, 1_000), TestContext.Current.CancellationToken); // the moment is the test's input
-        Signals.Kill(daemon);
-        await killed.CancelAsync(); // one that had no call under way is not told, and would go on with the next daemon
-        await Task.WhenAll(load);
-        await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
-            p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
-    }
-
-    private static async Task LoadAsync(WayangClient connected, TaskCompletionSource begun, CancellationToken killed)
-    {
-        await using var client = connected;
-        try
-        {
-            while (!killed.IsCancellationRequested)
-            {
-                var id = await client.SubmitAsync(TaskSpec.Command("/bin/sh", "-c", "exit 7") with { Durable = true }, TestContext.Current.CancellationToken);
-                begun.TrySetResult();
-                await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken);
-            }
-        }
-        catch (WayangException gone) when (gone.Code is ErrorCode.NodeLost or ErrorCode.Unavailable)
-        {
-            // Killed.
-        }
+        var id = await client.SubmitAsync(TaskSpec.Command("/bin/sh", "-c", "exit 7") with { Durable = true }, TestContext.Current.CancellationToken);
+        await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken);
     }
 
     /// <summary>Each event of a task that the stream has arrived; and nothing is left behind.</summary>
