@@ -12,7 +12,7 @@ namespace Wayang.Fast.Gateway.Tests;
 internal sealed class InMemoryTaskService : ITaskService, IDisposable
 {
     private const int Capacity = 1 << 16;
-    private static readonly string[] s_functions = ["echo", "echo_later", "forever", "fill", "fail"];
+    private static readonly string[] s_functions = ["echo", "echo_later", "forever", "fill", "fail", "refuse_later"];
 
     private readonly Lock _gate = new();
     private readonly EndedTask[] _ring = new EndedTask[4096];
@@ -96,6 +96,10 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         {
             case "echo_later":
                 return Later(submission.Data, observer, token, id);
+            case "refuse_later": // as of a durable task that could not be stored
+                ThreadPool.UnsafeQueueUserWorkItem(
+                    static told => told.observer?.OnRefused(told.id, new(ErrorCode.Unavailable, "the disk is full"), told.token), (observer, id, token), preferLocal: false);
+                return null;
             case "forever":
                 lock (_gate)
                 {

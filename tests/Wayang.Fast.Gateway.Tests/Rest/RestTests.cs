@@ -114,6 +114,15 @@ public sealed class RestTests
     }
 
     [Fact]
+    public async Task What_is_refused_after_it_was_taken_is_told_to_who_awaits_its_end()
+    {
+        await using var fixture = await RestFixture.StartAsync(events: false);
+        var (status, problem) = await RestFixture.AskAsync(fixture.Connect(null), HttpMethod.Post, "/v1/runs", RestFixture.Call("refuse_later")).WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(503, status);
+        Assert.Contains("the disk is full", problem.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_key_in_the_header_is_the_idempotency_key()
     {
         await using var fixture = await RestFixture.StartAsync();
