@@ -1,7 +1,7 @@
 using System.Net;
-using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Host.Configuration;
 using Wayang.Fast.Host.Doctor;
+using Xunit;
 
 namespace Wayang.Fast.Host.Tests;
 
