@@ -71,6 +71,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         {
             refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply)
                 : LifeCalls.Handles(_kind) || WebhookCalls.Handles(_kind) ? await PerformWaitingAsync(reply)
+                : PeerCalls.Handles(_kind) ? PerformBetweenNodes(reply)
                 : _kind == OperationKind.EventsList ? await ListEventsAsync(reply)
                 : Perform(reply);
         }
@@ -107,6 +108,20 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         var (write, refusal) = await (LifeCalls.Handles(_kind)
             ? LifeCalls.PerformAsync(_kind, _server.Options.Life, _connection.Tenant, frame, _slots, _server.Stopping)
             : WebhookCalls.PerformAsync(_kind, _server.Ports.Webhooks, _connection.Tenant, frame, _slots, _server.Stopping));
+        if (write is not null)
+        {
+            var writer = new MessagePackWriter(reply);
+            ReplyFrame.Begin(ref writer, _messageId);
+            write(ref writer);
+            writer.Commit();
+        }
+
+        return refusal;
+    }
+
+    private OperationError? PerformBetweenNodes(PooledBuffer reply)
+    {
+        var (write, refusal) = PeerCalls.Perform(_kind, _server.Ports, _connection.Peer, Frame, _slots);
         if (write is not null)
         {
             var writer = new MessagePackWriter(reply);

@@ -64,7 +64,11 @@ public sealed partial class RpcServer
     private Caller? SessionOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp)
     {
         Caller? session = null;
-        if (relay.PeerCertificate is { } shown && certificates.IsTrusted(shown) && tcp.Tokens.FindCertificate(DoorCertificates.NamesOf(shown)) is { } known)
+        if (relay.PeerCertificate is { } own && certificates.IsTrusted(own) && tcp.Peers?.Find(own) is { } peer)
+        {
+            OpenPeerSession(peer, out session);
+        }
+        else if (relay.PeerCertificate is { } shown && certificates.IsTrusted(shown) && tcp.Tokens.FindCertificate(DoorCertificates.NamesOf(shown)) is { } known)
         {
             OpenSession(known, out session);
         }

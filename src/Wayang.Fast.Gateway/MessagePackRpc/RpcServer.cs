@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Operations;
@@ -18,6 +19,7 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 public sealed partial class RpcServer : IAsyncDisposable
 {
     private const int BusyRetryMs = 1000;
+    private const int NoTenant = -1;
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<RpcConnection, bool> _connections = new();
@@ -39,7 +41,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(
             new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
-        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks };
+        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks, Membership = options.Membership };
         Cold = new ColdThreads(options.MaxColdThreads);
     }
 
@@ -165,6 +167,17 @@ public sealed partial class RpcServer : IAsyncDisposable
         Interlocked.Decrement(ref _unopened);
         session = new Caller(token.Tenant, token.Scopes, identity, token);
         return null;
+    }
+
+    /// <summary>Another node's: it sees no tenant's tasks, and may do what nodes ask of each other.</summary>
+    private void OpenPeerSession(PeerCertificate peer, out Caller? session)
+    {
+        session = null;
+        if (_identities.Enter("peer:" + peer.Peer) is { } identity)
+        {
+            Interlocked.Decrement(ref _unopened);
+            session = new Caller(NoTenant, OperationScopes.Peer, identity, Token: null, peer);
+        }
     }
 
     /// <summary>For a session whose connection was closed while it was being opened.</summary>
