@@ -115,7 +115,15 @@ typedef struct wy_call_facts {
     uint32_t attempt; /* from 1 */
 } wy_call_facts;
 
-#define WY_CHANNEL_MAX_FACTS 64u /* in-flight indices that have facts */
+#define WY_CHANNEL_MAX_FACTS 64u /* in-flight indices that have facts, and costs */
+
+/* What a call cost, as its worker says, written before the end of the call is published, where `measures` is set. A claim: the
+ * daemon believes no more than the time that went by allows. */
+typedef struct wy_call_cost {
+    uint64_t cpu_ns;
+    uint32_t ticket;
+    uint32_t pad;
+} wy_call_cost;
 
 /* The header, 4 KiB, at offset 0 of both files. Lines are 128 bytes apart (adjacent-line prefetch). */
 typedef struct wy_channel_header {
@@ -129,7 +137,8 @@ typedef struct wy_channel_header {
     uint32_t spin;         /* D: pauses the worker spins before it sleeps; UINT32_MAX = it never sleeps */
     uint64_t max_payload;  /* bytes, inputs and outputs */
     uint64_t epoch;        /* of this worker: never reused */
-    uint8_t pad0[128 - 48];
+    uint32_t measures;     /* D: nonzero: the worker tells what each call cost */
+    uint8_t pad0[128 - 52];
     /* 0x080 SYNC POINT: head of the peer's ring consumed by this file's writer (release); read by the peer (acquire). */
     uint64_t head;
     uint8_t pad1[128 - 8];
@@ -149,7 +158,8 @@ typedef struct wy_channel_header {
     uint8_t pad4[0x400 - 0x200 - 32];
     /* 0x400: D only: one per in-flight index. */
     wy_call_facts facts[WY_CHANNEL_MAX_FACTS];
-    uint8_t pad5[WY_CHANNEL_HEADER_BYTES - 0x400 - 32 * WY_CHANNEL_MAX_FACTS];
+    /* 0xC00: W only: one per in-flight index. */
+    wy_call_cost costs[WY_CHANNEL_MAX_FACTS];
 } wy_channel_header;
 
 /* Offsets: ring at WY_CHANNEL_HEADER_BYTES, arena right after the ring rounded up to 4096. */
@@ -164,6 +174,8 @@ _Static_assert(offsetof(wy_channel_header, head) == 0x80, "layout");
 _Static_assert(offsetof(wy_channel_header, sleeping) == 0x100, "layout");
 _Static_assert(offsetof(wy_channel_header, doorbell) == 0x180, "layout");
 _Static_assert(offsetof(wy_channel_header, cancelled) == 0x200, "layout");
+_Static_assert(offsetof(wy_channel_header, measures) == 0x30, "layout");
 _Static_assert(sizeof(wy_call_facts) == 32 && offsetof(wy_channel_header, facts) == 0x400, "layout");
+_Static_assert(sizeof(wy_call_cost) == 16 && offsetof(wy_channel_header, costs) == 0xC00, "layout");
 
 #endif

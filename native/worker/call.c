@@ -212,6 +212,22 @@ int wy_call_facts_read(wy_call_facts *out) {
     return out->ticket == worker->ticket;
 }
 
+int64_t wy_call_cpu(const wy_worker *worker) {
+    struct timespec used;
+    if (!worker->measures || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0) {
+        return -1;
+    }
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+void wy_call_cost_tell(wy_worker *worker, int64_t before) {
+    uint32_t index = worker->ticket % WY_CHANNEL_MAX_IN_FLIGHT;
+    int64_t now = before < 0 || index >= WY_CHANNEL_MAX_FACTS ? -1 : wy_call_cpu(worker);
+    if (now >= before && now >= 0) {
+        worker->end.w->costs[index] = (wy_call_cost){.cpu_ns = (uint64_t)(now - before), .ticket = worker->ticket};
+    }
+}
+
 void wy_host_init(wayang_host *host) {
     *host = (wayang_host){
         .size = sizeof(*host),

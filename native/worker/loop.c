@@ -48,9 +48,11 @@ static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, 
     }
     const wy_function *function = &worker->image->functions[index];
     worker->call.state = function->state;
+    int64_t before = wy_call_cpu(worker);
     wy_call_begin(worker);
     int result = function->run(&worker->call, input, length);
     wy_call_end(worker);
+    wy_call_cost_tell(worker, before);
     wy_status status;
     if (worker->error_length != 0) {
         status = emit_error(worker, worker->error, worker->error_length);
@@ -168,6 +170,7 @@ int wy_worker_run(wy_image *image, const wy_channel_header *d, wy_channel_header
     wy_worker *worker = &wy_the_worker;
     worker->image = image;
     worker->max_payload = d->max_payload;
+    worker->measures = d->measures != 0;
     wy_host_init(&worker->host);
     worker->host.max_payload = d->max_payload;
     worker->call.host = &worker->host;

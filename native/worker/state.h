@@ -48,6 +48,7 @@ typedef struct wy_worker {
     wy_worker_end end;
     const wy_image *image;
     int in_call; /* output of a call may be written */
+    int measures; /* what each call cost is told */
     uint32_t ticket;
     uint64_t max_payload;
     wy_buffer output;
@@ -92,6 +93,13 @@ int wy_call_thread_speak(int on);
 /* Begins and ends a call: flushes stdout and stderr and tells what was cut of the log. */
 void wy_call_begin(wy_worker *worker);
 void wy_call_end(wy_worker *worker);
+
+/* Processor time of this process so far, its threads' included; -1: calls are not measured, and nothing was asked. */
+int64_t wy_call_cpu(const wy_worker *worker);
+
+/* Tells what the call cost since `before`; nothing where that is negative, or lies ahead: a call that was continued elsewhere
+ * has a clock that began anew. */
+void wy_call_cost_tell(wy_worker *worker, int64_t before);
 
 /* Appends a traceback to the error that this call has recorded. */
 void wy_call_trace(const char *trace, size_t length);

@@ -35,8 +35,12 @@ public static class ChannelLayout
     public const int OffsetFacts = 0x400;
     public const int FactsBytes = 32;
 
-    /// <summary>In-flight indices that have facts (task id, attempt, deadline).</summary>
+    /// <summary>In-flight indices that have facts (task id, attempt, deadline), and costs.</summary>
     public const int MaxFacts = 64;
+
+    public const int OffsetMeasures = 0x30;
+    public const int OffsetCosts = 0xC00;
+    public const int CostBytes = 16;
 
     public const byte KindCall = 1;
     public const byte KindStop = 2;
@@ -99,4 +103,12 @@ internal struct ChannelFacts
     [FieldOffset(16)] public long DeadlineNanoseconds;
     [FieldOffset(24)] public uint Ticket;
     [FieldOffset(28)] public uint Attempt;
+}
+
+/// <summary>What a call cost, as its worker says.</summary>
+[StructLayout(LayoutKind.Explicit, Size = ChannelLayout.CostBytes)]
+internal struct ChannelCost
+{
+    [FieldOffset(0)] public ulong CpuNanoseconds;
+    [FieldOffset(8)] public uint Ticket;
 }

@@ -149,6 +149,21 @@ public sealed unsafe class CompletionReader
     }
 
     /// <summary>
+    /// What the call of a ticket cost, as its worker says; -1: it said nothing. When the call's end was read: the worker wrote this before.
+    /// </summary>
+    public long ClaimedCpuNanoseconds(uint ticket)
+    {
+        var index = ticket & 0xFF;
+        if (index >= ChannelLayout.MaxFacts)
+        {
+            return -1;
+        }
+
+        var cost = *((ChannelCost*)(_memory.W + ChannelLayout.OffsetCosts) + index); // one copy: the worker may go on writing
+        return cost.Ticket == ticket ? (long)Math.Min(cost.CpuNanoseconds, long.MaxValue) : -1;
+    }
+
+    /// <summary>
     /// Gives the space of what was read back to the worker and wakes it if it waits for space. Call at the end of each turn;
     /// costs a fence only when something was read since.
     /// </summary>

@@ -82,6 +82,7 @@ public sealed class BrokenConfigurationTests : IDisposable
     [InlineData("images: [{name: a b, kind: command}]\n", "1:1:17: 'images[0].name': must be 1 to 63 of A-Z a-z 0-9 . _ -, not 'a b'")]
     [InlineData("images: [{name: a, kind: command, file: b}]\n", "1:1:41: 'images[0].file': a command has no file; leave it out")]
     [InlineData("images: [{name: a, kind: c, file: b, preload: [json]}]\n", "1:1:47: 'images[0].preload': is for kind python, not for c")]
+    [InlineData("images: [{name: a, kind: command, measure: cpu}]\n", "1:1:44: 'images[0].measure': is for the calls of kinds c and python; commands are always measured")]
     [InlineData(
         "images: [{name: a, kind: python, file: b, preload: [\"os; rm\"]}]\n",
         "1:1:52: 'images[0].preload': must be a list of at most 64 names of modules: [json, os.path]")]

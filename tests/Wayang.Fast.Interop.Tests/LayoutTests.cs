@@ -50,6 +50,13 @@ public sealed class LayoutTests
         Assert.Equal(Native["facts." + native], (ulong)Marshal.OffsetOf<ChannelFacts>(managed));
 
     [Fact]
+    public void Costs_stand_where_the_header_has_them()
+    {
+        Assert.Equal(Native["cost.ticket"], (ulong)Marshal.OffsetOf<ChannelCost>(nameof(ChannelCost.Ticket)));
+        Assert.Equal(Native["CostBytes"], (ulong)Unsafe.SizeOf<ChannelCost>());
+    }
+
+    [Fact]
     public void Structs_have_the_sizes_of_the_header()
     {
         Assert.Equal(Native["SlotStride"], (ulong)Unsafe.SizeOf<ChannelSlot>());

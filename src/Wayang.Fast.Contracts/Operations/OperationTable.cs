@@ -105,6 +105,9 @@ public static class OperationTable
         LifeFields.Durable,
     ];
 
+    private const string CpuMeaning =
+        "Processor time, where measured: of commands, calls of Python, and of plugins whose image asks for it (measure: cpu). Of a call it is its worker's word, believed as far as the time allows.";
+
     private static readonly RequestField s_task = new("task", FieldType.TaskId, "The task's id.") { Required = true };
 
     private static readonly RequestField s_limit = new("limit", FieldType.Integer, "At most so many; default 100.") { Min = 1, Max = MaxListed };
@@ -126,7 +129,7 @@ public static class OperationTable
         new("start_us", "integer", "Microseconds from dispatch to running."),
         new("run_us", "integer", "Microseconds from running to the end."),
         new("peak_memory_bytes", "integer", "Where measured.", Optional: true),
-        new("cpu_us", "integer", "Processor time, where measured.", Optional: true),
+        new("cpu_us", "integer", CpuMeaning, Optional: true),
         .. LifeFields.Told,
         new("cached", "boolean", "true: it was answered by the result of an earlier pure task.", Optional: true),
     ];
@@ -187,7 +190,7 @@ public static class OperationTable
             new("start_us", "integer", "Microseconds from dispatch to running."),
             new("run_us", "integer", "Microseconds from running to the end."),
             new("peak_memory_bytes", "integer", "0 where not measured; of a running command, what it was seen to use so far."),
-            new("cpu_us", "integer", "0 where not measured."),
+            new("cpu_us", "integer", CpuMeaning + " Else 0."),
             new("output_bytes", "integer", "Bytes kept of the output."),
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),

@@ -282,6 +282,9 @@ public sealed record ImageUpload(string Kind, ReadOnlyMemory<byte> Data, string?
 
     /// <summary>Name of a Python module's file, for its tracebacks; null: image.py.</summary>
     public string? FileName { get; init; }
+
+    /// <summary>Whether the processor time of each of its calls is measured, by workers that start from now on; null: as before, or as is usual for its kind.</summary>
+    public bool? MeasuresCpu { get; init; }
 }
 
 /// <param name="Image">sha256 in lower-case hex; "command" for a name of commands.</param>

@@ -219,6 +219,11 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     /// <param name="payload">The whole payload; empty when it was assembled in the record's output.</param>
     private void Finish(CallWorker worker, TaskRecord record, int index, byte kind, ReadOnlySpan<byte> payload)
     {
+        if (worker.MeasuredProcessors != 0)
+        {
+            record.CpuMicroseconds = CallCost.Microseconds(worker, worker.Entries[index]);
+        }
+
         if (kind == KindOutput)
         {
             if (payload.Length > 0)

@@ -57,6 +57,9 @@ internal sealed class Image(string hash, string profile, ImageKind kind, int sou
     /// <summary>Of commands: what they have where they say nothing. Set before the first of them can name it.</summary>
     public CommandDefaults? Defaults { get; set; }
 
+    /// <summary>Workers that start from now on tell what each call cost. Of a plugin only where asked: to look at that clock takes longer than a short call.</summary>
+    public bool MeasuresCpu { get; set; } = kind == ImageKind.Python;
+
     public string? Failure { get; set; }
 
     /// <summary>Timestamp at which it failed.</summary>

@@ -129,6 +129,7 @@ internal sealed partial class ImageCatalog(Supervisor supervisor, RuntimeOptions
             }
 
             image = GetOrOpen(hash, profile, content.Kind, content.Descriptor, content.Bytes);
+            image.MeasuresCpu = upload.MeasuresCpu ?? image.MeasuresCpu;
         }
 
         await image.Opened.Task.WaitAsync(cancellation).ConfigureAwait(false);

@@ -33,6 +33,13 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
         return new StartLimits(memory, disk, reserved, asked?.Pids ?? 0, cap, weight);
     }
 
+    /// <summary>Of the host, as many as its processes and threads can keep busy at once.</summary>
+    public int Processors(string profile, Welcome? welcome)
+    {
+        var most = Pids > 0 ? Pids : Find(welcome, profile)?.Most?.Pids ?? 0;
+        return most > 0 ? Math.Min(most, HostProcessors.Count) : HostProcessors.Count;
+    }
+
     public static ProfileDescription? Find(Welcome? welcome, string profile) =>
         welcome?.Profiles.FirstOrDefault(p => string.Equals(p.Name, profile, StringComparison.Ordinal));
 }

@@ -102,7 +102,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
     private CallWorker Create(ulong id, WorkerPool pool, in StartLimits limits)
     {
         // A worker that serves one task takes one call.
-        var most = pool.TellsFacts ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
+        var measures = pool.Image.MeasuresCpu;
+        var most = pool.TellsFacts || measures ? ChannelLayout.MaxFacts : ChannelLayout.MaxInFlight;
         var concurrency = pool.Key.Reuse == WorkerReuse.Never ? 1 : Math.Min(options.Current.CallConcurrency, most);
         var slots = ChannelGeometry.SlotsFor(concurrency);
         var channel = ChannelMemory.Create(new ChannelGeometry
@@ -114,8 +115,14 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             Epoch = ++_epoch,
         });
 
-        return new CallWorker(id, pool, channel, concurrency) 
+        if (measures)
         {
+            channel.MeasureCalls();
+        }
+
+        return new CallWorker(id, pool, channel, concurrency)
+        {
+            MeasuredProcessors = measures ? limits.Processors(pool.Key.Profile, link.Welcome) : 0,
             StartRequested = Stopwatch.GetTimestamp(),
             MemoryLimit = limits.MemoryBytes > 0 ? limits.MemoryBytes : StartLimits.Find(link.Welcome, pool.Key.Profile)?.Most?.MemoryBytes ?? 0,
         };

@@ -76,6 +76,9 @@ internal sealed partial class CallWorker : IDisposable
     /// <summary>What it may use; 0: not known.</summary>
     public long MemoryLimit { get; init; }
 
+    /// <summary>Processors that its threads can keep busy at once, if it tells what each call cost; 0: it does not.</summary>
+    public int MeasuredProcessors { get; init; }
+
     // --- dispatch owner ---
     public RequestWriter Writer { get; }
 

@@ -91,9 +91,9 @@ internal static class StatusCommand
         Line("queued", Microseconds(info.QueueMicroseconds));
         Line("started in", Microseconds(info.StartMicroseconds));
         Line("ran", Microseconds(info.RunMicroseconds));
-        if (info.CpuMicroseconds > 0)
+        if (info.State >= TaskState.Succeeded || info.CpuMicroseconds > 0)
         {
-            Line("cpu", Microseconds((long)info.CpuMicroseconds));
+            Line("cpu", info.CpuMicroseconds > 0 ? Microseconds((long)info.CpuMicroseconds) : "not measured");
         }
 
         if (info.PeakMemoryBytes > 0)

@@ -24,6 +24,9 @@ public sealed record ConfiguredImage(string Name, string Kind, string? File, str
     /// <summary>Its commands may write all of their root: what they write lies in memory and goes with them.</summary>
     public bool Overlay { get; init; }
 
+    /// <summary>The processor time of each of its calls is measured.</summary>
+    public bool MeasuresCpu { get; init; }
+
     /// <summary>It has a root, and so a profile, of its own.</summary>
     public bool HasRoot => Rootfs is not null || Layout is not null;
 

@@ -4,7 +4,7 @@ using Wayang.Fast.Contracts.Operations;
 
 namespace Wayang.Fast.Host.Configuration;
 
-/// <summary>Reads <c>images:</c>, a list of {name, kind, file, preload?, profile?}, or {name, kind: command, profile?, rootfs? | oci?, tag?, writable?}.</summary>
+/// <summary>Reads <c>images:</c>, a list of {name, kind, file, preload?, profile?, measure?}, or {name, kind: command, profile?, rootfs? | oci?, tag?, writable?}.</summary>
 internal sealed partial class ImageSection(string file, List<ConfigurationProblem> problems)
 {
     public const string Name = "images";
@@ -17,8 +17,9 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
     private const string Python = "python";
     private const string Command = "command";
 
-    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "oci", "tag", "writable"];
+    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "oci", "tag", "writable", "measure"];
     private static readonly string[] Kinds = [C, Python, Command];
+    private static readonly string[] Measures = ["cpu", "none"];
     private static readonly string[] ShippedProfiles = ["compute", "standard", "network", "trusted"];
 
     public IReadOnlyList<ConfiguredImage> Read(ConfigurationNode node)
@@ -94,6 +95,12 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
             Tell(useless, label + ".preload", $"is for kind python, not for {kind}");
         }
 
+        var measure = Choice(label, "measure", values, node, Measures, required: false);
+        if (kind == Command && measure is not null)
+        {
+            Tell(values["measure"], label + ".measure", "is for the calls of kinds c and python; commands are always measured");
+        }
+
         var place = values.TryGetValue("file", out var at) || values.TryGetValue("rootfs", out at) || values.TryGetValue("oci", out at) ? at : node;
         return problems.Count > before ? null : new ConfiguredImage(name!, kind!, path is null ? null : Absolute(path), profile)
         {
@@ -102,6 +109,7 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
             Layout = rooted.Layout,
             Tag = rooted.Tag,
             Overlay = rooted.Overlay,
+            MeasuresCpu = measure is null ? kind == Python : measure == "cpu",
             Place = PlaceOf(place),
         };
     }

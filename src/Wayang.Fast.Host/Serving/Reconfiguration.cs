@@ -264,7 +264,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     private async Task PutAsync(LoadedImage loaded)
     {
         var image = loaded.Image;
-        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))} {string.Join(',', Tenants)}";
+        var identity = $"{image.Kind} {image.RootProfile?.Name ?? image.Profile} {string.Join(',', image.Preload)} {image.MeasuresCpu} {Convert.ToHexStringLower(SHA256.HashData(loaded.Content.Span))} {string.Join(',', Tenants)}";
         if (images.GetValueOrDefault(image.Name) == identity)
         {
             Succeed(image.Name, identity);
@@ -283,7 +283,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         OperationError? error = null;
         var how = image.HasRoot ? OciContent.Read(loaded.Content) : null;
         var data = image.HasRoot ? default : loaded.Content;
-        var upload = new ImageUpload(image.Kind, data, image.Name, DefaultTenant) { Defaults = how?.Defaults, Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File) };
+        var upload = new ImageUpload(image.Kind, data, image.Name, DefaultTenant) { Defaults = how?.Defaults, Preload = image.Preload, Profile = image.RootProfile?.Name ?? image.Profile, FileName = Path.GetFileName(image.File), MeasuresCpu = image.MeasuresCpu };
         foreach (var tenant in Tenants)
         {
             (put, error) = await runtime.Tasks.PutImageAsync(upload with { Tenant = tenant }, CancellationToken.None);

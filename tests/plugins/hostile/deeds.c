@@ -183,6 +183,7 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
         {"flood_slots", hostile_flood_slots},
         {"bad_head", hostile_bad_head},
         {"guess", hostile_guess},
+        {"false_cost", hostile_false_cost},
         {"descriptors", hostile_descriptors},
         {"move_w", move_w},
         {"past_end", past_end},

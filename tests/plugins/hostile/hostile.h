@@ -58,6 +58,7 @@ int hostile_flood_slots(wayang_call *call, const void *input, size_t length);
 int hostile_bad_head(wayang_call *call, const void *input, size_t length);
 int hostile_descriptors(wayang_call *call, const void *input, size_t length);
 int hostile_block_doorbell(wayang_call *call, const void *input, size_t length);
+int hostile_false_cost(wayang_call *call, const void *input, size_t length);
 int hostile_guess(wayang_call *call, const void *input, size_t length);
 
 #endif

@@ -260,3 +260,17 @@ int hostile_guess(wayang_call *call, const void *input, size_t length) {
         attack_pause();
     }
 }
+
+/* Ends its own call, which is said to have taken all the processor time that a number can tell, and never returns. */
+int hostile_false_cost(wayang_call *call, const void *input, size_t length) {
+    (void)call, (void)input, (void)length;
+    attack a;
+    attack_open(&a, 1);
+    a.w->costs[a.ticket % WY_CHANNEL_MAX_IN_FLIGHT] = (wy_call_cost){.cpu_ns = UINT64_MAX, .ticket = a.ticket};
+    const wy_slot slot = {.ticket = a.ticket, .kind = WY_SLOT_OUTPUT | WHOLE};
+    attack_publish(&a, &slot);
+    for (;;) {
+        attack_ring(&a);
+        attack_pause();
+    }
+}
