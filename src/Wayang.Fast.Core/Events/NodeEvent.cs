@@ -54,4 +54,7 @@ public static class EventTypes
 
     /// <summary>Of a webhook: followed by what became of it.</summary>
     public const string WebhookPrefix = "wayang.webhook.";
+
+    /// <summary>Of the audit log: followed by how it does.</summary>
+    public const string AuditPrefix = "wayang.audit.";
 }

@@ -8,12 +8,17 @@ namespace Wayang.Fast.Gateway.Auth;
 /// <param name="Identity">Shared by all connections of the same caller.</param>
 /// <param name="Token">What opened the session; null where the kernel said who calls.</param>
 /// <param name="Peer">The node that it is; null: it is none.</param>
-internal sealed record Caller(int Tenant, OperationScopes Scopes, Identity Identity, AccessToken? Token, PeerCertificate? Peer = null);
+internal sealed record Caller(int Tenant, OperationScopes Scopes, Identity Identity, AccessToken? Token, PeerCertificate? Peer = null)
+{
+    /// <summary>By which door it came, and from where.</summary>
+    public CallerOrigin Origin { get; init; }
+}
 
 /// <summary>One caller with all its connections: what they hold together. Any thread; lock-free.</summary>
 internal sealed class Identity(string name, int maxInFlight, ByteBudget bytes, CallRate rate)
 {
     private int _inFlight;
+    private CallRate? _refusals;
 
     public string Name { get; } = name;
 
@@ -24,7 +29,10 @@ internal sealed class Identity(string name, int maxInFlight, ByteBudget bytes, C
     /// <summary>Guarded by the table's lock.</summary>
     public int Connections { get; set; }
 
-    public bool IsIdle => Connections == 0 && Volatile.Read(ref _inFlight) == 0 && Bytes.Used == 0 && Rate.IsFull;
+    public bool IsIdle => Connections == 0 && Volatile.Read(ref _inFlight) == 0 && Bytes.Used == 0 && Rate.IsFull && _refusals?.IsFull != false;
+
+    /// <summary>How often refused attempts of it are written into the audit log one by one.</summary>
+    public CallRate RefusalsOf(int perSecond) => _refusals ?? Interlocked.CompareExchange(ref _refusals, new CallRate(perSecond), null) ?? _refusals;
 
     public bool TryBeginCall()
     {

@@ -47,7 +47,7 @@ public sealed class GrpcServer : IAsyncDisposable
     /// <exception cref="IOException">A place cannot be listened at; the message says which and why.</exception>
     public static async Task<GrpcServer> StartAsync(HttpDoorOptions options, OperationDesk desk)
     {
-        var callers = new HttpCallers(options);
+        var callers = new HttpCallers(options, "grpc", desk.Audit);
         var health = new HealthServiceImpl();
         var builder = KestrelHost.Create(options, HttpProtocols.Http2);
         builder.Services.AddGrpc(grpc =>
@@ -83,13 +83,13 @@ public sealed class GrpcServer : IAsyncDisposable
     /// <summary>A call of an operation has its caller before anything of it is read.</summary>
     private static async Task IdentifyAsync(HttpCallers callers, HttpContext context, RequestDelegate next)
     {
-        if (context.GetEndpoint()?.Metadata.GetMetadata<Operation>() is null)
+        if (context.GetEndpoint()?.Metadata.GetMetadata<Operation>() is not { } operation)
         {
             await next(context);
             return;
         }
 
-        if (callers.Enter(context, out var caller) is { } refusal)
+        if (callers.Enter(context, operation, out var caller) is { } refusal)
         {
             await GrpcFailure.WriteAsync(context, refusal);
             return;

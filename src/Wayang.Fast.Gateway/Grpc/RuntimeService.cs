@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Events;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
@@ -157,12 +158,15 @@ internal sealed class RuntimeService(OperationDesk desk, HttpCallers callers)
     {
         if (request.Refusal is { } wrong)
         {
+            desk.Audit.TellRefused(caller, operation, wrong);
             throw GrpcFailure.ToException(wrong);
         }
 
         if (!caller.Identity.Bytes.TryTake(request.Map.Length))
         {
-            throw GrpcFailure.ToException(new(ErrorCode.ResourceExhausted, "Too many large requests are being handled.", RetryAfterMs: 100));
+            OperationError full = new(ErrorCode.ResourceExhausted, "Too many large requests are being handled.", RetryAfterMs: 100);
+            desk.Audit.TellRefused(caller, operation, full);
+            throw GrpcFailure.ToException(full);
         }
 
         try

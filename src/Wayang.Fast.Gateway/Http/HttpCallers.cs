@@ -1,10 +1,12 @@
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.Http;
@@ -13,7 +15,10 @@ namespace Wayang.Fast.Gateway.Http;
 /// Says who sent a request: the kernel, for a peer of the unix socket; its token, for one of TCP. A caller is entered for each request and left when
 /// that is answered, so its bounds hold over all its connections.
 /// </summary>
-internal sealed class HttpCallers(HttpDoorOptions options)
+/// <param name="options">Of the door.</param>
+/// <param name="door">What the audit log calls it.</param>
+/// <param name="audit">Told who was not let in; null: nobody is.</param>
+internal sealed class HttpCallers(HttpDoorOptions options, string door, AuditLog? audit)
 {
     private const string Scheme = "Bearer ";
 
@@ -27,16 +32,32 @@ internal sealed class HttpCallers(HttpDoorOptions options)
     public long RefusedTokens => Interlocked.Read(ref _refusedTokens);
 
     /// <summary>Null and the caller, who is left with <see cref="Leave"/>; or the refusal.</summary>
-    public OperationError? Enter(HttpContext context, out Caller? caller)
+    public OperationError? Enter(HttpContext context, Operation? operation, out Caller? caller)
+    {
+        var socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
+        var isLocal = socket?.LocalEndPoint is System.Net.Sockets.UnixDomainSocketEndPoint;
+        var connection = context.Connection;
+        var origin = new CallerOrigin(
+            door, isLocal ? PeerCredentials.Of(socket!) : null, !isLocal && connection.RemoteIpAddress is { } address ? new IPEndPoint(address, connection.RemotePort) : null);
+        string? claimed = null;
+        var refusal = Find(context, isLocal, origin, ref claimed, out caller);
+        if (refusal is not null && operation?.IsAudited == true)
+        {
+            audit.TellStranger(origin, operation.Name, refusal, claimed);
+        }
+
+        return refusal;
+    }
+
+    private OperationError? Find(HttpContext context, bool isLocal, CallerOrigin origin, ref string? claimed, out Caller? caller)
     {
         caller = null;
-        var socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
-        if (socket?.LocalEndPoint is System.Net.Sockets.UnixDomainSocketEndPoint)
+        if (isLocal)
         {
-            var peer = PeerCredentials.Of(socket);
+            var peer = origin.Peer;
             return peer is null || options.Authorize(peer) is not { } tenant
                 ? CallerRefusals.Stranger(peer)
-                : Enter(string.Create(CultureInfo.InvariantCulture, $"user:{peer.UserId}"), tenant, options.ScopesOf(peer), token: null, out caller);
+                : Enter(claimed = string.Create(CultureInfo.InvariantCulture, $"user:{peer.UserId}"), tenant, options.ScopesOf(peer), token: null, origin, out caller);
         }
 
         var header = context.Request.Headers.Authorization.ToString();
@@ -44,7 +65,7 @@ internal sealed class HttpCallers(HttpDoorOptions options)
         {
             if (context.Connection.ClientCertificate is { } certificate)
             {
-                return EnterBy(certificate, out caller);
+                return EnterBy(certificate, origin, ref claimed, out caller);
             }
 
             return new(ErrorCode.Unauthenticated, "Show a token: authorization: Bearer TOKEN. 'wayang token create' makes one.");
@@ -52,7 +73,7 @@ internal sealed class HttpCallers(HttpDoorOptions options)
 
         if (options.Tokens?.Find(Encoding.UTF8.GetBytes(header[Scheme.Length..].Trim())) is { } token)
         {
-            return Enter("token:" + token.Name, token.Tenant, token.Scopes, token, out caller);
+            return Enter(claimed = "token:" + token.Name, token.Tenant, token.Scopes, token, origin, out caller);
         }
 
         Interlocked.Increment(ref _refusedTokens);
@@ -60,13 +81,13 @@ internal sealed class HttpCallers(HttpDoorOptions options)
     }
 
     /// <summary>The handshake has shown that it holds the key, and whom the authority says it is; what it may do is said by the file of tokens.</summary>
-    private OperationError? EnterBy(X509Certificate2 certificate, out Caller? caller)
+    private OperationError? EnterBy(X509Certificate2 certificate, CallerOrigin origin, ref string? claimed, out Caller? caller)
     {
         caller = null;
         var names = DoorCertificates.NamesOf(certificate);
         if (options.Certificates?.IsTrusted(certificate) == true && options.Tokens?.FindCertificate(names) is { } known)
         {
-            return Enter("token:" + known.Name, known.Tenant, known.Scopes, known, out caller);
+            return Enter(claimed = "token:" + known.Name, known.Tenant, known.Scopes, known, origin, out caller);
         }
 
         Interlocked.Increment(ref _refusedTokens);
@@ -91,7 +112,7 @@ internal sealed class HttpCallers(HttpDoorOptions options)
         }
     }
 
-    private OperationError? Enter(string name, int tenant, OperationScopes scopes, AccessToken? token, out Caller? caller)
+    private OperationError? Enter(string name, int tenant, OperationScopes scopes, AccessToken? token, CallerOrigin origin, out Caller? caller)
     {
         caller = null;
         if (_identities.Enter(name) is not { } identity)
@@ -99,7 +120,7 @@ internal sealed class HttpCallers(HttpDoorOptions options)
             return options.Busy();
         }
 
-        var known = new Caller(tenant, scopes, identity, token);
+        var known = new Caller(tenant, scopes, identity, token) { Origin = origin };
         if (CallerRefusals.TooFast(known) is { } tooFast)
         {
             _identities.Leave(identity);

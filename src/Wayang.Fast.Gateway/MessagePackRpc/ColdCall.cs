@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
@@ -17,18 +18,18 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     private readonly RpcConnection _connection;
     private readonly RpcServer _server;
-    private readonly OperationKind _kind;
+    private readonly Operation _operation;
     private readonly uint _messageId;
     private readonly byte[] _frame;
     private readonly int _length;
     private readonly ParameterSlot[] _slots;
     private readonly long _begun = Stopwatch.GetTimestamp();
 
-    private ColdCall(RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
+    private ColdCall(RpcConnection connection, RpcServer server, Operation operation, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
         _connection = connection;
         _server = server;
-        _kind = kind;
+        _operation = operation;
         _messageId = messageId;
         _length = frame.Length;
         _frame = ArrayPool<byte>.Shared.Rent(frame.Length);
@@ -36,14 +37,16 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         frame.CopyTo(_frame);
     }
 
+    private OperationKind Kind => _operation.Kind;
+
     private ReadOnlySpan<byte> Frame => _frame.AsSpan(0, _length);
 
     /// <summary>Queues the operation and counts it in flight, or refuses.</summary>
     public static OperationError? Start(
-        RpcConnection connection, RpcServer server, OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
+        RpcConnection connection, RpcServer server, Operation operation, uint messageId, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
         // An image is copied once more, for its keeper.
-        var bytes = CopiedBytes(kind, frame.Length);
+        var bytes = CopiedBytes(operation.Kind, frame.Length);
         if (!connection.Budget.TryTake(bytes))
         {
             return new(ErrorCode.ResourceExhausted, "Too many large requests are being handled.", RetryAfterMs: BusyRetryMs);
@@ -55,7 +58,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             return busy;
         }
 
-        server.Cold.Queue(new ColdCall(connection, server, kind, messageId, frame, slots));
+        server.Cold.Queue(new ColdCall(connection, server, operation, messageId, frame, slots));
         return null;
     }
 
@@ -69,10 +72,10 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         OperationError? refusal;
         try
         {
-            refusal = _kind == OperationKind.ImagePut ? await PutImageAsync(reply)
-                : LifeCalls.Handles(_kind) || WebhookCalls.Handles(_kind) ? await PerformWaitingAsync(reply)
-                : PeerCalls.Handles(_kind) ? PerformBetweenNodes(reply)
-                : _kind == OperationKind.EventsList ? await ListEventsAsync(reply)
+            refusal = Kind == OperationKind.ImagePut ? await PutImageAsync(reply)
+                : LifeCalls.Handles(Kind) || WebhookCalls.Handles(Kind) ? await PerformWaitingAsync(reply)
+                : PeerCalls.Handles(Kind) ? PerformBetweenNodes(reply)
+                : Kind == OperationKind.EventsList ? await ListEventsAsync(reply)
                 : Perform(reply);
         }
 #pragma warning disable CA1031 // The last line of defence: a defect answers this request, it does not end the daemon.
@@ -89,9 +92,10 @@ internal sealed class ColdCall : IThreadPoolWorkItem
                 : new(ErrorCode.Internal, $"{failure.GetType().Name}: {failure.Message}");
         }
 
-        _server.Calls.CountSince(_kind, refusal?.Code ?? ErrorCode.None, _begun);
-        ArrayPool<byte>.Shared.Return(_frame, clearArray: _kind is OperationKind.TaskSubmitMany or OperationKind.WebhookCreate); // it may have held secrets
-        _connection.Budget.Return(CopiedBytes(_kind, _length));
+        _server.Calls.CountSince(Kind, refusal?.Code ?? ErrorCode.None, _begun);
+        _server.Options.Audit.Tell(_connection.Session, _operation, Frame, _slots, refusal is null ? ReplyFrame.ResultOf(reply.WrittenSpan) : default, refusal);
+        ArrayPool<byte>.Shared.Return(_frame, clearArray: Kind is OperationKind.TaskSubmitMany or OperationKind.WebhookCreate); // it may have held secrets
+        _connection.Budget.Return(CopiedBytes(Kind, _length));
         if (refusal is not null)
         {
             _connection.Complete(_messageId, refusal);
@@ -105,9 +109,9 @@ internal sealed class ColdCall : IThreadPoolWorkItem
     private async Task<OperationError?> PerformWaitingAsync(PooledBuffer reply)
     {
         var frame = _frame.AsMemory(0, _length);
-        var (write, refusal) = await (LifeCalls.Handles(_kind)
-            ? LifeCalls.PerformAsync(_kind, _server.Options.Life, _connection.Tenant, frame, _slots, _server.Stopping)
-            : WebhookCalls.PerformAsync(_kind, _server.Ports.Webhooks, _connection.Tenant, frame, _slots, _server.Stopping));
+        var (write, refusal) = await (LifeCalls.Handles(Kind)
+            ? LifeCalls.PerformAsync(Kind, _server.Options.Life, _connection.Tenant, frame, _slots, _server.Stopping)
+            : WebhookCalls.PerformAsync(Kind, _server.Ports.Webhooks, _connection.Tenant, frame, _slots, _server.Stopping));
         if (write is not null)
         {
             var writer = new MessagePackWriter(reply);
@@ -121,7 +125,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     private OperationError? PerformBetweenNodes(PooledBuffer reply)
     {
-        var (write, refusal) = PeerCalls.Perform(_kind, _server.Ports, _connection.Peer, Frame, _slots);
+        var (write, refusal) = PeerCalls.Perform(Kind, _server.Ports, _connection.Peer, Frame, _slots);
         if (write is not null)
         {
             var writer = new MessagePackWriter(reply);
@@ -162,7 +166,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
     {
         var writer = new MessagePackWriter(reply);
         ReplyFrame.Begin(ref writer, _messageId);
-        var refusal = ColdOperations.Perform(_kind, _server.Ports, _connection.Tenant, Frame, _slots, ref writer);
+        var refusal = ColdOperations.Perform(Kind, _server.Ports, _connection.Tenant, Frame, _slots, ref writer);
         writer.Commit();
         return refusal;
     }

@@ -20,6 +20,13 @@ internal static class ReplyFrame
         writer.WriteNil();
     }
 
+    /// <summary>What follows <see cref="Begin"/> in a reply that it began.</summary>
+    public static ReadOnlySpan<byte> ResultOf(ReadOnlySpan<byte> reply)
+    {
+        var reader = new MessagePackReader(reply);
+        return reader.TryReadArrayHeader(out _) && reader.TrySkip() && reader.TrySkip() && reader.TrySkip() ? reply[reader.Position..] : default;
+    }
+
     public static void Error(ref MessagePackWriter writer, uint messageId, OperationError error)
     {
         writer.WriteArrayHeader(4);

@@ -6,6 +6,7 @@ using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Operations;
 
@@ -173,6 +174,11 @@ internal sealed partial class RpcConnection
 
         if ((CallerRefusals.OutOfScope(session, operation) ?? CallerRefusals.TooFast(session)) is { } outside)
         {
+            if (operation.IsAudited)
+            {
+                AuditOutsider(session, operation, frame, ref reader, outside);
+            }
+
             Append(messageId, outside);
             return true;
         }
@@ -182,7 +188,7 @@ internal sealed partial class RpcConnection
         OperationError? refusal;
         try
         {
-            refusal = ReadParameters(operation, ref reader, slots) ?? Perform(operation.Kind, messageId, frame, slots);
+            refusal = ReadParameters(operation, ref reader, slots) ?? Perform(operation, messageId, frame, slots);
         }
 #pragma warning disable CA1031 // An exception on the socket's thread would end the process: a defect answers its request instead.
         catch (Exception defect)
@@ -190,6 +196,18 @@ internal sealed partial class RpcConnection
         {
             _options.OnDefect?.Invoke(defect);
             refusal = new(ErrorCode.Internal, $"{defect.GetType().Name}: {defect.Message}");
+        }
+
+        Settle(session, operation, frame, slots, messageId, refusal);
+        return true;
+    }
+
+    /// <summary>What is left to do when a request was taken or refused.</summary>
+    private void Settle(Caller session, Operation operation, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots, uint messageId, OperationError? refusal)
+    {
+        if (refusal is not null)
+        {
+            _options.Audit.Tell(session, operation, frame, slots, reply: default, refusal);
         }
 
         if (operation.Kind is OperationKind.TaskSubmitMany or OperationKind.WebhookCreate
@@ -203,8 +221,15 @@ internal sealed partial class RpcConnection
             Calls.Count(operation.Kind, refusal.Code);
             Append(messageId, refusal);
         }
+    }
 
-        return true;
+    /// <summary>What somebody was not let do: its parameters are read for that alone.</summary>
+    private void AuditOutsider(Caller session, Operation operation, ReadOnlySpan<byte> frame, ref MessagePackReader reader, OperationError refusal)
+    {
+        Span<ParameterSlot> slots = stackalloc ParameterSlot[OperationTable.MaxFields];
+        slots.Clear();
+        ReadParameters(operation, ref reader, slots);
+        _options.Audit.Tell(session, operation, frame, slots, reply: default, refusal);
     }
 
     /// <summary>Overwrites a frame where it stands, in a buffer of this connection's.</summary>
@@ -222,9 +247,9 @@ internal sealed partial class RpcConnection
     }
 
     /// <summary>Returns a refusal, which is not in flight any more; otherwise the reply is written or will be.</summary>
-    private OperationError? Perform(OperationKind kind, uint messageId, ReadOnlySpan<byte> frame, Span<ParameterSlot> slots)
+    private OperationError? Perform(Operation operation, uint messageId, ReadOnlySpan<byte> frame, Span<ParameterSlot> slots)
     {
-        switch (kind)
+        switch (operation.Kind)
         {
             case OperationKind.TaskRun:
                 return Run(messageId, frame, slots);
@@ -245,13 +270,13 @@ internal sealed partial class RpcConnection
             case OperationKind.TaskOutput when slots[4].Number > 0:
                 // One that memory has forgotten may be in the ledger, which is read where a thread may wait.
                 refusal = WaitForOutput(messageId, OutputRequest.Of(frame, slots));
-                return refusal?.Code == ErrorCode.NotFound ? ColdCall.Start(this, _server, kind, messageId, frame, slots) : refusal;
+                return refusal?.Code == ErrorCode.NotFound ? ColdCall.Start(this, _server, operation, messageId, frame, slots) : refusal;
             case OperationKind.EventsSubscribe:
                 return Subscribe(messageId, frame, slots);
             case OperationKind.SessionOpen:
                 return ConfirmSession(messageId);
             default:
-                return ColdCall.Start(this, _server, kind, messageId, frame, slots);
+                return ColdCall.Start(this, _server, operation, messageId, frame, slots);
         }
     }
 

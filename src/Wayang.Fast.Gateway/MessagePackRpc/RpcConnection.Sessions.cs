@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Operations;
 
@@ -46,13 +47,18 @@ internal sealed partial class RpcConnection
             return ConfirmSession(messageId) is null;
         }
 
+        if (operation is { IsAudited: true } or { Kind: OperationKind.SessionOpen })
+        {
+            _options.Audit.TellStranger(Origin, operation.Name, refusal);
+        }
+
         Append(messageId, refusal);
         return CountUnopened();
     }
 
     private OperationError? OpenSession(ReadOnlySpan<byte> token)
     {
-        var refusal = _server.OpenSession(_options.Tcp!, token, out var session);
+        var refusal = _server.OpenSession(_options.Tcp!, token, Origin, out var session);
         if (session is not null && !Enter(session))
         {
             _server.AbandonSession(session);

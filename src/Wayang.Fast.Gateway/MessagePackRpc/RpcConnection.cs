@@ -74,6 +74,12 @@ internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt,
         Close,
     }
 
+    /// <summary>From where it came, of one that nobody knew.</summary>
+    public CallerOrigin Origin { get; init; }
+
+    /// <summary>Asked only of connections with a session.</summary>
+    public Caller Session => _session!;
+
     /// <summary>Asked only of connections with a session.</summary>
     public int Tenant => _session!.Tenant;
 

@@ -14,6 +14,7 @@ public sealed partial class RpcServer
     /// <summary>Counted as one that has not opened its session: from here it becomes a connection, or is gone.</summary>
     private async Task AdmitEncryptedAsync(Socket socket, DoorCertificates certificates, RpcTcpOptions tcp)
     {
+        var origin = OriginOf(socket);
         try
         {
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
@@ -26,7 +27,7 @@ public sealed partial class RpcServer
                 return;
             }
 
-            if (Connect(relay, certificates, tcp) is { } inner)
+            if (Connect(relay, certificates, tcp, origin) is { } inner)
             {
                 await relay.RunAsync(inner);
             }
@@ -44,13 +45,13 @@ public sealed partial class RpcServer
     }
 
     /// <summary>Null: there are no descriptors left for it.</summary>
-    private Socket? Connect(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp)
+    private Socket? Connect(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
     {
         try
         {
             var (inner, outer) = ConnectedPair.Make();
             inner.Blocking = false;
-            Begin(new RpcConnection(this, inner, SessionOf(relay, certificates, tcp)));
+            Begin(new RpcConnection(this, inner, SessionOf(relay, certificates, tcp, origin)) { Origin = origin });
             return outer;
         }
         catch (SocketException)
@@ -61,16 +62,16 @@ public sealed partial class RpcServer
     }
 
     /// <summary>The handshake has shown that the peer holds the key, and whom the authority says it is; what it may do is said by the file of tokens. Null: it has to show a token.</summary>
-    private Caller? SessionOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp)
+    private Caller? SessionOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
     {
         Caller? session = null;
         if (relay.PeerCertificate is { } own && certificates.IsTrusted(own) && tcp.Peers?.Find(own) is { } peer)
         {
-            OpenPeerSession(peer, out session);
+            OpenPeerSession(peer, origin, out session);
         }
         else if (relay.PeerCertificate is { } shown && certificates.IsTrusted(shown) && tcp.Tokens.FindCertificate(DoorCertificates.NamesOf(shown)) is { } known)
         {
-            OpenSession(known, out session);
+            OpenSession(known, origin, out session);
         }
 
         return session;

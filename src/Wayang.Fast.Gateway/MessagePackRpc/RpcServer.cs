@@ -6,6 +6,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Operations;
 
@@ -18,6 +19,9 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// </summary>
 public sealed partial class RpcServer : IAsyncDisposable
 {
+    /// <summary>What the audit log calls it.</summary>
+    private const string Door = "messagepack";
+    private const string SessionOpen = "session.open";
     private const int BusyRetryMs = 1000;
     private const int NoTenant = -1;
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromSeconds(1);
@@ -144,7 +148,7 @@ public sealed partial class RpcServer : IAsyncDisposable
     internal void CountNotification() => Interlocked.Increment(ref _ignoredNotifications);
 
     /// <summary>The session that a token opens, for a connection that has none.</summary>
-    internal OperationError? OpenSession(RpcTcpOptions doors, ReadOnlySpan<byte> secret, out Caller? session)
+    internal OperationError? OpenSession(RpcTcpOptions doors, ReadOnlySpan<byte> secret, CallerOrigin origin, out Caller? session)
     {
         session = null;
         if (doors.Tokens.Find(secret) is not { } token)
@@ -153,10 +157,10 @@ public sealed partial class RpcServer : IAsyncDisposable
             return CallerRefusals.UnknownToken();
         }
 
-        return OpenSession(token, out session);
+        return OpenSession(token, origin, out session);
     }
 
-    private OperationError? OpenSession(AccessToken token, out Caller? session)
+    private OperationError? OpenSession(AccessToken token, CallerOrigin origin, out Caller? session)
     {
         session = null;
         if (_identities.Enter("token:" + token.Name) is not { } identity)
@@ -165,18 +169,18 @@ public sealed partial class RpcServer : IAsyncDisposable
         }
 
         Interlocked.Decrement(ref _unopened);
-        session = new Caller(token.Tenant, token.Scopes, identity, token);
+        session = new Caller(token.Tenant, token.Scopes, identity, token) { Origin = origin };
         return null;
     }
 
     /// <summary>Another node's: it sees no tenant's tasks, and may do what nodes ask of each other.</summary>
-    private void OpenPeerSession(PeerCertificate peer, out Caller? session)
+    private void OpenPeerSession(PeerCertificate peer, CallerOrigin origin, out Caller? session)
     {
         session = null;
         if (_identities.Enter("peer:" + peer.Peer) is { } identity)
         {
             Interlocked.Decrement(ref _unopened);
-            session = new Caller(NoTenant, OperationScopes.Peer, identity, Token: null, peer);
+            session = new Caller(NoTenant, OperationScopes.Peer, identity, Token: null, peer) { Origin = origin };
         }
     }
 
@@ -207,9 +211,12 @@ public sealed partial class RpcServer : IAsyncDisposable
     {
         socket.Blocking = false;
         var peer = PeerCredentials.Of(socket);
+        var origin = new CallerOrigin(Door, peer, Place: null);
         if (peer is null || Options.Authorize(peer) is not { } tenant)
         {
-            Refuse(socket, CallerRefusals.Stranger(peer));
+            var stranger = CallerRefusals.Stranger(peer);
+            Options.Audit.TellStranger(origin, SessionOpen, stranger);
+            Refuse(socket, stranger);
             return;
         }
 
@@ -226,7 +233,7 @@ public sealed partial class RpcServer : IAsyncDisposable
             return;
         }
 
-        Begin(new RpcConnection(this, socket, new Caller(tenant, Options.ScopesOf(peer), identity, Token: null)));
+        Begin(new RpcConnection(this, socket, new Caller(tenant, Options.ScopesOf(peer), identity, Token: null) { Origin = origin }));
     }
 
     /// <summary>A peer of TCP: nobody knows it until it has shown a token.</summary>
@@ -268,7 +275,19 @@ public sealed partial class RpcServer : IAsyncDisposable
             return;
         }
 
-        Begin(new RpcConnection(this, socket, session: null));
+        Begin(new RpcConnection(this, socket, session: null) { Origin = OriginOf(socket) });
+    }
+
+    private static CallerOrigin OriginOf(Socket socket)
+    {
+        try
+        {
+            return new(Door, Peer: null, socket.RemoteEndPoint as IPEndPoint);
+        }
+        catch (SocketException)
+        {
+            return new(Door, Peer: null, Place: null); // gone already
+        }
     }
 
     private bool TryCount(Socket socket)

@@ -41,6 +41,9 @@ public sealed record RpcServerOptions
     /// <summary>The node's webhooks; null: they are refused.</summary>
     public Webhooks.WebhookDesk? Webhooks { get; init; }
 
+    /// <summary>Told what operators do and are refused; null: nobody is.</summary>
+    public Audit.AuditLog? Audit { get; init; }
+
     /// <summary>Threads of cold operations at most.</summary>
     public int MaxColdThreads { get; init; } = ColdThreads.DefaultCount;
 

@@ -4,6 +4,7 @@ using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.Operations;
@@ -15,7 +16,8 @@ namespace Wayang.Fast.Gateway.Operations;
 /// <param name="ports">What operations are done with.</param>
 /// <param name="onDefect">Told of an exception that a request brought to light; must not throw.</param>
 /// <param name="time">By which waits end.</param>
-public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDefect = null, TimeProvider? time = null) : IDisposable
+/// <param name="audit">Told what operators do and are refused; null: nobody is.</param>
+public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDefect = null, TimeProvider? time = null, AuditLog? audit = null) : IDisposable
 {
     private const int BusyRetryMs = 100;
 
@@ -27,6 +29,9 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
 
     /// <summary>Set when the node stops: whoever follows a stream is to end.</summary>
     public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>For what the doors refuse themselves.</summary>
+    internal AuditLog? Audit => audit;
 
     /// <summary>Ends what waits; the doors are closed after that.</summary>
     public void Stop() => _stopping.Cancel();
@@ -45,6 +50,22 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
     /// <param name="cancellation">The caller gives up: a task that it runs is cancelled, one that it waits for goes on.</param>
     /// <exception cref="OperationCanceledException">The caller gave up.</exception>
     internal async Task<OperationError?> AnswerAsync(
+        Caller caller, Operation operation, ReadOnlyMemory<byte> parameters, PooledBuffer reply, CancellationToken cancellation)
+    {
+        try
+        {
+            var refusal = await DoAsync(caller, operation, parameters, reply, cancellation);
+            audit.Tell(caller, operation, parameters.Span, reply.WrittenSpan, refusal);
+            return refusal;
+        }
+        catch (OperationCanceledException)
+        {
+            audit.TellAbandoned(caller, operation, parameters.Span);
+            throw;
+        }
+    }
+
+    private async Task<OperationError?> DoAsync(
         Caller caller, Operation operation, ReadOnlyMemory<byte> parameters, PooledBuffer reply, CancellationToken cancellation)
     {
         if (CallerRefusals.OutOfScope(caller, operation) is { } outside)

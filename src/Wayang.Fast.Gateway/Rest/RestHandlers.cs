@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
@@ -16,11 +17,14 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
     /// <summary>How long a look at a stream waits before the token is looked at again.</summary>
     private const int FollowWaitMs = 5_000;
 
+    /// <summary>Of a name in a path that nobody has checked yet, where it is told.</summary>
+    private const int LongestName = 128;
+
     private const string EventStream = "text/event-stream";
 
     public async Task HandleAsync(RestRoute route, HttpContext context)
     {
-        if (callers.Enter(context, out var caller) is { } stranger)
+        if (callers.Enter(context, route.Operation, out var caller) is { } stranger)
         {
             await RestProblem.WriteAsync(context, stranger);
             return;
@@ -30,6 +34,7 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
         {
             if (CallerRefusals.OutOfScope(caller!, route.Operation) is { } outside)
             {
+                desk.Audit.TellRefused(caller!, route.Operation, outside, () => TargetIn(context));
                 await RestProblem.WriteAsync(context, outside);
                 return;
             }
@@ -37,13 +42,20 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
             var (parameters, refusal) = await RestParameters.ReadAsync(route, context, caller!);
             using (parameters)
             {
+                if (refusal is not null)
+                {
+                    desk.Audit.TellRefused(caller!, route.Operation, refusal, () => TargetIn(context));
+                }
+
                 await (refusal is not null ? RestProblem.WriteAsync(context, refusal) : AnswerAsync(route, context, caller!, parameters.Map.WrittenMemory));
             }
         }
         catch (BadHttpRequestException fault)
         {
             var code = fault.StatusCode == StatusCodes.Status413PayloadTooLarge ? ErrorCode.TooLarge : ErrorCode.InvalidArgument;
-            await RestProblem.WriteAsync(context, new(code, fault.Message), fault.StatusCode);
+            OperationError refusal = new(code, fault.Message);
+            desk.Audit.TellRefused(caller!, route.Operation, refusal, () => TargetIn(context));
+            await RestProblem.WriteAsync(context, refusal, fault.StatusCode);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -55,10 +67,18 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
         }
     }
 
+    /// <summary>What the path names.</summary>
+    private static List<KeyValuePair<string, string>> TargetIn(HttpContext context) =>
+    [
+        .. context.Request.RouteValues.Where(static v => v.Value is string).Select(static v => new KeyValuePair<string, string>(v.Key, Cut((string)v.Value!))),
+    ];
+
+    private static string Cut(string text) => text.Length <= LongestName ? text : text[..LongestName];
+
     /// <summary>The configuration in force: the operator's, who is of the default tenant.</summary>
     public async Task TellConfigurationAsync(HttpContext context, Func<IReadOnlyDictionary<string, string>> configuration)
     {
-        if (callers.Enter(context, out var caller) is { } stranger)
+        if (callers.Enter(context, operation: null, out var caller) is { } stranger)
         {
             await RestProblem.WriteAsync(context, stranger);
             return;

@@ -35,7 +35,7 @@ public sealed class RestServer : IAsyncDisposable
     /// <exception cref="IOException">A place cannot be listened at; the message says which and why.</exception>
     public static async Task<RestServer> StartAsync(HttpDoorOptions options, OperationDesk desk, Func<IReadOnlyDictionary<string, string>>? configuration = null)
     {
-        var callers = new HttpCallers(options);
+        var callers = new HttpCallers(options, "rest", desk.Audit);
         var handlers = new RestHandlers(desk, callers);
         var builder = KestrelHost.Create(options with { MaxMessageBytes = (int)Math.Min(int.MaxValue, options.MaxMessageBytes * 3L / 2) }, HttpProtocols.Http1);
         var application = builder.Build();

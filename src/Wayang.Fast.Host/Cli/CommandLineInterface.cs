@@ -78,6 +78,7 @@ public static class CommandLineInterface
             GroupCommand.Build(),
             ImagesCommand.Build(),
             EventsCommand.Build(),
+            AuditCommand.Build(),
             WebhookCommand.Build(),
             NodeCommand.Build(),
             TenantsCommand.Build(),

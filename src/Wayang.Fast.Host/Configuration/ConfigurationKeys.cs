@@ -15,7 +15,7 @@ public static partial class ConfigurationKeys
     private const int LongestPath = 4_095;
     private const int LargestMegabytes = 1 << 20;
 
-    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfScheduling(), .. OfLife(), .. OfLearning(), .. OfLedger(), .. OfEvents(), .. OfWebhooks(), .. OfOci(), .. OfTheSpecification()];
+    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Own(), .. OfScheduling(), .. OfLife(), .. OfLearning(), .. OfLedger(), .. OfEvents(), .. OfWebhooks(), .. OfAudit(), .. OfOci(), .. OfTheSpecification()];
 
     public static ConfigurationKey? Find(string name) => ByName.GetValueOrDefault(name);
 

@@ -32,6 +32,8 @@ public sealed record FileSettings
 
     public LedgerSettings Ledger { get; init; } = new();
 
+    public AuditSettings Audit { get; init; } = new();
+
     public WebhookOptions Webhooks { get; init; } = new();
 
     /// <summary>Where images of a layout are unpacked; empty: the default of who starts the runtime.</summary>

@@ -4,6 +4,7 @@ using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Health;
 using Wayang.Fast.Gateway.MessagePackRpc;
@@ -80,14 +81,16 @@ internal static class Daemon
         HttpDoors doors;
         await using var peers = await DaemonPeers.StartAsync(options, runtime, log);
         configuration.Peers = peers;
+        using var audit = OpenAudit(options, runtime, log);
+        configuration.Audit = audit;
         await using var webhooks = DaemonLedger.OpenWebhooks(options, ledger, runtime.Events.Stream, log);
         try
         {
             var tokens = OpenTokens(options, configuration, log);
             configuration.Certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
             doors = await HttpDoors.StartAsync(
-                options, runtime, webhooks, configuration, tokens, peers?.Membership, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
-            server = StartRpc(options, runtime, webhooks, configuration, tokens, peers, log);
+                options, runtime, webhooks, audit, configuration, tokens, peers?.Membership, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
+            server = StartRpc(options, runtime, webhooks, audit, configuration, tokens, peers, log);
         }
         catch (IOException error)
         {
@@ -103,8 +106,8 @@ internal static class Daemon
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
-            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. peers is null ? [] : (IMetricSource[])[peers.Membership]]);
-            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, metrics, log) : null;
+            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership]]);
+            await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, audit, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
                 await Task.WhenAny(end, Task.Delay(ReadyPoll));
@@ -167,7 +170,7 @@ internal static class Daemon
     }
 
     /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
-    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers, StandardErrorLog log)
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers, StandardErrorLog log)
     {
         RpcTcpOptions? tcp = null;
         if (options.RpcTcp.Address is { } address && tokens is not null)
@@ -184,18 +187,18 @@ internal static class Daemon
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
-                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }
 
     /// <summary>A port in use does not keep tasks from running: it is told, and the node serves without it.</summary>
-    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, ITaskLedger? ledger, Reconfiguration configuration, MetricsPage metrics, StandardErrorLog log)
+    private static async Task<HealthServer?> StartHealthAsync(int port, NodeRuntime runtime, ITaskLedger? ledger, Reconfiguration configuration, AuditLog? audit, MetricsPage metrics, StandardErrorLog log)
     {
         try
         {
             return await HealthServer.StartAsync(
-                port, () => WhyNotReady(runtime, configuration), () => Remarks(configuration, ledger), metrics);
+                port, () => WhyNotReady(runtime, configuration), () => Remarks(configuration, ledger, audit), metrics);
         }
         catch (IOException error)
         {
@@ -209,8 +212,17 @@ internal static class Daemon
     private static RuntimeOptions WithCheckpoints(ServeOptions options) =>
         options.StateDirectory.Length == 0 || options.IsPrivate ? options.Runtime : options.Runtime with { CheckpointDirectory = Path.Combine(options.StateDirectory, "checkpoints") };
 
-    private static IReadOnlyList<string> Remarks(Reconfiguration configuration, ITaskLedger? ledger) =>
-        ledger?.Status.Problem is { } problem ? [.. configuration.Failures, $"ledger: {problem}"] : configuration.Failures;
+    private static IReadOnlyList<string> Remarks(Reconfiguration configuration, ITaskLedger? ledger, AuditLog? audit) =>
+    [
+        .. configuration.Failures,
+        .. ledger?.Status.Problem is { } problem ? [$"ledger: {problem}"] : (string[])[],
+        .. audit?.Problem is { } unwritten ? [$"audit log: {unwritten}"] : (string[])[],
+    ];
+
+    /// <summary>What operators do is written where the node keeps what outlives it; a runtime of one caller has no operators.</summary>
+    private static AuditLog? OpenAudit(ServeOptions options, NodeRuntime runtime, StandardErrorLog log) =>
+        !options.IsPrivate && options.Settings.Audit.In(options.StateDirectory) is { } where
+            ? new AuditLog(where, TimeProvider.System, (type, severity, data) => runtime.Events.Post(type, severity, data), log.Warn) : null;
 
     /// <summary>Takes the durable tasks of earlier starts up again; what keeps one waiting keeps nobody else.</summary>
     private static async Task ResumeTasksAsync(NodeRuntime runtime, StandardErrorLog log, CancellationToken stop)

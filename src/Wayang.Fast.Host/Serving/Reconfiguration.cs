@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Execution.Supervision;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Host.Configuration;
 using Wayang.Fast.Host.Oci;
@@ -29,6 +31,9 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
     /// <summary>The tokens in force, when there is a door for them.</summary>
     public TokenStore? Tokens { get; set; }
+
+    /// <summary>Told of reloads, which come by no door.</summary>
+    public AuditLog? Audit { get; set; }
 
     /// <summary>What the doors over HTTP show, when it is encrypted.</summary>
     public DoorCertificates? Certificates { get; set; }
@@ -106,17 +111,23 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         try
         {
             await TakeAsync(ConfigurationBundle.FromDescriptor(descriptor));
+            TellAudit(AuditRecord.Done);
         }
         catch (ConfigurationException error)
         {
             log.Warn($"reload refused, nothing was changed: {error.Message}");
+            TellAudit(WireNames.Text(ErrorCode.InvalidArgument));
         }
         catch (Exception defect) when (!Debugger.IsAttached)
         {
             // The next one must not fail because of this one.
             log.Warn($"defect in a reload: {defect}");
+            TellAudit(WireNames.Text(ErrorCode.Internal));
         }
     }
+
+    /// <summary>Only the starter's user, or root, can have sent it: the keeper takes it from nobody else.</summary>
+    private void TellAudit(string outcome) => Audit?.Note("keeper", string.Create(CultureInfo.InvariantCulture, $"uid {start.StarterUid}"), "config.reload", outcome);
 
     private async Task TakeAsync(ConfigurationBundle bundle)
     {

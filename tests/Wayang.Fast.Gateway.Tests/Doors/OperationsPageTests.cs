@@ -57,9 +57,10 @@ public sealed class OperationsPageTests
             var method = s_withoutMethod.TryGetValue(operation.Name, out var why) ? $"no: {why}" : operation.Name == "task.output" ? "`TaskOutput`, `TaskFollow`" : $"`{MethodNames.Of(operation)}`";
             var routes = s_withoutRoute.TryGetValue(operation.Name, out var reason)
                 ? $"no: {reason}" : string.Join(", ", RestRoute.All.Where(r => r.Name == operation.Name).Select(static r => $"`{r.Method} {r.Path}`"));
-            page.Append(CultureInfo.InvariantCulture, $"| `{operation.Name}` | {Cell(operation.Doc)} | {scopes} | `{operation.Name}` | {method} | {routes} |\n");
+            page.Append(CultureInfo.InvariantCulture, $"| `{operation.Name}`{(operation.IsAudited ? " \\*" : "")} | {Cell(operation.Doc)} | {scopes} | `{operation.Name}` | {method} | {routes} |\n");
         }
 
+        page.Append("\n\\* is written into the audit log, refused attempts at it too ([auth.md](auth.md)).\n");
         page.Append("\n## Refusals\n\n| code | gRPC | REST |\n|---|---|---|\n");
         foreach (var code in Enum.GetValues<ErrorCode>().Skip(1))
         {

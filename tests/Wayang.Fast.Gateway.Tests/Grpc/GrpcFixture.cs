@@ -4,6 +4,7 @@ using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Wayang.Fast.Core.Events;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Grpc.Wire;
@@ -23,13 +24,13 @@ internal sealed class GrpcFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private GrpcServer? _server;
 
-    private GrpcFixture(bool events) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
+    private GrpcFixture(bool events, AuditLog? audit) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
     {
         lock (Defects)
         {
             Defects.Add(defect);
         }
-    });
+    }, audit: audit);
 
     public InMemoryTaskService Tasks { get; } = new();
 
@@ -41,9 +42,9 @@ internal sealed class GrpcFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true)
+    public static async Task<GrpcFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true, AuditLog? audit = null)
     {
-        var fixture = new GrpcFixture(events);
+        var fixture = new GrpcFixture(events, audit);
         var options = new HttpDoorOptions
         {
             MaxBufferedBytesPerIdentity = mostBytes,

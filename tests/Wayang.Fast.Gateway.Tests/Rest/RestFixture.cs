@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Wayang.Fast.Core.Events;
+using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;
@@ -21,13 +22,13 @@ internal sealed class RestFixture : IAsyncDisposable
     private readonly OperationDesk _desk;
     private RestServer? _server;
 
-    private RestFixture(bool events) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
+    private RestFixture(bool events, AuditLog? audit) => _desk = new OperationDesk(new OperationPorts(Tasks, Monitor: null, Life: null) { Events = events ? Events.Stream : null }, defect =>
     {
         lock (Defects)
         {
             Defects.Add(defect);
         }
-    });
+    }, audit: audit);
 
     public InMemoryTaskService Tasks { get; } = new();
 
@@ -37,9 +38,9 @@ internal sealed class RestFixture : IAsyncDisposable
 
     public int Port => _server!.Port;
 
-    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true)
+    public static async Task<RestFixture> StartAsync(TokenStore? tokens = null, long mostBytes = 256L << 20, Func<HttpDoorOptions, HttpDoorOptions>? configure = null, bool events = true, AuditLog? audit = null)
     {
-        var fixture = new RestFixture(events);
+        var fixture = new RestFixture(events, audit);
         var options = new HttpDoorOptions
         {
             MaxBufferedBytesPerIdentity = mostBytes,
