@@ -69,7 +69,7 @@ public sealed class SwappedFileTests : ServeTest
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"racing-{i}");
             var (code, told, errors) = await WayangAsync(["images", "put", Link, "--name", name, "--socket", SocketOf(serve)]);
-            Assert.True(code == 0, told + errors);
+            Assert.True(code == 0, $"{told}{errors}\n{serve.Log}");
             await using var client = await ConnectAsync(serve);
             Assert.Contains((await client.ListImagesAsync()).Single(one => one.Name == name).Image, whole);
         }
