@@ -23,6 +23,7 @@ WAYANG = ROOT / "out/managed/bin/Wayang.Fast.Host/release/wayang"
 NATIVE = ROOT / "out/native/release/stage"
 ROOMS = {"files": "File system", "mounts": "Mounts and namespaces", "kernel": "Kernel surfaces", "looser": "Loosening the sandbox",
          "network": "Network", "tasks": "Other tasks", "greed": "Resources"}
+PLUGINS = ROOT / "out/native/release/tests/plugins"
 ENDLESS = {"processor_hog", "sleep_for_ever", "ignore_term"}
 START = "cat > /tmp/escape && chmod 700 /tmp/escape && exec /tmp/escape "
 PATIENCE = 60
@@ -62,6 +63,31 @@ def under_bubblewrap(name, program):
     return verdict(name, ended.stdout) or (f"ended: signal {ended.returncode - 128}" if ended.returncode > 128 else f"ended: {ended.stderr.decode(errors='replace').strip()[:60]}")
 
 
+def deeds():
+    """What constructors of tests/plugins/loaded do, in the order of the sources; but for what speaks to a zygote, which bubblewrap has none of."""
+    listed = (ROOT / "tests/plugins/loaded/CMakeLists.txt").read_text().split("set(deeds")[1].split(")")[0].split()
+    return [name for name in listed if name not in {"claim_ready", "speak_nonsense", "read_spawner", "loop_for_ever"}]
+
+
+def loaded_by_wayang(name, environment):
+    put = subprocess.run([WAYANG, "images", "put", PLUGINS / f"loaded_{name}.so", "--name", f"loaded_{name}"], capture_output=True, text=True, timeout=PATIENCE, env=environment)
+    if put.returncode != 0:
+        return "refused: " + put.stderr.strip().removeprefix("wayang: ").split("\n")[0][:100]
+    ended = subprocess.run([WAYANG, "run", "c", f"loaded_{name}:told"], capture_output=True, text=True, timeout=PATIENCE, env=environment)
+    return ended.stdout.strip() or ended.stderr.strip()[:100]
+
+
+def loaded_under_bubblewrap(name, scratch):
+    library = shutil.copy(PLUGINS / f"loaded_{name}.so", scratch)
+    words = ["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib",
+             "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--size", str(64 << 20), "--tmpfs", "/tmp", "--ro-bind", library, "/tmp/library.so",
+             "--setenv", "LOADED_TELL", "1", "--setenv", "LD_PRELOAD", "/tmp/library.so", "/bin/true"]
+    if os.geteuid() == 0:
+        words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *words]
+    ended = subprocess.run(["timeout", "--signal", "KILL", "5", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+    return ended.stdout.strip() or f"ended: code {ended.returncode}"
+
+
 def table(environment, program):
     for room, names in attempts():
         yield f"\n## {ROOMS[room]}\n\n| attempt | as a command under `standard` | `bwrap --unshare-all` |\n|---|---|---|\n"
@@ -90,6 +116,12 @@ def main():
             if first.returncode != 0:
                 sys.exit("the runtime did not start")
             rows = "".join(table(environment, program))
+            rows += "\n## As an image is loaded\n\nWhat the constructor of a library comes to before anybody calls it: as an image, and preloaded to `/bin/true`.\n\n"
+            rows += "| constructor | as a plugin under `compute` | `bwrap --unshare-all` |\n|---|---|---|\n"
+            for name in deeds():
+                ours, theirs = loaded_by_wayang(name, environment), loaded_under_bubblewrap(name, scratch)
+                print(f"{name}: {ours} | {theirs}", file=sys.stderr)
+                rows += f"| {name} | {ours} | {theirs} |\n"
         finally:
             serve.send_signal(signal.SIGTERM)
             serve.wait(PATIENCE)

@@ -89,3 +89,43 @@ void wy_children_sweep(wy_spawner *s, int64_t now_ms) {
     }
     close(fd);
 }
+
+/* Dead ones that nobody has reaped yet do nothing. */
+static bool is_live(pid_t pid) {
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    text[got > 0 ? got : 0] = 0;
+    const char *name_end = strrchr(text, ')'); /* the name is the process's own choice */
+    return name_end != NULL && name_end[1] == ' ' && strchr("ZXx", name_end[2]) == NULL;
+}
+
+static bool has_live_child(pid_t parent) {
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    text[got > 0 ? got : 0] = 0;
+    for (char *at = text, *end; *at != 0; at = end) {
+        pid_t child = (pid_t)strtol(at, &end, 10);
+        if (end == at) {
+            break;
+        }
+        if (is_live(child)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool wy_image_left_processes(const wy_image_slot *image) {
+    /* In this order: what loses its parent between the two looks goes to the holder, pid 1 of its namespace. */
+    return has_live_child(image->zygote.zygote_pid) || has_live_child(image->zygote.holder_pid);
+}

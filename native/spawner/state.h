@@ -273,4 +273,7 @@ uint32_t wy_scan_worker(wy_spawner *s, const wy_worker_slot *worker, uint32_t *p
 void wy_children_sweep(wy_spawner *s, int64_t now_ms);
 bool wy_child_known(const wy_spawner *s, pid_t pid);
 
+/* Whether its zygote, or pid 1 of its namespace, has a child that lives: what an image left behind while it was loaded. */
+bool wy_image_left_processes(const wy_image_slot *image);
+
 #endif

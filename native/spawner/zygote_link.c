@@ -59,6 +59,10 @@ static wy_status on_ready(wy_spawner *s, wy_image_slot *image, const uint8_t *bo
     if (sizeof(wy_msg_header) + sizeof ready + names_bytes > WY_MSG_MAX_BYTES) {
         return broke(why, "its list of functions does not fit into a message");
     }
+    if (wy_image_left_processes(image)) {
+        wy_image_end(s, image, WY_DENIED, 0, "the image left a process behind: start processes inside a task");
+        return WY_OK;
+    }
     image->state = WY_IMAGE_OPEN;
     s->transient--;
     wy_send_daemon(s, WY_MSG_IMAGE_READY, 0, &ready, sizeof ready, body + 8, names_bytes);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/copy.h"
 #include "worker/state.h"
 
 wy_worker wy_the_worker;
@@ -95,7 +96,7 @@ static int host_append(wayang_call *call, const void *bytes, size_t length) {
     if (room == NULL) {
         return 1;
     }
-    memcpy(room, bytes, length);
+    wy_copy(room, bytes, length);
     return 0;
 }
 
@@ -212,9 +213,9 @@ int wy_call_facts_read(wy_call_facts *out) {
     return out->ticket == worker->ticket;
 }
 
-int64_t wy_call_cpu(const wy_worker *worker) {
+int64_t wy_call_cpu(void) {
     struct timespec used;
-    if (!worker->measures || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0) {
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0) {
         return -1;
     }
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
@@ -222,7 +223,7 @@ int64_t wy_call_cpu(const wy_worker *worker) {
 
 void wy_call_cost_tell(wy_worker *worker, int64_t before) {
     uint32_t index = worker->ticket % WY_CHANNEL_MAX_IN_FLIGHT;
-    int64_t now = before < 0 || index >= WY_CHANNEL_MAX_FACTS ? -1 : wy_call_cpu(worker);
+    int64_t now = before < 0 || index >= WY_CHANNEL_MAX_FACTS ? -1 : wy_call_cpu();
     if (now >= before && now >= 0) {
         worker->end.w->costs[index] = (wy_call_cost){.cpu_ns = (uint64_t)(now - before), .ticket = worker->ticket};
     }

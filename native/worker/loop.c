@@ -1,6 +1,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "channel/memory.h"
 #include "worker/state.h"
 
@@ -27,7 +28,7 @@ wy_status wy_emit(wy_worker *worker, uint8_t kind, const uint8_t *bytes, size_t 
             return status;
         }
         if (part != 0) {
-            memcpy(claim.payload, bytes + at, part);
+            wy_copy(claim.payload, bytes + at, part);
         }
         wy_writer_commit(writer, &claim, worker->ticket, 0, (uint8_t)(kind | flags), length);
         wy_flush(&worker->end, 0);
@@ -48,11 +49,13 @@ static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, 
     }
     const wy_function *function = &worker->image->functions[index];
     worker->call.state = function->state;
-    int64_t before = wy_call_cpu(worker);
+    int64_t before = worker->measures ? wy_call_cpu() : -1;
     wy_call_begin(worker);
     int result = function->run(&worker->call, input, length);
     wy_call_end(worker);
-    wy_call_cost_tell(worker, before);
+    if (worker->measures) {
+        wy_call_cost_tell(worker, before);
+    }
     wy_status status;
     if (worker->error_length != 0) {
         status = emit_error(worker, worker->error, worker->error_length);

@@ -94,8 +94,8 @@ int wy_call_thread_speak(int on);
 void wy_call_begin(wy_worker *worker);
 void wy_call_end(wy_worker *worker);
 
-/* Processor time of this process so far, its threads' included; -1: calls are not measured, and nothing was asked. */
-int64_t wy_call_cpu(const wy_worker *worker);
+/* Processor time of this process so far, its threads' included; -1: the system does not say. */
+int64_t wy_call_cpu(void);
 
 /* Tells what the call cost since `before`; nothing where that is negative, or lies ahead: a call that was continued elsewhere
  * has a clock that began anew. */

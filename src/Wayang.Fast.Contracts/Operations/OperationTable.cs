@@ -273,7 +273,7 @@ public static class OperationTable
                 new("scopes", "list of text", "Some of read, submit, images, operate, admin."),
             ])
         {
-            Scopes = OperationScopes.All,
+            Scopes = OperationScopes.All | OperationScopes.Peer,
         },
         new(OperationKind.TaskList, "task.list", "Tasks in a state, those that have been in it longest first.",
             [
@@ -346,12 +346,18 @@ public static class OperationTable
         },
         .. EventFields.Operations,
         .. WebhookFields.Operations,
+        PeerFields.List,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>
-    public static Operation? Find(ReadOnlySpan<byte> name)
+    public static Operation? Find(ReadOnlySpan<byte> name) => Find(s_all, name);
+
+    /// <summary>The same of <see cref="PeerFields.BetweenNodes"/>, which MessagePack-RPC alone serves.</summary>
+    public static Operation? FindBetweenNodes(ReadOnlySpan<byte> name) => Find(s_betweenNodes, name);
+
+    private static Operation? Find(Operation[] all, ReadOnlySpan<byte> name)
     {
-        foreach (var operation in s_all)
+        foreach (var operation in all)
         {
             if (name.SequenceEqual(operation.Utf8Name))
             {
@@ -363,4 +369,5 @@ public static class OperationTable
     }
 
     private static readonly Operation[] s_all = [.. All];
+    private static readonly Operation[] s_betweenNodes = [.. PeerFields.BetweenNodes];
 }

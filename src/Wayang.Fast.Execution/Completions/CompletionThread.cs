@@ -29,7 +29,7 @@ internal sealed class CompletionThread : IDisposable
     private const int SpinMicrosecondsPerLook = 50;
     private const int SpinLooksPerClock = 256;
     private const int ItemsPerClock = 16;
-    private const int TurnsPerClock = 4;
+    private const int TurnsPerClock = 8;
 
     // A task's record with its two buffers, which are allocated one after the other.
     private const int RecordBytes = 640;
@@ -53,6 +53,8 @@ internal sealed class CompletionThread : IDisposable
     private readonly long _lookTicks;
     private long _looked;
     private int _turnsSinceClock;
+    private int _posted; // commands, by whomever
+    private int _executed;
     private int _signalled;
     private int _takeOver;
     private bool _ended;
@@ -102,6 +104,7 @@ internal sealed class CompletionThread : IDisposable
     public void Post(in CompletionCommand command)
     {
         _commands.Enqueue(command);
+        Interlocked.Increment(ref _posted);
         if (!_stopping)
         {
             Wake(); // else nobody waits: what wakes it may be closed already
@@ -445,8 +448,10 @@ internal sealed class CompletionThread : IDisposable
     private void ExecuteCommands()
     {
         // Nothing after the shutdown: every task has its end, and their records may be gone.
-        while (!_ended && _commands.TryDequeue(out var command))
+        // As a rule there are none, and an int says so for less than the queue does.
+        while (!_ended && Volatile.Read(ref _posted) != _executed && _commands.TryDequeue(out var command))
         {
+            _executed++;
             _ended = command.Kind == CompletionCommandKind.Shutdown;
             _clock.Read();
             if (command.Kind == CompletionCommandKind.WorkerDetached)
