@@ -105,6 +105,9 @@ public static class OperationTable
         LifeFields.Durable,
     ];
 
+    /// <summary>Findings that a caller of node.scan may report.</summary>
+    public const int MaxReported = 256;
+
     private const string CpuMeaning =
         "Processor time, where measured: of commands, calls of Python, and of plugins whose image asks for it (measure: cpu). Of a call it is its worker's word, believed as far as the time allows.";
 
@@ -302,7 +305,10 @@ public static class OperationTable
         {
             Scopes = Watching,
         },
-        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.", [],
+        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.",
+            [
+                new("reported", FieldType.TextList, "What the caller found in files, a line each, critical: or warning: first: kept as incidents and events.") { Min = 1, Max = MaxReported },
+            ],
             [
                 new("workers", "integer", "Workers that were looked at."),
                 new("processes", "integer", "Processes of theirs."),
