@@ -10,16 +10,18 @@
 
 static const char usage[] =
     "usage: wayang-probe [--only PREFIX] [--state DIR] [--native DIR --runtime-dir DIR]\n"
-    "       wayang-probe --policy DIR | --tree DIR\n"
+    "       wayang-probe --policy DIR | --tree DIR | --own PATH...\n"
     "Tries what this host gives, or reads an isolation policy as the spawner does. Prints NAME TAB yes|no|unknown TAB VALUE.\n"
     "  --only PREFIX  checks whose name begins so (default: all)\n"
     "  --state DIR    judge the disk of this directory (default: /var/tmp)\n"
     "  --native DIR, --runtime-dir DIR  judge this installation and this place of a runtime, too\n"
     "  --policy DIR   load the policy: its values and profiles, or what is wrong with it\n"
-    "  --tree DIR     a profile's own root: setuid files, devices, what everybody may write\n";
+    "  --tree DIR     a profile's own root: setuid files, devices, what everybody may write\n"
+    "  --own PATH...  owner, group, mode and kind of each\n";
 
 typedef struct probe_request {
     const char *only, *policy, *tree;
+    char **own; /* the paths that follow, ended by NULL */
     wy_probe_context context;
 } probe_request;
 
@@ -28,7 +30,8 @@ static int parse(int argc, char **argv, probe_request *out) {
                                           {"policy", required_argument, NULL, 'p'}, {"nothing", no_argument, NULL, 'n'},
                                           {"help", no_argument, NULL, 'h'},         {"native", required_argument, NULL, 'N'},
                                           {"runtime-dir", required_argument, NULL, 'r'},
-                                          {"tree", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+                                          {"tree", required_argument, NULL, 't'}, {"own", no_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
+    static char *none[] = {NULL};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (option) {
@@ -50,6 +53,9 @@ static int parse(int argc, char **argv, probe_request *out) {
         case 't':
             out->tree = optarg;
             break;
+        case 'w':
+            out->own = none;
+            break;
         case 'n': /* executed by a check of ours */
             exit(0);
         case 'h':
@@ -58,6 +64,10 @@ static int parse(int argc, char **argv, probe_request *out) {
         default:
             return 2;
         }
+    }
+    if (out->own != NULL) {
+        out->own = argv + optind;
+        return optind < argc ? 0 : 2;
     }
     return optind == argc ? 0 : 2;
 }
@@ -115,6 +125,17 @@ static int look_at_tree(const char *directory) {
     return clean ? 0 : 1;
 }
 
+/* Prints "own yes|no VALUE" for each path, in their order. */
+static int look_at_own(char *const *paths) {
+    for (; *paths != NULL; paths++) {
+        char value[160];
+        int there;
+        wy_probe_own(*paths, value, sizeof value, &there);
+        printf("own\t%s\t%s\n", there ? "yes" : "no", value);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     static const wy_check *const lists[] = {wy_process_checks, wy_namespace_checks, wy_filter_checks,
                                             wy_memory_checks,  wy_group_checks,     wy_host_checks};
@@ -128,6 +149,9 @@ int main(int argc, char **argv) {
     }
     if (request.tree != NULL) {
         return look_at_tree(request.tree);
+    }
+    if (request.own != NULL) {
+        return look_at_own(request.own);
     }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         run_list(lists[i], &request);

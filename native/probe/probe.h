@@ -42,6 +42,9 @@ void wy_first_line(const char *path, char *out, size_t capacity);
 typedef void wy_tree_tell(const char *what, const char *path);
 int wy_probe_tree(const char *directory, wy_tree_tell *tell_one, unsigned *looked_at, unsigned *left_out);
 
+/* own.c: "UID GID MODE KIND" of a path, or "absent", or why it cannot be seen. */
+void wy_probe_own(const char *path, char *value, size_t capacity, int *there);
+
 /* The checks of each file, ended by a nameless one. */
 extern const wy_check wy_process_checks[];
 extern const wy_check wy_namespace_checks[];

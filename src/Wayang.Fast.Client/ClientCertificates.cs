@@ -55,8 +55,33 @@ public sealed class ClientCertificates
         }
     }
 
+    /// <summary>The same of texts that somebody else has read.</summary>
+    /// <param name="authority">The authorities that are believed, as PEM.</param>
+    /// <param name="own">What is shown to the node, and its key, as PEM.</param>
+    /// <exception cref="WayangException">One holds nothing that can be used.</exception>
+    internal static ClientCertificates Of(string authority, string own)
+    {
+        try
+        {
+            X509Certificate2Collection authorities = [];
+            authorities.ImportFromPem(authority);
+            X509Certificate2Collection all = [];
+            all.ImportFromPem(own);
+            return authorities.Count > 0
+                ? new ClientCertificates(authorities, SslStreamCertificateContext.Create(X509Certificate2.CreateFromPem(own, own), all, offline: true))
+                : throw new CryptographicException("it holds no certificate (-----BEGIN CERTIFICATE-----)");
+        }
+        catch (Exception failure) when (failure is CryptographicException or ArgumentException)
+        {
+            throw new WayangException(ErrorCode.InvalidArgument, $"the node's certificates cannot be used: {failure.Message}", failure);
+        }
+    }
+
     /// <summary>How a node of this name is met.</summary>
-    internal static SslClientAuthenticationOptions For(string host, ClientCertificates? certificates)
+    /// <param name="host">The name that its certificate must have.</param>
+    /// <param name="certificates">What is believed and shown.</param>
+    /// <param name="fingerprint">The SHA-256 of the one certificate that is believed, in lower-case hexadecimal digits; null: any with the name.</param>
+    internal static SslClientAuthenticationOptions For(string host, ClientCertificates? certificates, string? fingerprint = null)
     {
         var options = new SslClientAuthenticationOptions
         {
@@ -70,6 +95,13 @@ public sealed class ClientCertificates
                 TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true,
             };
             options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+        }
+
+        if (fingerprint is not null)
+        {
+            options.RemoteCertificateValidationCallback = (_, shown, _, errors) =>
+                errors == SslPolicyErrors.None && shown is X509Certificate2 certificate
+                && string.Equals(Convert.ToHexStringLower(certificate.GetCertHash(HashAlgorithmName.SHA256)), fingerprint, StringComparison.Ordinal);
         }
 
         return options;

@@ -77,6 +77,24 @@ internal static class MonitorDecoders
             : null;
     }
 
+    public static PeerList? Peers(ref MessagePackReader reader) =>
+        reader.TryReadMapHeader(out var pairs) && pairs == 2 && reader.TryReadString(out _) && reader.TryReadString(out var node)
+            && System.Text.Encoding.UTF8.GetString(node) is var name && Items(ref reader, Peer) is { } peers
+            ? new PeerList(name, peers)
+            : null;
+
+    public static NodeLoad Load(Fields fields) => new(fields.Number("running"), fields.Number("queued"), fields.Number("slots"));
+
+    private static PeerInfo? Peer(ref MessagePackReader item) =>
+        Fields.Read(ref item) is { } fields && WireNames.TryParse<PeerState>(fields.Text("state"), out var state) && Time(fields, "since") is { } since
+            ? new PeerInfo(
+                fields.Text("name"), fields.Text("address"), state, since, fields.OptionalText("reason") ?? string.Empty, Time(fields, "heard"),
+                fields.OptionalText("version") ?? string.Empty, TimeSpan.FromMicroseconds(fields.Number("round_trip_us")), Load(fields))
+            : null;
+
+    private static DateTimeOffset? Time(Fields fields, string name) =>
+        fields.OptionalText(name) is { } text && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
+
     public static TaskReason? Reason(ref MessagePackReader reader) =>
         Fields.Read(ref reader) is { } fields
             && TaskId.TryParse(fields.Text("task"), out var id)

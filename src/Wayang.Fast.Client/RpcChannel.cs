@@ -49,13 +49,13 @@ internal sealed class RpcChannel : IDisposable
         });
 
     /// <exception cref="WayangException">The node is not who its name says, or does not believe us.</exception>
-    public static Task<RpcChannel> ConnectAsync(WayangEndpoint place, ClientCertificates? certificates, FrameLimits limits, CancellationToken cancellation) =>
-        ConnectAsync(new Socket(SocketType.Stream, ProtocolType.Tcp), limits, async socket =>
+    public static Task<RpcChannel> ConnectAsync(WayangEndpoint place, WayangClientOptions options, CancellationToken cancellation) =>
+        ConnectAsync(new Socket(SocketType.Stream, ProtocolType.Tcp), options.Frame, async socket =>
         {
             await socket.ConnectAsync(place.Host, place.Port, cancellation);
             socket.NoDelay = true;
             var stream = new NetworkStream(socket, ownsSocket: true);
-            return place.IsTls ? await EncryptAsync(stream, place, certificates, cancellation) : stream;
+            return place.IsTls ? await EncryptAsync(stream, place, options, cancellation) : stream;
         });
 
     private static async Task<RpcChannel> ConnectAsync(Socket socket, FrameLimits limits, Func<Socket, Task<Stream>> connect)
@@ -73,12 +73,12 @@ internal sealed class RpcChannel : IDisposable
         }
     }
 
-    private static async Task<Stream> EncryptAsync(NetworkStream stream, WayangEndpoint place, ClientCertificates? certificates, CancellationToken cancellation)
+    private static async Task<Stream> EncryptAsync(NetworkStream stream, WayangEndpoint place, WayangClientOptions options, CancellationToken cancellation)
     {
         var encrypted = new SslStream(stream, leaveInnerStreamOpen: false);
         try
         {
-            await encrypted.AuthenticateAsClientAsync(ClientCertificates.For(place.Host, certificates), cancellation);
+            await encrypted.AuthenticateAsClientAsync(ClientCertificates.For(options.CertificateName ?? place.Host, options.Certificates, options.CertificateFingerprint), cancellation);
             return encrypted;
         }
         catch (Exception failure) when (failure is AuthenticationException or IOException)

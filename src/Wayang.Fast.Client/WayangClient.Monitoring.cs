@@ -45,8 +45,28 @@ public sealed partial class WayangClient
         CallAsync("node.incidents", (ref writer) => Limit(ref writer, limit), MonitorDecoders.Incidents, cancellation);
 
     /// <summary>Has each running worker compared with its profile; what is something else is killed.</summary>
-    public Task<ScanInfo> ScanAsync(CancellationToken cancellation = default) =>
-        CallAsync("node.scan", static (ref writer) => writer.WriteMapHeader(0), MonitorDecoders.Scan, cancellation);
+    public Task<ScanInfo> ScanAsync(CancellationToken cancellation = default) => ScanAsync([], cancellation);
+
+    /// <param name="reported">What was found in files, a line each, <c>critical: </c> or <c>warning: </c> first: the node keeps it as incidents and events.</param>
+    /// <param name="cancellation">Of the call.</param>
+    public Task<ScanInfo> ScanAsync(IReadOnlyList<string> reported, CancellationToken cancellation = default) =>
+        CallAsync(
+            "node.scan",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(reported.Count > 0 ? 1 : 0);
+                if (reported.Count > 0)
+                {
+                    writer.WriteString("reported"u8);
+                    writer.WriteArrayHeader(reported.Count);
+                    foreach (var line in reported)
+                    {
+                        writer.WriteString(line);
+                    }
+                }
+            },
+            MonitorDecoders.Scan,
+            cancellation);
 
     private static void Limit(ref MessagePackWriter writer, int limit)
     {

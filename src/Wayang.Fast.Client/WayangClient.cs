@@ -246,7 +246,7 @@ public sealed partial class WayangClient : IAsyncDisposable
         RpcChannel? channel = null;
         try
         {
-            channel = await RpcChannel.ConnectAsync(Endpoint, _options.Certificates, _options.Frame, patience.Token);
+            channel = await RpcChannel.ConnectAsync(Endpoint, _options, patience.Token);
             await channel.CallAsync("session.open", (ref writer) => RequestEncoders.Session(ref writer, token ?? ByCertificate), ResponseDecoders.Session, patience.Token);
             return channel;
         }

@@ -13,6 +13,12 @@ public sealed record WayangClientOptions
     /// <summary>What is believed and shown where <see cref="Endpoint"/> is encrypted; null: the authorities of this host, and nothing.</summary>
     public ClientCertificates? Certificates { get; init; }
 
+    /// <summary>The name that the node's certificate must have; null: the host of <see cref="Endpoint"/>.</summary>
+    public string? CertificateName { get; init; }
+
+    /// <summary>The SHA-256 of the node's certificate, in lower-case hexadecimal digits: no other one is believed. Null: any with the name.</summary>
+    public string? CertificateFingerprint { get; init; }
+
     /// <summary>Opens the session over TCP; a unix socket needs none, and neither does who shows a certificate that the node knows.</summary>
     public string? Token { get; init; }
 

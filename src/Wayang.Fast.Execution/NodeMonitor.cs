@@ -99,6 +99,8 @@ internal sealed class NodeMonitor(
 
     public ScanReport? Scan() => scan(s_scanPatience);
 
+    public void Report(string finding, bool critical) => incidents.Add(IncidentKind.ScanFinding, string.Empty, finding, critical: critical);
+
     internal static string StateOf(CallWorker worker) => worker.Phase switch
     {
         WorkerPhase.Starting => "starting",

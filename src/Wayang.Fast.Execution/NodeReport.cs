@@ -48,7 +48,7 @@ internal sealed class NodeReport(
             _ => "hybrid",
         };
         return new NodeDescription(
-            Environment.MachineName,
+            options.NodeName,
             typeof(NodeReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0",
             _started,
             features.HasFlag(SpawnerFeatures.Root),

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
@@ -137,6 +138,9 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
     public IncidentLog Incidents { get; }
+
+    /// <summary>How busy it is now. Any thread.</summary>
+    public NodeLoad Load => new(_shard.Outstanding, _shard.Queued, _options.Current.MaxConcurrentTasks is > 0 and var most ? most : Environment.ProcessorCount);
 
     /// <summary>What happens here, in order; others in the process may add to it.</summary>
     public EventDesk Events { get; }

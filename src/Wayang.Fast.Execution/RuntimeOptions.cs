@@ -14,6 +14,9 @@ namespace Wayang.Fast.Execution;
 /// </summary>
 public sealed record RuntimeOptions
 {
+    /// <summary>What the node is called among others.</summary>
+    public string NodeName { get; init; } = Environment.MachineName;
+
     /// <summary>Workers of one pool (image, profile, tenant) at most. Twice the processors: a blocked worker leaves its core free.</summary>
     public int MaxWorkersPerPool { get; init; } = Math.Max(4, Environment.ProcessorCount * 2);
 

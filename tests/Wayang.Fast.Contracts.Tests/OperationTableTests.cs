@@ -13,7 +13,15 @@ public sealed class OperationTableTests
     [Fact]
     public void The_table_is_whole()
     {
-        Assert.Equal(Enum.GetValues<OperationKind>(), OperationTable.All.Select(static operation => operation.Kind));
+        Assert.Equal(Enum.GetValues<OperationKind>(), OperationTable.All.Concat(PeerFields.BetweenNodes).Select(static operation => operation.Kind));
+        Assert.All(PeerFields.BetweenNodes, static operation =>
+        {
+            Assert.Equal(OperationScopes.Peer, operation.Scopes); // of nodes, and nobody else
+            Assert.StartsWith("peer.", operation.Name, StringComparison.Ordinal);
+            Assert.Same(operation, OperationTable.FindBetweenNodes(Encoding.UTF8.GetBytes(operation.Name)));
+        });
+        Assert.DoesNotContain(OperationTable.All, static operation => operation.Scopes.HasFlag(OperationScopes.Peer) && operation.Kind != OperationKind.SessionOpen);
+        Assert.False(ScopeNames.TryParse("peer", out _), "a token must not be able to have it");
         Assert.Equal(TaskField.Count, OperationTable.TaskFields.Count);
         Assert.Equal("reuse", OperationTable.TaskFields[TaskField.Reuse].Name);
         Assert.Equal("data", OperationTable.TaskFields[TaskField.Data].Name);

@@ -119,6 +119,10 @@ public enum OperationKind : byte
     WebhookRotate,
     WebhookReplay,
     WebhookDeliveries,
+    NodePeers,
+
+    /// <summary>From here on: what nodes ask of each other (<see cref="PeerFields.BetweenNodes"/>).</summary>
+    PeerHello,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

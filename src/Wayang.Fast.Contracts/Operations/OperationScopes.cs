@@ -21,6 +21,9 @@ public enum OperationScopes : byte
     /// <summary>Everything, and the configuration.</summary>
     Admin = 16,
 
+    /// <summary>What nodes ask of each other. Only who shows the certificate of a configured peer has it, and nothing else; no token can.</summary>
+    Peer = 32,
+
     /// <summary>What work needs; a token has these unless more is said.</summary>
     Work = Read | Submit | Images,
     All = Work | Operate | Admin,
@@ -41,7 +44,7 @@ public static class ScopeNames
     public static IEnumerable<string> All => s_names.Select(static entry => entry.Name);
 
     public static string Text(OperationScopes scopes) =>
-        string.Join(',', s_names.Where(entry => (scopes & entry.Scope) != OperationScopes.None).Select(static entry => entry.Name));
+        scopes == OperationScopes.Peer ? "peer" : string.Join(',', s_names.Where(entry => (scopes & entry.Scope) != OperationScopes.None).Select(static entry => entry.Name));
 
     /// <summary>False for an empty text or a name that there is not.</summary>
     public static bool TryParse(string text, out OperationScopes scopes)

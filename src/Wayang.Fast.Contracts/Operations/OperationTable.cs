@@ -105,6 +105,9 @@ public static class OperationTable
         LifeFields.Durable,
     ];
 
+    /// <summary>Findings that a caller of node.scan may report.</summary>
+    public const int MaxReported = 256;
+
     private const string CpuMeaning =
         "Processor time, where measured: of commands, calls of Python, and of plugins whose image asks for it (measure: cpu). Of a call it is its worker's word, believed as far as the time allows.";
 
@@ -273,7 +276,7 @@ public static class OperationTable
                 new("scopes", "list of text", "Some of read, submit, images, operate, admin."),
             ])
         {
-            Scopes = OperationScopes.All,
+            Scopes = OperationScopes.All | OperationScopes.Peer,
         },
         new(OperationKind.TaskList, "task.list", "Tasks in a state, those that have been in it longest first.",
             [
@@ -302,7 +305,10 @@ public static class OperationTable
         {
             Scopes = Watching,
         },
-        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.", [],
+        new(OperationKind.NodeScan, "node.scan", "Compares each running worker with its profile from outside, now; one that is something else is killed.",
+            [
+                new("reported", FieldType.TextList, "What the caller found in files, a line each, critical: or warning: first: kept as incidents and events.") { Min = 1, Max = MaxReported },
+            ],
             [
                 new("workers", "integer", "Workers that were looked at."),
                 new("processes", "integer", "Processes of theirs."),
@@ -346,12 +352,18 @@ public static class OperationTable
         },
         .. EventFields.Operations,
         .. WebhookFields.Operations,
+        PeerFields.List,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>
-    public static Operation? Find(ReadOnlySpan<byte> name)
+    public static Operation? Find(ReadOnlySpan<byte> name) => Find(s_all, name);
+
+    /// <summary>The same of <see cref="PeerFields.BetweenNodes"/>, which MessagePack-RPC alone serves.</summary>
+    public static Operation? FindBetweenNodes(ReadOnlySpan<byte> name) => Find(s_betweenNodes, name);
+
+    private static Operation? Find(Operation[] all, ReadOnlySpan<byte> name)
     {
-        foreach (var operation in s_all)
+        foreach (var operation in all)
         {
             if (name.SequenceEqual(operation.Utf8Name))
             {
@@ -363,4 +375,5 @@ public static class OperationTable
     }
 
     private static readonly Operation[] s_all = [.. All];
+    private static readonly Operation[] s_betweenNodes = [.. PeerFields.BetweenNodes];
 }

@@ -27,7 +27,11 @@ public enum IncidentKind : byte
 /// <param name="Pool">The pool concerned (image, profile), or empty.</param>
 /// <param name="Reason">What was seen and what was done, in words.</param>
 /// <param name="Duration">How long it lasted, where that is known.</param>
-public sealed record Incident(IncidentKind Kind, DateTimeOffset At, string Pool, string Reason, TimeSpan Duration);
+public sealed record Incident(IncidentKind Kind, DateTimeOffset At, string Pool, string Reason, TimeSpan Duration)
+{
+    /// <summary>Somebody has to look at it now.</summary>
+    public bool IsCritical { get; init; }
+}
 
 /// <summary>The last <see cref="Capacity"/> incidents and how many there were of each kind. Thread-safe; cold.</summary>
 public sealed class IncidentLog(TimeProvider time)
@@ -43,9 +47,9 @@ public sealed class IncidentLog(TimeProvider time)
 
     public long CountOf(IncidentKind kind) => Volatile.Read(ref _counts[(int)kind]);
 
-    public void Add(IncidentKind kind, string pool, string reason, TimeSpan duration = default)
+    public void Add(IncidentKind kind, string pool, string reason, TimeSpan duration = default, bool critical = false)
     {
-        var incident = new Incident(kind, time.GetUtcNow(), pool, reason, duration);
+        var incident = new Incident(kind, time.GetUtcNow(), pool, reason, duration) { IsCritical = critical };
         lock (_gate)
         {
             _counts[(int)kind]++;

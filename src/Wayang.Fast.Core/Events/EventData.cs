@@ -46,6 +46,16 @@ public static class EventData
         Text(ref writer, "reason", reason);
     });
 
+    public static byte[] Peer(string peer, string reason) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader(reason.Length > 0 ? 2 : 1);
+        Text(ref writer, "peer", peer);
+        if (reason.Length > 0)
+        {
+            Text(ref writer, "reason", reason);
+        }
+    });
+
     public static byte[] Incident(string pool, string reason, TimeSpan duration) => Write((ref writer) =>
     {
         writer.WriteMapHeader(3);

@@ -93,7 +93,7 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
         ArgumentNullException.ThrowIfNull(incident);
         Post(new NodeEvent(
             0, incident.At.ToUnixTimeMilliseconds(), EventTypes.IncidentPrefix + WireNames.Text(incident.Kind),
-            incident.Kind == IncidentKind.GcPause ? EventSeverity.Info : EventSeverity.Warning, NodeEvent.OfNode, default,
+            incident.IsCritical ? EventSeverity.Error : incident.Kind == IncidentKind.GcPause ? EventSeverity.Info : EventSeverity.Warning, NodeEvent.OfNode, default,
             EventData.Incident(incident.Pool, incident.Reason, incident.Duration)));
     }
 

@@ -49,6 +49,9 @@ public static class EventTypes
     /// <summary>Of an incident: followed by its kind.</summary>
     public const string IncidentPrefix = "wayang.incident.";
 
+    /// <summary>Of a peer: followed by how it is reached now.</summary>
+    public const string PeerPrefix = "wayang.peer.";
+
     /// <summary>Of a webhook: followed by what became of it.</summary>
     public const string WebhookPrefix = "wayang.webhook.";
 

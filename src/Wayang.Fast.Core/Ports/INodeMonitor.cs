@@ -33,6 +33,10 @@ public interface INodeMonitor
     /// task ended with <c>sandbox_violation</c>. Blocks for the time of the scan. Null: the spawner does not answer now.
     /// </summary>
     ScanReport? Scan();
+
+    /// <summary>Keeps what a caller of a scan found in files, which it may read and the node may not, as an incident.</summary>
+    /// <param name="critical">Somebody has to look at it now.</param>
+    void Report(string finding, bool critical);
 }
 
 /// <param name="Text">One paragraph.</param>

@@ -71,7 +71,7 @@ internal sealed class SecurityScans(SpawnerLink link, LiveOptions options, Incid
             ? "It was killed. If nobody on this host did that to it, take the image as hostile and report a way out of the sandbox."
             : "Look at the profile of that worker and at what the host mounts there.";
         _findings.Add(new ScanFinding(finding.Severity, where, finding.Text, remedy));
-        incidents.Add(IncidentKind.ScanFinding, pool, $"{where}: {finding.Text}. {remedy}");
+        incidents.Add(IncidentKind.ScanFinding, pool, $"{where}: {finding.Text}. {remedy}", critical: finding.Severity == FindingSeverity.Critical);
         log.Warn($"scan: {where}: {finding.Text}");
     }
 

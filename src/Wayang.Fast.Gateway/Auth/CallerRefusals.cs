@@ -8,7 +8,9 @@ namespace Wayang.Fast.Gateway.Auth;
 internal static class CallerRefusals
 {
     /// <summary>Null: the operation is open to the caller.</summary>
-    public static OperationError? OutOfScope(Caller caller, Operation operation) => (caller.Scopes & (operation.Scopes | OperationScopes.Admin)) != OperationScopes.None
+    public static OperationError? OutOfScope(Caller caller, Operation operation) => operation.Scopes == OperationScopes.Peer && caller.Peer is null
+        ? new(ErrorCode.PermissionDenied, $"{operation.Name} is what nodes ask of each other: only who shows the certificate of a node that stands in this one's peers may, whatever else it may do.")
+        : (caller.Scopes & (operation.Scopes | OperationScopes.Admin)) != OperationScopes.None
         ? null
         : new(ErrorCode.PermissionDenied,
             $"'{caller.Identity.Name}' may {ScopeNames.Text(caller.Scopes)}; {operation.Name} needs {Either(operation.Scopes)}. {HowToGet(caller, operation.Scopes)}");

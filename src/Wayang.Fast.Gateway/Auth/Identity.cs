@@ -7,7 +7,8 @@ namespace Wayang.Fast.Gateway.Auth;
 /// <param name="Scopes">Which operations are open to it.</param>
 /// <param name="Identity">Shared by all connections of the same caller.</param>
 /// <param name="Token">What opened the session; null where the kernel said who calls.</param>
-internal sealed record Caller(int Tenant, OperationScopes Scopes, Identity Identity, AccessToken? Token)
+/// <param name="Peer">The node that it is; null: it is none.</param>
+internal sealed record Caller(int Tenant, OperationScopes Scopes, Identity Identity, AccessToken? Token, PeerCertificate? Peer = null)
 {
     /// <summary>By which door it came, and from where.</summary>
     public CallerOrigin Origin { get; init; }

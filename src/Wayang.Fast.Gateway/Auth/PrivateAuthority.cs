@@ -37,17 +37,18 @@ public sealed class PrivateAuthority(string directory)
     /// <summary>Signs a fresh key's certificate: NAME.pem and NAME-key.pem, never over files that are there.</summary>
     /// <param name="name">The common name, and its first DNS name.</param>
     /// <param name="isServer">For a node; else for a caller.</param>
+    /// <param name="isPeer">For a node that also comes to others, as their peer.</param>
     /// <param name="alsoKnownAs">DNS names and addresses beside the name.</param>
     /// <param name="validity">Cut to what is left of the authority's.</param>
     /// <exception cref="IOException">The authority cannot be read, or the files not be written.</exception>
-    public (string Certificate, string Key, DateTimeOffset Until) Issue(string name, bool isServer, IEnumerable<string> alsoKnownAs, TimeSpan validity)
+    public (string Certificate, string Key, DateTimeOffset Until) Issue(string name, bool isServer, IEnumerable<string> alsoKnownAs, TimeSpan validity, bool isPeer = false)
     {
         using var authority = Read();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(Named(name), key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: false, hasPathLengthConstraint: false, 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(isServer ? ServerUsage : ClientUsage)], critical: false));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(isPeer ? [new Oid(ServerUsage), new Oid(ClientUsage)] : [new Oid(isServer ? ServerUsage : ClientUsage)], critical: false));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(authority, includeKeyIdentifier: true, includeIssuerAndSerial: false));
         request.CertificateExtensions.Add(Names(name, alsoKnownAs));

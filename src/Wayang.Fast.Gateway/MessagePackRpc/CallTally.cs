@@ -92,7 +92,7 @@ internal sealed class CallTally
     {
         var all = _recorders.OfType<Recorder>().Append(_shared).ToList();
         to.Counter("wayang_rpc_calls_total", "Calls that were answered, by operation and code (ok, or that of the error).");
-        foreach (var operation in OperationTable.All)
+        foreach (var operation in OperationTable.All.Concat(PeerFields.BetweenNodes))
         {
             for (var code = 0; code < s_codes; code++)
             {
@@ -104,7 +104,7 @@ internal sealed class CallTally
         }
 
         to.Histogram("wayang_rpc_call_seconds", "How long calls took that wait for something or are handled apart; the others are answered at once and only counted.");
-        foreach (var operation in OperationTable.All)
+        foreach (var operation in OperationTable.All.Concat(PeerFields.BetweenNodes))
         {
             var merged = LatencyHistogram.Coarse();
             foreach (var times in all.Select(r => r.TimesOf(operation.Kind)).OfType<LatencyHistogram>())

@@ -74,6 +74,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         {
             refusal = Kind == OperationKind.ImagePut ? await PutImageAsync(reply)
                 : LifeCalls.Handles(Kind) || WebhookCalls.Handles(Kind) ? await PerformWaitingAsync(reply)
+                : PeerCalls.Handles(Kind) ? PerformBetweenNodes(reply)
                 : Kind == OperationKind.EventsList ? await ListEventsAsync(reply)
                 : Perform(reply);
         }
@@ -111,6 +112,20 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         var (write, refusal) = await (LifeCalls.Handles(Kind)
             ? LifeCalls.PerformAsync(Kind, _server.Options.Life, _connection.Tenant, frame, _slots, _server.Stopping)
             : WebhookCalls.PerformAsync(Kind, _server.Ports.Webhooks, _connection.Tenant, frame, _slots, _server.Stopping));
+        if (write is not null)
+        {
+            var writer = new MessagePackWriter(reply);
+            ReplyFrame.Begin(ref writer, _messageId);
+            write(ref writer);
+            writer.Commit();
+        }
+
+        return refusal;
+    }
+
+    private OperationError? PerformBetweenNodes(PooledBuffer reply)
+    {
+        var (write, refusal) = PeerCalls.Perform(Kind, _server.Ports, _connection.Peer, Frame, _slots);
         if (write is not null)
         {
             var writer = new MessagePackWriter(reply);

@@ -160,7 +160,7 @@ internal sealed partial class RpcConnection
         }
 
         var messageId = (uint)number;
-        var operation = OperationTable.Find(method);
+        var operation = OperationTable.Find(method) ?? OperationTable.FindBetweenNodes(method);
         if (_session is not { } session)
         {
             return Introduce(messageId, operation, frame, ref reader);

@@ -24,7 +24,11 @@ internal sealed partial class RpcConnection
     /// <summary>Ends the connection when the token that opened it is gone, was changed or has expired. Any thread.</summary>
     public void EndIfRevoked()
     {
-        if (Volatile.Read(ref _session)?.Token is { } token && !IsLeaving && !_options.Tcp!.Tokens.IsInForce(token))
+        if (Volatile.Read(ref _session)?.Peer is { } peer && !IsLeaving && !_options.Tcp!.Peers!.IsInForce(peer))
+        {
+            Leave(new(ErrorCode.Unauthenticated, $"'{peer.Peer}' is no peer of this node any more, or another certificate is asked of it."));
+        }
+        else if (Volatile.Read(ref _session)?.Token is { } token && !IsLeaving && !_options.Tcp!.Tokens.IsInForce(token))
         {
             Leave(new(ErrorCode.Unauthenticated, $"The token '{token.Name}' was revoked, changed or has expired."));
         }

@@ -83,6 +83,9 @@ internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt,
     /// <summary>Asked only of connections with a session.</summary>
     public int Tenant => _session!.Tenant;
 
+    /// <summary>The configured name of the node that calls; empty: none does.</summary>
+    public string Peer => _session!.Peer?.Peer ?? string.Empty;
+
     /// <summary>Bytes that this connection's caller may still hold.</summary>
     public ByteBudget Budget => _session!.Identity.Bytes;
 

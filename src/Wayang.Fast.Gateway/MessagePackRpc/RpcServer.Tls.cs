@@ -65,7 +65,11 @@ public sealed partial class RpcServer
     private Caller? SessionOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
     {
         Caller? session = null;
-        if (relay.PeerCertificate is { } shown && certificates.IsTrusted(shown) && tcp.Tokens.FindCertificate(DoorCertificates.NamesOf(shown)) is { } known)
+        if (relay.PeerCertificate is { } own && certificates.IsTrusted(own) && tcp.Peers?.Find(own) is { } peer)
+        {
+            OpenPeerSession(peer, origin, out session);
+        }
+        else if (relay.PeerCertificate is { } shown && certificates.IsTrusted(shown) && tcp.Tokens.FindCertificate(DoorCertificates.NamesOf(shown)) is { } known)
         {
             OpenSession(known, origin, out session);
         }

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
@@ -22,6 +23,7 @@ public sealed partial class RpcServer : IAsyncDisposable
     private const string Door = "messagepack";
     private const string SessionOpen = "session.open";
     private const int BusyRetryMs = 1000;
+    private const int NoTenant = -1;
     private static readonly TimeSpan s_sweepPeriod = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<RpcConnection, bool> _connections = new();
@@ -43,7 +45,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(
             new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
-        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks };
+        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks, Membership = options.Membership };
         Cold = new ColdThreads(options.MaxColdThreads);
     }
 
@@ -169,6 +171,17 @@ public sealed partial class RpcServer : IAsyncDisposable
         Interlocked.Decrement(ref _unopened);
         session = new Caller(token.Tenant, token.Scopes, identity, token) { Origin = origin };
         return null;
+    }
+
+    /// <summary>Another node's: it sees no tenant's tasks, and may do what nodes ask of each other.</summary>
+    private void OpenPeerSession(PeerCertificate peer, CallerOrigin origin, out Caller? session)
+    {
+        session = null;
+        if (_identities.Enter("peer:" + peer.Peer) is { } identity)
+        {
+            Interlocked.Decrement(ref _unopened);
+            session = new Caller(NoTenant, OperationScopes.Peer, identity, Token: null, peer) { Origin = origin };
+        }
     }
 
     /// <summary>For a session whose connection was closed while it was being opened.</summary>

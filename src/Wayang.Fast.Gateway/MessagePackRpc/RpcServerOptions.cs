@@ -26,6 +26,9 @@ public sealed record RpcServerOptions
     /// <summary>TCP beside the unix socket; null: none.</summary>
     public RpcTcpOptions? Tcp { get; init; }
 
+    /// <summary>The nodes beside this one; null: there are none.</summary>
+    public INodeMembership? Membership { get; init; }
+
     /// <summary>Answers what operators ask (task.list, worker.list, pool.list, tenant.list, node.incidents); null: they are refused.</summary>
     public INodeMonitor? Monitor { get; init; }
 

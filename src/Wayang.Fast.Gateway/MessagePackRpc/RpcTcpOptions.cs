@@ -20,6 +20,9 @@ public sealed record RpcTcpOptions
     /// <summary>What is shown over TLS, which is all that is spoken then; a peer with a certificate that a line of the tokens names has its session at once.</summary>
     public DoorCertificates? Certificates { get; init; }
 
+    /// <summary>Which certificates are those of other nodes, which ask for what only nodes may; null: there are none.</summary>
+    public PeerCertificates? Peers { get; init; }
+
     /// <summary>Must be said for an address that other hosts can reach.</summary>
     public bool AllowRemote { get; init; }
 

@@ -40,6 +40,9 @@ internal static class ColdOperations
             case OperationKind.ImageList:
                 WriteImages(ref writer, ports.Tasks.ListImages(tenant));
                 break;
+            case OperationKind.NodePeers:
+                PeerCalls.WriteList(ref writer, ports.Membership?.Self.Node ?? ports.Tasks.DescribeNode().Node, ports.Membership?.List() ?? []);
+                break;
             case OperationKind.NodeInfo:
                 ReplyEncoder.Node(ref writer, ports.Tasks.DescribeNode());
                 break;

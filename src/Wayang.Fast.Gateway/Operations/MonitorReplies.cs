@@ -35,7 +35,7 @@ internal static class MonitorReplies
 
         if (kind == OperationKind.NodeScan)
         {
-            refusal = Scan(ref writer, monitor.Scan());
+            refusal = ReportedFindings.Keep(monitor, frame, slots[0]) ?? Scan(ref writer, monitor.Scan());
             return true;
         }
 

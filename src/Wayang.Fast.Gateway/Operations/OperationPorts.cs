@@ -13,6 +13,9 @@ public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, I
     /// <summary>Null: events are refused.</summary>
     public EventStream? Events { get; init; }
 
+    /// <summary>Null: the node has no peers.</summary>
+    public INodeMembership? Membership { get; init; }
+
     /// <summary>Null: webhooks are refused.</summary>
     public WebhookDesk? Webhooks { get; init; }
 }

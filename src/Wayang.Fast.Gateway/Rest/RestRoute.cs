@@ -68,6 +68,7 @@ public sealed record RestRoute(string Method, string Path, string Name)
         new("GET", "/v1/workers", "worker.list"),
         new("GET", "/v1/pools", "pool.list"),
         new("GET", "/v1/tenants", "tenant.list"),
+        new("GET", "/v1/node/peers", "node.peers"),
         new("GET", "/v1/events", "events.subscribe") { Answer = RestAnswer.Events },
         new("GET", "/v1/events/page", "events.list"),
         new("POST", "/v1/webhooks", "webhook.create"),

@@ -18,6 +18,8 @@ internal static class CertCommand
 
     private static readonly Option<bool> Client = new("--client") { Description = "For a caller; without it for a node." };
 
+    private static readonly Option<bool> Peer = new("--peer") { Description = "For a node that is also a peer of others: it comes to them with the same certificate." };
+
     private static readonly Option<string[]> Names = new("--san") { Description = "A DNS name or an address beside NAME; may be given more than once.", HelpName = "NAME" };
 
     private static readonly Option<int> Days = new("--days") { Description = "How long it is good; default 90, an authority 3650.", HelpName = "DAYS" };
@@ -32,12 +34,13 @@ internal static class CertCommand
               wayang cert init --dir /etc/wayang/pki
             """);
         init.SetAction(static result => Told(() => Init(result)));
-        var issue = new Command("issue", "Signs a certificate for a node, or with --client for a caller: NAME.pem and NAME-key.pem.") { Subject, Place, Client, Names, Days };
+        var issue = new Command("issue", "Signs a certificate for a node, or with --client for a caller: NAME.pem and NAME-key.pem.") { Subject, Place, Client, Peer, Names, Days };
         DetailedHelp.Describe(
             issue,
             """
             Example:
               wayang cert issue node1.example --dir /etc/wayang/pki --san 127.0.0.1 --san localhost
+              wayang cert issue node2 --peer --dir /etc/wayang/pki --san node2.example
               wayang cert issue ci --client --dir /etc/wayang/pki
             """);
         issue.SetAction(static result => Told(() => Issue(result)));
@@ -72,13 +75,18 @@ internal static class CertCommand
             }
         }
 
+        if (result.GetValue(Client) && result.GetValue(Peer))
+        {
+            throw new CommandException("--client and --peer exclude each other", "A peer's certificate is good for both sides already.", ExitCodes.Usage);
+        }
+
         if (name is "ca" or "ca-key")
         {
             throw new CommandException($"'{name}' is the authority's own name", "Choose another one.", ExitCodes.Usage);
         }
 
         var directory = Path.GetFullPath(result.GetRequiredValue(Place));
-        var (certificate, key, until) = new PrivateAuthority(directory).Issue(name, !result.GetValue(Client), result.GetValue(Names) ?? [], Validity(result, 90));
+        var (certificate, key, until) = new PrivateAuthority(directory).Issue(name, !result.GetValue(Client), result.GetValue(Names) ?? [], Validity(result, 90), result.GetValue(Peer));
         Tell(result, certificate, key, until);
     }
 

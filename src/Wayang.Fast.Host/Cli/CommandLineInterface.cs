@@ -82,6 +82,7 @@ public static class CommandLineInterface
             WebhookCommand.Build(),
             NodeCommand.Build(),
             TenantsCommand.Build(),
+            PeersCommand.Build(),
             ScanCommand.Build(),
             TokenCommand.Build(),
             CertCommand.Build(),

@@ -210,6 +210,7 @@ internal static class ConfigCommand
                 writer.WriteEndArray();
                 JsonText.WriteTexts(writer, "images", images.Select(static i => $"{i.Name} {i.Kind} {i.File}".TrimEnd()));
                 JsonText.WriteTexts(writer, "tenants", tenants.Select(static t => $"{t.Name}: {t.Terms}"));
+                JsonText.WriteTexts(writer, "peers", configuration.Settings.Peers.Select(static p => $"{p.Name}: {p.Terms}"));
             });
             return;
         }
@@ -228,6 +229,11 @@ internal static class ConfigCommand
         foreach (var tenant in tenants)
         {
             Console.Out.WriteLine($"{"tenants." + tenant.Name,-52} {tenant.Terms,-24} {tenant.Place}");
+        }
+
+        foreach (var peer in configuration.Settings.Peers)
+        {
+            Console.Out.WriteLine($"{"peers." + peer.Name,-52} {peer.Terms,-24} {peer.Place}");
         }
     }
 

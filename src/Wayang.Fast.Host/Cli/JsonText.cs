@@ -161,6 +161,34 @@ internal static class JsonText
         writer.WriteEndObject();
     }
 
+    public static void WritePeers(Utf8JsonWriter writer, PeerList list)
+    {
+        writer.WriteString("node", list.Node);
+        writer.WriteStartArray("peers");
+        foreach (var peer in list.Peers)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", peer.Name);
+            writer.WriteString("address", peer.Address);
+            writer.WriteString("state", WireNames.Text(peer.State));
+            writer.WriteString("since", peer.Since);
+            writer.WriteString("reason", peer.Reason);
+            if (peer.Heard is { } heard)
+            {
+                writer.WriteString("heard", heard);
+            }
+
+            writer.WriteString("version", peer.Version);
+            writer.WriteNumber("round_trip_us", (long)peer.RoundTrip.TotalMicroseconds);
+            writer.WriteNumber("running", peer.Load.Running);
+            writer.WriteNumber("queued", peer.Load.Queued);
+            writer.WriteNumber("slots", peer.Load.Slots);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
     public static void WriteTenants(Utf8JsonWriter writer, IReadOnlyList<TenantInfo> tenants)
     {
         writer.WriteStartArray("tenants");

@@ -23,6 +23,9 @@ public enum KeyKind
 
     /// <summary>One of <see cref="ConfigurationKey.Choices"/>.</summary>
     Word,
+
+    /// <summary>Letters, digits, '.', '_' and '-'.</summary>
+    Name,
 }
 
 /// <summary>What a reload does with a changed value.</summary>

@@ -28,7 +28,7 @@ public static partial class ConfigurationKeys
         var names = All.Select(static k => k.Name)
             .Where(n => n.StartsWith(prefix, StringComparison.Ordinal))
             .Select(n => n[prefix.Length..].Split('.')[0]);
-        return [.. (section.Length == 0 ? names.Append(ImageSection.Name).Append(Profiles.ProfileSection.Name).Append(TenantSection.Name) : names).Distinct(StringComparer.Ordinal)];
+        return [.. (section.Length == 0 ? names.Append(ImageSection.Name).Append(Profiles.ProfileSection.Name).Append(TenantSection.Name).Append(PeerSection.Name) : names).Distinct(StringComparer.Ordinal)];
     }
 
     private static readonly Dictionary<string, ConfigurationKey> ByName = All.ToDictionary(static k => k.Name, StringComparer.Ordinal);
@@ -84,6 +84,7 @@ public static partial class ConfigurationKeys
         },
         .. OfDoors(),
         .. OfTls(),
+        .. OfNode(),
         .. OfPools(),
         Number("workers.concurrency", "Calls in flight in one worker; of workers that start from now on.", 1, 256, static r => r.CallConcurrency, static (r, n) => r with { CallConcurrency = (int)n }),
         Number("workers.spin_us", "Looks at the rings so long before it sleeps.", 1, 10_000, static r => r.SpinMicroseconds, static (r, n) => r with { SpinMicroseconds = (int)n })

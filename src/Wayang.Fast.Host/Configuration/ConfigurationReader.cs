@@ -14,6 +14,8 @@ internal sealed class ConfigurationReader(string file, List<ConfigurationProblem
 
     public IReadOnlyList<ConfiguredTenant> Tenants { get; private set; } = [];
 
+    public IReadOnlyList<ConfiguredPeer> Peers { get; private set; } = [];
+
     public void Read(string text)
     {
         if (new TreeReader(file, problems).Read(text) is not { } root || root.Kind == NodeKind.Refused || root.SaysNothing)
@@ -78,6 +80,10 @@ internal sealed class ConfigurationReader(string file, List<ConfigurationProblem
         else if (name == TenantSection.Name)
         {
             Tenants = new TenantSection(file, problems).Read(value);
+        }
+        else if (name == PeerSection.Name)
+        {
+            Peers = new PeerSection(file, problems).Read(value);
         }
         else if (!ConfigurationKeys.IsSection(name))
         {

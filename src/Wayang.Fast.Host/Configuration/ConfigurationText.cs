@@ -24,6 +24,13 @@ public static class ConfigurationText
         #  - {name: nightly, id: 2, weight: 50, max_running: 8, max_queued: 10000, max_queued_bytes: 256MiB, highest_class: batch}
         #  - {name: '*', weight: 100, max_queued: 1000}
 
+        # Nodes beside this one, which a call can go on at. Each names the others, by the name that they have as node.name, and where they answer (rpc_tcp.address there, with
+        # tls). certificate: the name that the peer's certificate has, where it is not its name; fingerprint: the SHA-256 of its one certificate. Both sides show certificates
+        # that tls.client_ca_file has signed: wayang cert issue NAME --peer. At most 64.
+        #peers:
+        #  - {name: node2, address: 'tls://node2.example:7800'}
+        #  - {name: node3, address: 'tls://10.0.0.3:7800', certificate: node3.example}
+
         """;
 
     /// <summary>A complete example: every key with its default; what has none, or is another name, stands behind '#'.</summary>

@@ -52,5 +52,11 @@ public sealed record FileSettings
     /// <summary>Tenants with terms of their own, and those of all others; also in <see cref="Runtime"/>.</summary>
     public IReadOnlyList<ConfiguredTenant> Tenants { get; init; } = [];
 
+    /// <summary>How often each peer is asked whether it is there.</summary>
+    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The nodes beside this one.</summary>
+    public IReadOnlyList<ConfiguredPeer> Peers { get; init; } = [];
+
     private static readonly RuntimeOptions DefaultRuntime = new();
 }

@@ -24,7 +24,7 @@ public sealed class NodeConfiguration
 
     public FileSettings Settings { get; private set; } = new();
 
-    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0 && Settings.Profiles.Count == 0 && Settings.Tenants.Count == 0;
+    public bool SaysNothing => effective.Count == 0 && Settings.Images.Count == 0 && Settings.Profiles.Count == 0 && Settings.Tenants.Count == 0 && Settings.Peers.Count == 0;
 
     /// <summary>Reads everything and collects all that is wrong.</summary>
     public static NodeConfiguration Of(ConfigurationInput input)
@@ -49,6 +49,7 @@ public sealed class NodeConfiguration
         IReadOnlyList<ConfiguredImage> images = [];
         IReadOnlyList<Profiles.ConfiguredProfile> profiles = [];
         IReadOnlyList<ConfiguredTenant> tenants = [];
+        IReadOnlyList<ConfiguredPeer> peers = [];
         if (Input.Text is { } text)
         {
             var reader = new ConfigurationReader(Input.Path ?? "configuration", problems);
@@ -57,6 +58,7 @@ public sealed class NodeConfiguration
             images = reader.Images;
             profiles = reader.Profiles;
             tenants = reader.Tenants;
+            peers = reader.Peers;
         }
 
         given.AddRange(EnvironmentOverrides.Read(Input.Environment, problems));
@@ -75,8 +77,10 @@ public sealed class NodeConfiguration
             ? Settings
             : Settings with { Profiles = profiles, Runtime = Settings.Runtime with { Profiles = [.. profiles.Select(static p => p.Profile), .. roots] } };
         Settings = tenants.Count == 0 ? Settings : Settings with { Tenants = tenants, Runtime = WithTenants(Settings.Runtime, tenants) };
+        Settings = peers.Count == 0 ? Settings : Settings with { Peers = peers };
         CheckTimeouts();
         CheckTcp();
+        CheckPeers();
         Notices = [.. given.Where(static g => g.Key.Later is not null)
             .Select(static g => new ConfigurationProblem(g.Place, g.Key.Name, $"is read and checked, but not active yet; it will be served by {g.Key.Later}"))];
     }
@@ -127,7 +131,7 @@ public sealed class NodeConfiguration
 
     private void CheckTcp()
     {
-        Tell("rpc_tcp", Settings.RpcTcp.Fault());
+        Tell("rpc_tcp", Settings.RpcTcp.Fault(Settings.Peers.Count > 0));
         Tell("grpc", Settings.Grpc.Fault("grpc", Settings.RpcTcp.TokensFile));
         Tell("rest", Settings.Rest.Fault("rest", Settings.RpcTcp.TokensFile));
         if (Settings.Tls.Fault() is { } incomplete)
@@ -143,6 +147,34 @@ public sealed class NodeConfiguration
                 var given = effective.GetValueOrDefault(fault.Key) ?? effective[section + ".address"];
                 problems.Add(new ConfigurationProblem(given.Place, fault.Key, fault.Reason));
             }
+        }
+    }
+
+    /// <summary>Nodes come to each other over TCP, and show certificates: without those there are no peers.</summary>
+    private void CheckPeers()
+    {
+        foreach (var peer in Settings.Peers)
+        {
+            if (string.Equals(peer.Name, Settings.Runtime.NodeName, StringComparison.Ordinal))
+            {
+                problems.Add(new ConfigurationProblem(peer.Place, "node.name", $"is '{peer.Name}', too: a node is no peer of its own; give each node a name of its own"));
+            }
+        }
+
+        if (Settings.Peers.Count == 0)
+        {
+            return;
+        }
+
+        (string Key, bool IsThere, string Why)[] needed =
+        [
+            ("rpc_tcp.address", Settings.RpcTcp.Address is not null, "the peers come to it"),
+            ("tls.certificate_file", Settings.Tls.CertificateFile is not null, "it is shown to the peers; make one with 'wayang cert issue NAME --peer'"),
+            ("tls.client_ca_file", Settings.Tls.ClientAuthorityFile is not null, "it is the authority whose certificates the peers show"),
+        ];
+        foreach (var (key, _, why) in needed.Where(static n => !n.IsThere))
+        {
+            problems.Add(new ConfigurationProblem(Settings.Peers[0].Place, key, $"is needed beside peers: {why}"));
         }
     }
 

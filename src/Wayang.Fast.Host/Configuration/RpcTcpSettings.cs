@@ -30,10 +30,11 @@ public sealed record RpcTcpSettings
     }
 
     /// <summary>What is wrong with the section as a whole: the key and the reason; null when it can be served.</summary>
-    public (string Key, string Reason)? Fault() => Address switch
+    /// <param name="hasPeers">Other nodes come, who show no token.</param>
+    public (string Key, string Reason)? Fault(bool hasPeers = false) => Address switch
     {
         null => null,
-        _ when TokensFile is null =>
+        _ when TokensFile is null && !hasPeers =>
             ("rpc_tcp.tokens_file", "is needed beside rpc_tcp.address: who comes over TCP shows a token. Make a file with 'wayang token create --name NAME --file FILE'"),
         _ when !AllowRemote && !IPAddress.IsLoopback(Address.Address) =>
             ("rpc_tcp.address", $"{Address} can be reached from other hosts, and without tls.certificate_file what travels there is not encrypted: listen on 127.0.0.1, or say that it is meant so with 'allow_remote: true'"),

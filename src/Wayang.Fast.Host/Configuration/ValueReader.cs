@@ -1,4 +1,5 @@
 using System.Globalization;
+using Wayang.Fast.Contracts.Operations;
 
 namespace Wayang.Fast.Host.Configuration;
 
@@ -40,6 +41,7 @@ internal static class ValueReader
             KeyKind.Flag => TryFlag(text, out value),
             KeyKind.Address => TryAddress(key, text, out value),
             KeyKind.Word => TryWord(key, text, out value),
+            KeyKind.Name => TryName(text, out value),
             _ => TryPath(key, text, out value),
         };
         if (!good)
@@ -63,6 +65,7 @@ internal static class ValueReader
             KeyKind.Flag => key.Only?.Value ?? "true or false",
             KeyKind.Address => "ADDRESS:PORT, for example 127.0.0.1:7800",
             KeyKind.Word => string.Join(" or ", key.Choices),
+            KeyKind.Name => string.Create(CultureInfo.InvariantCulture, $"1 to {PeerFields.MaxNodeName} of A-Z a-z 0-9 . _ -"),
             _ => string.Create(CultureInfo.InvariantCulture, $"an absolute path of at most {key.Maximum} bytes"),
         };
     }
@@ -138,6 +141,12 @@ internal static class ValueReader
         var index = key.Choices.ToList().IndexOf(text.Trim());
         value = new ConfigurationValue(index, text.Trim());
         return index >= 0;
+    }
+
+    private static bool TryName(string text, out ConfigurationValue value)
+    {
+        value = new ConfigurationValue(0, text.Trim());
+        return PeerFields.IsNodeName(value.Text);
     }
 
     private static bool TryAddress(ConfigurationKey key, string text, out ConfigurationValue value)

@@ -11,7 +11,11 @@ internal static class FileScan
 {
     private const string RootWord = " root ";
 
-    public static IReadOnlyList<FindingInfo> Run(Installation installation, string runtimeDirectory)
+    /// <param name="installation">Whose programs look.</param>
+    /// <param name="runtimeDirectory">Where the socket lies.</param>
+    /// <param name="files">Of the runtime's own.</param>
+    /// <param name="trees">Roots of images, beside those of profiles.</param>
+    public static IReadOnlyList<FindingInfo> Run(Installation installation, string runtimeDirectory, IReadOnlyList<OwnFile> files, IReadOnlyList<string> trees)
     {
         var findings = new List<FindingInfo>();
         foreach (var answer in ProbeProgram.Run(installation.NativeDirectory, "installation.", runtimeDirectory))
@@ -28,7 +32,8 @@ internal static class FileScan
             findings.Add(Critical(installation.PolicyDirectory, fault, "Correct that file: the spawner refuses the policy at its next start."));
         }
 
-        foreach (var root in RootsOf(policy))
+        findings.AddRange(RuntimeFiles.Judge(files, ProbeProgram.ReadOwn(installation.NativeDirectory, [.. files.Select(static f => f.Path)])));
+        foreach (var root in RootsOf(policy).Concat(trees).Distinct(StringComparer.Ordinal))
         {
             findings.AddRange(ProbeProgram.ReadTree(installation.NativeDirectory, root).Where(static a => a.Name.StartsWith("tree.", StringComparison.Ordinal)).Select(Describe));
         }
@@ -42,10 +47,10 @@ internal static class FileScan
 
     private static FindingInfo Describe(ProbeAnswer answer) => answer.Name switch
     {
-        "tree.device" => Critical(answer.Value, "a device node in a profile's root", "Remove it: tasks get the devices that they may have from the runtime."),
-        "tree.setuid" => Warning(answer.Value, "a setuid or setgid program in a profile's root", "Remove the bit (chmod ug-s): it has no effect in a task, and none is needed."),
-        "tree.writable" => Warning(answer.Value, "everybody on this host may write it", "chmod o-w: who writes it decides what the tasks of that profile run."),
-        _ => Warning(answer.Value, "cannot be read", "Scan as root, or as the owner of the tree."),
+        "tree.device" => Critical(answer.Value, "a device node in a root of tasks", "Remove it: tasks get the devices that they may have from the runtime."),
+        "tree.setuid" => Warning(answer.Value, "a setuid or setgid program in a root of tasks", "Remove the bit (chmod ug-s): it has no effect in a task, and none is needed."),
+        "tree.writable" => Warning(answer.Value, "everybody on this host may write it", "chmod o-w: who writes it decides what those tasks run."),
+        _ => Warning(answer.Value, "cannot be read", "Scan as root, or as the owner of the tree; if it is gone, correct what names it."),
     };
 
     private static FindingInfo Critical(string where, string what, string remedy) => new("critical", where, what, remedy);

@@ -49,6 +49,11 @@ internal static class ProbeProgram
     /// <summary>What of a profile's own root should not be there: <c>tree.setuid</c> and the like with the path.</summary>
     public static IReadOnlyList<ProbeAnswer> ReadTree(string nativeDirectory, string directory) => Execute(nativeDirectory, "--tree", directory);
 
+    /// <summary>What each path is, in their order: <c>UID GID MODE KIND</c>, or why that cannot be told.</summary>
+    /// <returns>Empty when the program cannot be run.</returns>
+    public static IReadOnlyList<ProbeAnswer> ReadOwn(string nativeDirectory, IReadOnlyList<string> paths) =>
+        Execute(nativeDirectory, ["--own", "--", .. paths]) is var answers && answers.Count == paths.Count ? answers : [];
+
     private static List<ProbeAnswer> Execute(string nativeDirectory, params ReadOnlySpan<string> arguments)
     {
         var start = new ProcessStartInfo(PathIn(nativeDirectory)) { RedirectStandardOutput = true, UseShellExecute = false };

@@ -79,6 +79,8 @@ internal static class Daemon
     {
         RpcServer server;
         HttpDoors doors;
+        await using var peers = await DaemonPeers.StartAsync(options, runtime, log);
+        configuration.Peers = peers;
         using var audit = OpenAudit(options, runtime, log);
         configuration.Audit = audit;
         await using var webhooks = DaemonLedger.OpenWebhooks(options, ledger, runtime.Events.Stream, log);
@@ -87,8 +89,8 @@ internal static class Daemon
             var tokens = OpenTokens(options, configuration, log);
             configuration.Certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
             doors = await HttpDoors.StartAsync(
-                options, runtime, webhooks, audit, configuration, tokens, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
-            server = StartRpc(options, runtime, webhooks, audit, configuration, tokens, log);
+                options, runtime, webhooks, audit, configuration, tokens, peers?.Membership, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
+            server = StartRpc(options, runtime, webhooks, audit, configuration, tokens, peers, log);
         }
         catch (IOException error)
         {
@@ -104,7 +106,7 @@ internal static class Daemon
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
-            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit]]);
+            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership]]);
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, audit, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
@@ -154,7 +156,7 @@ internal static class Daemon
     {
         if (options.Settings is not { AsksForTokens: true, RpcTcp.TokensFile: { } file })
         {
-            return null;
+            return options.Settings.Peers.Count > 0 ? new TokenStore([]) : null; // peers alone come over TCP
         }
 
         var tokens = TokenStore.Open(file, options.TokensText);
@@ -168,12 +170,12 @@ internal static class Daemon
     }
 
     /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
-    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, StandardErrorLog log)
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers, StandardErrorLog log)
     {
         RpcTcpOptions? tcp = null;
         if (options.RpcTcp.Address is { } address && tokens is not null)
         {
-            tcp = new RpcTcpOptions { EndPoint = address, Tokens = tokens, AllowRemote = options.RpcTcp.AllowRemote, Certificates = configuration.Certificates };
+            tcp = new RpcTcpOptions { EndPoint = address, Tokens = tokens, AllowRemote = options.RpcTcp.AllowRemote, Certificates = configuration.Certificates, Peers = peers?.Certificates };
             if (tcp.Certificates is null && !IPAddress.IsLoopback(address.Address))
             {
                 log.Warn($"{address} is open to other hosts, and nothing there is encrypted: let it be reached through a tunnel or a private network only");
@@ -185,7 +187,7 @@ internal static class Daemon
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
-                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }

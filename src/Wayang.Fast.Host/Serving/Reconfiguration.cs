@@ -38,6 +38,9 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
     /// <summary>What the doors over HTTP show, when it is encrypted.</summary>
     public DoorCertificates? Certificates { get; set; }
 
+    /// <summary>The nodes beside this one, when it has any.</summary>
+    public DaemonPeers? Peers { get; set; }
+
     /// <summary>What a user of the unix sockets may do that is neither root nor whoever runs or started the runtime.</summary>
     public OperationScopes ScopesOfUser(uint user)
     {
@@ -128,6 +131,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
     private async Task TakeAsync(ConfigurationBundle bundle)
     {
+        var before = settings.Peers;
         Apply(bundle.Configuration.Settings);
         if (bundle.TokensText is { } tokens && Tokens is { FollowsFile: false } store)
         {
@@ -141,7 +145,23 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             log.Info("reload: the certificates are read again");
         }
 
+        await TakePeersAsync(before, bundle);
+
         await PutAllAsync(bundle.Images);
+    }
+
+    private async Task TakePeersAsync(IReadOnlyList<ConfiguredPeer> before, ConfigurationBundle bundle)
+    {
+        var changes = ConfiguredPeer.Changes(before, settings.Peers).ToList();
+        if (Peers is { } peers)
+        {
+            changes.ForEach(change => log.Info($"reload: {change}"));
+            await peers.TakeAsync(settings.Peers, bundle.Tls);
+        }
+        else if (changes.Count > 0)
+        {
+            log.Warn("reload: the node was started without peers, and gets none until the runtime is started again");
+        }
     }
 
     /// <summary>All that can change changes in one step.</summary>
@@ -155,7 +175,8 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
             Grpc = settings.Grpc,
             Rest = settings.Rest,
             Tls = settings.Tls,
-            Runtime = runtime.Reconfigure(wanted.Runtime with { ProfileMemoryBytes = start.Settings.Runtime.ProfileMemoryBytes }),
+            Heartbeat = settings.Heartbeat,
+            Runtime = runtime.Reconfigure(wanted.Runtime with { ProfileMemoryBytes = start.Settings.Runtime.ProfileMemoryBytes, NodeName = start.Settings.Runtime.NodeName }),
         };
         var changes = ConfigurationChange.Between(settings, wanted, applied);
         foreach (var gone in settings.Images.Where(i => wanted.Images.All(w => w.Name != i.Name)))

@@ -1,0 +1,56 @@
+using Wayang.Fast.Cluster.Membership;
+using Wayang.Fast.Execution;
+using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Host.Configuration;
+
+namespace Wayang.Fast.Host.Serving;
+
+/// <summary>The daemon's side of <c>peers:</c>: whom it goes to, and by which certificates it knows who comes.</summary>
+internal sealed class DaemonPeers : IAsyncDisposable
+{
+    private TlsTexts _tls;
+
+    private DaemonPeers(ConfiguredMembership membership, TlsTexts tls) => (Membership, _tls) = (membership, tls);
+
+    public ConfiguredMembership Membership { get; }
+
+    public PeerCertificates Certificates { get; } = new();
+
+    /// <returns>Null: none are configured.</returns>
+    public static async Task<DaemonPeers?> StartAsync(ServeOptions options, NodeRuntime runtime, StandardErrorLog log)
+    {
+        if (options.Settings.Peers.Count == 0 || options.Tls is not { ClientAuthority: not null } tls || options.IsPrivate)
+        {
+            return null;
+        }
+
+        var membership = new ConfiguredMembership(
+            new MembershipOptions
+            {
+                Node = options.Runtime.NodeName, Version = runtime.Tasks.DescribeNode().Version, Load = () => runtime.Load, Heartbeat = options.Settings.Heartbeat,
+            },
+            runtime.Events,
+            log.Info);
+        var peers = new DaemonPeers(membership, tls);
+        await peers.ApplyAsync(options.Settings.Peers, renew: false);
+        return peers;
+    }
+
+    /// <summary>What a reload says of them.</summary>
+    /// <param name="wanted">All that there are from now on.</param>
+    /// <param name="tls">What the files of certificates say now; null: nothing.</param>
+    public Task TakeAsync(IReadOnlyList<ConfiguredPeer> wanted, TlsTexts? tls)
+    {
+        var renew = tls is { ClientAuthority: not null } && tls != _tls;
+        _tls = renew ? tls! : _tls;
+        return ApplyAsync(wanted, renew);
+    }
+
+    public ValueTask DisposeAsync() => Membership.DisposeAsync();
+
+    private Task ApplyAsync(IReadOnlyList<ConfiguredPeer> wanted, bool renew)
+    {
+        Certificates.Replace(wanted.Select(static peer => peer.Certificate));
+        return Membership.ConfigureAsync([.. wanted.Select(static peer => peer.Spec)], _tls.ClientAuthority!, _tls.Server, renew);
+    }
+}
