@@ -89,6 +89,7 @@ public sealed class NodeRuntime : IDisposable
         _shard.Memory.Look();
         _supervisor.Memory = _shard.Memory;
         _supervisor.Checkpoints = options.CheckpointDirectory is { } directory ? new CheckpointStore(directory) : null;
+        _supervisor.CheckpointReport = new CheckpointReport(Events);
         _shard.Supervisor = _supervisor;
         _completion.Supervisor = _supervisor;
         var timers = new LifeTimers(table) { Supervisor = _supervisor };

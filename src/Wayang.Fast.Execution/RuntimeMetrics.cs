@@ -32,6 +32,7 @@ internal sealed class RuntimeMetrics(
         WriteTenants(exposition);
         WriteUsage(exposition);
         PreemptionReport.Write(exposition, shard, supervisor);
+        supervisor.CheckpointReport.Write(exposition);
         WriteLedger(exposition);
     }
 

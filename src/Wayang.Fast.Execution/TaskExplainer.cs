@@ -47,6 +47,9 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
             switch (state)
             {
+                case TaskState.Queued when record.Life is { Paused: true } life:
+                    Held(text, life);
+                    break;
                 case TaskState.Queued:
                     Waiting(text, record, target.Pool);
                     break;
@@ -91,6 +94,22 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         }
 
         return true;
+    }
+
+    /// <summary>It waits for nothing but somebody's word.</summary>
+    private static void Held(StringBuilder text, TaskLife life)
+    {
+        if (life.Checkpoint is not { } checkpoint)
+        {
+            Add(text, $"It is paused, and waits until it is resumed (task.resume).");
+            return;
+        }
+
+        Add(text, $"Its call was written down {Words(DateTimeOffset.UtcNow - checkpoint.At)} ago, into {Size(checkpoint.Bytes)} of this node, and gave its slot and its worker back: it goes on at the instruction where it stood when it is resumed (task.resume).");
+        if (checkpoint.Failure is { } failure)
+        {
+            Add(text, $"It could not go on when that was last tried: {failure}.");
+        }
     }
 
     private void Waiting(StringBuilder text, TaskRecord record, WorkerPool pool)

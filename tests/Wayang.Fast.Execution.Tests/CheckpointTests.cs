@@ -1,5 +1,7 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Events;
 
 namespace Wayang.Fast.Execution.Tests;
 
@@ -55,6 +57,40 @@ public sealed class CheckpointTests : CheckpointFixture
         Assert.Null(await node.Runtime.Life.ResumeAsync(call.Id, 0));
         await call.WaitAsync();
         Assert.Equal((TaskState.Succeeded, 1), (call.State, call.Times));
+        await AssertCleanAsync(node);
+    }
+
+    [Fact]
+    public async Task Each_step_is_told_and_counted_and_explained()
+    {
+        using var node = await StartAsync();
+        var call = Submit(node, Resolve(node, "chain"), LongRounds * 8);
+        await node.RunsAsync(call);
+        Assert.Null(await CheckpointAsync(node, call));
+        var file = FileOf(node, call)!;
+        var why = node.Runtime.Monitor.Explain(call.Id, 0)!.Text;
+        Assert.Contains("was written down", why, StringComparison.Ordinal);
+        Assert.DoesNotContain("could not go on", why, StringComparison.Ordinal);
+
+        var whole = await File.ReadAllBytesAsync(file.File, TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(file.File, whole[..^40], TestContext.Current.CancellationToken);
+        Assert.Null(await node.Runtime.Life.ResumeAsync(call.Id, 0));
+        await TestNode.UntilAsync(() => FileOf(node, call)?.Failure is not null, () => Describe(node, call));
+        Assert.Contains("could not go on when that was last tried", node.Runtime.Monitor.Explain(call.Id, 0)!.Text, StringComparison.Ordinal);
+        await File.WriteAllBytesAsync(file.File, whole, TestContext.Current.CancellationToken);
+        Assert.Null(await node.Runtime.Life.ResumeAsync(call.Id, 0));
+        await call.WaitAsync();
+
+        string[] types = ["wayang.task.checkpointed", "wayang.task.not_continued", "wayang.task.continued"];
+        NodeEvent[] Told() => [.. node.Runtime.Events.Stream.Read(0, 1000, new EventFilter { Task = call.Id }).Events.Where(e => types.Contains(e.Type))];
+        await TestNode.UntilAsync(() => Told().Length == types.Length, () => string.Join(' ', Told().Select(static e => e.Type)));
+        Assert.Equal(types, Told().Select(static e => e.Type));
+        Assert.All(Told(), e => Assert.Equal((call.Id, 0), (e.Task, e.Tenant)));
+        Assert.Equal((1, 1, 1), (node.Statistic("checkpoints_written"), node.Statistic("checkpoints_continued"), node.Statistic("checkpoints_not_continued")));
+        var page = new Exposition(1000);
+        node.Runtime.Metrics.WriteMetrics(page);
+        Assert.Contains($"wayang_checkpoint_written_bytes_total {file.Bytes}", page.ToString(), StringComparison.Ordinal);
+        Assert.Contains("wayang_checkpoint_restore_seconds_count 1", page.ToString(), StringComparison.Ordinal);
         await AssertCleanAsync(node);
     }
 

@@ -32,6 +32,10 @@ public static class EventTypes
     public const string TaskStarted = "wayang.task.started";
     public const string TaskRetrying = "wayang.task.retrying";
 
+    public const string TaskCheckpointed = "wayang.task.checkpointed";
+    public const string TaskContinued = "wayang.task.continued";
+    public const string TaskNotContinued = "wayang.task.not_continued";
+
     /// <summary>Ends of tasks that came faster than they may be told; how many.</summary>
     public const string TasksUntold = "wayang.tasks.untold";
     public const string NodeStarted = "wayang.node.started";

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Checkpoints;
@@ -18,6 +20,12 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
     public CallWorker Worker { get; } = worker;
 
     public uint Ticket { get; } = ticket;
+
+    /// <summary>When it was asked for.</summary>
+    public long Begun { get; } = Stopwatch.GetTimestamp();
+
+    /// <summary>What its agent said when all was read. Set by the supervisor before that is told.</summary>
+    public WorkerMoved Moved { get; set; }
 
     /// <summary>Of the record.</summary>
     public int Slot { get; } = slot;

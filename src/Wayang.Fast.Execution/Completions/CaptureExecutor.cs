@@ -101,6 +101,8 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
             return;
         }
 
+        Supervisor.CheckpointReport.OnWritten(capture, table[capture.Slot].Tenant);
+
         // Nothing of its ring was read meanwhile, and from here on the worker's words are stale. Its slot is given back when its process is gone.
         ref var entry = ref worker.Entries[capture.Index];
         Volatile.Write(ref entry.Deadline, long.MaxValue);
@@ -137,6 +139,7 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
         if (worker.Capture is { } capture)
         {
             worker.Capture = null;
+            Supervisor.CheckpointReport.OnNotWritten();
             capture.GiveUp(new OperationError(ErrorCode.Conflict, "its worker ended meanwhile", "task"));
         }
     }
@@ -152,7 +155,10 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
             return;
         }
 
-        lifecycle.TryReturn(record, continuation.Task, why);
+        if (lifecycle.TryReturn(record, continuation.Task, why))
+        {
+            Supervisor.CheckpointReport.OnNotContinued(continuation, why);
+        }
     }
 
     private OperationError? WhyNot(Capture capture)
@@ -169,6 +175,7 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     private void Abandon(Capture capture, OperationError why)
     {
         var worker = capture.Worker;
+        Supervisor.CheckpointReport.OnNotWritten();
         if (Holds(capture))
         {
             worker.Capture = null;

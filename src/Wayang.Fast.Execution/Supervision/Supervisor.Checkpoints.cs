@@ -24,6 +24,9 @@ internal sealed partial class Supervisor
     /// <summary>Null: nothing is written down. Set once by the composition.</summary>
     public CheckpointStore? Checkpoints { get; set; }
 
+    /// <summary>Set once by the composition.</summary>
+    public CheckpointReport CheckpointReport { get; set; } = null!;
+
     /// <summary>A worker is to be written down. Thread-safe.</summary>
     public void Capture(Capture capture) => Post(new SupervisorRequest(SupervisorRequestKind.Capture, Capture: capture));
 
@@ -115,13 +118,14 @@ internal sealed partial class Supervisor
 
     private bool OnCaptured(ulong request, ReadOnlySpan<byte> body)
     {
-        if (!MoveMessages.TryReadMoved(body, out _))
+        if (!MoveMessages.TryReadMoved(body, out var moved))
         {
             return false;
         }
 
         if (_captures.Remove(request, out var capture))
         {
+            capture.Moved = moved;
             _completion.Post(new CompletionCommand(CompletionCommandKind.Captured, Capture: capture));
         }
 
@@ -277,8 +281,9 @@ internal sealed partial class Supervisor
             return false;
         }
 
-        if (Workers.Find(moved.Worker) is { Continuation: not null } worker)
+        if (Workers.Find(moved.Worker) is { Continuation: { } continuation } worker)
         {
+            CheckpointReport.OnRestored(continuation, moved);
             _shard.Post(new ShardEvent(ShardEventKind.WorkerRestored, worker));
         }
 
