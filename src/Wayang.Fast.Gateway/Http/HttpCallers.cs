@@ -35,12 +35,29 @@ internal sealed class HttpCallers(HttpDoorOptions options, string door, AuditLog
     public OperationError? Enter(HttpContext context, Operation? operation, out Caller? caller)
     {
         var socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
+        caller = null;
         var isLocal = socket?.LocalEndPoint is System.Net.Sockets.UnixDomainSocketEndPoint;
         var connection = context.Connection;
         var origin = new CallerOrigin(
             door, isLocal ? PeerCredentials.Of(socket!) : null, !isLocal && connection.RemoteIpAddress is { } address ? new IPEndPoint(address, connection.RemotePort) : null);
         string? claimed = null;
-        var refusal = Find(context, isLocal, origin, ref claimed, out caller);
+        var seat = context.Features.Get<ConnectionSeats.Seat>();
+        var refusal = seat?.Refusal ?? Find(context, isLocal, origin, ref claimed, out caller);
+        var isTooMany = seat?.Refusal is not null;
+        if (refusal is null && seat?.Enter(claimed!) is { } tooMany)
+        {
+            Leave(caller!);
+            caller = null;
+            refusal = tooMany;
+            isTooMany = seat.Callers.Count == 0; // one that carries others, too, goes on for them
+        }
+
+        if (isTooMany)
+        {
+            // Told why, and not kept.
+            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+        }
+
         if (refusal is not null && operation?.IsAudited == true)
         {
             audit.TellStranger(origin, operation.Name, refusal, claimed);

@@ -35,8 +35,29 @@ public sealed record HttpDoorOptions
     /// <summary>Told of what an operator should look at. Must not throw.</summary>
     public Action<string>? OnWarning { get; init; }
 
-    /// <summary>Of all callers together.</summary>
+    /// <summary>Of all callers together; what is more is told so and closed.</summary>
     public int MaxConnections { get; init; } = 1024;
+
+    /// <summary>Of one address of TCP.</summary>
+    public int MaxConnectionsPerAddress { get; init; } = 512;
+
+    /// <summary>Of one caller: a user of the unix socket, or the bearers of one token, from its first request on a connection on.</summary>
+    public int MaxConnectionsPerIdentity { get; init; } = 512;
+
+    /// <summary>A connection too many that asks nothing for so long is closed without being told why.</summary>
+    public TimeSpan RefusedTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>A request whose headers are not there after so long is given up with its connection; TLS has as long for its handshake.</summary>
+    public TimeSpan HeaderTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>A connection that nobody asks anything on for so long is closed.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>A body that comes, or an answer that is read, slower than this is given up; calls that stream requests (gRPC) may pause.</summary>
+    public double MinBytesPerSecond { get; init; } = 240;
+
+    /// <summary>For so long it may be slower.</summary>
+    public TimeSpan SlowGrace { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Calls of one connection at once.</summary>
     public int MaxStreamsPerConnection { get; init; } = 128;

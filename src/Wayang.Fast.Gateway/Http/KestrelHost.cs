@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -23,6 +24,7 @@ internal static class KestrelHost
                 $"{open} can be reached from other hosts, and what travels there is not encrypted. Listen on 127.0.0.1, or say that it is meant so: allow_remote: true.");
         }
 
+        var seats = new ConnectionSeats(options);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
@@ -30,7 +32,11 @@ internal static class KestrelHost
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+            kestrel.Limits.MaxConcurrentConnections = 2L * options.MaxConnections; // ConnectionSeats refuses before, in words
+            kestrel.Limits.RequestHeadersTimeout = options.HeaderTimeout;
+            kestrel.Limits.KeepAliveTimeout = options.IdleTimeout;
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(options.MinBytesPerSecond, options.SlowGrace);
+            kestrel.Limits.MinResponseDataRate = new MinDataRate(options.MinBytesPerSecond, options.SlowGrace);
             kestrel.Limits.MaxRequestBodySize = options.MaxMessageBytes;
             kestrel.Limits.Http2.MaxStreamsPerConnection = options.MaxStreamsPerConnection;
             kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
@@ -39,19 +45,40 @@ internal static class KestrelHost
                 kestrel.Listen(place, listen =>
                 {
                     listen.Protocols = protocols;
+                    listen.Use(next => connection => SeatAsync(seats, options, connection, next));
                     if (options.Certificates is { } certificates)
                     {
-                        listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(certificates.ForConnection()) });
+                        listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = options.HeaderTimeout, OnConnection = _ => ValueTask.FromResult(certificates.ForConnection()) });
                     }
                 });
             }
 
             if (options.SocketPath is { } path)
             {
-                kestrel.ListenUnixSocket(path, listen => listen.Protocols = protocols);
+                kestrel.ListenUnixSocket(path, listen =>
+                {
+                    listen.Protocols = protocols;
+                    listen.Use(next => connection => SeatAsync(seats, options, connection, next));
+                });
             }
         });
         return builder;
+    }
+
+    /// <summary>Before anything of the connection is read, its handshake too.</summary>
+    private static async Task SeatAsync(ConnectionSeats seats, HttpDoorOptions options, ConnectionContext connection, ConnectionDelegate next)
+    {
+        using var seat = seats.Take((connection.RemoteEndPoint as IPEndPoint)?.Address);
+        if (seat is null)
+        {
+            connection.Abort();
+            return;
+        }
+
+        connection.Features.Set(seat);
+        await using var patience = seat.Refusal is null ? null
+            : TimeProvider.System.CreateTimer(static refused => ((ConnectionContext)refused!).Abort(), connection, options.RefusedTimeout, Timeout.InfiniteTimeSpan);
+        await next(connection);
     }
 
     /// <summary>Starts; the port in use, or 0 without TCP.</summary>

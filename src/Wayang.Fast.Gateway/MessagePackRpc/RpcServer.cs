@@ -298,7 +298,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         }
 
         Interlocked.Decrement(ref _count);
-        Refuse(socket, new(ErrorCode.ResourceExhausted, $"{Options.MaxConnections} connections are open.", RetryAfterMs: BusyRetryMs));
+        Refuse(socket, new(ErrorCode.ResourceExhausted, $"{Options.MaxConnections} connections are open; security.connections lets in more.", RetryAfterMs: BusyRetryMs));
         return false;
     }
 
@@ -314,7 +314,7 @@ public sealed partial class RpcServer : IAsyncDisposable
     }
 
     private OperationError TooManyOf(string name) =>
-        new(ErrorCode.ResourceExhausted, $"{Options.MaxConnectionsPerIdentity} connections of {name} are open.", RetryAfterMs: BusyRetryMs);
+        new(ErrorCode.ResourceExhausted, $"{Options.MaxConnectionsPerIdentity} connections of {name} are open; security.connections_per_caller lets in more.", RetryAfterMs: BusyRetryMs);
 
     /// <summary>Tells why before any request came: an answer to message 0, which no client of ours uses.</summary>
     private static void Refuse(Socket socket, OperationError error)

@@ -75,6 +75,7 @@ internal static class ServeCommand
             using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
             using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
             using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, HangUp);
+            await using var certificates = source.FollowCertificates(keeper);
             await keeper.WaitForExitAsync(cancellation);
             return keeper.ExitCode;
 

@@ -12,6 +12,7 @@ namespace Wayang.Fast.Host.Cli;
 internal sealed class ServedConfiguration : IDisposable
 {
     private const string DescriptorVariable = "WAYANG_CONFIGURATION_FD";
+    private static readonly TimeSpan CertificatePeriod = TimeSpan.FromSeconds(1);
 
     private readonly Lock gate = new();
     private readonly string? file;
@@ -19,6 +20,8 @@ internal sealed class ServedConfiguration : IDisposable
     private readonly bool hadTerminal = HasTerminal();
     private HashSet<string> told = [];
     private int before = -1;
+    private TlsSettings settings = new();
+    private CertificateWatch? watch;
 
     private ServedConfiguration(string? file, string? socket)
     {
@@ -48,6 +51,7 @@ internal sealed class ServedConfiguration : IDisposable
         var served = new ServedConfiguration(file, socket);
         var bundle = served.Gather();
         served.Descriptor = bundle.ToDescriptor();
+        served.settings = bundle.Configuration.Settings.Tls;
         served.Roots = [.. bundle.Images.Where(static i => i.Root is not null).Select(static i => (i.Image.Name, i.Root!))];
         served.SocketPath = bundle.Configuration.Settings.SocketPath;
         return served;
@@ -66,18 +70,61 @@ internal sealed class ServedConfiguration : IDisposable
 
             try
             {
-                var next = Gather().ToDescriptor();
-                keeper.SendConfiguration(next);
-
-                // The one that it replaces may still be opened by the keeper, if two reloads come at once; the one before not.
-                Descriptors.Close(before);
-                (before, Descriptor) = (Descriptor, next);
+                Send(Gather(), keeper);
             }
             catch (Exception error) when (error is ConfigurationException or NativeException or IOException)
             {
                 Tell("warning", $"reload refused, nothing was changed:{Environment.NewLine}{error.Message}");
             }
         }
+    }
+
+    /// <summary>Takes later certificates up as their files change: only them, whatever else of the configuration has changed meanwhile.</summary>
+    /// <returns>Stops it when it is disposed of; null: there are none.</returns>
+    public ITimer? FollowCertificates(KeeperProcess keeper)
+    {
+        if (settings.CertificateFile is null)
+        {
+            return null;
+        }
+
+        watch = new CertificateWatch(settings);
+        return TimeProvider.System.CreateTimer(_ => LookAtCertificates(keeper), state: null, CertificatePeriod, CertificatePeriod);
+    }
+
+    private void LookAtCertificates(KeeperProcess keeper)
+    {
+        lock (gate)
+        {
+            try
+            {
+                var (texts, problem) = watch!.Look(settings);
+                if (problem is not null)
+                {
+                    Tell("warning", $"the certificates changed, and are not taken up: {problem} The former stay in force.");
+                }
+
+                if (texts is not null)
+                {
+                    Send(ConfigurationBundle.Copy(Descriptor).With(texts), keeper);
+                    Tell("info", $"the certificates of {settings.CertificateFile} changed: they are taken up");
+                }
+            }
+            catch (Exception error) when (error is ConfigurationException or NativeException or IOException or ObjectDisposedException)
+            {
+                Tell("warning", $"the certificates changed, and could not be handed over: {error.Message}");
+            }
+        }
+    }
+
+    /// <summary>The one that it replaces may still be opened by the keeper, if two come at once; the one before not.</summary>
+    private void Send(ConfigurationBundle bundle, KeeperProcess keeper)
+    {
+        var next = bundle.ToDescriptor();
+        keeper.SendConfiguration(next);
+        Descriptors.Close(before);
+        (before, Descriptor) = (Descriptor, next);
+        settings = bundle.Configuration.Settings.Tls;
     }
 
     public void Dispose()

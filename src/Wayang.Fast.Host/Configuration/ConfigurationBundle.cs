@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 using Microsoft.Win32.SafeHandles;
@@ -129,11 +130,20 @@ internal sealed class ConfigurationBundle
 
     /// <summary>Reads and closes a descriptor that the keeper handed over.</summary>
     /// <exception cref="ConfigurationException">It holds something else.</exception>
-    public static ConfigurationBundle FromDescriptor(int descriptor)
+    public static ConfigurationBundle FromDescriptor(int descriptor) => Parse(new SafeFileHandle(descriptor, ownsHandle: true));
+
+    /// <summary>Reads a descriptor of ours, which stays open and where it stands.</summary>
+    /// <exception cref="ConfigurationException">It holds something else.</exception>
+    public static ConfigurationBundle Copy(int descriptor) => Parse(File.OpenHandle(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{descriptor}")));
+
+    /// <summary>The same with other certificates.</summary>
+    public ConfigurationBundle With(TlsTexts tls) => new(Configuration, Images, TokensText, tls);
+
+    private static ConfigurationBundle Parse(SafeFileHandle handle)
     {
+        using var owned = handle;
         try
         {
-            using var handle = new SafeFileHandle(descriptor, ownsHandle: true);
             using var stream = new FileStream(handle, FileAccess.Read, bufferSize: 1);
             using var reader = new BinaryReader(stream, Encoding.UTF8);
             return stream.Length <= MaxBytes && reader.ReadUInt64() == Magic

@@ -16,5 +16,18 @@ public static partial class ConfigurationKeys
             Read = static s => Text(s.CallsPerSecond),
             Apply = static (s, v) => s with { CallsPerSecond = (int)v.Number },
         },
+        Bound("security.connections", "Connections at each door, of all callers together; who comes then is told so.", static s => s.Connections, static (s, n) => s with { Connections = n }),
+        Bound("security.connections_per_caller", "Of one caller (a user, a token) at each door.", static s => s.ConnectionsPerCaller, static (s, n) => s with { ConnectionsPerCaller = n }),
+        Bound("security.connections_per_address", "Of one address at each door over HTTP.", static s => s.ConnectionsPerAddress, static (s, n) => s with { ConnectionsPerAddress = n }),
     ];
+
+    private static ConfigurationKey Bound(string name, string description, Func<FileSettings, int> read, Func<FileSettings, int, FileSettings> apply) =>
+        new(name, KeyKind.Number, description)
+        {
+            Minimum = 1,
+            Maximum = 100_000,
+            Change = KeyChange.Restart,
+            Read = s => Text(read(s)),
+            Apply = (s, v) => apply(s, (int)v.Number),
+        };
 }

@@ -27,6 +27,15 @@ public sealed record FileSettings
     /// <summary>Of one caller, over each kind of door; 0: as many as it likes.</summary>
     public int CallsPerSecond { get; init; }
 
+    /// <summary>At each door.</summary>
+    public int Connections { get; init; } = 1024;
+
+    /// <summary>Of one caller at each door.</summary>
+    public int ConnectionsPerCaller { get; init; } = 512;
+
+    /// <summary>Of one address at each door over HTTP.</summary>
+    public int ConnectionsPerAddress { get; init; } = 512;
+
     /// <summary>Where the node keeps what outlives it; empty: nowhere.</summary>
     public string StateDirectory { get; init; } = string.Empty;
 

@@ -187,6 +187,7 @@ internal static class Daemon
             {
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
+                MaxConnections = options.Settings.Connections, MaxConnectionsPerIdentity = options.Settings.ConnectionsPerCaller,
                 Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);

@@ -38,13 +38,13 @@ internal sealed class HttpDoors : IAsyncDisposable
         {
             if (options.Settings.Grpc is { IsOpen: true } settings)
             {
-                var grpc = await GrpcServer.StartAsync(Options(settings, certificates, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk);
+                var grpc = await GrpcServer.StartAsync(Options(settings, certificates, options.Settings, tokens, authorize, scopes, readiness, log), desk);
                 doors.Add("grpc", settings, grpc.Port, grpc);
             }
 
             if (options.Settings.Rest is { IsOpen: true } open)
             {
-                var rest = await RestServer.StartAsync(Options(open, certificates, options.Settings.CallsPerSecond, tokens, authorize, scopes, readiness, log), desk, () => configuration.InForce);
+                var rest = await RestServer.StartAsync(Options(open, certificates, options.Settings, tokens, authorize, scopes, readiness, log), desk, () => configuration.InForce);
                 doors.Add("rest", open, rest.Port, rest);
             }
         }
@@ -69,7 +69,7 @@ internal sealed class HttpDoors : IAsyncDisposable
     }
 
     private static HttpDoorOptions Options(
-        DoorSettings settings, DoorCertificates? certificates, int callsPerSecond, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
+        DoorSettings settings, DoorCertificates? certificates, FileSettings all, TokenStore? tokens, Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
         if (certificates is null && settings.Address is { } address && !IPAddress.IsLoopback(address.Address))
         {
@@ -79,7 +79,8 @@ internal sealed class HttpDoors : IAsyncDisposable
         return new HttpDoorOptions
         {
             EndPoint = settings.Address, AllowRemote = settings.AllowRemote, SocketPath = settings.SocketPath, Tokens = tokens, Certificates = certificates, Authorize = authorize,
-            ScopesOf = scopes, Readiness = readiness, OnWarning = log.Warn, CallsPerSecondPerIdentity = callsPerSecond,
+            ScopesOf = scopes, Readiness = readiness, OnWarning = log.Warn, CallsPerSecondPerIdentity = all.CallsPerSecond,
+            MaxConnections = all.Connections, MaxConnectionsPerIdentity = all.ConnectionsPerCaller, MaxConnectionsPerAddress = all.ConnectionsPerAddress,
         };
     }
 

@@ -141,8 +141,15 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
         if (bundle.Tls is { } tls && Certificates is { } certificates)
         {
-            certificates.Replace(tls.Server, tls.ClientAuthority);
-            log.Info("reload: the certificates are read again");
+            try
+            {
+                certificates.Replace(tls.Server, tls.ClientAuthority);
+                log.Info("reload: the certificates are read again");
+            }
+            catch (IOException unusable)
+            {
+                log.Warn($"reload: {unusable.Message} The former certificates stay in force.");
+            }
         }
 
         await TakePeersAsync(before, bundle);

@@ -19,6 +19,8 @@ internal static class Installation
 
     public static string SlowPlugin { get; } = Path.Combine(Root, "out/native/release/tests/plugins/slow_plugin.so");
 
+    public static string PowerLoss { get; } = Path.Combine(Root, "out/native/release/tests/powerloss.so");
+
     public static bool IsRoot { get; } = string.Equals(Environment.UserName, "root", StringComparison.Ordinal);
 
     /// <summary>Null when everything is there, else what to do.</summary>

@@ -16,11 +16,14 @@ public abstract class DaemonKillTest : ServeTest
     /// <summary>Where the daemons keep what they remember; removed by who passed.</summary>
     protected string State { get; } = Directory.CreateTempSubdirectory("wayang-state-").FullName;
 
-    protected async Task GiveStateToDaemonAsync()
+    protected Task GiveStateToDaemonAsync() => GiveToDaemonAsync(State);
+
+    /// <summary>A directory with all that is in it.</summary>
+    protected static async Task GiveToDaemonAsync(string directory)
     {
         if (Installation.IsRoot)
         {
-            using var chown = Process.Start("chown", [DaemonUid, State]);
+            using var chown = Process.Start("chown", ["-R", DaemonUid, directory]);
             await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
     }
