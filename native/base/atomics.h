@@ -51,6 +51,15 @@ static inline void wy_full_fence(void) {
 #endif
 }
 
+/* A line that will be written soon comes while something else is done. */
+static inline void wy_prefetch_write(const void *line) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1, 3);
+#endif
+}
+
 static inline void wy_pause(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -88,6 +88,10 @@ wy_status wy_writer_claim(wy_writer *writer, uint32_t length, int whole, wy_clai
     return status;
 }
 
+void wy_writer_prepare(const wy_writer *writer) {
+    wy_prefetch_write(&writer->ring[writer->tail & writer->mask]);
+}
+
 void wy_writer_commit(wy_writer *writer, const wy_claim *claim, uint32_t ticket, uint16_t function, uint8_t kind,
                       uint64_t total) {
     wy_slot *slot = claim->slot;

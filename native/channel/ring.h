@@ -46,6 +46,9 @@ void wy_writer_init(wy_writer *writer, wy_channel_header *file, const wy_channel
  * chunk_limit; WY_CORRUPT: the consumer's head is impossible. */
 wy_status wy_writer_claim(wy_writer *writer, uint32_t length, int whole, wy_claim *claim);
 
+/* Asks for the next slot's line ahead of its claim: the consumer has it, as a rule. */
+void wy_writer_prepare(const wy_writer *writer);
+
 /* Publishes the claim. `kind` with its FIRST and LAST flags; `total` bytes of the whole payload. */
 void wy_writer_commit(wy_writer *writer, const wy_claim *claim, uint32_t ticket, uint16_t function, uint8_t kind,
                       uint64_t total);

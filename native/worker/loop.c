@@ -154,6 +154,7 @@ static wy_status serve(wy_worker *worker, own_slot *own) {
         if (worker->assembling) {
             return WY_CORRUPT;
         }
+        wy_writer_prepare(&worker->end.completions); /* while the function runs; the daemon looks at it a little later */
         wy_reader_advance(&worker->end.requests, slot);
         worker->ticket = slot->ticket;
         return run_inline(worker, own);

@@ -183,6 +183,13 @@ public sealed unsafe class RequestWriter
     {
         // SYNC POINT: partner is the worker's fence between `sleeping = n` and its re-check of the ring (wy_wait_requests).
         Barriers.Full();
+        return PublishFenced();
+    }
+
+    /// <summary><see cref="Publish"/> of who made a full fence, or an interlocked operation, since the request was written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool PublishFenced()
+    {
         uint sleep = Barriers.Acquire(_peerSleeping);
         return sleep != 0 && sleep != _rungFor && Wake(sleep);
     }

@@ -29,7 +29,7 @@ internal sealed class CompletionThread : IDisposable
     private const int SpinMicrosecondsPerLook = 50;
     private const int SpinLooksPerClock = 256;
     private const int ItemsPerClock = 16;
-    private const int TurnsPerClock = 8;
+    private const int TurnsPerClock = 16;
 
     // A task's record with its two buffers, which are allocated one after the other.
     private const int RecordBytes = 640;
@@ -201,6 +201,7 @@ internal sealed class CompletionThread : IDisposable
     private void Turn()
     {
         Beats++;
+        _shard.BeginDeferring(); // before the wait, since it is this thread's alone: what comes is then taken at once
         var timeout = _pollList.Count > 0 ? Spin() : -1;
         var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || _clock.Now - _looked > _lookTicks;
         var count = 0;
@@ -211,13 +212,12 @@ internal sealed class CompletionThread : IDisposable
             _looked = _clock.Now;
         }
 
-        _shard.BeginDeferring();
         if (count > 0)
         {
             Wakeups++;
+            _pollList.Begin();
         }
 
-        _pollList.Begin();
         for (var i = 0; i < count; i++)
         {
             if (_events[i].Token == SignalToken)

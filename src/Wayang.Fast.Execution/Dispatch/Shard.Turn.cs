@@ -15,6 +15,7 @@ namespace Wayang.Fast.Execution.Dispatch;
 internal sealed partial class Shard
 {
     private readonly Gathering<CallWorker> _turnReleased = new();
+    private readonly Gathering<CallWorker> _turnGiven = new();
     private readonly InboxItem[] _turnSubmitted = new InboxItem[1024];
     private int _turnSubmittedCount;
     private int _deferringThread;
@@ -174,5 +175,42 @@ internal sealed partial class Shard
 
         EnqueueAll(_drained.AsSpan(0, drained));
         EnqueueAll(_turnSubmitted.AsSpan(0, own));
+    }
+
+    /// <summary>
+    /// The completion thread wakes whom it gave requests when it has put the shard down: that exchange is the fence which this needs. No channel goes away meanwhile, since
+    /// it is this thread that lets go of one. Another owner may ring for the same sleep: one wake more.
+    /// </summary>
+    private void GiveTouched()
+    {
+        for (var i = 0; i < _touched.Count; i++)
+        {
+            var worker = _touched[i];
+            if (worker.Touched) // else detached meanwhile
+            {
+                worker.Touched = false;
+                _turnGiven.Add(worker);
+            }
+        }
+
+        _touched.Clear();
+    }
+
+    private void PublishGiven(bool isFenced)
+    {
+        for (var i = 0; i < _turnGiven.Count; i++)
+        {
+            var writer = _turnGiven[i].Writer;
+            if (isFenced)
+            {
+                writer.PublishFenced();
+            }
+            else
+            {
+                writer.Publish();
+            }
+        }
+
+        _turnGiven.Clear();
     }
 }

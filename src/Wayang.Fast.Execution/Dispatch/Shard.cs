@@ -140,7 +140,14 @@ internal sealed partial class Shard
             for (var round = 1; ; round++)
             {
                 var seen = Volatile.Read(ref _requests);
-                if (!Round(now) && Interlocked.Add(ref _requests, -seen) == 0)
+                var isWhole = !Round(now);
+                var isLast = isWhole && Interlocked.Add(ref _requests, -seen) == 0;
+                if (completing)
+                {
+                    PublishGiven(isFenced: isWhole);
+                }
+
+                if (isLast)
                 {
                     return;
                 }
@@ -212,11 +219,15 @@ internal sealed partial class Shard
         _dirtyPools.Clear();
         if (_completing)
         {
-            // Before the fence of the publications, which waits until the requests have reached the workers that spin.
+            // Before the exchange that puts the shard down, which waits until the requests have reached the workers that spin.
             _lifecycle.ForgetExcess(now);
+            GiveTouched();
+        }
+        else
+        {
+            PublishTouched();
         }
 
-        PublishTouched();
         return count == _drained.Length;
     }
 
