@@ -5,6 +5,7 @@ using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Wayang.Fast.EndToEnd.Tests.InProcess;
+using Wayang.Fast.Execution;
 using Xunit;
 
 namespace Wayang.Fast.EndToEnd.Tests.Hostile;
@@ -55,7 +56,7 @@ public sealed class InterferenceTests
     [Trait("Promise", "RA2")]
     public async Task A_call_worker_weighs_as_the_class_of_its_calls()
     {
-        using var node = new LiveNode();
+        using var node = new LiveNode(new RuntimeOptions { MaxWorkersPerPool = 1, SpareWorkers = 0 }); // else the second call may meet the spare
         await node.PutAsync("good", Plugins.Good);
         var endless = await node.FunctionAsync("good", "until_cancelled");
         var id = node.Begin(endless, [], out var ended, level: Batch);
