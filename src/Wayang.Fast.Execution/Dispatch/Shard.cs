@@ -141,6 +141,7 @@ internal sealed partial class Shard
             {
                 var seen = Volatile.Read(ref _requests);
                 var isWhole = !Round(now);
+                // SYNC POINT: also the fence of PublishGiven; partner is the worker's between its announcement of sleep and its last look (wy_wait_requests).
                 var isLast = isWhole && Interlocked.Add(ref _requests, -seen) == 0;
                 if (completing)
                 {

@@ -9,8 +9,8 @@ internal sealed class AuditReader(string directory)
 {
     private const int LongestLine = 64 << 10;
 
-    private int number;
-    private long offset;
+    private int _number;
+    private long _offset;
 
     /// <summary>Files that went before they were read.</summary>
     public int Missed { get; private set; }
@@ -23,15 +23,15 @@ internal sealed class AuditReader(string directory)
         // Listed before it is read: where there is a later file already, this one is whole.
         foreach (var (next, path) in AuditFiles.In(directory))
         {
-            if (next < number || (next != number && File.GetLastWriteTimeUtc(path) < since))
+            if (next < _number || (next != _number && File.GetLastWriteTimeUtc(path) < since))
             {
                 continue;
             }
 
-            if (next != number)
+            if (next != _number)
             {
-                Missed += number == 0 ? 0 : next - number - 1;
-                (number, offset) = (next, 0);
+                Missed += _number == 0 ? 0 : next - _number - 1;
+                (_number, _offset) = (next, 0);
             }
 
             foreach (var line in ReadFile(path))
@@ -44,7 +44,7 @@ internal sealed class AuditReader(string directory)
     private IEnumerable<string> ReadFile(string path)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        file.Position = offset;
+        file.Position = _offset;
         var buffer = new byte[LongestLine];
         var filled = 0;
         while (file.Read(buffer, filled, buffer.Length - filled) is var read and > 0)
@@ -53,13 +53,13 @@ internal sealed class AuditReader(string directory)
             var start = 0;
             while (Array.IndexOf(buffer, (byte)'\n', start, filled - start) is var end and >= 0)
             {
-                offset += end + 1 - start;
+                _offset += end + 1 - start;
                 yield return Encoding.UTF8.GetString(buffer, start, end - start);
                 start = end + 1;
             }
 
             // What fills the buffer without an end is no line of ours.
-            offset += start == 0 && filled == buffer.Length ? filled : 0;
+            _offset += start == 0 && filled == buffer.Length ? filled : 0;
             filled = start == 0 && filled == buffer.Length ? 0 : filled - start;
             Buffer.BlockCopy(buffer, start, buffer, 0, filled);
         }

@@ -1,5 +1,4 @@
 using System.Globalization;
-
 using Wayang.Fast.Host.Configuration;
 
 namespace Wayang.Fast.Host.Cli;
@@ -10,22 +9,22 @@ namespace Wayang.Fast.Host.Cli;
 /// </summary>
 internal sealed class CertificateWatch
 {
-    private string settled;
-    private string last;
+    private string _settled;
+    private string _last;
 
-    public CertificateWatch(TlsSettings settings) => settled = last = StampOf(settings);
+    public CertificateWatch(TlsSettings settings) => _settled = _last = StampOf(settings);
 
     /// <summary>Later texts, or what is wrong with them, or neither: nothing changed.</summary>
     public (TlsTexts? Texts, string? Problem) Look(TlsSettings settings)
     {
-        var before = last;
-        last = StampOf(settings);
-        if (last == settled || last != before)
+        var before = _last;
+        _last = StampOf(settings);
+        if (_last == _settled || _last != before)
         {
             return (null, null);
         }
 
-        settled = last;
+        _settled = _last;
         try
         {
             return (settings.ReadFiles(), null);

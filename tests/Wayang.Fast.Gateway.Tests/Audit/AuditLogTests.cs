@@ -44,15 +44,15 @@ public sealed class AuditLogTests
         using (var log = directory.Open(directory.Options with { Directory = place, QueuedRecords = 100 }))
         {
             Write(log, 1);
-            await UntilAsync(() => directory.Count("wayang.audit.failing") == 1);
+            await Eventually.TrueAsync("it is told that nothing can be written", () => directory.Count("wayang.audit.failing") == 1);
             Assert.NotNull(log.Problem);
             var begun = Stopwatch.GetTimestamp();
             Write(log, 1_000);
             Assert.True(Stopwatch.GetElapsedTime(begun) < TimeSpan.FromSeconds(5), "who leaves a record waits for nothing");
             Assert.InRange(log.Lost, 800, 900);
-            await UntilAsync(() => directory.Count("wayang.audit.lost") > 0);
+            await Eventually.TrueAsync("it is told that records are lost", () => directory.Count("wayang.audit.lost") > 0);
             Directory.CreateDirectory(place);
-            await UntilAsync(() => directory.Count("wayang.audit.working") == 1);
+            await Eventually.TrueAsync("it is told that it is written again", () => directory.Count("wayang.audit.working") == 1);
             Assert.Null(log.Problem);
             Write(log, 1);
         }
@@ -76,12 +76,12 @@ public sealed class AuditLogTests
             {
                 await using var fixture = await RestFixture.StartAsync(audit: log);
                 Write(log, 4_000); // half a megabyte of lines
-                await UntilAsync(() => directory.Count("wayang.audit.failing") == 1);
+                await Eventually.TrueAsync("it is told that nothing can be written", () => directory.Count("wayang.audit.failing") == 1);
 
                 // Nobody who operates is held up by it.
                 Assert.Equal(200, (await RestFixture.AskAsync(fixture.Connect(RestFixture.Secret), HttpMethod.Post, "/v1/runs", RestFixture.Call("echo"))).Status);
                 File.Delete(ballast);
-                await UntilAsync(() => directory.Count("wayang.audit.working") >= 1);
+                await Eventually.TrueAsync("it is told that it is written again", () => directory.Count("wayang.audit.working") >= 1);
             }
 
             var records = directory.Records(); // all of them can be read
@@ -115,11 +115,11 @@ public sealed class AuditLogTests
         using var second = new AuditDirectory();
         using var first = directory.Open();
         Write(first, 10);
-        await UntilAsync(() => first.Written == 10);
+        await Eventually.TrueAsync("all is written", () => first.Written == 10);
         using (var other = second.Open(directory.Options with { Farewell = TimeSpan.FromSeconds(30) }))
         {
             Write(other, 1);
-            await UntilAsync(() => second.Count("wayang.audit.failing") == 1);
+            await Eventually.TrueAsync("it is told that nothing can be written", () => second.Count("wayang.audit.failing") == 1);
         }
 
         Assert.Equal(10, directory.Records().Count);
@@ -155,16 +155,6 @@ public sealed class AuditLogTests
         for (var i = 0; i < count; i++)
         {
             log.Note("keeper", i.ToString(System.Globalization.CultureInfo.InvariantCulture), "config.reload", AuditRecord.Done);
-        }
-    }
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        var begun = Stopwatch.GetTimestamp();
-        while (!holds())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(begun) < s_patience, "it did not come to be");
-            await Task.Delay(5);
         }
     }
 

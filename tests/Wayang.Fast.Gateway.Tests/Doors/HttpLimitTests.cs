@@ -55,7 +55,7 @@ public sealed class HttpLimitTests
             open[1].Dispose(); // the other caller's, that was refused, may still be there
         }
 
-        await UntilAsync(async () => (await RestFixture.AskAsync(fixture.Connect(RestFixture.Secret), HttpMethod.Get, "/v1/node")).Status == 200);
+        await Eventually.TrueAsync("a connection is let in again", async () => (await RestFixture.AskAsync(fixture.Connect(RestFixture.Secret), HttpMethod.Get, "/v1/node")).Status == 200);
     }
 
     [Theory]
@@ -166,15 +166,5 @@ public sealed class HttpLimitTests
         }
 
         return text.ToString();
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        var begun = Stopwatch.GetTimestamp();
-        while (!await holds())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(begun) < s_patience, "it did not come to be");
-            await Task.Delay(20);
-        }
     }
 }

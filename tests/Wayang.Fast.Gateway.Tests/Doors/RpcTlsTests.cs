@@ -83,7 +83,7 @@ public sealed class RpcTlsTests : IDisposable
             Endpoint = WayangEndpoint.Tcp("127.0.0.1", fixture.Server.TcpEndPoint!.Port), Token = Secret,
         }))).Code);
         // Who refuses the node's certificate has shaken hands before it looked at it.
-        await UntilAsync(() => fixture.Server.FailedHandshakes >= 2 && fixture.Server.ConnectionCount == 0);
+        await Eventually.TrueAsync("both handshakes failed, and nobody is connected", () => fixture.Server.FailedHandshakes >= 2 && fixture.Server.ConnectionCount == 0);
         await using var client = await ConnectAsync(fixture, Secret);
         Assert.True((await client.RunCallAsync("demo", "echo", "x"u8.ToArray())).Succeeded);
     }
@@ -98,7 +98,7 @@ public sealed class RpcTlsTests : IDisposable
         using var half = fixture.OpenTcp();
         half.Send([22, 3, 1, 2, 0, 1]);
         Assert.Equal(0, await ReadAsync(half));
-        await UntilAsync(() => fixture.Server.ConnectionCount == 0);
+        await Eventually.TrueAsync("nobody is connected", () => fixture.Server.ConnectionCount == 0);
     }
 
     [Fact]
@@ -111,10 +111,10 @@ public sealed class RpcTlsTests : IDisposable
 
         // It awaits an end, which it could do also after it has ended its side in order.
         var waiting = client.WaitAsync(await client.SubmitAsync(TaskSpec.Call("demo", "forever")));
-        await UntilAsync(() => fixture.Tasks.WaiterCount == 1);
+        await Eventually.TrueAsync("the task runs", () => fixture.Tasks.WaiterCount == 1);
         await client.DisposeAsync();
         await Assert.ThrowsAsync<WayangException>(() => waiting);
-        await UntilAsync(() => fixture.Server.ConnectionCount == 0);
+        await Eventually.TrueAsync("nobody is connected", () => fixture.Server.ConnectionCount == 0);
     }
 
     private static async Task<int> ReadAsync(Socket socket)
@@ -133,15 +133,6 @@ public sealed class RpcTlsTests : IDisposable
         catch (SocketException)
         {
             return 0; // reset: closed as well
-        }
-    }
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using var until = new CancellationTokenSource(s_patience);
-        while (!holds())
-        {
-            await Task.Delay(1, until.Token);
         }
     }
 

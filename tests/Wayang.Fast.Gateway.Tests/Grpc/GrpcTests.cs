@@ -99,16 +99,16 @@ public sealed class GrpcTests
         using var cancellation = new CancellationTokenSource();
         DateTime? deadline = byDeadline ? DateTime.UtcNow.AddMilliseconds(300) : null;
         var run = client.TaskRunAsync(GrpcFixture.Call("forever"), deadline: deadline, cancellationToken: cancellation.Token);
-        await UntilAsync(() => fixture.Tasks.WaiterCount == 1, "the task runs");
+        await Eventually.TrueAsync("the task runs", () => fixture.Tasks.WaiterCount == 1);
         await (byDeadline ? Task.CompletedTask : cancellation.CancelAsync());
         var ended = await GrpcFixture.RefusedAsync(() => run.ResponseAsync);
         Assert.Equal(byDeadline ? StatusCode.DeadlineExceeded : StatusCode.Cancelled, ended.Status);
-        await UntilAsync(() => fixture.Tasks.WaiterCount == 0, "the task was cancelled");
+        await Eventually.TrueAsync("the task was cancelled", () => fixture.Tasks.WaiterCount == 0);
 
         var task = (await client.TaskSubmitAsync(GrpcFixture.Call("forever"))).Task;
         var wait = client.TaskWaitAsync(new TaskWaitRequest { Task = task }, deadline: DateTime.UtcNow.AddMilliseconds(200));
         Assert.Equal(StatusCode.DeadlineExceeded, (await GrpcFixture.RefusedAsync(() => wait.ResponseAsync)).Status);
-        await UntilAsync(() => fixture.Tasks.WaiterCount == 0, "the wait was forgotten");
+        await Eventually.TrueAsync("the wait was forgotten", () => fixture.Tasks.WaiterCount == 0);
         Assert.Equal("running", (await client.TaskGetAsync(new TaskReference { Task = task })).State);
     }
 
@@ -222,12 +222,4 @@ public sealed class GrpcTests
 
     private static Task<(StatusCode Status, string Reason, string? Field)> RefusedBytesAsync(CallInvoker invoker, byte[] message) =>
         GrpcFixture.RefusedAsync(() => invoker.AsyncUnaryCall(RawMethods.Of("TaskRun"), host: null, default, message).ResponseAsync);
-
-    private static async Task UntilAsync(Func<bool> isSo, string what)
-    {
-        for (var until = Environment.TickCount64 + (long)s_patience.TotalMilliseconds; !isSo(); await Task.Delay(1))
-        {
-            Assert.True(Environment.TickCount64 < until, $"never: {what}");
-        }
-    }
 }
