@@ -42,8 +42,16 @@ public sealed partial class TaskLifecycle
 
     /// <summary>Starting to queued and paused: its attempt could not be continued, and stands as it stood.</summary>
     /// <returns>False: it is not being continued; nothing was done.</returns>
-    public bool TryReturn(TaskRecord record, TaskId id, string failure) =>
-        record?.Life?.Checkpoint is { } checkpoint && TryHold(record, id, TaskState.Starting, checkpoint with { Failure = failure });
+    public bool TryReturn(TaskRecord record, TaskId id, string failure)
+    {
+        if (record?.Life is not { Checkpoint: { } checkpoint } life || !TryHold(record, id, TaskState.Starting, checkpoint with { Failure = failure }))
+        {
+            return false;
+        }
+
+        life.Visit?.OnReturned(failure);
+        return true;
+    }
 
     /// <summary>Starting to running: the attempt goes on. The dispatch owner, before the worker is told.</summary>
     public void Continue(TaskRecord record, long now)
@@ -57,6 +65,9 @@ public sealed partial class TaskLifecycle
 
         life.Checkpoint = null;
         Run(record, now);
+        life.Visit?.OnBegun();
+        life.Continued?.Invoke();
+        life.Continued = null;
     }
 
     private bool TryHold(TaskRecord record, TaskId id, TaskState from, TaskCheckpoint checkpoint)
