@@ -71,7 +71,9 @@ internal sealed partial class Departure
                 await ComeBackAsync(null, $"node '{Node}' knows nothing of it any more: it was started anew, or heard nothing of this node for too long", lost: true).ConfigureAwait(false);
                 return;
             }
-            catch (Exception failure) when (failure is WayangException or TimeoutException)
+#pragma warning disable CA1031 // A defect here, too, must not let a call be forgotten that is away.
+            catch (Exception) when (!stop.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 if (await IsLostAsync(stop).ConfigureAwait(false))
                 {

@@ -73,7 +73,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         {
             await Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, stop).WaitAsync(lease, stop).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is WayangException or TimeoutException)
+        catch (Exception failure) when (IsOfLink(failure))
         {
             return Refusal(failure);
         }
@@ -95,7 +95,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
             HandoverFaults.Reach(HandoverPoint.HomePrepared);
             refusal = await home.LeaveAsync(what.Task, new TaskStay(Node, what.Name, AskToStop)).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is WayangException or TimeoutException or IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
         {
             refusal = Refusal(failure);
         }
@@ -135,6 +135,9 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         await client.PrepareVisitAsync(what.Name, file.Bytes, file.Key, stop).WaitAsync(lease, stop).ConfigureAwait(false);
     }
 
+    /// <summary>The peer refuses, is not reached, or its connection is being given up.</summary>
+    private static bool IsOfLink(Exception failure) => failure is WayangException or TimeoutException or ObjectDisposedException;
+
     private WayangClient Client() => link.Client ?? throw new WayangException(
         ErrorCode.Unavailable, $"it is {WireNames.Text(link.Info.State)}: {link.Info.Reason}");
 
@@ -143,6 +146,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         WayangException { Code: ErrorCode.NodeLost } => new(ErrorCode.Unavailable, $"node '{Node}' was lost before it had all of it", "to", 1000),
         WayangException told => new(told.Code, $"node '{Node}' does not take it: {told.Message}", told.Field is null ? "to" : told.Field, told.Code is ErrorCode.Unavailable or ErrorCode.ResourceExhausted ? 1000 : null),
         TimeoutException => new(ErrorCode.Unavailable, $"node '{Node}' did not answer in time", "to", 1000),
+        ObjectDisposedException => new(ErrorCode.Unavailable, $"node '{Node}' is just being lost", "to", 1000),
         _ => new(ErrorCode.Unavailable, $"its file cannot be sent to node '{Node}': {failure.Message}", "task", 1000),
     };
 
@@ -156,7 +160,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
                 await client.ReleaseVisitAsync(what.Name, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(1)).ConfigureAwait(false);
             }
         }
-        catch (Exception failure) when (failure is WayangException or TimeoutException or ObjectDisposedException)
+        catch (Exception failure) when (IsOfLink(failure))
         {
             // Its lease there ends.
         }

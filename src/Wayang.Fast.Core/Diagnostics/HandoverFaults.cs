@@ -56,36 +56,22 @@ public enum HandoverPoint : byte
 }
 
 /// <summary>
-/// Stops a node's hand-overs at a named step. It exists only where the program's own configuration switches faults on (tests do); elsewhere <see cref="Reach"/> is nothing. WAYANG_HALT_AT names a directory:
-/// who reaches a step for which there is a file STEP.arm renames it to STEP.halt, and waits until that is gone.
+/// Tells who injects faults that a hand-over came to a step. It exists only where the program's own configuration switches faults on (tests do); elsewhere <see cref="Reach"/> is nothing.
 /// </summary>
 public static class HandoverFaults
 {
-    private static readonly string? s_directory =
-        AppContext.TryGetSwitch("Wayang.Fast.FaultPoints", out var on) && on ? Environment.GetEnvironmentVariable("WAYANG_HALT_AT") : null;
+    private static readonly bool s_enabled = AppContext.TryGetSwitch("Wayang.Fast.FaultPoints", out var on) && on;
 
-    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(2);
+    public static bool AreEnabled => s_enabled;
+
+    /// <summary>Called at each step, which goes on when this returns. Set once, before the first.</summary>
+    public static Action<HandoverPoint>? Halt { get; set; }
 
     public static void Reach(HandoverPoint point)
     {
-        if (s_directory is null)
+        if (s_enabled)
         {
-            return;
-        }
-
-        var halt = Path.Combine(s_directory, $"{point}.halt");
-        try
-        {
-            File.Move(Path.Combine(s_directory, $"{point}.arm"), halt);
-        }
-        catch (IOException)
-        {
-            return; // not armed
-        }
-
-        while (File.Exists(halt))
-        {
-            Thread.Sleep(s_look); // a test's halt: nothing of the node waits for it but this step
+            Halt?.Invoke(point);
         }
     }
 }

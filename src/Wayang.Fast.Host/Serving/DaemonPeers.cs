@@ -34,6 +34,7 @@ internal sealed class DaemonPeers : IAsyncDisposable
             },
             runtime.Events,
             log.Info);
+        HandoverHalts.Install();
         var moves = new HandoverDesk(membership, runtime.Departures, () => runtime.Options.HandoverLease, runtime.Events);
         var peers = new DaemonPeers(membership, moves, tls);
         await peers.ApplyAsync(options.Settings.Peers, renew: false);
