@@ -22,6 +22,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     features |= s->groups.base_fd[WY_CONTROLLER_FREEZER] >= 0 ? WY_FEATURE_FREEZER : 0;
     features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
     features |= s->agent_binary_fd >= 0 ? WY_FEATURE_MIGRATION : 0;
+    features |= s->spaces.usable ? WY_FEATURE_DISK : 0;
     features |= s->policy.overlays ? WY_FEATURE_OVERLAY : 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     *landlock_abi = abi > 0 ? (uint32_t)abi : 0;

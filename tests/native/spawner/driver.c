@@ -34,7 +34,9 @@ int driver_identity(int argc, char **argv) {
 
 bool driver_start_only(driver *d, const char *instance) {
     int pair[2];
+    const char *space_dir = d->space_dir;
     memset(d, 0, sizeof *d);
+    d->space_dir = space_dir;
     d->log_fd = memfd_create("spawner-log", MFD_CLOEXEC);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         return false;
@@ -46,7 +48,7 @@ bool driver_start_only(driver *d, const char *instance) {
         char number[12];
         snprintf(number, sizeof number, "%d", fd);
         execl(WY_TEST_STAGE "/wayang-spawner", "wayang-spawner", "--socket-fd", number, "--policy", WY_TEST_STAGE "/policy",
-              "--native", WY_TEST_STAGE, "--instance", instance, (char *)NULL);
+              "--native", WY_TEST_STAGE, "--instance", instance, space_dir != NULL ? "--space" : NULL, space_dir, (char *)NULL);
         _exit(127);
     }
     close(pair[1]);
