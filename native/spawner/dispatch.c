@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "oci/runtime.h"
 #include "sandbox/derive.h"
 #include "spawner/message.h"
 #include "spawner/state.h"
@@ -48,6 +49,10 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     welcome.features = read_features(s, &welcome.landlock_abi);
     welcome.max_workers = s->policy.max_workers;
     snprintf(welcome.note, sizeof welcome.note, "%s", s->groups.note);
+    if (s->spaces.directory[0] != 0 && !s->spaces.usable) { /* wanted, and not to be had */
+        size_t have = strlen(welcome.note);
+        snprintf(welcome.note + have, sizeof welcome.note - have, "%sno space of tasks on the disk: %s", have > 0 ? "; " : "", s->spaces.why_not);
+    }
     s->welcomed = true;
     wy_msg_profile profiles[WY_POLICY_MAX_PROFILES]; /* nothing is derived before HELLO */
     memset(profiles, 0, sizeof profiles);
@@ -131,9 +136,10 @@ static void define_profile(wy_spawner *s, const wy_request *request) {
                                 .denied_count = m->denied_count,
                                 .denied = texts + m->path_count,
                                 .root = m->root,
+                                .runtime = m->runtime,
                                 .overlay = m->overlay};
     wy_error error = {0};
-    if (wy_policy_derive(&s->policy, &wish, &error) != WY_OK) {
+    if (wy_runtime_check(m->runtime, &error) != WY_OK || wy_policy_derive(&s->policy, &wish, &error) != WY_OK) {
         wy_refuse(s, request->request_id, 0, error.status, 0, "profile \"%s\": %s", m->name, error.message);
     }
 }

@@ -98,7 +98,7 @@ typedef struct wy_msg_welcome {
     uint32_t features; /* WY_FEATURE_* */
     uint32_t landlock_abi;
     uint32_t max_workers;
-    char note[248]; /* what is missing and what it costs, for a person; may be empty */
+    char note[504]; /* what is missing and what it costs, for a person; may be empty */
 } wy_msg_welcome;
 
 /* A profile of the policy. */
@@ -136,7 +136,7 @@ typedef struct wy_msg_profile_define {
     uint32_t path_count, denied_count;
     char root[WY_NAME_BYTES]; /* the name of a directory that the spawner's starter lent (--root); all zeros: the base's root */
     uint32_t overlay;         /* 1: that root may be written, each worker for itself, where the host can */
-    uint32_t reserved;
+    uint32_t runtime;         /* wy_runtime: what runs the commands of such a profile */
 } wy_msg_profile_define;
 
 #define WY_DERIVE_MAX_NAMES 128u
@@ -182,6 +182,8 @@ typedef struct wy_msg_worker_start {
     uint32_t cpu_weight;    /* per cent of its class's weight; 0 = 100; never above the profile's */
     uint64_t disk_bytes;    /* 0, or /tmp is a file system of this size on the disk (tmpfs_bytes is 0 then): never above the profile's disk */
 } wy_msg_worker_start;
+
+#define WY_SPACE_LEAST_MIB 16u /* disk_bytes: a file system of less holds next to nothing but itself */
 
 #define WY_IMAGE_MIGRATABLE 0x1u
 
@@ -367,7 +369,7 @@ typedef struct wy_artifact {
 _Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 32, "protocol");
-_Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
+_Static_assert(sizeof(wy_msg_welcome) == 520, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
 _Static_assert(sizeof(wy_msg_worker_start) == 64, "protocol");

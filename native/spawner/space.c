@@ -42,6 +42,7 @@ static bool others_may_write(int directory_fd) {
 void wy_spaces_open(wy_spaces *spaces, const char *directory, bool root) {
     memset(spaces, 0, sizeof *spaces);
     spaces->directory_fd = spaces->socket_fd = -1;
+    bool fits = directory == NULL || snprintf(spaces->directory, sizeof spaces->directory, "%s", directory) < (int)sizeof spaces->directory;
     if (directory == NULL) {
         say(spaces, "no directory for it was given (limits.disk_directory)", 0);
     } else if (!root) {
@@ -50,7 +51,7 @@ void wy_spaces_open(wy_spaces *spaces, const char *directory, bool root) {
         say(spaces, "there is no mkfs.ext4; install e2fsprogs", 0);
     } else if (access("/dev/loop-control", R_OK | W_OK) != 0) {
         say(spaces, "/dev/loop-control cannot be used (modprobe loop)", errno);
-    } else if (snprintf(spaces->directory, sizeof spaces->directory, "%s", directory) >= (int)sizeof spaces->directory) {
+    } else if (!fits) {
         say(spaces, "the path of limits.disk_directory is too long", 0);
     } else {
         (void)mkdir(directory, 0700);

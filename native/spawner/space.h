@@ -13,8 +13,9 @@
 #include <sys/types.h>
 
 #include "base/status.h"
+#include "spawner/protocol.h"
 
-#define WY_SPACE_LEAST_BYTES (UINT64_C(16) << 20) /* a file system of less holds next to nothing but itself */
+#define WY_SPACE_LEAST_BYTES (UINT64_C(1048576) * WY_SPACE_LEAST_MIB)
 #define WY_SPACE_SPARES 4
 
 typedef struct wy_space {

@@ -263,6 +263,9 @@ void wy_worker_reaped(wy_spawner *s, wy_worker_slot *worker);
 void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int wait_status, uint64_t cpu_microseconds);
 void wy_worker_gone_with_image(wy_spawner *s, wy_worker_slot *worker);
 
+/* oci_start.c: instead of ZY_FORK */
+void wy_oci_fork(wy_spawner *s, wy_image_slot *image, wy_worker_slot *worker);
+
 /* space.c */
 void wy_space_ask(wy_spawner *s, wy_worker_slot *worker); /* forks it at once, or when its space is there; or ends it */
 void wy_space_release(wy_spawner *s, wy_worker_slot *worker);

@@ -75,7 +75,7 @@ static wy_status check_limits(const wy_spawner *s, const wy_profile *profile, wy
     return status == WY_OK ? check_cpu(s, profile, m, error) : status;
 }
 
-static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command, wy_image_slot **out, wy_error *error) {
+static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command, bool with_files, wy_image_slot **out, wy_error *error) {
     if (wy_worker_find(s, m->worker_id) != NULL) {
         return wy_fail(error, WY_INVALID, 0, "start", "the worker id is in use");
     }
@@ -87,6 +87,9 @@ static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command
     }
     if (command != (image->kind == WY_IMAGE_COMMAND)) {
         return wy_fail(error, WY_INVALID, 0, "start", "the image is of another kind");
+    }
+    if (image->profile->runtime != WY_RUNTIME_NATIVE && with_files) {
+        return wy_fail(error, WY_UNSUPPORTED, 0, "start", "inputs, artifacts and secrets are for isolation: native");
     }
     *out = image;
     return check_limits(s, image->profile, m, error);
@@ -132,7 +135,7 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
     wy_image_slot *image = NULL;
     wy_error error = {0};
     int boot[2], channel = take_offered(s, start.worker_id);
-    wy_status status = check_start(s, &start, command, &image, &error);
+    wy_status status = check_start(s, &start, command, command && fd_count > 4, &image, &error);
     if (status == WY_OK) {
         status = check_network(image->profile, channel, &s->policy, &error);
     }
@@ -228,9 +231,14 @@ static wy_status limit_memory(pid_t pid, uint64_t bytes, wy_error *error) {
                : WY_OK;
 }
 
+/* Init; and the OCI runtime, which has children of its own for a moment. */
+static uint32_t not_the_tasks(const wy_spawner *s, const wy_worker_slot *worker) {
+    return s->images[worker->image].profile->runtime != WY_RUNTIME_NATIVE ? 5u : worker->command ? 1u : 0u;
+}
+
 static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
     wy_limits limits = {.memory_bytes = worker->start.memory_bytes,
-                        .pids = worker->start.pids + (worker->command ? 1u : 0u), /* init is not the task's */
+                        .pids = worker->start.pids + not_the_tasks(s, worker),
                         .nice_class = worker->start.nice_class,
                         .reserve_bytes = worker->start.reserve_bytes,
                         .cpu_milli = worker->start.cpu_milli,

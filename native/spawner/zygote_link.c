@@ -141,6 +141,10 @@ static wy_status take(wy_spawner *s, wy_image_slot *image, wy_datagram *datagram
 
 /* Sends the fork request, or leaves the worker QUEUED while the zygote's socket is full. */
 void wy_control_fork(wy_spawner *s, wy_image_slot *image, wy_worker_slot *worker) {
+    if (image->profile->runtime != WY_RUNTIME_NATIVE) {
+        wy_oci_fork(s, image, worker);
+        return;
+    }
     struct {
         wy_zygote_header header;
         wy_zygote_fork fork;
