@@ -114,6 +114,11 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
             case "fill":
                 var filled = new EndedTask { Id = id, Kind = TaskKind.Call };
                 filled.Fill(int.TryParse(submission.Data, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var bytes) && bytes <= 1 << 20 ? bytes : 0);
+                lock (_gate)
+                {
+                    _tasks[slot] = filled; // to be asked for again
+                }
+
                 observer?.OnTaskEnded(filled, token);
                 observer?.OnBatchEnd();
                 return null;
@@ -127,6 +132,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
             if (observer is null)
             {
                 _tasks[slot] = _inline.Copy();
+                id = Stored(submission, id);
             }
             else
             {
@@ -297,6 +303,18 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     }
 
     private static OperationError NotFound() => new(ErrorCode.NotFound, "No such task.", "task");
+
+    /// <summary>As of a durable task: its receipt tells the id, later.</summary>
+    private static TaskId Stored(in TaskSubmission submission, TaskId id)
+    {
+        if (submission.Receipt is not { } receipt)
+        {
+            return id;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static told => told.receipt.OnStored(told.id, told.ReceiptToken), (receipt, id, submission.ReceiptToken), preferLocal: false);
+        return default;
+    }
 
     private OperationError? Later(ReadOnlySpan<byte> data, ITaskObserver? observer, long token, TaskId id)
     {

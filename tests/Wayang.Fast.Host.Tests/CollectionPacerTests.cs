@@ -10,9 +10,11 @@ public sealed class CollectionPacerTests : IDisposable
     private readonly OneTimer _time = new();
     private readonly CollectionPacer _pacer;
     private long _allocated = 1 << 20;
+    private readonly List<int> _collected = [];
     private int _collections = 7;
+    private long _survived;
 
-    public CollectionPacerTests() => _pacer = new CollectionPacer(_time, () => _allocated, () => _collections, () => _collections++);
+    public CollectionPacerTests() => _pacer = new CollectionPacer(_time, () => _allocated, () => _collections, () => _survived, Collect);
 
     public void Dispose() => _pacer.Dispose();
 
@@ -50,14 +52,37 @@ public sealed class CollectionPacerTests : IDisposable
         _allocated++;
         _time.Fire();
         Assert.Equal(CollectionPacer.Shortest, _time.Due);
+        for (var look = 1; look < CollectionPacer.Idle; look++)
+        {
+            _time.Fire();
+            Assert.Equal(CollectionPacer.Shortest, _time.Due);
+        }
+
+        _time.Fire();
+        Assert.Equal(CollectionPacer.AtRest, _time.Due);
     }
 
-    /// <summary>The real collector, too, is asked and counted.</summary>
+    [Fact]
+    public void What_survived_is_collected_again_before_there_is_much_of_it()
+    {
+        foreach (var survived in (ReadOnlySpan<long>)[0, CollectionPacer.Survivors - 1, CollectionPacer.Survivors, 0])
+        {
+            _survived = survived;
+            _allocated += CollectionPacer.Portion;
+            _time.Fire();
+        }
+
+        Assert.Equal([0, 0, 1, 0], _collected);
+    }
+
+    /// <summary>The real collector, too, is asked and counted, on its own thread.</summary>
     [Fact]
     public void The_real_one_collects()
     {
         var time = new OneTimer();
-        using var pacer = new CollectionPacer(time);
+        using var thread = new CollectionThread();
+        using var pacer = new CollectionPacer(time, thread.Collect);
+        var before = GC.CollectionCount(0);
         for (var look = 0; look < 100 && pacer.Asked == 0; look++)
         {
             GC.KeepAlive(new byte[CollectionPacer.Portion / 4]);
@@ -65,6 +90,13 @@ public sealed class CollectionPacerTests : IDisposable
         }
 
         Assert.Equal(1, pacer.Asked);
+        Assert.True(GC.CollectionCount(0) > before);
+    }
+
+    private void Collect(int generation)
+    {
+        _collected.Add(generation);
+        _collections++;
     }
 
     private sealed class OneTimer : TimeProvider, ITimer

@@ -55,7 +55,7 @@ public sealed class GrpcServer : IAsyncDisposable
             grpc.MaxReceiveMessageSize = options.MaxMessageBytes;
             grpc.MaxSendMessageSize = null;
         });
-        builder.Services.AddSingleton(new RuntimeService(desk, callers));
+        builder.Services.AddSingleton(new RuntimeService(desk, callers, Math.Min(options.SessionWindow, options.MaxInFlightPerIdentity)));
         builder.Services.AddSingleton<IServiceMethodProvider<RuntimeService>, RuntimeMethods>();
         builder.Services.AddSingleton(health);
         builder.Services.AddSingleton(new ReflectionServiceImpl([RuntimeMethods.Service, global::Grpc.Health.V1.Health.Descriptor]));

@@ -16,6 +16,9 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
     /// <summary>Follows a stream: <c>task.output</c> again and again.</summary>
     public const string Follow = "TaskFollow";
 
+    /// <summary>Tasks in and ends out: <c>task.run</c> again and again.</summary>
+    public const string Session = "TaskSession";
+
     public static ServiceDescriptor Service { get; } = RuntimeReflection.Descriptor.Services[0];
 
     /// <summary>The operation that a method stands for; null: none, which a test looks for.</summary>
@@ -23,6 +26,7 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
         OperationTable.Find(Encoding.UTF8.GetBytes(method switch
         {
             Follow => "task.output",
+            Session => "task.run",
             MethodNames.Watch => "events.subscribe",
             _ => NameOf(method),
         }));
@@ -36,7 +40,11 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
             var described = new Method<GrpcRequest, GrpcReply>(
                 TypeOf(method), Service.FullName, method.Name, GrpcRequest.MarshallerOf(ProtoShape.Of(method.InputType)), GrpcReply.Marshaller);
             object[] metadata = [operation];
-            if (method.IsServerStreaming)
+            if (method is { IsServerStreaming: true, IsClientStreaming: true })
+            {
+                context.AddDuplexStreamingMethod(described, metadata, (service, requests, stream, call) => service.ConverseAsync(reply, requests, stream, call));
+            }
+            else if (method.IsServerStreaming)
             {
                 context.AddServerStreamingMethod(described, metadata, (service, request, stream, call) => method.Name == MethodNames.Watch
                     ? service.WatchAsync(operation, reply, request, stream, call)

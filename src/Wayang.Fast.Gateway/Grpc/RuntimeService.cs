@@ -11,7 +11,10 @@ using Wayang.Fast.Gateway.Operations;
 namespace Wayang.Fast.Gateway.Grpc;
 
 /// <summary>Answers the calls of all methods. Who calls was found before a byte of the request was read.</summary>
-internal sealed class RuntimeService(OperationDesk desk, HttpCallers callers)
+/// <param name="desk">What answers.</param>
+/// <param name="callers">Who calls.</param>
+/// <param name="window">Tasks of one session under way at once.</param>
+internal sealed class RuntimeService(OperationDesk desk, HttpCallers callers, int window)
 {
     /// <summary>How long a look at a stream waits before the token is looked at again.</summary>
     private const int FollowWaitMs = 5_000;
@@ -121,6 +124,13 @@ internal sealed class RuntimeService(OperationDesk desk, HttpCallers callers)
         EventReplies.Write(ref writer, told);
         writer.Commit();
         return GrpcReply.Of(shape, map);
+    }
+
+    /// <summary>Tasks in and ends out, until the caller has no more and all has ended.</summary>
+    public async Task ConverseAsync(ProtoShape shape, IAsyncStreamReader<GrpcRequest> requests, IServerStreamWriter<GrpcReply> replies, ServerCallContext call)
+    {
+        using var session = new TaskSession(desk, callers, CallerOf(call), shape, window, call.CancellationToken);
+        await session.ServeAsync(requests, replies);
     }
 
     /// <summary>Each message is submitted as it comes; what became of all is told at the end.</summary>

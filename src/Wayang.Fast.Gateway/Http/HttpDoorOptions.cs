@@ -65,6 +65,9 @@ public sealed record HttpDoorOptions
     /// <summary>Requests of one caller, on all its connections, without a reply; more are refused.</summary>
     public int MaxInFlightPerIdentity { get; init; } = 4096;
 
+    /// <summary>Tasks of one session under way at once; one more is refused, as the session goes on.</summary>
+    public int SessionWindow { get; init; } = 1024;
+
     /// <summary>Of one caller, on all its connections; more are refused with the time to wait. 0: as many as it likes.</summary>
     public int CallsPerSecondPerIdentity { get; init; }
 

@@ -2,6 +2,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.Operations;
 
@@ -9,8 +10,14 @@ namespace Wayang.Fast.Gateway.Operations;
 /// Somebody who awaits the end of a task. The record is valid only while the completion thread tells of it, so its result is copied there, and
 /// nothing else is done there: whoever awaits goes on on the thread pool, with the others of the batch.
 /// </summary>
-internal sealed class AwaitedEnd(PooledBuffer reply, AwaitedEnds told) : ITaskObserver
+/// <param name="reply">Gets the result.</param>
+/// <param name="told">The ends of a batch.</param>
+/// <param name="room">Of the results that wait for their reader; null: it is awaited by one who reads it at once.</param>
+internal sealed class AwaitedEnd(PooledBuffer reply, AwaitedEnds told, ByteBudget? room = null) : ITaskObserver
 {
+    /// <summary>What a result takes beside its payloads.</summary>
+    private const int RoomForFacts = 512;
+
     private readonly TaskCompletionSource _ended = new();
     private int _told;
 
@@ -24,12 +31,20 @@ internal sealed class AwaitedEnd(PooledBuffer reply, AwaitedEnds told) : ITaskOb
     {
         if (Interlocked.Exchange(ref _told, 1) == 0)
         {
-            var writer = new MessagePackWriter(reply);
-            ReplyEncoder.TaskResult(ref writer, task);
-            writer.Commit();
+            Id = task.Id;
+            Keep(task);
             told.Add(this);
         }
     }
+
+    /// <summary>Of the task that ended.</summary>
+    public TaskId Id { get; private set; }
+
+    /// <summary>There was no room for the result: it is to be asked for when there is somebody to read it.</summary>
+    public bool IsLeftOut { get; private set; }
+
+    /// <summary>Of the room; given back by who has read the result.</summary>
+    public long Taken { get; private set; }
 
     /// <summary>Why there is no such task; null: there is.</summary>
     public OperationError? Refusal { get; private set; }
@@ -48,6 +63,21 @@ internal sealed class AwaitedEnd(PooledBuffer reply, AwaitedEnds told) : ITaskOb
 
     /// <summary>Whoever awaits goes on, on this thread.</summary>
     public void GoOn() => _ended.SetResult();
+
+    private void Keep(ITaskView task)
+    {
+        var bytes = room is null ? 0 : RoomForFacts + (long)task.Output.Length + task.Stdout.Length + task.Stderr.Length + task.Log.Length;
+        if (room?.TryTake(bytes) == false)
+        {
+            IsLeftOut = true;
+            return;
+        }
+
+        Taken = bytes;
+        var writer = new MessagePackWriter(reply);
+        ReplyEncoder.TaskResult(ref writer, task);
+        writer.Commit();
+    }
 
     /// <summary>Gives up. False: the end was told meanwhile, and <see cref="Ended"/> ends at once.</summary>
     public bool Abandon(ITaskService tasks, TaskId id)

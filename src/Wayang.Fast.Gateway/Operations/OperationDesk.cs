@@ -17,7 +17,7 @@ namespace Wayang.Fast.Gateway.Operations;
 /// <param name="onDefect">Told of an exception that a request brought to light; must not throw.</param>
 /// <param name="time">By which waits end.</param>
 /// <param name="audit">Told what operators do and are refused; null: nobody is.</param>
-public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDefect = null, TimeProvider? time = null, AuditLog? audit = null) : IDisposable
+public sealed partial class OperationDesk(OperationPorts ports, Action<Exception>? onDefect = null, TimeProvider? time = null, AuditLog? audit = null) : IDisposable
 {
     private const int BusyRetryMs = 100;
 
@@ -75,7 +75,7 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
 
         if (!caller.Identity.TryBeginCall())
         {
-            return new(ErrorCode.ResourceExhausted, "Too many requests of this caller await their replies.", RetryAfterMs: BusyRetryMs);
+            return TooMany();
         }
 
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Stopping);
@@ -308,6 +308,8 @@ public sealed class OperationDesk(OperationPorts ports, Action<Exception>? onDef
         free.Add(targets);
         return refusal;
     }
+
+    private static OperationError TooMany() => new(ErrorCode.ResourceExhausted, "Too many requests of this caller await their replies.", RetryAfterMs: BusyRetryMs);
 
     private static OperationError? WriteId(PooledBuffer reply, TaskId id) => Write(reply, (ref writer) => ReplyEncoder.TaskIdMap(ref writer, id));
 

@@ -251,7 +251,7 @@ internal static class ReplyEncoder
         writer.WriteInt64(value);
     }
 
-    private static void Id(ref MessagePackWriter writer, TaskId id)
+    public static void Id(ref MessagePackWriter writer, TaskId id)
     {
         writer.WriteStringHeader(TaskId.TextLength);
         id.Format(writer.Reserve(TaskId.TextLength));

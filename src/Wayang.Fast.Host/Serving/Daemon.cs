@@ -62,7 +62,8 @@ internal static class Daemon
         runtime.RestoreTasks();
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
-        using var pacer = options.IsPrivate ? null : new CollectionPacer(TimeProvider.System);
+        using var collector = options.IsPrivate ? null : new CollectionThread(keeper.SendCollector);
+        using var pacer = collector is null ? null : new CollectionPacer(TimeProvider.System, collector.Collect);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         try
         {

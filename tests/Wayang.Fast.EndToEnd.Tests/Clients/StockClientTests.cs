@@ -13,8 +13,8 @@ public sealed class StockClientTests(ITestOutputHelper output)
     private const string Python = "/usr/bin/python3";
     private const int ChecksOverUnix = 5;
     private const int ChecksOverTcp = 6;
-    private const int ChecksOverGrpcio = 7;
-    private const int ChecksOverGrpcJs = 8;
+    private const int ChecksOverGrpcio = 8;
+    private const int ChecksOverGrpcJs = 9;
     private const int ChecksOfBuf = 5;
     private const int ChecksOfOurClient = 18;
 

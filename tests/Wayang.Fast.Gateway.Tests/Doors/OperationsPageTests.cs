@@ -23,6 +23,12 @@ public sealed class OperationsPageTests
         ["session.open"] = "each request shows its token",
     };
 
+    /// <summary>Streams that do the same again and again.</summary>
+    private static readonly Dictionary<string, string> s_furtherMethods = new(StringComparer.Ordinal)
+    {
+        ["task.output"] = "TaskFollow", ["task.run"] = "TaskSession",
+    };
+
     [Fact]
     public void Every_operation_is_served_by_every_door()
     {
@@ -54,7 +60,8 @@ public sealed class OperationsPageTests
         foreach (var operation in OperationTable.All)
         {
             var scopes = ScopeNames.Text(operation.Scopes).Replace(",", " or ", StringComparison.Ordinal);
-            var method = s_withoutMethod.TryGetValue(operation.Name, out var why) ? $"no: {why}" : operation.Name == "task.output" ? "`TaskOutput`, `TaskFollow`" : $"`{MethodNames.Of(operation)}`";
+            var method = s_withoutMethod.TryGetValue(operation.Name, out var why) ? $"no: {why}"
+                : $"`{MethodNames.Of(operation)}`" + (s_furtherMethods.TryGetValue(operation.Name, out var further) ? $", `{further}`" : "");
             var routes = s_withoutRoute.TryGetValue(operation.Name, out var reason)
                 ? $"no: {reason}" : string.Join(", ", RestRoute.All.Where(r => r.Name == operation.Name).Select(static r => $"`{r.Method} {r.Path}`"));
             page.Append(CultureInfo.InvariantCulture, $"| `{operation.Name}`{(operation.IsAudited ? " \\*" : "")} | {Cell(operation.Doc)} | {scopes} | `{operation.Name}` | {method} | {routes} |\n");

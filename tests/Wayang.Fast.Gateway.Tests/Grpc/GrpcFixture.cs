@@ -88,6 +88,9 @@ internal sealed class GrpcFixture : IAsyncDisposable
         return (failure.StatusCode, details?.GetDetail<ErrorInfo>()?.Reason ?? "", details?.GetDetail<BadRequest>()?.FieldViolations[0].Field);
     }
 
+    /// <summary>As when the node stops: what waits ends.</summary>
+    public void StopDesk() => _desk.Stop();
+
     public async ValueTask DisposeAsync()
     {
         _channels.ForEach(static channel => channel.Dispose());

@@ -125,7 +125,7 @@ public sealed class GrpcFuzzTests(ITestOutputHelper output)
         return task;
     }
 
-    private static byte[] Mutate(byte[] message, Random random)
+    internal static byte[] Mutate(byte[] message, Random random)
     {
         for (var changes = random.Next(4); changes > 0 && message.Length > 0; changes--)
         {

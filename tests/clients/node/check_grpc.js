@@ -54,6 +54,40 @@ async function follow(client, token, request) {
   return Buffer.concat(pieces).toString();
 }
 
+/** Sends tasks as long as the window is open; the replies of each, by its number. */
+function converse(client, token, requests) {
+  return new Promise((resolve, reject) => {
+    const stream = client.TaskSession(withToken(token));
+    const told = new Map();
+    let [free, next] = [0, 0];
+    const fill = () => {
+      for (; free > 0 && next < requests.length; free--) stream.write(requests[next++]);
+      if (next === requests.length) stream.end();
+    };
+    stream.on('data', (reply) => {
+      if (reply.window) free = Math.min(reply.window, 64);
+      else told.set(reply.number, [...(told.get(reply.number) ?? []), reply]);
+      if (reply.ended || reply.refused) free++;
+      fill();
+    });
+    stream.on('error', reject);
+    stream.on('end', () => resolve(told));
+  });
+}
+
+async function checkSession(where, client, token, spec) {
+  const requests = Array.from({ length: 500 }, (_, i) => ({ number: i, submit: { ...spec, data: Buffer.from(`${i}`) }, acknowledge: i === 0 }));
+  requests[7].submit.function = 'none';
+  const told = await converse(client, token, requests);
+  for (let i = 0; i < requests.length; i++) {
+    const last = told.get(i).at(-1);
+    if (i === 7) assert.deepStrictEqual([last.refused.code, last.refused.field], ['not_found', 'function']);
+    else assert.deepStrictEqual([last.ended.state, last.ended.output.toString()], ['succeeded', `${i}`]);
+  }
+  assert.deepStrictEqual([told.get(0).length, told.get(0)[0].task], [2, told.get(0)[1].ended.task]);
+  ok(where, 'session');
+}
+
 async function check(where, client, token, name) {
   const call = caller(client, token);
   const image = await call('ImagePut', { kind: 'c', data: fs.readFileSync(process.env.WAYANG_PLUGIN), name });
@@ -75,6 +109,8 @@ async function check(where, client, token, name) {
   assert.strictEqual(new Set(submitted.slice(0, 3).map((item) => item.task)).size, 3);
   assert.strictEqual(submitted[3].error.code, 'not_found');
   ok(where, 'many');
+
+  await checkSession(where, client, token, spec);
 
   const unknown = await refusal(call('TaskRun', { ...spec, priority: 99 }));
   assert.strictEqual(unknown.code, grpc.status.INVALID_ARGUMENT);

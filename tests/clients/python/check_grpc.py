@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 import grpc
 
@@ -13,17 +14,17 @@ SERVICE = "/wayang.runtime.v1.Runtime/"
 
 
 def messages():
-    """The generated module of tasks and that of the node."""
+    """The generated modules of tasks, of the node and of sessions."""
     with tempfile.TemporaryDirectory() as folder:
-        names = [f"wayang/runtime/v1/{name}.proto" for name in ("tasks", "node")]
+        names = [f"wayang/runtime/v1/{name}.proto" for name in ("tasks", "node", "session")]
         subprocess.run(["protoc", f"-I{PROTO}", f"--python_out={folder}", *names], check=True)
         sys.path.insert(0, folder)
-        from wayang.runtime.v1 import node_pb2, tasks_pb2
+        from wayang.runtime.v1 import node_pb2, session_pb2, tasks_pb2
 
-        return tasks_pb2, node_pb2
+        return tasks_pb2, node_pb2, session_pb2
 
 
-tasks, node = messages()
+tasks, node, session = messages()
 
 
 def ok(where, what):
@@ -53,6 +54,32 @@ def refusal(attempt, *arguments, **fields):
     raise AssertionError("was not refused")
 
 
+def check_session(where, client, spec):
+    """Five hundred tasks on one stream, as many under way as the window lets."""
+    converse = client.channel.stream_stream(SERVICE + "TaskSession", session.SessionRequest.SerializeToString, session.SessionReply.FromString)
+    free = threading.Semaphore(0)
+
+    def requests():
+        for number in range(500):
+            free.acquire()
+            task = tasks.TaskSpec(kind=spec.kind, image=spec.image, function="none" if number == 7 else spec.function, data=b"%d" % number)
+            yield session.SessionRequest(number=number, submit=task)
+
+    ended = {}
+    for reply in converse(requests(), metadata=client.metadata, timeout=60):
+        if reply.HasField("window"):
+            free.release(min(reply.window, 64))
+        elif reply.HasField("ended"):
+            assert (reply.ended.state, reply.ended.output) == ("succeeded", b"%d" % reply.number), reply
+            ended[reply.number] = reply.ended.task
+            free.release()
+        else:
+            assert (reply.number, reply.refused.code, reply.refused.field) == (7, "not_found", "function"), reply
+            free.release()
+    assert len(ended) == len(set(ended.values())) == 499
+    ok(where, "session")
+
+
 def check(where, client, name):
     with open(os.environ["WAYANG_PLUGIN"], "rb") as file:
         image = client.call("ImagePut", node.ImagePutRequest(kind="c", data=file.read(), name=name), node.Image)
@@ -73,6 +100,8 @@ def check(where, client, name):
     for task in ids:
         assert client.call("TaskWait", tasks.TaskWaitRequest(task=task), tasks.TaskResult).state == "succeeded"
     ok(where, "many")
+
+    check_session(where, client, spec)
 
     code, details = refusal(client.run, kind="call", image=name, function="echo", priority=99)
     assert code == grpc.StatusCode.INVALID_ARGUMENT and b"INVALID_ARGUMENT" in details and b"priority" in details
