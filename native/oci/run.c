@@ -5,10 +5,11 @@
  *     bundle state  root's alone: config.json, what the runtime notes
  *     lower         the profile's root, read-only, shown as the task's own
  *     upper work    what the task changes of it
- *     root          both together: the task's root
+ *     root          both together (or lower alone, on nothing): the task's root
  *     tmp           the task's /tmp */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "channel/layout.h"
@@ -60,7 +62,7 @@ static int make_directories(const wy_oci_start *start) {
         const char *path;
         mode_t mode;
         int is_tasks;
-    } wanted[] = {{"/tmp/bundle", 0700, 0}, {"/tmp/state", 0700, 0}, {"/tmp/lower", 0755, 0}, {"/tmp/work", 0700, 0},
+    } wanted[] = {{"/tmp/bundle", 0700, 0}, {"/tmp/state", 0700, 0}, {"/tmp/lower", 0755, 0}, {"/tmp/work", 0700, 1},
                   {"/tmp/root", 0755, 0},   {"/tmp/upper", 0755, 1}, {"/tmp/tmp", 01777, 1}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         if (mkdir(wanted[i].path, 0700) != 0 || (wanted[i].is_tasks && chown(wanted[i].path, start->uid, start->uid) != 0) ||
@@ -71,8 +73,43 @@ static int make_directories(const wy_oci_start *start) {
     return chown("/tmp", 0, 0) == 0 ? chmod("/tmp", 0755) : -1;
 }
 
+static int write_own(const char *file, const char *text) {
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    ssize_t put = fd < 0 ? -1 : write(fd, text, strlen(text));
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return put == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+/* In a child that shares our descriptors: becomes the task's uid, and that root of a user namespace of its own. */
+static int become_its_own_root(uid_t uid) {
+    char map[32];
+    (void)snprintf(map, sizeof map, "0 %u 1\n", (unsigned)uid);
+    return setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 &&
+                   unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && write_own("/proc/self/setgroups", "deny") == 0 &&
+                   write_own("/proc/self/uid_map", map) == 0 && write_own("/proc/self/gid_map", map) == 0
+               ? 0
+               : -1;
+}
+
+/* Runtimes mount the root again, and drop what a mount says of devices. A file system that was made in a user namespace opens none, whatever its
+ * mounts say. Returns its mount; 0: it could not be made. */
+static int make_root(const wy_oci_start *start) {
+    static const char *const writable[] = {"lowerdir", "/tmp/lower", "upperdir", "/tmp/upper", "workdir", "/tmp/work", "userxattr", "", NULL};
+    static const char *const readable[] = {"lowerdir", "/tmp/lower:/tmp/upper", "userxattr", "", NULL};
+    int status = 0;
+    pid_t child = wy_clone(CLONE_FILES, SIGCHLD, NULL);
+    if (child == 0) {
+        int made = become_its_own_root(start->uid) != 0 ? -1 : wy_mount_make("overlay", start->profile->overlay ? writable : readable, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+        _exit(made > 0 && made < 256 ? made : 0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
 static wy_status mount_all(const wy_oci_start *start, wy_error *error) {
-    static const char *const layers[] = {"lowerdir", "/tmp/lower", "upperdir", "/tmp/upper", "workdir", "/tmp/work", NULL};
     char size[32];
     (void)snprintf(size, sizeof size, "%llu", (unsigned long long)start->tmpfs_bytes);
     const char *const options[] = {"size", size, "nr_inodes", "65536", "mode", "0755", NULL};
@@ -92,17 +129,18 @@ static wy_status mount_all(const wy_oci_start *start, wy_error *error) {
     if (make_directories(start) != 0) {
         return run_fail(error, "cannot make the directories of its bundle");
     }
-    if (wy_mount_attach(FD_ROOT, AT_FDCWD, start->profile->overlay ? "/tmp/lower" : "/tmp/root") != 0) {
+    if (wy_mount_attach(FD_ROOT, AT_FDCWD, "/tmp/lower") != 0) {
         return run_fail(error, "cannot mount the profile's root");
     }
     (void)close(FD_ROOT);
-    int overlay = start->profile->overlay ? wy_mount_make("overlay", layers, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) : -1;
-    if (start->profile->overlay && (overlay < 0 || wy_mount_attach(overlay, AT_FDCWD, "/tmp/root") != 0)) {
-        return run_fail(error, "cannot mount its overlay");
+    int root = make_root(start);
+    if (root == 0) {
+        return wy_fail(error, WY_UNSUPPORTED, 0, "oci", "its root cannot be made: this host mounts no overlay in a user namespace");
     }
-    if (overlay >= 0) {
-        (void)close(overlay);
+    if (wy_mount_attach(root, AT_FDCWD, "/tmp/root") != 0) {
+        return run_fail(error, "cannot attach its root");
     }
+    (void)close(root);
     return WY_OK;
 }
 

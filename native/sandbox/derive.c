@@ -140,7 +140,7 @@ static wy_status take_runtime(const wy_derivation *wish, const wy_policy *policy
     if (out->network != WY_NETWORK_NONE) {
         return wy_fail(error, WY_DENIED, 0, "profile", "isolation: what an OCI runtime runs has no network; %.60s has", out->name);
     }
-    return wish->overlay && !policy->overlays ? wy_fail(error, WY_UNSUPPORTED, 0, "profile", "isolation: this host mounts no overlay; writable: tmp goes") : WY_OK;
+    return policy->overlays ? WY_OK : wy_fail(error, WY_UNSUPPORTED, 0, "profile", "isolation: this host mounts no overlay in a user namespace");
 }
 
 /* The host's directory comes from whoever started us; what is asked for is its name. The paths of the base stay: its zygote

@@ -20,9 +20,9 @@ static char directory[64] = "/var/tmp/wayang-oci-XXXXXX", lent[96];
 static bool make_root(void) {
     char script[1024];
     snprintf(script, sizeof script,
-             "set -e; chmod 755 %s; R=%s/root; mkdir -p $R/bin $R/etc $R/proc $R/dev $R/tmp; echo own > $R/etc/name; "
+             "set -e; chmod 755 %s; R=%s/root; mkdir -p $R/bin $R/etc $R/proc $R/dev $R/tmp; echo own > $R/etc/name; mknod -m 666 $R/etc/zero c 1 5; "
              "for p in sh ls cat id rm mkdir sleep grep dd tail; do f=$(readlink -f $(command -v $p || echo /bin/$p)); cp $f $R/bin/$p; "
-             "for l in $(ldd $f | grep -o '/[^ ]*'); do mkdir -p $R$(dirname $l); cp -L $l $R$l; done; done; chmod -R go-w,a+rX $R",
+             "for l in $(ldd $f | grep -o '/[^ ]*'); do mkdir -p $R$(dirname $l); cp -L $l $R$l; done; done; chmod -R go-w,a+rX $R; chmod 666 $R/etc/zero",
              directory, directory);
     int result = system(script);
     return result == 0;
@@ -88,6 +88,7 @@ static void closed(void) {
     CHECK(says(11, NULL, "echo x > /etc/name; cat /etc/name; mkdir /a; ls -d /a; echo t > /tmp/t; cat /tmp/t", "x\n/a\nt\n"));
     CHECK(says(12, NULL, "cat /etc/name; ls /a /tmp 2>/dev/null; true", "own\n/tmp:\n"));
     CHECK(says(13, NULL, "for f in /proc/1/root/etc/shadow /etc/shadow /proc/kcore; do cat $f 2>/dev/null && echo went; done; echo x > /proc/sys/kernel/core_pattern; echo all", "all\n"));
+    CHECK(says(15, NULL, "dd if=/etc/zero of=/tmp/x bs=1 count=1 2>/dev/null || echo refused; dd if=/dev/zero of=/tmp/x bs=1 count=1 2>/dev/null && echo own", "refused\nown\n"));
     driver_command(&d, 14, 1, NULL, NULL, SH("grep -c . /proc/net/dev | grep -qx 3")); /* two lines of heading, and lo */
     CHECK(ends(14, WY_EXIT_CODE, 0));
     check_done("no capability, the filter, namespaces; its root is its own to change, and nobody else's");
@@ -106,6 +107,18 @@ static void limits(uint32_t features) {
     driver_command(&d, 23, 1, &small, NULL, SH("i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); done"));
     CHECK(driver_expect(&d, WY_MSG_WORKER_EXITED) && d.body.exited.worker_id == 23 && d.body.exited.value != 0);
     check_done("memory, space and processes are bounded");
+}
+
+/* writable: tmp */
+static void read_only(void) {
+    char text[256];
+    int out;
+    CHECK(define("closed", WY_RUNTIME_CRUN, 0) && driver_command_image(&d, 2, "closed"));
+    driver_command(&d, 40, 2, NULL, &out, SH("cat /etc/name; echo x > /etc/name; echo t > /tmp/t; cat /etc/name /tmp/t; dd if=/etc/zero of=/tmp/x bs=1 count=1 || echo refused"));
+    CHECK(ends(40, WY_EXIT_CODE, 0));
+    read_all(out, text, sizeof text);
+    CHECK(strcmp(text, "own\nown\nt\nrefused\n") == 0);
+    check_done("a root that may not be written");
 }
 
 static void refused(void) {
@@ -143,6 +156,7 @@ int main(int argc, char **argv) {
     ends_as_ever();
     closed();
     limits(features);
+    read_only();
     refused();
     driver_command(&d, 30, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(driver_expect(&d, WY_MSG_WORKER_STARTED));
