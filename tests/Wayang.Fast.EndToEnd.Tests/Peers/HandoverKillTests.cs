@@ -108,13 +108,13 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
             await moved;
         }
 
-        await using var after = await nodes.ConnectAsync();
-        var result = await AwaitAsync(after, id);
+        var result = await AwaitAsync(nodes, id);
         Assert.True(
             result.State == TaskState.Succeeded && Convert.ToHexString(result.Output.Span) == wanted,
             $"{blow} at {point}: {result.State} {result.Cause}\n{nodes[MovingNodes.Home].Processes.Log}\n{nodes[MovingNodes.Host].Processes.Log}");
         if (blow == Blow.Home)
         {
+            await using var after = await nodes.ConnectAsync();
             var ends = await after.ListEventsAsync(new EventQuery { Task = id, Type = "wayang.task.succeeded" });
             Assert.Single(ends.Events);
         }
@@ -162,16 +162,17 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>A node that was just started takes a moment to know its tasks.</summary>
-    private static async Task<TaskResult> AwaitAsync(WayangClient client, TaskId id)
+    /// <summary>A node that was just started takes a moment to know its tasks, and one that was killed a moment to be gone with all its threads.</summary>
+    private static async Task<TaskResult> AwaitAsync(MovingNodes nodes, TaskId id)
     {
         for (var tries = 0; ; tries++)
         {
             try
             {
+                await using var client = await nodes.ConnectAsync();
                 return await client.WaitAsync(id, TimeSpan.FromSeconds(60));
             }
-            catch (WayangException early) when (early.Code is ErrorCode.Unavailable && tries < 100)
+            catch (WayangException early) when (early.Code is ErrorCode.Unavailable or ErrorCode.NodeLost && tries < 100)
             {
                 await Task.Delay(20);
             }

@@ -86,6 +86,17 @@ internal sealed class MovingNodes : IAsyncDisposable
         await client.PutImageAsync("c", await File.ReadAllBytesAsync(plugin, TestContext.Current.CancellationToken), "chains", TestContext.Current.CancellationToken);
     }
 
+    /// <summary>Both have the Python calls of tests/jobs.</summary>
+    public async Task PutJobsAsync()
+    {
+        var source = await File.ReadAllBytesAsync(Path.Combine(Installation.Tree, "tests/jobs/jobs.py"), TestContext.Current.CancellationToken);
+        foreach (var name in (string[])[Home, Host])
+        {
+            await using var client = await this[name].ConnectAsync();
+            await client.PutImageAsync("python", source, new ImageNames { Name = "jobs", File = "jobs.py" }, TestContext.Current.CancellationToken);
+        }
+    }
+
     public Task<WayangClient> ConnectAsync(string name = Home) => this[name].ConnectAsync();
 
     /// <summary>A call that runs.</summary>
