@@ -193,6 +193,8 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         : store is null ? new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task")
         : record.Kind != TaskKind.Call || record.Target is not PoolTarget { Pool.Image: var image }
             ? new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be moved to another node", "task")
+        : record.Terms?.Migration is { } wish and not TaskMigration.Transparent
+            ? new OperationError(ErrorCode.Unsupported, $"it was submitted with migration: {WireNames.Text(wish)}, and only what is written down can be moved to another node", "task")
         : !image.IsMigratable
             ? new OperationError(ErrorCode.Unsupported, $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put", "task")
         : record.State == TaskState.Queued && record.Life?.Checkpoint is null
