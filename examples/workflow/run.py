@@ -131,6 +131,10 @@ def demonstrate(wayang, modules, directory, running):
         events += 1
         if missing.get(told["task"]) == told["type"]:
             del missing[told["task"]]
+    with Client("tcp://" + rpc, token) as client:
+        told = client.request("events.list", {"since": 0, "group": "workflow-py", "limit": 1000})["events"]
+    assert {event["data"]["group"] for event in told} == {"workflow-py"} and {event["subject"] for event in told} <= set(ended), told
+    assert sum("state" in event["data"] for event in told) == 11, told
     assert forge(port) == 401, "a webhook that nobody signed was taken"
     heard.until('"refused": "msg_forged"')
     print(f"receiver.py   {events} webhooks, all signed, with the end of each of {len(ended)} tasks among them; a forged one refused", flush=True)
