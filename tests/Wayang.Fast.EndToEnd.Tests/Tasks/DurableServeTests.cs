@@ -120,8 +120,7 @@ public sealed class DurableServeTests : ServeTest
             var untold = await Assert.ThrowsAsync<WayangException>(() => client.GetAsync(ids[0], TestContext.Current.CancellationToken));
             Assert.Equal(ErrorCode.Unavailable, untold.Code); // not "there is none": nobody knows
             Assert.True((await client.RunCommandAsync(["/bin/true"], cancellation: TestContext.Current.CancellationToken)).Succeeded);
-            using var http = new HttpClient();
-            Assert.Contains("damaged", await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/readyz"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            Assert.Contains("damaged", await Eventually.ValueAsync("/readyz answers", () => TellAsync(port)), StringComparison.Ordinal);
             await EndAsync(serve);
         }
 
@@ -131,6 +130,20 @@ public sealed class DurableServeTests : ServeTest
         await using var later = await ConnectAsync(again);
         await AssertToldAsync(later, ids);
         await EndAsync(again);
+    }
+
+    /// <summary>Null: nobody listens there yet.</summary>
+    private static async Task<string?> TellAsync(int port)
+    {
+        using var http = new HttpClient();
+        try
+        {
+            return await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/readyz"), TestContext.Current.CancellationToken);
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
     }
 
     private static async Task AssertToldAsync(WayangClient client, IReadOnlyList<TaskId> ids)
