@@ -1,6 +1,8 @@
 #include "base/priority.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,4 +19,11 @@ void wy_outrank_tasks(void) {
         (void)!write(fd, session, strlen(session)); /* EAGAIN, EPERM, or no such file in a kernel without: as before */
         close(fd);
     }
+}
+
+bool wy_put_first(pid_t process, pid_t thread) {
+    const struct sched_param lowest = {.sched_priority = 1};
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d", (int)process, (int)thread);
+    return process > 0 && thread > 0 && access(path, F_OK) == 0 && sched_setscheduler(thread, SCHED_RR | SCHED_RESET_ON_FORK, &lowest) == 0;
 }

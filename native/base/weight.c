@@ -19,11 +19,6 @@ static int schedule(pid_t thread, int niceness, uint64_t slice_ns) {
     return (int)syscall(SYS_sched_setattr, thread, &wanted, 0);
 }
 
-int wy_outrun(void) {
-    const struct sched_param lowest = {.sched_priority = 1};
-    return sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest);
-}
-
 void wy_weigh(pid_t thread, int niceness, uint64_t slice_ns) {
     if (schedule(thread, niceness, slice_ns) == 0 || schedule(thread, getpriority(PRIO_PROCESS, (id_t)thread), slice_ns) == 0) {
         return;

@@ -11,8 +11,4 @@
  * Best effort: who may not lower its niceness gets the slice alone. */
 void wy_weigh(pid_t thread, int niceness, uint64_t slice_ns);
 
-/* The calling thread goes before all ordinary ones from now on (SCHED_RR, the lowest of its priorities; what it forks does not). For what is short,
- * seldom and waited for by everybody. Needs an RLIMIT_RTPRIO of 1; a control group of the first version may have no time for it. -1 with errno. */
-int wy_outrun(void);
-
 #endif

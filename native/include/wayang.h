@@ -90,9 +90,6 @@ WAYANG_API int32_t wayang_futex_wake(const uint32_t *word, int32_t count);
 /* Sleeps while *word == expected. 0 woken or the word differed, WY_TIMEOUT, else a failure. */
 WAYANG_API int32_t wayang_futex_wait(const uint32_t *word, uint32_t expected, int32_t timeout_ms);
 
-/* The calling thread goes before all ordinary ones from now on (SCHED_RR), for the collector's pauses. 0, or -errno where that is not allowed. */
-WAYANG_API int32_t wayang_outrun(void);
-
 /* A non-blocking event counter. */
 WAYANG_API int32_t wayang_eventfd(int32_t *fd, wayang_error *error);
 

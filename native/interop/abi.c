@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 
 #include "base/futex.h"
-#include "base/weight.h"
 #include "channel/memory.h"
 #include "interop/interop.h"
 
@@ -139,10 +138,6 @@ int32_t wayang_futex_wake(const uint32_t *word, int32_t count) {
 
 int32_t wayang_futex_wait(const uint32_t *word, uint32_t expected, int32_t timeout_ms) {
     return (int32_t)wy_futex_wait(word, expected, timeout_ms);
-}
-
-int32_t wayang_outrun(void) {
-    return wy_outrun() == 0 ? 0 : -errno;
 }
 
 int32_t wayang_eventfd(int32_t *fd, wayang_error *error) {

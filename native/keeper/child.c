@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -127,12 +126,6 @@ static void set_environment(const wy_child_start *start) {
     }
 }
 
-/* For the thread that collects garbage while all others of the daemon stand still: the tasks must not hold it up. Nothing is lost without. */
-static void allow_outrunning(void) {
-    const struct rlimit lowest = {1, 1};
-    setrlimit(RLIMIT_RTPRIO, &lowest);
-}
-
 pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     pid_t keeper = getpid(), child = fork();
     if (child != 0) {
@@ -145,7 +138,6 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     set_environment(start);
     if (start->root) {
         wy_outrank_tasks();
-        allow_outrunning();
         if (chdir("/") != 0 || wy_become_daemon_user() != 0) {
             fprintf(stderr, "wayang-keeper: the daemon cannot be given its own user: %s\n", strerror(errno));
             _exit(126);

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/priority.h"
 #include "keeper/backoff.h"
 #include "keeper/configuration.h"
 #include "keeper/protocol.h"
@@ -253,6 +254,8 @@ static void on_control(keeper *k) {
         k->ready = true;
     } else if (message.type == WY_CONTROL_EXIT) {
         begin_end(k, message.value & 0xff);
+    } else if (message.type == WY_CONTROL_COLLECTOR && k->daemon > 0) {
+        wy_put_first(k->daemon, message.value);
     }
 }
 

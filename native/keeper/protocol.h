@@ -22,7 +22,8 @@ typedef enum wy_control_type {
     WY_CONTROL_CONFIGURATION = 3,
     /* daemon -> keeper */
     WY_CONTROL_READY = 16, /* it serves: from now on it is started again when it dies */
-    WY_CONTROL_EXIT = 17   /* `value` = exit code: it is going to end by its own wish, and so shall all the rest */
+    WY_CONTROL_EXIT = 17,  /* `value` = exit code: it is going to end by its own wish, and so shall all the rest */
+    WY_CONTROL_COLLECTOR = 18 /* `value` = a thread of it that collects garbage while all others stand still: it goes before the tasks, where root may say so */
 } wy_control_type;
 
 typedef struct wy_control {

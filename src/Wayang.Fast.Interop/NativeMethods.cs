@@ -37,10 +37,6 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    internal static partial int wayang_outrun();
-
-    [LibraryImport(Library)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int wayang_eventfd(int* fd, NativeError* error);
 
     [LibraryImport(Library)]

@@ -29,6 +29,9 @@ public static class Targets
         ["ledger.submit"] = new(0.6, 0.9),
         ["ledger.latency"] = new(1.5, 1.1),
         ["ledger.interference"] = new(0.9, 1),
+        ["urgent.wait.p50"] = new(0.05, 0.01),
+        ["urgent.wait.p99"] = new(0.1, 0.03),
+        ["preempt.cost"] = new(1.02, 1.02),
         ["python.fresh"] = new(0.15, 0.06),
         ["python.warm.rtt"] = new(2, 1.4),
     };

@@ -1,5 +1,8 @@
 /* What the suites call: functions that do as little as a function can, and some that do as much harm as one can. */
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <wayang_plugin.h>
 
@@ -21,6 +24,28 @@ static int hog(wayang_call *call, const void *input, size_t length) {
     for (volatile unsigned long i = 0;; i++) {
     }
     return 0;
+}
+
+static int64_t processor_ns(void) {
+    struct timespec used;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+/* So many steps, "ROUNDS", each of which needs the one before. Answers the processor time that they took, in nanoseconds. */
+static int work(wayang_call *call, const void *input, size_t length) {
+    char text[24] = {0};
+    volatile uint64_t sum = 0;
+    uint64_t hash = 1;
+    int64_t took = -processor_ns();
+    memcpy(text, input, length < sizeof text - 1 ? length : sizeof text - 1);
+    for (uint64_t i = 0, rounds = strtoull(text, NULL, 10); i < rounds; i++) {
+        hash = (hash ^ i) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    sum = hash;
+    took += processor_ns() + (int64_t)(sum & 0);
+    return wayang_append(call, &took, sizeof took);
 }
 
 /* As long a log as is kept of a call, in short lines. */
@@ -49,6 +74,6 @@ static int output_flood(wayang_call *call, const void *input, size_t length) {
 int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     (void)host;
     return registry->add(registry, "echo", echo, NULL) || registry->add(registry, "nothing", nothing, NULL) ||
-           registry->add(registry, "hog", hog, NULL) || registry->add(registry, "log_flood", log_flood, NULL) ||
+           registry->add(registry, "hog", hog, NULL) || registry->add(registry, "work", work, NULL) || registry->add(registry, "log_flood", log_flood, NULL) ||
            registry->add(registry, "output_flood", output_flood, NULL);
 }

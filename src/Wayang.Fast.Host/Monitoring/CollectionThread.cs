@@ -1,5 +1,4 @@
-using Wayang.Fast.Execution.Supervision;
-using Wayang.Fast.Interop;
+using System.Globalization;
 
 namespace Wayang.Fast.Host.Monitoring;
 
@@ -13,15 +12,15 @@ internal sealed class CollectionThread : IDisposable
     private readonly Lock _one = new();
     private readonly SemaphoreSlim _asked = new(0);
     private readonly SemaphoreSlim _done = new(0);
-    private readonly ISupervisorLog? _log;
+    private readonly Action<int>? _onStart;
     private readonly Thread _thread;
     private int _generation;
     private bool _ends;
 
-    /// <param name="log">Told what the host refused; null: nobody asks.</param>
-    public CollectionThread(ISupervisorLog? log = null)
+    /// <param name="onStart">Told the system's number of the thread, on it, before its first collection: whoever may puts it before the tasks.</param>
+    public CollectionThread(Action<int>? onStart = null)
     {
-        _log = log;
+        _onStart = onStart;
         _thread = new Thread(Run) { IsBackground = true, Name = "wayang-collect" };
         _thread.Start();
     }
@@ -62,9 +61,9 @@ internal sealed class CollectionThread : IDisposable
 
     private void Run()
     {
-        if (UrgentThread.Enter() is not 0 and var error)
+        if (_onStart is not null && File.ResolveLinkTarget("/proc/thread-self", returnFinalTarget: false) is { } self && int.TryParse(self.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var thread))
         {
-            _log?.Info(FormattableString.Invariant($"collections compete with the tasks for the processors: SCHED_RR is not allowed (error {error})"));
+            _onStart(thread);
         }
 
         for (_asked.Wait(); !_ends; _asked.Wait())

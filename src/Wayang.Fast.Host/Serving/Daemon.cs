@@ -62,7 +62,7 @@ internal static class Daemon
         runtime.RestoreTasks();
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
-        using var collector = options.IsPrivate ? null : new CollectionThread(GcPauses.IsLogged ? log : null);
+        using var collector = options.IsPrivate ? null : new CollectionThread(keeper.SendCollector);
         using var pacer = collector is null ? null : new CollectionPacer(TimeProvider.System, collector.Collect);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         try

@@ -15,6 +15,7 @@ internal sealed class KeeperLink : IDisposable
     private const uint Configuration = 3;
     private const uint Ready = 16;
     private const uint Exit = 17;
+    private const uint Collector = 18;
     private const ulong ControlToken = 1;
     private const ulong StopToken = 2;
 
@@ -53,6 +54,9 @@ internal sealed class KeeperLink : IDisposable
 
     /// <summary>The daemon ends by its own wish: the keeper must not start it again.</summary>
     public void SendExit(int code) => Send(Exit, code);
+
+    /// <summary>A thread of ours that collects garbage, by the system's number: it is to go before the tasks. The keeper does so where the host allows it.</summary>
+    public void SendCollector(int thread) => Send(Collector, thread);
 
     public void Dispose()
     {

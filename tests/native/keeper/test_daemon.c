@@ -125,6 +125,8 @@ int main(int argc, char **argv) {
         if (message.type == WY_CONTROL_SPAWNER_ATTACHED && datagram.fd_count == 1) {
             spawner = datagram.fds[0];
             greet(spawner);
+            say(WY_CONTROL_COLLECTOR, (int)getppid()); /* none of ours */
+            say(WY_CONTROL_COLLECTOR, (int)getpid());
             say(WY_CONTROL_READY, 0);
             if (strcmp(argv[1], "exit") == 0) {
                 say(WY_CONTROL_EXIT, 5);

@@ -201,7 +201,7 @@ static int thread_local_words(wayang_call *call, const void *input, size_t lengt
 /* 8. A large heap, touched all over. */
 static int heap(wayang_call *call, const void *input, size_t length) {
     const size_t words = (size_t)2 << 20; /* 16 MB */
-    uint64_t rounds = rounds_of(input), hash = length, *table = malloc(words * sizeof *table);
+    uint64_t rounds = rounds_of(input), hash = length, *table = calloc(words, sizeof *table); /* a worker that has served before gets its own memory again */
     for (size_t i = 0; i < words && table != NULL; i += 64) {
         table[i] = i;
     }
