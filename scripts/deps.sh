@@ -24,6 +24,8 @@ python3-protobuf test file:/usr/lib/python3/dist-packages/google/protobuf/messag
 protobuf-compiler test command:protoc
 sqlite3      test  command:sqlite3
 git          test  command:git
+e2fsprogs    extra file:/usr/sbin/mkfs.ext4
+crun         test  command:crun
 python3-numpy test file:/usr/lib/python3/dist-packages/numpy/__init__.py
 imagemagick  test  file:/usr/bin/convert
 '
@@ -82,7 +84,7 @@ offer_packages() { # build | test | perf | all
     fi
     say "They could not be installed (out/log/apt-install.log)."
   fi
-  say "Going on without: ${missing[*]} (libpython3-dev: no Python tasks; others: their tests are skipped). To have them:"
+  say "Going on without: ${missing[*]} (libpython3-dev: no Python tasks; e2fsprogs: no space on the disk; others: their tests are skipped). To have them:"
   say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/isolation.md: what the attempts of tests/plugins/escape come to as commands of this runtime and under bubblewrap.
+"""Writes docs/isolation.md: what the attempts of tests/plugins/escape come to as commands of this runtime, in its sandbox and (as root, where it is
+installed) under `isolation: crun`, and under bubblewrap.
 
 Usage: scripts/isolation_table.py        (after ./build.sh build; needs bwrap)
 
@@ -42,9 +43,25 @@ def verdict(name, output):
     return lines[-1][len(name) + 1:] if lines[-1].startswith(name + " ") else None
 
 
-def under_wayang(name, environment):
+def make_root(root):
+    """What an attempt needs, with its libraries: the root of an image."""
+    for directory in ("bin", "etc", "proc", "dev", "tmp"):
+        (root / directory).mkdir(parents=True)
+    programs = {name: os.path.realpath(shutil.which(name)) for name in ("sh", "cat", "chmod")}
+    for name, path in programs.items():
+        shutil.copy(path, root / "bin" / name)
+    for path in (*programs.values(), PROGRAM):
+        listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout  # nothing of a static one
+        for library in {word for word in listed.split() if word.startswith("/")}:
+            place = pathlib.Path(f"{root}{library}")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, place)
+    subprocess.run(["chmod", "-R", "go-w,a+rX", root], check=True)
+
+
+def under_wayang(name, environment, *where):
     timeout = "700ms" if name in ENDLESS else "60s"
-    ended = subprocess.run([WAYANG, "run", "--json", "--timeout", timeout, "--", "/bin/sh", "-c", START + name],
+    ended = subprocess.run([WAYANG, "run", "--json", "--timeout", timeout, *where, "--", "/bin/sh", "-c", START + name],
                            input=PROGRAM.read_bytes(), capture_output=True, timeout=PATIENCE * 3, env=environment)
     answer = json.loads(ended.stdout)
     cause = answer["cause"]
@@ -88,11 +105,14 @@ def loaded_under_bubblewrap(name, scratch):
     return ended.stdout.strip() or f"ended: code {ended.returncode}"
 
 
-def table(environment, program):
+def table(environment, program, has_crun):
     for room, names in attempts():
-        yield f"\n## {ROOMS[room]}\n\n| attempt | as a command under `standard` | `bwrap --unshare-all` |\n|---|---|---|\n"
+        crun_heading, crun_line = ("| the same, `isolation: crun` ", "|---") if has_crun else ("", "")
+        yield f"\n## {ROOMS[room]}\n\n| attempt | as a command under `standard` {crun_heading}| `bwrap --unshare-all` |\n|---|---{crun_line}|---|\n"
         for name in names:
             ours = under_wayang(name, environment)
+            if has_crun:
+                ours += " | " + under_wayang(name, environment, "--image", "boxed")
             theirs = "not run: it sets no limits" if room == "greed" else under_bubblewrap(name, program)
             print(f"{name}: {ours} | {theirs}", file=sys.stderr)
             yield f"| {name} | {ours} | {theirs} |\n"
@@ -108,14 +128,23 @@ def main():
         configuration = pathlib.Path(scratch, "node.yaml")
         socket.parent.mkdir()
         os.chmod(socket.parent, 0o1777)  # the daemon's own user makes the socket
-        configuration.write_text(f"socket: {socket}\nhttp_port: 0\n")
+        has_crun = os.geteuid() == 0 and shutil.which("crun") is not None
+        images = ""
+        if has_crun:
+            make_root(pathlib.Path(scratch, "root"))
+            images = f"images: [{{name: boxed, kind: command, rootfs: {scratch}/root, isolation: crun}}]\n"
+        configuration.write_text(f"socket: {socket}\nhttp_port: 0\n{images}")
         environment = {**os.environ, "WAYANG_NATIVE": str(NATIVE), "WAYANG_ENDPOINT": f"unix://{socket}"}
         serve = subprocess.Popen([WAYANG, "serve", "--config", configuration], env={k: v for k, v in environment.items() if k != "WAYANG_ENDPOINT"})
         try:
             first = subprocess.run(["sh", "-c", f"while [ ! -S {socket} ]; do kill -0 {serve.pid} || exit 1; sleep 0.1; done"], timeout=PATIENCE)
             if first.returncode != 0:
                 sys.exit("the runtime did not start")
-            rows = "".join(table(environment, program))
+            if has_crun:  # its image is put once the runtime serves
+                ready = subprocess.run(["sh", "-c", 'until "$0" run --image boxed -- /bin/sh -c : 2>/dev/null; do sleep 0.1; done', WAYANG], timeout=PATIENCE, env=environment)
+                if ready.returncode != 0:
+                    sys.exit("the image for crun is not there")
+            rows = "".join(table(environment, program, has_crun))
             rows += "\n## As an image is loaded\n\nWhat the constructor of a library comes to before anybody calls it: as an image, and preloaded to `/bin/true`.\n\n"
             rows += "| constructor | as a plugin under `compute` | `bwrap --unshare-all` |\n|---|---|---|\n"
             for name in deeds():
@@ -135,7 +164,8 @@ def main():
         "Each attempt is a function of `tests/plugins/escape`. An errno: it was refused, the task went on. `contained`: it went through and reached only\n"
         "what is the task's own, which the attempt checks. `went`: it went through. `ended`: the whole task was ended, with this cause.\n"
         "bubblewrap is a tool to build sandboxes with and has no system call filter of its own: the right column is what its namespaces\n"
-        "and an unprivileged user give by themselves. The tests (`EscapeTests`) hold the outcome of each attempt for calls under `compute` and\n"
+        "and an unprivileged user give by themselves. Under `isolation: crun` the command is pid 1 of a container, and a call that the profile lists as dangerous ends it by\n"
+        "signal 31 (SIGSYS). The tests (`EscapeTests`) hold the outcome of each attempt for calls under `compute` and\n"
         "`standard`, too.\n" + rows)
 
 

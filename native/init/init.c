@@ -64,10 +64,15 @@ static _Noreturn void run_command(const wy_arguments *arguments) {
     give_up("execute", arguments->argv[0], errno, errno == ENOENT || errno == ENOTDIR ? 127 : 126);
 }
 
-/* Whoever removes its files on the way out is not seen: what is told is what init sees. */
+/* Whoever removes its files on the way out is not seen: what is told is what init sees. A large write is refused while there
+ * is room for a part of it: less than a mebibyte, or than a 64th of a small space, is none. */
 static int disk_is_full(void) {
     struct statvfs space;
-    return statvfs("/tmp", &space) == 0 && (space.f_bavail == 0 || space.f_ffree == 0);
+    if (statvfs("/tmp", &space) != 0) {
+        return 0;
+    }
+    uint64_t little = space.f_blocks / 64, mebibyte = (UINT64_C(1) << 20) / space.f_bsize;
+    return space.f_ffree == 0 || space.f_bavail == 0 || space.f_bavail < (little < mebibyte ? little : mebibyte);
 }
 
 static void tell_end(int status) {

@@ -69,7 +69,7 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
     if (child != 0) {
         return child;
     }
-    char *arguments[10 + 2 * WY_KEEPER_MAX_ROOTS] = {"wayang-spawner",
+    char *arguments[12 + 2 * WY_KEEPER_MAX_ROOTS] = {"wayang-spawner",
                          "--socket-fd",
                          "3",
                          "--policy",
@@ -79,9 +79,14 @@ pid_t wy_start_spawner(const wy_child_start *start, int socket_fd) {
                          "--instance",
                          (char *)start->options->instance,
                          NULL};
+    int next = 9;
     for (uint32_t i = 0; i < start->options->root_count; i++) {
-        arguments[9 + 2 * i] = "--root";
-        arguments[10 + 2 * i] = (char *)start->options->roots[i];
+        arguments[next++] = "--root";
+        arguments[next++] = (char *)start->options->roots[i];
+    }
+    if (start->options->space_dir != NULL) {
+        arguments[next++] = "--space";
+        arguments[next++] = (char *)start->options->space_dir;
     }
     int binary = fcntl(start->spawner_binary_fd, F_DUPFD_CLOEXEC, 10);
     reset(socket_fd);

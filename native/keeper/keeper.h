@@ -25,6 +25,7 @@ typedef struct wy_keeper_options {
     char native_dir[512];
     int owner_fd; /* -1, or a descriptor whose end of file ends everything */
     int configuration_number; /* -1, or a descriptor of the process that started us: the configuration */
+    const char *space_dir; /* NULL, or where the spawner makes tasks' space on the disk */
     uint32_t root_count; /* "NAME=DIR" each: for the spawner */
     const char *roots[WY_KEEPER_MAX_ROOTS];
     int daemon_argc;

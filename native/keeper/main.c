@@ -18,6 +18,7 @@ static const char usage[] =
     "  --native DIR         where wayang-spawner and wayang-zygote lie (default: beside this program)\n"
     "  --policy DIR         isolation policy (default: NATIVE/policy)\n"
     "  --root NAME=DIR      a directory that profiles may be given as their root, by this name; may stand more than once\n"
+    "  --space DIR          where tasks' writable space is made on the disk (root only)\n"
     "  --owner-fd N         end everything when this descriptor reaches its end\n"
     "  --tie-to-stdin       the same with standard input\n"
     "  --configuration N    descriptor N of the process that started this one is the daemon's configuration\n";
@@ -43,6 +44,9 @@ static int take(int option, wy_keeper_options *options) {
         }
         options->roots[options->root_count++] = optarg;
         return 0;
+    case 's':
+        options->space_dir = optarg;
+        return 0;
     case 'o':
         options->owner_fd = (int)strtol(optarg, &end, 10);
         return *optarg == 0 || *end != 0 || fcntl(options->owner_fd, F_GETFD) < 0 ? 2 : 0;
@@ -65,6 +69,7 @@ static int parse(int argc, char **argv, wy_keeper_options *options) {
                                           {"runtime-dir", required_argument, NULL, 'r'},
                                           {"policy", required_argument, NULL, 'p'},
                                           {"root", required_argument, NULL, 'd'},
+                                          {"space", required_argument, NULL, 's'},
                                           {"native", required_argument, NULL, 'n'},
                                           {"owner-fd", required_argument, NULL, 'o'},
                                           {"tie-to-stdin", no_argument, NULL, 't'},

@@ -4,9 +4,10 @@ own_network 0
 pids 256
 memory 2G
 tmpfs 256M
-# The most that a task may ask for; what it writes lies in its memory and counts there too.
-disk 2G
-file_size 1G
+# The most that a task may ask for. On the disk where the runtime can make room there (limits.disk_directory); else it lies in the
+# task's memory, counts there too, and is never more than that.
+disk 64G
+file_size 64G
 open_files 1024
 
 path /usr

@@ -1,5 +1,7 @@
 /* What stands around the runtime: interpreters, graphics processors, quotas of the disk, the clock. */
+#include "oci/runtime.h"
 #include "probe/probe.h"
+#include "spawner/space.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #define PYTHON "/usr/bin/python3"
+#define DISK_LIMIT_MS 10000
 #define PYTHON_LIMIT_MS 30000 /* an import from a cold, busy disk */
 #ifndef SYS_quotactl_fd
 #define SYS_quotactl_fd 443
@@ -91,6 +94,22 @@ static void libpython(const wy_probe_context *context, wy_answer *answer) {
     wy_say(answer, version[0] != '\0' ? WY_PROBE_YES : WY_PROBE_NO, "libpython %s", version);
 }
 
+/* For isolation: of images; root alone can use them. */
+static void oci_runtime(uint32_t runtime, wy_answer *answer) {
+    const char *program = wy_runtime_program(runtime);
+    wy_say(answer, program != NULL ? WY_PROBE_YES : WY_PROBE_NO, "%s", program != NULL ? program : "not installed");
+}
+
+static void crun(const wy_probe_context *context, wy_answer *answer) {
+    (void)context;
+    oci_runtime(WY_RUNTIME_CRUN, answer);
+}
+
+static void runsc(const wy_probe_context *context, wy_answer *answer) {
+    (void)context;
+    oci_runtime(WY_RUNTIME_RUNSC, answer);
+}
+
 static int count_devices(void) {
     int count = 0;
     DIR *devices = opendir("/dev");
@@ -152,6 +171,23 @@ static void loop_devices(const wy_probe_context *context, wy_answer *answer) {
     wy_say(answer, WY_PROBE_YES, "/dev/loop-control opens");
 }
 
+/* Makes one, as the spawner does for a task. */
+static void disk_image(const wy_probe_context *context, wy_answer *answer) {
+    wy_error error = {0};
+    wy_space space;
+    int directory = open(context->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (geteuid() != 0 || wy_space_formatter() == NULL || directory < 0) {
+        wy_say(answer, WY_PROBE_NO, geteuid() != 0 ? "only root mounts file systems" : directory < 0 ? "no directory to make it in" : "no mkfs.ext4");
+        return;
+    }
+    if (wy_space_make(directory, WY_SPACE_LEAST_BYTES, &space, &error) != WY_OK) {
+        wy_say(answer, WY_PROBE_NO, "%.160s", error.message);
+        return;
+    }
+    wy_space_clear(space.mount_fd, space.file_fd);
+    wy_say(answer, WY_PROBE_YES, "made in %.100s", context->state_dir);
+}
+
 static void clock_source(const wy_probe_context *context, wy_answer *answer) {
     (void)context;
     char source[32];
@@ -187,9 +223,12 @@ const wy_check wy_host_checks[] = {
     {"software.libpython", libpython, PYTHON_LIMIT_MS},
     {"software.numpy", numpy, PYTHON_LIMIT_MS},
     {"software.msgpack", msgpack, PYTHON_LIMIT_MS},
+    {"software.crun", crun, 0},
+    {"software.runsc", runsc, 0},
     {"accelerator.gpu", gpu, PYTHON_LIMIT_MS},
     {"disk.project_quota", project_quota, 0},
     {"disk.loop", loop_devices, 0},
+    {"disk.image", disk_image, DISK_LIMIT_MS},
     {"host.clock_source", clock_source, 0},
     {"host.time_sync", synchronised, 0},
     {"host.perf_events", perf_events, 0},

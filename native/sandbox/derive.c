@@ -129,6 +129,20 @@ wy_status wy_policy_lend(wy_policy *policy, const char *root, wy_error *error) {
     return WY_OK;
 }
 
+static wy_status take_runtime(const wy_derivation *wish, const wy_policy *policy, wy_profile *out, wy_error *error) {
+    out->runtime = wish->runtime;
+    if (wish->runtime == WY_RUNTIME_NATIVE) {
+        return WY_OK;
+    }
+    if (wish->root == NULL || wish->root[0] == '\0') {
+        return wy_fail(error, WY_DENIED, 0, "profile", "isolation: an OCI runtime is for images with a root of their own");
+    }
+    if (out->network != WY_NETWORK_NONE) {
+        return wy_fail(error, WY_DENIED, 0, "profile", "isolation: what an OCI runtime runs has no network; %.60s has", out->name);
+    }
+    return policy->overlays ? WY_OK : wy_fail(error, WY_UNSUPPORTED, 0, "profile", "isolation: this host mounts no overlay in a user namespace");
+}
+
 /* The host's directory comes from whoever started us; what is asked for is its name. The paths of the base stay: its zygote
  * needs its libraries, its workers do not see them. */
 static wy_status take_root(const wy_derivation *wish, const wy_policy *policy, const wy_profile *base, wy_profile *out, wy_error *error) {
@@ -209,6 +223,9 @@ wy_status wy_policy_derive(wy_policy *policy, const wy_derivation *wish, wy_erro
     }
     if (status == WY_OK) {
         status = take_root(wish, policy, base, out, error);
+    }
+    if (status == WY_OK) {
+        status = take_runtime(wish, policy, out, error);
     }
     if (status == WY_OK) {
         status = deny_calls(wish, base, out, error);

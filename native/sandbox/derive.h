@@ -18,6 +18,7 @@ typedef struct wy_derivation {
     uint32_t denied_count;
     const char *const *denied; /* names of system calls that the base lets through */
     const char *root;          /* "": the base's; else the name of a root that was lent (wy_policy_lend) */
+    uint32_t runtime;          /* wy_runtime: what runs its commands, in that root; judged by whoever can tell what is installed */
     uint32_t overlay;          /* 1: its root may be written, by way of an overlay, where this host can */
 } wy_derivation;
 

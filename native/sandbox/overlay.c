@@ -1,4 +1,4 @@
-/* A root that may be written: per worker, an overlay of the profile's own root and a sized file system in memory. */
+/* A root that may be written: per worker, an overlay of the profile's own root and a sized file system, in memory or on the disk. */
 #include "sandbox/overlay.h"
 
 #include <errno.h>
@@ -19,10 +19,10 @@ static wy_status overlay_fail(wy_error *error, const char *what) {
 }
 
 /* Over /tmp, with a directory for each use; only `tmp` and, through the overlay, `upper` are ever seen by the worker. */
-static int make_space(const char *size) {
+static int make_space(int given, const char *size) {
     static const char *const names[] = {"upper", "work", "root", "tmp"};
     const char *const options[] = {"size", size, "nr_inodes", "65536", "mode", "0755", NULL};
-    int space = wy_mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    int space = given >= 0 ? given : wy_mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (space < 0 || wy_mount_attach(space, AT_FDCWD, SPACE) != 0) {
         return -1;
     }
@@ -54,10 +54,10 @@ static int put(int mount, int root, const char *name) {
     return failed ? -1 : 0;
 }
 
-wy_status wy_overlay_enter(uint64_t bytes, wy_error *error) {
+wy_status wy_overlay_enter(int given, uint64_t bytes, wy_error *error) {
     char size[32];
     (void)snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
-    int space = make_space(size);
+    int space = make_space(given, size);
     if (space < 0) {
         return overlay_fail(error, "cannot make its space");
     }
@@ -79,7 +79,7 @@ wy_status wy_overlay_enter(uint64_t bytes, wy_error *error) {
 }
 
 int wy_overlay_prove(void) {
-    int space = make_space("1048576");
+    int space = make_space(-1, "1048576");
     if (space < 0 || mkdirat(space, "lower", 0755) != 0) {
         return errno;
     }

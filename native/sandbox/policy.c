@@ -178,7 +178,8 @@ static void note_allowed(const wy_filter_rules *rules, uint64_t *allowed) {
     }
 }
 
-static wy_status compile_rules(int directory, const char *name, struct sock_fprog *out, uint64_t *allowed, wy_error *error) {
+/* `profile`: NULL, or who keeps the rules. */
+static wy_status compile_rules(int directory, const char *name, struct sock_fprog *out, wy_profile *profile, wy_error *error) {
     wy_filter_rules *rules = malloc(sizeof *rules);
     if (rules == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "policy", "no memory");
@@ -187,8 +188,10 @@ static wy_status compile_rules(int directory, const char *name, struct sock_fpro
     if (status == WY_OK) {
         status = wy_filter_compile(rules, out, error);
     }
-    if (status == WY_OK && allowed != NULL) {
-        note_allowed(rules, allowed);
+    if (status == WY_OK && profile != NULL) {
+        note_allowed(rules, profile->allowed);
+        profile->rules = rules;
+        return WY_OK;
     }
     free(rules);
     return status;
@@ -224,7 +227,7 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         } else if (strcmp(key, "root") == 0) {
             status = set_root(text, profile, value, error);
         } else if (strcmp(key, "syscalls") == 0 && value != NULL && profile->filter.filter == NULL) {
-            status = compile_rules(directory, value, &profile->filter, profile->allowed, error);
+            status = compile_rules(directory, value, &profile->filter, profile, error);
         } else {
             status = wy_text_fail(text, error,
                                   "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
@@ -272,6 +275,7 @@ static wy_status read_profiles(int directory, wy_policy *policy, wy_error *error
             status = wy_fail(error, WY_TOO_BIG, 0, "policy", "over %u profiles", MAX_PROFILES);
             break;
         }
+        policy->own_count++;
         wy_profile *profile = &policy->profiles[policy->profile_count++]; /* counted first: freed on failure too */
         status = read_profile(directory, entry->d_name, length - (sizeof suffix - 1), profile, error);
         if (status == WY_OK && profile->network != WY_NETWORK_NONE && policy->network_filter.filter == NULL) {
@@ -312,6 +316,9 @@ wy_status wy_policy_load(const char *directory, wy_policy *out, wy_error *error)
 void wy_policy_free(wy_policy *policy) {
     for (uint32_t i = 0; i < policy->profile_count; i++) {
         free(policy->profiles[i].filter.filter);
+        if (i < policy->own_count) {
+            free((void *)(uintptr_t)policy->profiles[i].rules);
+        }
     }
     free(policy->zygote_filter.filter);
     free(policy->network_filter.filter);

@@ -37,6 +37,16 @@ typedef struct wy_profile_path {
     int optional;   /* skipped where the host lacks it */
 } wy_profile_path;
 
+/* What runs a profile's commands. */
+typedef enum wy_runtime {
+    WY_RUNTIME_NATIVE = 0, /* our own sandbox */
+    WY_RUNTIME_CRUN = 1,   /* OCI runtimes of the distribution (oci/runtime.h), for profiles with a root of their own */
+    WY_RUNTIME_RUNC = 2,
+    WY_RUNTIME_RUNSC = 3
+} wy_runtime;
+
+struct wy_filter_rules;
+
 typedef struct wy_profile {
     char name[64];
     int files;              /* 0: the worker's root is empty and read-only (compute); 1: `paths`, /tmp, /dev, /proc */
@@ -59,6 +69,8 @@ typedef struct wy_profile {
      * its own libraries. Checked when it was loaded: see wy_own_root_check. */
     char root[WY_PROFILE_ROOT_BYTES];
     int overlay; /* 1: each worker may write all of its root; what it writes lies in its /tmp's space and goes with it */
+    uint32_t runtime; /* wy_runtime */
+    const struct wy_filter_rules *rules; /* what `filter` was compiled of; the policy's, also for a derived profile */
     struct sock_fprog filter; /* compiled; applied last. Owned by the profile. */
     uint64_t allowed[WY_SYSCALL_NUMBERS / 64]; /* bit n: the filter lets call n through, at least with some arguments */
     struct sock_fprog zygote_filter; /* borrowed from the policy: what a zygote applies before it loads an image */
@@ -78,7 +90,7 @@ typedef struct wy_policy {
     uint32_t root_count;     /* from the spawner's own arguments, not from a file: see wy_policy_lend */
     wy_lent_root roots[WY_POLICY_MAX_ROOTS];
     int overlays; /* 0: this host mounts no overlay in a user namespace; profiles that ask for one do without */
-    uint32_t profile_count;
+    uint32_t profile_count, own_count; /* own_count: without the derived ones, which stand behind */
     wy_profile profiles[WY_POLICY_MAX_PROFILES + WY_POLICY_MAX_DERIVED];
     struct sock_fprog zygote_filter;
     struct sock_fprog network_filter; /* the same for profiles with sockets; empty where no profile has any */

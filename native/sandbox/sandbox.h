@@ -45,7 +45,7 @@ wy_status wy_landlock_enter(int abi, int files, int network, wy_error *error);
 wy_status wy_zygote_confine(int keep_net_admin, int keep_dac_override, wy_error *error);
 wy_status wy_filter_apply(const struct sock_fprog *filter, wy_error *error);
 
-/* What a worker's steps need. Filled once in the zygote but for pids and tmpfs_bytes. */
+/* What a worker's steps need. Filled once in the zygote but for pids, tmpfs_bytes and what a single worker is given. */
 typedef struct wy_sandbox {
     int files;
     int overlay;
@@ -55,6 +55,7 @@ typedef struct wy_sandbox {
     struct sock_fprog filter;
     uint32_t pids;        /* processes and threads; 0 = leave it (a pids group bounds the worker) */
     uint64_t tmpfs_bytes; /* of /tmp */
+    int space;            /* a mount that is /tmp instead, or -1 */
     const wy_stage *stage; /* what a command finds in its files; NULL for most */
     uint32_t network;     /* wy_network */
     int network_channel;  /* where the proxy's socket is offered (network.h), or -1; closed with all that is not kept */

@@ -4,6 +4,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "channel/layout.h"
+#include "sandbox/mounts.h"
 #include "sandbox/network.h"
 #include "sandbox/overlay.h"
 #include "sandbox/processes.h"
@@ -47,8 +49,11 @@ static wy_status mount_tmp(const wy_sandbox *sandbox, wy_error *error) {
         return WY_OK;
     }
     if (sandbox->overlay) {
-        wy_status status = wy_overlay_enter(sandbox->tmpfs_bytes, error);
+        wy_status status = wy_overlay_enter(sandbox->space, sandbox->tmpfs_bytes, error);
         return status == WY_OK && chdir("/tmp") != 0 ? step_fail(error, "tmp", "chdir") : status;
+    }
+    if (sandbox->space >= 0) {
+        return wy_mount_attach(sandbox->space, AT_FDCWD, "/tmp") != 0 || chdir("/tmp") != 0 ? step_fail(error, "tmp", "cannot attach its space at /tmp") : WY_OK;
     }
     char options[96];
     (void)snprintf(options, sizeof options, "size=%llu,nr_inodes=65536,mode=1777",

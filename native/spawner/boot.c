@@ -28,7 +28,8 @@ void wy_boot_proceed(wy_spawner *s, wy_worker_slot *worker) {
     if (worker->state != WY_WORKER_BOOTING || !worker->ready || worker->failed) {
         return;
     }
-    wy_status status = wy_listener_take(s, worker, &error);
+    bool is_native = s->images[worker->image].profile->runtime == WY_RUNTIME_NATIVE;
+    wy_status status = is_native ? wy_listener_take(s, worker, &error) : WY_OK; /* an OCI runtime has the filter kill by itself */
     if (status != WY_OK) {
         char text[sizeof worker->failure.text];
         snprintf(text, sizeof text, "%s: %.90s", error.where, error.message);
@@ -81,6 +82,10 @@ static void take(wy_spawner *s, wy_worker_slot *worker, const wy_boot *boot) {
         worker->ended = true;
         worker->ended_kind = boot->kind;
         worker->ended_value = boot->value;
+        if (boot->kind == 1 && boot->value > 128 && boot->value <= 128 + 64 && s->images[worker->image].profile->runtime != WY_RUNTIME_NATIVE) {
+            worker->ended_kind = 2; /* an OCI runtime's way to tell a signal */
+            worker->ended_value = boot->value - 128;
+        }
         worker->disk_full = (boot->flags & WY_BOOT_DISK_FULL) != 0;
         return;
     default:

@@ -21,7 +21,7 @@ bool wy_child_known(const wy_spawner *s, pid_t pid) {
             return true;
         }
     }
-    return wy_worker_has_pid(s, pid) || wy_agent_has_pid(s, pid);
+    return pid == s->spaces.maker || wy_worker_has_pid(s, pid) || wy_agent_has_pid(s, pid);
 }
 
 /* While forks are under way, a child without a name may be one whose ZY_FORKED has not been read yet. It gets as long as

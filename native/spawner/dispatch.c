@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "oci/runtime.h"
 #include "sandbox/derive.h"
 #include "spawner/message.h"
 #include "spawner/state.h"
@@ -22,6 +23,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     features |= s->groups.base_fd[WY_CONTROLLER_FREEZER] >= 0 ? WY_FEATURE_FREEZER : 0;
     features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
     features |= s->agent_binary_fd >= 0 ? WY_FEATURE_MIGRATION : 0;
+    features |= s->spaces.usable ? WY_FEATURE_DISK : 0;
     features |= s->policy.overlays ? WY_FEATURE_OVERLAY : 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     *landlock_abi = abi > 0 ? (uint32_t)abi : 0;
@@ -47,6 +49,10 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
     welcome.features = read_features(s, &welcome.landlock_abi);
     welcome.max_workers = s->policy.max_workers;
     snprintf(welcome.note, sizeof welcome.note, "%s", s->groups.note);
+    if (s->spaces.directory[0] != 0 && !s->spaces.usable) { /* wanted, and not to be had */
+        size_t have = strlen(welcome.note);
+        snprintf(welcome.note + have, sizeof welcome.note - have, "%sno space of tasks on the disk: %s", have > 0 ? "; " : "", s->spaces.why_not);
+    }
     s->welcomed = true;
     wy_msg_profile profiles[WY_POLICY_MAX_PROFILES]; /* nothing is derived before HELLO */
     memset(profiles, 0, sizeof profiles);
@@ -130,9 +136,10 @@ static void define_profile(wy_spawner *s, const wy_request *request) {
                                 .denied_count = m->denied_count,
                                 .denied = texts + m->path_count,
                                 .root = m->root,
+                                .runtime = m->runtime,
                                 .overlay = m->overlay};
     wy_error error = {0};
-    if (wy_policy_derive(&s->policy, &wish, &error) != WY_OK) {
+    if (wy_runtime_check(m->runtime, &error) != WY_OK || wy_policy_derive(&s->policy, &wish, &error) != WY_OK) {
         wy_refuse(s, request->request_id, 0, error.status, 0, "profile \"%s\": %s", m->name, error.message);
     }
 }

@@ -94,6 +94,7 @@ void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int 
     wy_unwatch_close(s, &worker->listener_fd);
     wy_unwatch_close(s, &worker->pidfd);
     wy_worker_close_passed(worker);
+    wy_space_release(s, worker);
     wy_send_daemon(s, WY_MSG_WORKER_EXITED, 0, &exited, sizeof exited, NULL, 0);
     if (worker->group != NULL) { /* after the word is out: nobody waits for the group */
         wy_group_release(&s->groups, worker->group);

@@ -98,6 +98,9 @@ static void on_event(wy_spawner *s, const struct epoll_event *event) {
         s->ending |= read(s->signal_fd, &info, sizeof info) == (ssize_t)sizeof info;
         return;
     }
+    case WY_SOURCE_SPACE:
+        wy_space_readable(s);
+        return;
     case WY_SOURCE_HOLDER:
     case WY_SOURCE_ZYGOTE:
     case WY_SOURCE_CONTROL:

@@ -17,6 +17,7 @@ static const char usage[] =
     "  --policy DIR     policy.conf, *.profile, *.syscalls; writable by root (or the starting user) only\n"
     "  --native DIR     where wayang-zygote lies\n"
     "  --root NAME=DIR  a directory that profiles may be given as their root, by this name; may stand more than once\n"
+    "  --space DIR      where writable space of tasks is made on the disk; root only\n"
     "  --instance NAME  names the resource groups of this runtime (default: default)\n";
 
 static int parse(int argc, char **argv, wy_spawner_options *options) {
@@ -25,6 +26,7 @@ static int parse(int argc, char **argv, wy_spawner_options *options) {
                                           {"native", required_argument, NULL, 'n'},
                                           {"instance", required_argument, NULL, 'i'},
                                           {"root", required_argument, NULL, 'r'},
+                                          {"space", required_argument, NULL, 'd'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -45,6 +47,9 @@ static int parse(int argc, char **argv, wy_spawner_options *options) {
             break;
         case 'i':
             options->instance = optarg;
+            break;
+        case 'd':
+            options->space_dir = optarg;
             break;
         case 'r':
             if (options->root_count == WY_POLICY_MAX_ROOTS) {

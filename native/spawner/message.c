@@ -170,8 +170,8 @@ static wy_status check_profile_define(const wy_msg_profile_define *m, const wy_r
     if (m->root[0] != '\0' && !name_is_good(m->root)) {
         return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "the root's name is not [A-Za-z0-9._-]{1,63} (no leading dot), padded with zeros");
     }
-    if (m->path_count + (uint64_t)m->denied_count > WY_DERIVE_MAX_NAMES || m->no_files_written > 1 || m->overlay > 1 || m->reserved != 0) {
-        return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "over %u paths and calls, or a flag that is none", WY_DERIVE_MAX_NAMES);
+    if (m->path_count + (uint64_t)m->denied_count > WY_DERIVE_MAX_NAMES || m->no_files_written > 1 || m->overlay > 1 || m->runtime > WY_RUNTIME_RUNSC) {
+        return wy_fail(error, WY_INVALID, 0, "PROFILE_DEFINE", "over %u paths and calls, or a flag or runtime that is none", WY_DERIVE_MAX_NAMES);
     }
     size_t texts = 0;
     for (size_t i = 0; i < request->tail_bytes; i++) {

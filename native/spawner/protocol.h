@@ -16,7 +16,7 @@
 #define WY_MSG_MAGIC 0x50535957u /* "WYSP" */
 #define WY_MSG_VERSION 1u
 #define WY_MSG_MAX_BYTES 65536u
-#define WY_MSG_MAX_FDS 8u
+#define WY_MSG_MAX_FDS 9u
 #define WY_NAME_BYTES 64u /* names of profiles and images, NUL included */
 #define WY_DETAIL_BYTES 4096u
 
@@ -90,6 +90,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_CPU_CAP 0x200u /* cpu.max or cpu.cfs_quota_us can be set */
 #define WY_FEATURE_FREEZER 0x800u /* tasks are frozen by a group's freezer; without, by SIGSTOP */
 #define WY_FEATURE_MIGRATION 0x1000u /* wayang-migrate-agent is installed */
+#define WY_FEATURE_DISK 0x2000u /* writable space can be made on the disk (space.h) */
 #define WY_FEATURE_OVERLAY 0x400u /* roots may be written by way of an overlay (told where roots were lent) */
 
 typedef struct wy_msg_welcome {
@@ -97,7 +98,7 @@ typedef struct wy_msg_welcome {
     uint32_t features; /* WY_FEATURE_* */
     uint32_t landlock_abi;
     uint32_t max_workers;
-    char note[248]; /* what is missing and what it costs, for a person; may be empty */
+    char note[504]; /* what is missing and what it costs, for a person; may be empty */
 } wy_msg_welcome;
 
 /* A profile of the policy. */
@@ -135,7 +136,7 @@ typedef struct wy_msg_profile_define {
     uint32_t path_count, denied_count;
     char root[WY_NAME_BYTES]; /* the name of a directory that the spawner's starter lent (--root); all zeros: the base's root */
     uint32_t overlay;         /* 1: that root may be written, each worker for itself, where the host can */
-    uint32_t reserved;
+    uint32_t runtime;         /* wy_runtime: what runs the commands of such a profile */
 } wy_msg_profile_define;
 
 #define WY_DERIVE_MAX_NAMES 128u
@@ -179,7 +180,10 @@ typedef struct wy_msg_worker_start {
     uint64_t reserve_bytes; /* memory that reclaim leaves to it while there is other; 0 = none; never above memory_bytes */
     uint32_t cpu_milli;     /* a hard cap in thousandths of a processor; 0 = the profile's, or none; never above it */
     uint32_t cpu_weight;    /* per cent of its class's weight; 0 = 100; never above the profile's */
+    uint64_t disk_bytes;    /* 0, or /tmp is a file system of this size on the disk (tmpfs_bytes is 0 then): never above the profile's disk */
 } wy_msg_worker_start;
+
+#define WY_SPACE_LEAST_MIB 16u /* disk_bytes: a file system of less holds next to nothing but itself */
 
 #define WY_IMAGE_MIGRATABLE 0x1u
 
@@ -365,10 +369,10 @@ typedef struct wy_artifact {
 _Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 32, "protocol");
-_Static_assert(sizeof(wy_msg_welcome) == 264, "protocol");
+_Static_assert(sizeof(wy_msg_welcome) == 520, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
-_Static_assert(sizeof(wy_msg_worker_start) == 56, "protocol");
+_Static_assert(sizeof(wy_msg_worker_start) == 64, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 168, "protocol");
 _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
 _Static_assert(sizeof(wy_msg_scan) == 8, "protocol");

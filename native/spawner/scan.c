@@ -54,7 +54,8 @@ static void judge(wy_spawner *s, wy_worker_slot *worker) {
 void wy_scan_step(wy_spawner *s) {
     for (uint32_t looked = 0; looked < WORKERS_PER_TURN && s->scan.next < s->policy.max_workers; s->scan.next++) {
         wy_worker_slot *worker = &s->workers[s->scan.next];
-        if (worker->state == WY_WORKER_RUNNING) {
+        /* What an OCI runtime set up is not what our profile says, though no less. */
+        if (worker->state == WY_WORKER_RUNNING && s->images[worker->image].profile->runtime == WY_RUNTIME_NATIVE) {
             judge(s, worker);
             looked++;
         }

@@ -142,6 +142,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
     s->daemon_fd = s->epoll_fd = s->signal_fd = s->zygote_binary_fd = s->python_fd = s->agent_binary_fd = -1;
     s->log_fd = options->log_fd;
     s->root = geteuid() == 0;
+    wy_spaces_open(&s->spaces, options->space_dir, s->root);
     for (int i = 0; i < WY_CONTROLLER_COUNT; i++) {
         s->groups.base_fd[i] = -1;
     }
@@ -171,6 +172,7 @@ void wy_spawner_close(wy_spawner *s) {
         return;
     }
     wy_outbox_free(&s->outbox);
+    wy_spaces_close(&s->spaces);
     wy_cgroups_close(&s->groups);
     int *descriptors[] = {&s->daemon_fd, &s->signal_fd, &s->zygote_binary_fd, &s->python_fd, &s->agent_binary_fd, &s->epoll_fd};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {

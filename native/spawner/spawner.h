@@ -14,6 +14,7 @@ typedef struct wy_spawner_options {
     const char *policy_dir; /* see sandbox/profile.h */
     const char *instance;   /* [A-Za-z0-9_-]{1,48}: names the groups of this runtime */
     const char *native_dir; /* where wayang-zygote lies */
+    const char *space_dir;  /* where writable space on the disk is made (space.h); NULL: nowhere */
     uint32_t root_count;    /* "NAME=PATH" each: directories that derived profiles may have as their root (sandbox/derive.h) */
     const char *roots[WY_POLICY_MAX_ROOTS];
 } wy_spawner_options;

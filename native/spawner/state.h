@@ -2,7 +2,7 @@
  *
  * Rooms: table.c finds workers, message.c judges what the daemon says, wire.c moves datagrams and descriptors, outbox.c holds back what the daemon
  * does not read yet, image.c and zygote_link.c keep images, worker.c, boot.c, freezing.c and ending.c keep workers, migrate.c moves them, listener.c takes
- * seccomp notifications, scan*.c compare workers with their profile, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
+ * seccomp notifications, scan*.c compare workers with their profile, space*.c make writable space on the disk, children.c finds processes that nobody asked for, cgroup*.c keep resource groups. */
 #ifndef WAYANG_SPAWNER_STATE_H
 #define WAYANG_SPAWNER_STATE_H
 
@@ -15,6 +15,7 @@
 #include "sandbox/profile.h"
 #include "spawner/cgroup.h"
 #include "spawner/protocol.h"
+#include "spawner/space.h"
 #include "spawner/spawner.h"
 #include "zygote/zygote.h"
 
@@ -80,8 +81,10 @@ typedef struct wy_worker_slot {
     wy_msg_worker_start start;
     pid_t pid; /* host pid; 0 before ZY_FORKED. Ours alone to reap, so it cannot be reused under us */
     int pidfd, boot_fd, listener_fd;
-    int pass_count, pass_fds[8]; /* what ZY_FORK carries; empty once sent */
-    bool network;                /* the last of them is where the proxy's socket is offered */
+    int pass_count, pass_fds[WY_MSG_MAX_FDS]; /* what ZY_FORK carries; empty once sent */
+    bool network;                /* one of them is where the proxy's socket is offered */
+    wy_space space;              /* on the disk; its mount is the last of them */
+    bool space_awaited;          /* it stays QUEUED until the maker has answered */
     wy_group *group;
     int64_t deadline_ms;
     struct {              /* migrate.c */
@@ -126,6 +129,7 @@ struct wy_spawner {
     bool daemon_writes; /* EPOLLOUT is registered */
     wy_policy policy;
     wy_cgroups groups;
+    wy_spaces spaces;
     wy_outbox outbox;
     wy_image_slot *images;
     wy_worker_slot *workers;
@@ -167,6 +171,7 @@ typedef enum wy_source {
     WY_SOURCE_LISTENER,
     WY_SOURCE_AGENT,
     WY_SOURCE_AGENT_END,
+    WY_SOURCE_SPACE,
 } wy_source;
 
 /* loop.c */
@@ -257,6 +262,15 @@ bool wy_agent_has_pid(const wy_spawner *s, pid_t pid);
 void wy_worker_reaped(wy_spawner *s, wy_worker_slot *worker);
 void wy_worker_finish(wy_spawner *s, wy_worker_slot *worker, int wait_code, int wait_status, uint64_t cpu_microseconds);
 void wy_worker_gone_with_image(wy_spawner *s, wy_worker_slot *worker);
+
+/* oci_start.c: instead of ZY_FORK */
+void wy_oci_fork(wy_spawner *s, wy_image_slot *image, wy_worker_slot *worker);
+
+/* space.c */
+void wy_space_ask(wy_spawner *s, wy_worker_slot *worker); /* forks it at once, or when its space is there; or ends it */
+void wy_space_release(wy_spawner *s, wy_worker_slot *worker);
+void wy_space_readable(wy_spawner *s);
+void wy_space_maker_lost(wy_spawner *s);
 
 /* listener.c */
 wy_status wy_listener_take(wy_spawner *s, wy_worker_slot *worker, wy_error *error);

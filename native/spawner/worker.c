@@ -37,6 +37,24 @@ static wy_status check_cpu(const wy_spawner *s, const wy_profile *profile, wy_ms
                : wy_fail(error, WY_UNSUPPORTED, 0, "limits", "this host gives no cap of CPU time (no cpu group, or no quotas in it)");
 }
 
+static wy_status check_disk(const wy_spawner *s, const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
+    if (m->disk_bytes == 0) {
+        return WY_OK;
+    }
+    if (!s->spaces.usable) {
+        return wy_fail(error, WY_UNSUPPORTED, 0, "limits", "no writable space on the disk: %.150s", s->spaces.why_not);
+    }
+    if (!profile->files || m->tmpfs_bytes != 0 || m->disk_bytes < WY_SPACE_LEAST_BYTES) {
+        return wy_fail(error, WY_INVALID, 0, "limits", "space on the disk is for profiles with files, without one in memory, of %llu bytes at least",
+                       (unsigned long long)WY_SPACE_LEAST_BYTES);
+    }
+    if (m->disk_bytes > profile->disk_bytes) {
+        return wy_fail(error, WY_TOO_BIG, 0, "limits", "profile \"%s\" allows %llu bytes of disk", profile->name, (unsigned long long)profile->disk_bytes);
+    }
+    m->disk_bytes = (m->disk_bytes + 4095) & ~UINT64_C(4095);
+    return WY_OK;
+}
+
 /* What the message may ask of the profile: 0 means its limit, and no message raises one. */
 static wy_status check_limits(const wy_spawner *s, const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
     if (m->memory_bytes > profile->memory_bytes || m->tmpfs_bytes > profile->disk_bytes || m->pids > profile->pids) {
@@ -51,12 +69,13 @@ static wy_status check_limits(const wy_spawner *s, const wy_profile *profile, wy
                        (unsigned long long)m->memory_bytes);
     }
     uint64_t tmpfs = profile->tmpfs_bytes < m->memory_bytes ? profile->tmpfs_bytes : m->memory_bytes;
-    m->tmpfs_bytes = m->tmpfs_bytes != 0 ? m->tmpfs_bytes : tmpfs;
     m->pids = m->pids != 0 ? m->pids : profile->pids;
-    return check_cpu(s, profile, m, error);
+    wy_status status = check_disk(s, profile, m, error);
+    m->tmpfs_bytes = m->tmpfs_bytes != 0 ? m->tmpfs_bytes : tmpfs;
+    return status == WY_OK ? check_cpu(s, profile, m, error) : status;
 }
 
-static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command, wy_image_slot **out, wy_error *error) {
+static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command, bool with_files, wy_image_slot **out, wy_error *error) {
     if (wy_worker_find(s, m->worker_id) != NULL) {
         return wy_fail(error, WY_INVALID, 0, "start", "the worker id is in use");
     }
@@ -68,6 +87,9 @@ static wy_status check_start(wy_spawner *s, wy_msg_worker_start *m, bool command
     }
     if (command != (image->kind == WY_IMAGE_COMMAND)) {
         return wy_fail(error, WY_INVALID, 0, "start", "the image is of another kind");
+    }
+    if (image->profile->runtime != WY_RUNTIME_NATIVE && with_files) {
+        return wy_fail(error, WY_UNSUPPORTED, 0, "start", "inputs, artifacts and secrets are for isolation: native");
     }
     *out = image;
     return check_limits(s, image->profile, m, error);
@@ -113,7 +135,7 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
     wy_image_slot *image = NULL;
     wy_error error = {0};
     int boot[2], channel = take_offered(s, start.worker_id);
-    wy_status status = check_start(s, &start, command, &image, &error);
+    wy_status status = check_start(s, &start, command, command && fd_count > 4, &image, &error);
     if (status == WY_OK) {
         status = check_network(image->profile, channel, &s->policy, &error);
     }
@@ -157,7 +179,9 @@ void wy_worker_start(wy_spawner *s, uint64_t request_id, const wy_msg_worker_sta
         wy_worker_finish(s, worker, 0, 0, 0);
         return;
     }
-    if (!image->wants_write) { /* else behind those that wait already */
+    if (worker->start.disk_bytes > 0) {
+        wy_space_ask(s, worker);
+    } else if (!image->wants_write) { /* else behind those that wait already */
         wy_control_fork(s, image, worker);
     }
 }
@@ -207,9 +231,14 @@ static wy_status limit_memory(pid_t pid, uint64_t bytes, wy_error *error) {
                : WY_OK;
 }
 
+/* Init; and the OCI runtime, which has children of its own for a moment. */
+static uint32_t not_the_tasks(const wy_spawner *s, const wy_worker_slot *worker) {
+    return s->images[worker->image].profile->runtime != WY_RUNTIME_NATIVE ? 5u : worker->command ? 1u : 0u;
+}
+
 static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
     wy_limits limits = {.memory_bytes = worker->start.memory_bytes,
-                        .pids = worker->start.pids + (worker->command ? 1u : 0u), /* init is not the task's */
+                        .pids = worker->start.pids + not_the_tasks(s, worker),
                         .nice_class = worker->start.nice_class,
                         .reserve_bytes = worker->start.reserve_bytes,
                         .cpu_milli = worker->start.cpu_milli,
@@ -318,6 +347,9 @@ void wy_workers_tick(wy_spawner *s, int64_t now_ms) {
                 wy_worker_fail(worker, ETIMEDOUT, "boot: the worker did not stand in its sandbox in time");
             }
             wy_worker_kill(worker);
+        } else if (worker->space_awaited) {
+            wy_worker_fail(worker, ETIMEDOUT, "disk: its space was not made in time");
+            wy_worker_finish(s, worker, 0, 0, 0);
         } else { /* not even the zygote's answer: nothing that comes from this image can be relied upon */
             wy_image_end(s, &s->images[worker->image], WY_TIMEOUT, 0, "its zygote did not fork in time");
         }

@@ -141,11 +141,15 @@ static wy_status take(wy_spawner *s, wy_image_slot *image, wy_datagram *datagram
 
 /* Sends the fork request, or leaves the worker QUEUED while the zygote's socket is full. */
 void wy_control_fork(wy_spawner *s, wy_image_slot *image, wy_worker_slot *worker) {
+    if (image->profile->runtime != WY_RUNTIME_NATIVE) {
+        wy_oci_fork(s, image, worker);
+        return;
+    }
     struct {
         wy_zygote_header header;
         wy_zygote_fork fork;
     } message = {.header = {.type = ZY_FORK, .length = sizeof message, .worker_id = worker->start.worker_id},
-                 .fork = {.network = worker->network,
+                 .fork = {.extras = (worker->network ? WY_FORK_NETWORK : 0u) | (worker->space.bytes != 0 ? WY_FORK_SPACE : 0u),
                           .tmpfs_bytes = worker->start.tmpfs_bytes,
                           .pids = s->groups.base_fd[WY_CONTROLLER_PIDS] >= 0 ? 0 : worker->start.pids}};
     wy_status status =
@@ -171,7 +175,7 @@ static void send_waiting(wy_spawner *s, wy_image_slot *image) {
     uint32_t index = wy_image_index(s, image);
     image->wants_write = false;
     for (uint32_t i = 0; i < s->policy.max_workers && image->state == WY_IMAGE_OPEN && !image->wants_write; i++) {
-        if (s->workers[i].state == WY_WORKER_QUEUED && s->workers[i].image == index) {
+        if (s->workers[i].state == WY_WORKER_QUEUED && !s->workers[i].space_awaited && s->workers[i].image == index) {
             wy_control_fork(s, image, &s->workers[i]);
         }
     }

@@ -183,8 +183,11 @@ _Noreturn void wy_child_run(const wy_zygote_state *zygote, const wy_zygote_fork 
     sandbox.pids = request->pids < config->pids ? request->pids : config->pids;
     sandbox.tmpfs_bytes = request->tmpfs_bytes > 0 && request->tmpfs_bytes < config->tmpfs_bytes ? request->tmpfs_bytes
                                                                                                  : config->tmpfs_bytes;
-    if (request->network == 1) {
-        /* Above every number that the others are put at. */
+    /* Above every number that the others are put at. */
+    if ((request->extras & WY_FORK_SPACE) != 0) {
+        sandbox.space = fcntl(descriptors[--descriptor_count], F_DUPFD_CLOEXEC, HIGH_FD);
+    }
+    if ((request->extras & WY_FORK_NETWORK) != 0) {
         sandbox.network_channel = fcntl(descriptors[--descriptor_count], F_DUPFD_CLOEXEC, HIGH_FD);
     }
     if (config->image_kind == WY_IMAGE_COMMAND) {

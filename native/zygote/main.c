@@ -39,6 +39,7 @@ static wy_status confine(wy_zygote_state *zygote, wy_error *error) {
         zygote->sandbox.landlock_abi = wy_landlock_abi();
         zygote->sandbox.network = zygote->config.network;
         zygote->sandbox.network_channel = -1;
+        zygote->sandbox.space = -1;
         const int kept[] = {0, 1, 2, WY_WORKER_FD_DOORBELL, WY_WORKER_FD_BOOT};
         memcpy(zygote->sandbox.kept, kept, sizeof kept);
         zygote->sandbox.kept_count = sizeof kept / sizeof kept[0];

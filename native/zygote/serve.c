@@ -74,7 +74,7 @@ static void answer_forked(uint64_t worker, int pidfd) {
 
 static wy_status check_request(const wy_zygote_state *zygote, const fork_message *message, ssize_t got, uint32_t count,
                                wy_error *error) {
-    uint32_t more = message->request.network == 1 ? 1 : 0;
+    uint32_t extras = message->request.extras & (WY_FORK_NETWORK | WY_FORK_SPACE), more = (extras & 1u) + (extras >> 1);
     int command = zygote->config.image_kind == WY_IMAGE_COMMAND;
     uint32_t wanted = !command ? WY_FORK_CALL_FDS : count == WY_FORK_FILES_FDS + more ? WY_FORK_FILES_FDS : WY_FORK_COMMAND_FDS;
     wanted += more;

@@ -68,8 +68,11 @@ typedef struct wy_zygote_header {
 typedef struct wy_zygote_fork {
     uint64_t tmpfs_bytes;
     uint32_t pids; /* for RLIMIT_NPROC where there is no pids group, else 0 */
-    uint32_t network; /* 1: one more descriptor, the last: where the worker offers its proxy's socket (sandbox/network.h) */
+    uint32_t extras; /* WY_FORK_*: a further descriptor each, in this order behind the others */
 } wy_zygote_fork;
+
+#define WY_FORK_NETWORK 0x1u /* where the worker offers its proxy's socket (sandbox/network.h) */
+#define WY_FORK_SPACE 0x2u   /* a mount that is attached nowhere: its /tmp, instead of one in memory */
 
 /* The boot socket (SOCK_SEQPACKET, one per worker, fd 5 in the worker): */
 typedef enum wy_boot_message {

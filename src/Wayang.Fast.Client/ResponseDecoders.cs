@@ -97,6 +97,7 @@ internal static class ResponseDecoders
         {
             LogBytes = fields.Number("log_bytes"),
             Limits = fields.Map("limits") is { } limits ? TaskLimits.Of(limits.Numbers()) : null,
+            DiskPlace = fields.Map("limits")?.Text("disk_place") ?? string.Empty,
             LimitsNotEnforced = fields.Map("limits")?.Texts("not_enforced") ?? [],
             Artifacts = FileEncoders.Artifacts(fields),
             Progress = fields.Map("progress") is { } progress

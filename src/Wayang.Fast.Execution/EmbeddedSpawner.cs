@@ -26,18 +26,34 @@ public sealed class EmbeddedSpawner : IDisposable
     {
         ArgumentNullException.ThrowIfNull(runtime);
         ArgumentNullException.ThrowIfNull(launcher);
+        return Start(runtime, [.. launcher, .. Line(nativeDirectory, instance)]);
+    }
+
+    /// <summary>The same with writable space of tasks on the disk, for root alone.</summary>
+    /// <param name="runtime">A started runtime.</param>
+    /// <param name="nativeDirectory">Where wayang-spawner, wayang-zygote and policy/ lie.</param>
+    /// <param name="instance">Names its groups: [A-Za-z0-9._-]{1,32}, of one runtime at a time.</param>
+    /// <param name="spaceDirectory">Where it is made; root's alone.</param>
+    public static EmbeddedSpawner StartWithSpace(NodeRuntime runtime, string nativeDirectory, string instance, string spaceDirectory)
+    {
+        ArgumentNullException.ThrowIfNull(runtime);
+        return Start(runtime, [.. Line(nativeDirectory, instance), "--space", spaceDirectory]);
+    }
+
+    private static string[] Line(string nativeDirectory, string instance) =>
+    [
+        Path.Combine(nativeDirectory, "wayang-spawner"),
+        "--policy", Path.Combine(nativeDirectory, "policy"), "--instance", instance, "--native", nativeDirectory,
+    ];
+
+    private static EmbeddedSpawner Start(NodeRuntime runtime, string[] command)
+    {
         var (ours, theirs) = PacketSocket.Pair();
         try
         {
             Descriptors.SetInheritable(theirs, on: true);
-            string[] command =
-            [
-                .. launcher, Path.Combine(nativeDirectory, "wayang-spawner"),
-                "--socket-fd", theirs.ToString(CultureInfo.InvariantCulture),
-                "--policy", Path.Combine(nativeDirectory, "policy"), "--instance", instance, "--native", nativeDirectory,
-            ];
             var start = new ProcessStartInfo(command[0]) { UseShellExecute = false };
-            foreach (var argument in command.AsSpan(1))
+            foreach (var argument in (string[])[.. command[1..], "--socket-fd", theirs.ToString(CultureInfo.InvariantCulture)])
             {
                 start.ArgumentList.Add(argument);
             }

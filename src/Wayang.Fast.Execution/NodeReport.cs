@@ -19,7 +19,7 @@ namespace Wayang.Fast.Execution;
 internal sealed class NodeReport(
     LiveOptions settings, TimeProvider time, TaskLifecycle lifecycle, Shard shard, CompletionThread completion, Supervisor supervisor, IncidentLog incidents, LifeService life)
 {
-    /// <summary>How writable space is bounded: there is one way so far.</summary>
+    /// <summary>How writable space is bounded where no room can be made on the disk, and wherever little is asked for.</summary>
     private const string DiskLimit = "DiskTmpfs";
 
     private const string LedgerFeature = "Ledger";

@@ -41,7 +41,7 @@ public sealed record RuntimeOptions
     /// <summary>What each profile of the policy allows a worker; the spawner refuses more.</summary>
     public IReadOnlyDictionary<string, long> ProfileMemoryBytes { get; init; } = ReadOnlyDictionary<string, long>.Empty;
 
-    /// <summary>Writable space of one worker or command; 0: its profile's. Lowered to the profile's and to its memory.</summary>
+    /// <summary>Writable space of one worker or command; 0: its profile's. Lowered to the profile's and, where it lies in memory, to that.</summary>
     public long WorkerDiskBytes { get; init; }
 
     /// <summary>Memory that is left to one worker or command while the host can take other; 0: none is.</summary>

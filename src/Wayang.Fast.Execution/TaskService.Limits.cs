@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Workers;
 
@@ -42,6 +43,13 @@ internal sealed partial class TaskService
         return (key.Limits is null && key.Grants is null)
             || _pools.Count(p => (p.Key.Limits is not null || p.Key.Grants is not null) && p.Key.Tenant == tenant && !p.Value.Closed) < MaxLimitPools;
     }
+
+    private IsolationRuntime RuntimeOf(string profile) =>
+        options.Current.Profiles.FirstOrDefault(p => string.Equals(p.Name, profile, StringComparison.Ordinal))?.Runtime ?? IsolationRuntime.Native;
+
+    /// <summary>Where the writable space that a task asked for lies on this node; empty: it asked for none, or no spawner has told.</summary>
+    private string DiskPlace(TaskLimits limits) =>
+        limits.DiskBytes == 0 || report.Welcome is not { } welcome ? string.Empty : StartLimits.IsOnDisk(limits.DiskBytes, welcome.Features) ? "disk" : "memory";
 
     /// <summary>Which of a task's limits are not enforced here, by name.</summary>
     private string[] Unenforced(TaskLimits limits) =>

@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Resources;
 using Wayang.Fast.Execution.Workers;
@@ -30,6 +32,12 @@ internal sealed partial class TaskService
         if (Refuse(submission, target) is { } wrong || (terms.Limits is { } limits && (wrong = ApplyLimits(limits, ref target)) is not null))
         {
             return wrong;
+        }
+
+        if (terms.HasFiles && RuntimeOf(target.Pool.Key.Profile) is var other and not IsolationRuntime.Native)
+        {
+            return new OperationError(
+                ErrorCode.InvalidArgument, $"inputs, artifacts and secrets are for isolation: native; {WireNames.Text(other)} runs the commands of this image", "inputs");
         }
 
         if (terms.HasFiles && StageFile.Validate(terms, target.Pool.IsCommand ? submission.Command : null, options.Current.MaxPayloadBytes) is { } unfit)

@@ -283,7 +283,7 @@ internal sealed partial class TaskService(
         snapshot = lifecycle.Snapshot(id, tenant, Names);
         if (snapshot?.Limits is { } limits)
         {
-            snapshot = snapshot with { LimitsNotEnforced = Unenforced(limits) };
+            snapshot = snapshot with { LimitsNotEnforced = Unenforced(limits), DiskPlace = DiskPlace(limits) };
         }
 
         if (snapshot is not null || _durable is null)

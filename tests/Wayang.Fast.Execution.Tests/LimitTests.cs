@@ -77,6 +77,50 @@ public sealed class LimitTests
     }
 
     [Fact]
+    public void Space_lies_on_the_disk_where_there_is_room_for_it_and_may_be_more_than_the_memory()
+    {
+        var told = Told(Everything | SpawnerFeatures.DiskImage);
+        var asked = new TaskLimits { MemoryBytes = 16 << 20, DiskBytes = 1 << 28 };
+        Assert.Null(LimitCheck.Refuse(asked, new RuntimeOptions(), "p", told));
+        Assert.Equal("limits.disk_bytes", LimitCheck.Refuse(asked, new RuntimeOptions(), "p", Told(Everything))!.Field);
+        Assert.Equal(new StartLimits(16 << 20, 1 << 28, 0, 0, 0, 0) { OnDisk = true }, StartLimits.Of(asked, new RuntimeOptions(), "p", told));
+        var configured = new RuntimeOptions { WorkerDiskBytes = 10L << 30, WorkerMemoryBytes = 1 << 26 };
+        Assert.Equal(new StartLimits(1 << 26, 1L << 29, 0, 0, 0, 0) { OnDisk = true }, StartLimits.Of(null, configured, "p", told));
+        Assert.Equal(new StartLimits(1 << 26, 1 << 26, 0, 0, 0, 0), StartLimits.Of(null, configured, "p", Told(Everything)));
+        Assert.False(StartLimits.Of(new TaskLimits { DiskBytes = StartLimits.LeastOnDisk - 1 }, configured, "p", told).OnDisk); // costs next to nothing in memory
+        Assert.False(StartLimits.Of(null, new RuntimeOptions(), "p", told).OnDisk);
+    }
+
+    [Fact]
+    [Trait("Promise", "TR1")]
+    public async Task A_command_with_space_on_the_disk_is_held_to_that_and_finds_nothing_of_another()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/dev/loop-control"), "only root mounts file systems, by way of a loop device");
+        var space = Directory.CreateTempSubdirectory("wayang-space-").FullName;
+        try
+        {
+            using var node = new TestNode(space: space);
+            Assert.True(node.Has("DiskImage"));
+            var limits = new TaskLimits { MemoryBytes = 32 << 20, DiskBytes = 128 << 20 };
+            var fits = await Run(node, limits, "/bin/sh", "-c", "dd if=/dev/zero of=/tmp/x bs=1M count=100 2>/dev/null; ls /tmp");
+            Assert.Equal((TaskState.Succeeded, "x\n"), (fits.State, fits.Stdout));
+            Assert.Null(node.Tasks.Get(fits.Id, 0, out var snapshot));
+            Assert.Equal("disk", snapshot!.DiskPlace);
+            Assert.Contains("writable space of 128 MiB is a file system of its own on the disk", node.Runtime.Monitor.Explain(fits.Id, 0)!.Text, StringComparison.Ordinal);
+
+            var tooMuch = await Run(node, limits, "/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=200");
+            Assert.Equal((CauseType.DiskQuota, 1), (tooMuch.Cause.Type, tooMuch.Cause.Value));
+            var nothing = await Run(node, limits, "/bin/ls", "-A", "/tmp");
+            Assert.Equal((TaskState.Succeeded, string.Empty), (nothing.State, nothing.Stdout));
+            Assert.Empty(Directory.EnumerateFileSystemEntries(space));
+        }
+        finally
+        {
+            Directory.Delete(space, recursive: true);
+        }
+    }
+
+    [Fact]
     [Trait("Promise", "TR1")]
     public async Task A_command_is_held_to_its_memory_and_its_processes()
     {

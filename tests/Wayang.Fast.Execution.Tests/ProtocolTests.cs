@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Spawner;
 
 namespace Wayang.Fast.Execution.Tests;
@@ -66,6 +67,8 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FEATURE_FREEZER", (long)SpawnerFeatures.Freezer)]
     [InlineData("WY_FROZEN_BY_GROUP", (long)FrozenBy.Group)]
     [InlineData("WY_FROZEN_BY_SIGNAL", (long)FrozenBy.Signal)]
+    [InlineData("WY_FEATURE_DISK", (long)SpawnerFeatures.DiskImage)]
+    [InlineData("WY_SPACE_LEAST_MIB", StartLimits.LeastOnDisk >> 20)]
     [InlineData("WY_FEATURE_MIGRATION", (long)SpawnerFeatures.Migration)]
     [InlineData("WY_USAGE_MOST", ProtocolLayout.UsageMost)]
     [InlineData("WY_EXIT_DISK_FULL", ProtocolLayout.ExitDiskFull)]

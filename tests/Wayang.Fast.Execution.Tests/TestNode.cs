@@ -14,13 +14,16 @@ internal sealed class TestNode : IDisposable
     private static int _instances;
 
     private readonly ConcurrentQueue<Exception> _defects = new();
+    private readonly string? _space;
     private EmbeddedSpawner? _spawner;
     private bool _stopped;
 
     /// <param name="ledger">Where durable tasks are stored; the caller's.</param>
     /// <param name="bare">Without the test plugin: what the ledger brings is all there is.</param>
-    public TestNode(RuntimeOptions? options = null, ITaskLedger? ledger = null, bool bare = false)
+    /// <param name="space">Where writable space is made on the disk; null: nowhere.</param>
+    public TestNode(RuntimeOptions? options = null, ITaskLedger? ledger = null, bool bare = false, string? space = null)
     {
+        _space = space;
         Runtime = new NodeRuntime(options ?? new RuntimeOptions(), new Silence(), _defects.Enqueue, ledger);
         Runtime.Start();
         Runtime.RestoreTasks();
@@ -39,8 +42,13 @@ internal sealed class TestNode : IDisposable
 
     public ITaskService Tasks => Runtime.Tasks;
 
-    public void StartSpawner() =>
-        _spawner = EmbeddedSpawner.Start(Runtime, Installation.Native, $"exec-test-{Environment.ProcessId}-{Interlocked.Increment(ref _instances)}");
+    public void StartSpawner()
+    {
+        var instance = $"exec-test-{Environment.ProcessId}-{Interlocked.Increment(ref _instances)}";
+        _spawner = _space is null
+            ? EmbeddedSpawner.Start(Runtime, Installation.Native, instance)
+            : EmbeddedSpawner.StartWithSpace(Runtime, Installation.Native, instance, _space);
+    }
 
     public int SpawnerId => _spawner!.ProcessId;
 

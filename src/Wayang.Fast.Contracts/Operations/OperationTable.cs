@@ -198,7 +198,7 @@ public static class OperationTable
             new("stdout_bytes", "integer", "Bytes kept of stdout."),
             new("stderr_bytes", "integer", "Bytes kept of stderr."),
             new("log_bytes", "integer", "Bytes kept of the log."),
-            new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot.", Optional: true),
+            new("limits", "map", "What it asked to be limited to, as in task.run; not_enforced lists those that this host cannot, disk_place says where disk_bytes lie.", Optional: true),
             .. FileFields.Collected,
             new("progress", "map", "{percent?, text}: the last that the task told.", Optional: true),
             .. LifeFields.Told,

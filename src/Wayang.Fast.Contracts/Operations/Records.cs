@@ -124,6 +124,9 @@ public sealed record TaskInfo(
     /// <summary>Names of limits that its node's host does not enforce.</summary>
     public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
 
+    /// <summary>Where the writable space that it asked for lies: disk or memory; empty: it asked for none.</summary>
+    public string DiskPlace { get; init; } = string.Empty;
+
     /// <summary>Null: none were asked for, or it has not ended.</summary>
     public ArtifactList? Artifacts { get; init; }
 

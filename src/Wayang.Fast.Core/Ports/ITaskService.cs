@@ -251,6 +251,9 @@ public sealed record TaskSnapshot(
     /// <summary>Names of those that this host does not enforce.</summary>
     public IReadOnlyList<string> LimitsNotEnforced { get; init; } = [];
 
+    /// <summary>Where the writable space that it asked for lies: disk or memory; empty: it asked for none.</summary>
+    public string DiskPlace { get; init; } = string.Empty;
+
     /// <summary>The last that the task told; null: nothing.</summary>
     public TaskProgress? Progress { get; init; }
 

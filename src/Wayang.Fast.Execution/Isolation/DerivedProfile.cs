@@ -11,6 +11,18 @@ public enum NetworkLevel : uint
     Host = 3,
 }
 
+/// <summary>What runs the commands of a profile with a root of its own.</summary>
+public enum IsolationRuntime : uint
+{
+    /// <summary>The spawner's own sandbox.</summary>
+    Native = 0,
+
+    /// <summary>OCI runtimes of the distribution; the spawner says which can be had.</summary>
+    Crun = 1,
+    Runc = 2,
+    Runsc = 3,
+}
+
 /// <summary>
 /// A profile that a configuration defines: one of the policy, made tighter. The spawner compares each wish with the base and refuses
 /// whatever is not tighter, so that who writes the configuration needs no trust. 0, null and empty keep what the base has.
@@ -48,7 +60,10 @@ public sealed record DerivedProfile(string Name, string Base)
     /// <summary>That root may be written, each worker for itself, where the host can do that.</summary>
     public bool Overlay { get; init; }
 
+    /// <summary>What runs its commands; anything but native is refused by the spawner where it is not installed.</summary>
+    public IsolationRuntime Runtime { get; init; }
+
     /// <summary>All of it in one line: equal for equal wishes.</summary>
     public override string ToString() =>
-        $"{Name} < {Base}: {MemoryBytes} {TmpfsBytes} {FileBytes} {Pids} {OpenFiles} {Network} [{string.Join(' ', Destinations ?? [])}] [{string.Join(' ', Paths)}] [{string.Join(' ', DeniedCalls)}] {Root} {Overlay}";
+        $"{Name} < {Base}: {MemoryBytes} {TmpfsBytes} {FileBytes} {Pids} {OpenFiles} {Network} [{string.Join(' ', Destinations ?? [])}] [{string.Join(' ', Paths)}] [{string.Join(' ', DeniedCalls)}] {Root} {Overlay} {Runtime}";
 }

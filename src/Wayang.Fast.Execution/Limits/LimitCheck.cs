@@ -20,7 +20,7 @@ internal static class LimitCheck
             return new OperationError(ErrorCode.Unavailable, "no spawner has told yet what its profiles allow", "limits", 50);
         }
 
-        return Above(limits, most, options, profile)
+        return Above(limits, most, options, profile, welcome)
             ?? (options.UnenforcedLimits == UnenforcedLimits.Refuse && Unenforced(limits, welcome.Features).FirstOrDefault() is { Name: { } name } missing
                 ? new OperationError(
                     ErrorCode.InvalidArgument,
@@ -50,7 +50,7 @@ internal static class LimitCheck
         }
     }
 
-    private static OperationError? Above(TaskLimits limits, ProfileLimits most, RuntimeOptions options, string profile)
+    private static OperationError? Above(TaskLimits limits, ProfileLimits most, RuntimeOptions options, string profile, Welcome welcome)
     {
         var memory = limits.MemoryBytes > 0 ? limits.MemoryBytes : Lower(options.WorkerMemoryBytes, most.MemoryBytes);
         return Over("memory_bytes", limits.MemoryBytes, most.MemoryBytes, profile)
@@ -61,8 +61,8 @@ internal static class LimitCheck
             ?? (limits.DiskBytes > 0 && most.DiskBytes == 0 ? Wrong("disk_bytes", $"has no meaning under profile {profile}: its tasks have no files") : null)
             ?? Over("disk_bytes", limits.DiskBytes, most.DiskBytes, profile)
             ?? OverConfigured("disk_bytes", limits.DiskBytes, options.WorkerDiskBytes)
-            ?? (limits.DiskBytes > memory ? Wrong(
-                "disk_bytes", $"is {limits.DiskBytes}: what a task writes lies in its memory here, of which it has {memory}; ask for more with limits.memory_bytes") : null)
+            ?? (limits.DiskBytes > memory && !StartLimits.IsOnDisk(limits.DiskBytes, welcome.Features) ? Wrong(
+                "disk_bytes", $"is {limits.DiskBytes}: what a task writes lies in its memory here, of which it has {memory}; ask for more with limits.memory_bytes, or let the node make room on its disk (limits.disk_directory, as root)") : null)
             ?? (limits.ReservedBytes > memory ? Wrong("reserved_bytes", $"is {limits.ReservedBytes}, more than its memory of {memory}") : null);
     }
 

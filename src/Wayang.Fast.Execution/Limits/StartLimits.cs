@@ -9,6 +9,12 @@ namespace Wayang.Fast.Execution.Limits;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, long ReservedBytes, int Pids, int CpuMilli, int CpuWeight)
 {
+    /// <summary>The least that the spawner makes a file system of; less lies in memory, where it costs next to nothing.</summary>
+    public const long LeastOnDisk = 16L << 20;
+
+    /// <summary>Its writable space is a file system on the disk; else it lies in its memory.</summary>
+    public bool OnDisk { get; init; }
+
     /// <summary>
     /// What the task asked for, else what is configured, never above the profile: a configured limit that is too high is lowered,
     /// as it is meant for all profiles. What the host cannot enforce is left out; admission told or refused it.
@@ -26,12 +32,16 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
         var memory = asked?.MemoryBytes > 0 ? asked.MemoryBytes : Math.Min(options.WorkerMemoryBytes, most.MemoryBytes);
         memory = memory > 0 && memory < floorBytes ? Math.Min(floorBytes, most.MemoryBytes) : memory;
         var room = memory > 0 ? memory : most.MemoryBytes;
-        var disk = asked?.DiskBytes > 0 ? asked.DiskBytes : Math.Min(Math.Min(options.WorkerDiskBytes, most.DiskBytes), room);
+        var disk = asked?.DiskBytes > 0 ? asked.DiskBytes : Math.Min(options.WorkerDiskBytes, most.DiskBytes);
+        var onDisk = IsOnDisk(disk, welcome!.Features);
         var reserved = asked?.ReservedBytes > 0 ? asked.ReservedBytes : Math.Min(options.WorkerReservedBytes, room);
         var weight = asked?.CpuWeight > 0 ? asked.CpuWeight : Math.Min(options.WorkerCpuWeight, most.CpuWeight);
-        var cap = welcome!.Features.HasFlag(SpawnerFeatures.CpuCap) ? asked?.CpuMilli ?? 0 : 0;
-        return new StartLimits(memory, disk, reserved, asked?.Pids ?? 0, cap, weight);
+        var cap = welcome.Features.HasFlag(SpawnerFeatures.CpuCap) ? asked?.CpuMilli ?? 0 : 0;
+        return new StartLimits(memory, onDisk ? disk : Math.Min(disk, room), reserved, asked?.Pids ?? 0, cap, weight) { OnDisk = onDisk };
     }
+
+    /// <summary>Where so much writable space lies. A task that asks for none has its profile's usual size, in memory.</summary>
+    public static bool IsOnDisk(long bytes, SpawnerFeatures features) => bytes >= LeastOnDisk && features.HasFlag(SpawnerFeatures.DiskImage);
 
     /// <summary>Of the host, as many as its processes and threads can keep busy at once.</summary>
     public int Processors(string profile, Welcome? welcome)

@@ -43,7 +43,7 @@ internal static class ProfileMessages
         BinaryPrimitives.WriteInt32LittleEndian(rest[44..], profile.DeniedCalls.Count);
         MessageWriter.WriteName(rest[48..], profile.Root ?? string.Empty);
         BinaryPrimitives.WriteUInt32LittleEndian(rest[112..], profile.Overlay ? 1u : 0u);
-        BinaryPrimitives.WriteUInt32LittleEndian(rest[116..], 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(rest[116..], (uint)profile.Runtime);
         tail.CopyTo(rest[120..]);
         return ProtocolLayout.HeaderBytes + DefineBytes + tail.Length;
     }

@@ -92,6 +92,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>Workers of migratable images can be captured and restored.</summary>
     Migration = 0x1000,
+
+    /// <summary>Writable space can be made on the disk: a file system of its own for each worker.</summary>
+    DiskImage = 0x2000,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>
@@ -109,17 +112,17 @@ internal static class ProtocolLayout
     public const uint Magic = 0x50535957;
     public const ushort Version = 1;
     public const int MaxBytes = 65536;
-    public const int MaxDescriptors = 8;
+    public const int MaxDescriptors = 9;
     public const int NameBytes = 64;
     public const int HeaderBytes = 24;
     public const int HelloBytes = 8;
-    public const int WelcomeBytes = 264;
+    public const int WelcomeBytes = 520;
     public const int ProfileBytes = 104;
     public const int MaxProfiles = 16;
     public const int ImageOpenBytes = 144;
     public const int ImageRefBytes = 8;
     public const int ImageReadyBytes = 16;
-    public const int WorkerStartBytes = 56;
+    public const int WorkerStartBytes = 64;
     public const int WorkerSignalBytes = 16;
     public const int WorkerClassBytes = 16;
     public const int WorkerFreezeBytes = 16;
@@ -185,7 +188,7 @@ internal static class MessageWriter
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
         BinaryPrimitives.WriteUInt64LittleEndian(body[8..], image);
         BinaryPrimitives.WriteInt64LittleEndian(body[16..], limits.MemoryBytes);
-        BinaryPrimitives.WriteInt64LittleEndian(body[24..], limits.DiskBytes);
+        BinaryPrimitives.WriteInt64LittleEndian(body[(limits.OnDisk ? 56 : 24)..], limits.DiskBytes);
         BinaryPrimitives.WriteInt32LittleEndian(body[32..], limits.Pids);
         BinaryPrimitives.WriteUInt32LittleEndian(body[36..], niceClass);
         BinaryPrimitives.WriteInt64LittleEndian(body[40..], limits.ReservedBytes);

@@ -139,7 +139,7 @@ internal static class ReplyEncoder
         Number(ref writer, "log_bytes"u8, task.LogBytes);
         if (task.Limits is { } limits)
         {
-            Limits(ref writer, limits, task.LimitsNotEnforced);
+            Limits(ref writer, limits, task.LimitsNotEnforced, task.DiskPlace);
         }
 
         ArtifactReplies.Write(ref writer, task.Artifacts);
@@ -162,14 +162,19 @@ internal static class ReplyEncoder
         }
     }
 
-    private static void Limits(ref MessagePackWriter writer, TaskLimits limits, IReadOnlyList<string> notEnforced)
+    private static void Limits(ref MessagePackWriter writer, TaskLimits limits, IReadOnlyList<string> notEnforced, string diskPlace)
     {
         writer.WriteString("limits"u8);
-        writer.WriteMapHeader(limits.Asked().Count() + Count(notEnforced.Count > 0));
+        writer.WriteMapHeader(limits.Asked().Count() + Count(notEnforced.Count > 0) + Count(diskPlace.Length > 0));
         foreach (var (name, value) in limits.Asked())
         {
             writer.WriteString(name);
             writer.WriteInt64(value);
+        }
+
+        if (diskPlace.Length > 0)
+        {
+            Text(ref writer, "disk_place"u8, diskPlace);
         }
 
         if (notEnforced.Count > 0)

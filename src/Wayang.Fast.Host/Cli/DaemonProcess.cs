@@ -25,6 +25,9 @@ internal sealed record DaemonLaunch(
     /// <summary>Directories that the spawner lends as roots, by name: they go to it past the daemon, which knows the names only.</summary>
     public IReadOnlyList<(string Name, string Directory)> Roots { get; init; } = [];
 
+    /// <summary>Where the spawner makes writable space of tasks on the disk; null: nowhere.</summary>
+    public string? SpaceDirectory { get; init; }
+
     // The keeper holds the read end of our pipe as its standard input: whatever ends us, it sees the end of file.
     private const string OwnerDescriptor = "0";
 
@@ -63,6 +66,11 @@ internal sealed record DaemonLaunch(
         foreach (var (name, directory) in Roots)
         {
             Add(start, "--root", $"{name}={directory}");
+        }
+
+        if (SpaceDirectory is not null)
+        {
+            Add(start, "--space", SpaceDirectory);
         }
 
         Add(start, "--");

@@ -98,6 +98,11 @@ internal static class JsonText
                 writer.WriteNumber(name, value);
             }
 
+            if (info.DiskPlace.Length > 0)
+            {
+                writer.WriteString("disk_place", info.DiskPlace);
+            }
+
             WriteTexts(writer, "not_enforced", info.LimitsNotEnforced);
             writer.WriteEndObject();
         }

@@ -10,7 +10,7 @@ internal static class LimitOptions
 {
     private static readonly Option<string?> Memory = Size("--memory", "Memory of all its processes together, and of what it writes: a number with K, M or G (of 1024).");
     private static readonly Option<string?> Reserve = Size("--reserve", "Memory that is left to it while the host can take other.");
-    private static readonly Option<string?> Disk = Size("--disk", "Writable space: the size of its /tmp, which lies in its memory.");
+    private static readonly Option<string?> Disk = Size("--disk", "Writable space: the size of its /tmp; from 16M on a file system on the disk where the node can make one, else in its memory.");
 
     private static readonly Option<string?> Cpu = new("--cpu")
     {

@@ -68,9 +68,10 @@ internal sealed class RuntimeSession : IAsyncDisposable
         PolicyCheck.Use(directory: null);
 
         // The daemon reads the same environment; told here, a wrong variable is one line and no daemon that ended.
-        NodeConfiguration.Of(ConfigurationInput.Gather(path: null)).OrThrow();
+        var configuration = NodeConfiguration.Of(ConfigurationInput.Gather(path: null));
+        configuration.OrThrow();
         var directory = RuntimeDirectories.NewPrivate(out var instance);
-        var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null);
+        var launch = new DaemonLaunch(Installation.Find(), instance, directory, IsPrivate: true, Socket: null) { SpaceDirectory = DiskDirectory.Of(configuration.Settings) };
         var started = KeeperProcess.Start(launch, capture: true);
         try
         {

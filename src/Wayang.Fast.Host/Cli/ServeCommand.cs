@@ -67,6 +67,7 @@ internal static class ServeCommand
         {
             ConfigurationDescriptor = source.Descriptor,
             Roots = source.Roots,
+            SpaceDirectory = source.SpaceDirectory,
         };
 
         var keeper = KeeperProcess.Start(launch, capture: false);

@@ -42,6 +42,9 @@ internal sealed class ServedConfiguration : IDisposable
     /// <summary>Directories that the spawner lends as roots, by the names of their images. Those of the start: a running spawner learns of no other.</summary>
     public IReadOnlyList<(string Name, string Directory)> Roots { get; private set; } = [];
 
+    /// <summary>Where the spawner makes writable space of tasks on the disk, as it was at the start; null: nowhere.</summary>
+    public string? SpaceDirectory { get; private set; }
+
     /// <summary>SIGHUP of a terminal that was closed ends a runtime in its foreground, as it always did.</summary>
     public bool HasLostItsTerminal => hadTerminal && !HasTerminal();
 
@@ -53,6 +56,7 @@ internal sealed class ServedConfiguration : IDisposable
         served.Descriptor = bundle.ToDescriptor();
         served.settings = bundle.Configuration.Settings.Tls;
         served.Roots = [.. bundle.Images.Where(static i => i.Root is not null).Select(static i => (i.Image.Name, i.Root!))];
+        served.SpaceDirectory = DiskDirectory.Of(bundle.Configuration.Settings);
         served.SocketPath = bundle.Configuration.Settings.SocketPath;
         return served;
     }

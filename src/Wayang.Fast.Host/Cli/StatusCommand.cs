@@ -73,7 +73,8 @@ internal static class StatusCommand
         {
             var asked = limits.Asked().Select(static l => string.Create(CultureInfo.InvariantCulture, $"{l.Name} {l.Value}"));
             var missing = info.LimitsNotEnforced.Count == 0 ? "" : $"; not enforced here: {string.Join(", ", info.LimitsNotEnforced)}";
-            Line("limits", string.Join(", ", asked) + missing);
+            var place = info.DiskPlace.Length == 0 ? "" : $" (in {(info.DiskPlace == "disk" ? "a file system on the disk" : "its memory")})";
+            Line("limits", string.Join(", ", asked) + place + missing);
         }
 
         if (info.Grants.Count > 0)

@@ -13,8 +13,18 @@ public static partial class ConfigurationKeys
             with { ZeroMeans = "100" },
         Size("limits.worker_reserved_bytes", "Memory left to one worker or command while the host can take other; never over its limit.", 4_096, 1L << 40, static r => r.WorkerReservedBytes, static (r, n) => r with { WorkerReservedBytes = n })
             with { ZeroMeans = "none" },
-        Size("limits.worker_disk_bytes", "Writable space (/tmp) of one worker or command; it lies in its memory, and is never over that or its profile's.", 4_096, 1L << 40, static r => r.WorkerDiskBytes, static (r, n) => r with { WorkerDiskBytes = n })
+        Size("limits.worker_disk_bytes", "Writable space (/tmp) of one worker or command, never over its profile's; where no room can be made on the disk it lies in its memory, and is never over that.", 4_096, 1L << 40, static r => r.WorkerDiskBytes, static (r, n) => r with { WorkerDiskBytes = n })
             with { ZeroMeans = "the profile's usual size" },
+        new("limits.disk_directory", KeyKind.Path, "Where room is made for writable space of 16 MiB and more: a file system of that size for each task, in a file without a name. Only a runtime that root started can; the directory is root's alone.")
+        {
+            Minimum = 1,
+            Maximum = 200,
+            Change = KeyChange.Restart,
+            Read = static s => s.DiskDirectory,
+            Apply = static (s, v) => s with { DiskDirectory = v.Text },
+            DefaultWords = "as root /var/lib/wayang/space, else nowhere: it lies in memory",
+            Sample = "/var/lib/wayang/space",
+        },
         new("limits.unenforced", KeyKind.Word, "What becomes of a task that asks for a limit which this host cannot enforce; 'tell' runs it and names the limit in what is known of it.")
         {
             Choices = WireNames.All<UnenforcedLimits>(),

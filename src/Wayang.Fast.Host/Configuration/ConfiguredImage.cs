@@ -21,8 +21,11 @@ public sealed record ConfiguredImage(string Name, string Kind, string? File, str
     /// <summary>Of the layout; null: its only image, or latest.</summary>
     public string? Tag { get; init; }
 
-    /// <summary>Its commands may write all of their root: what they write lies in memory and goes with them.</summary>
+    /// <summary>Its commands may write all of their root: what they write goes with them.</summary>
     public bool Overlay { get; init; }
+
+    /// <summary>What runs its commands in that root.</summary>
+    public IsolationRuntime Isolation { get; init; }
 
     /// <summary>The processor time of each of its calls is measured.</summary>
     public bool MeasuresCpu { get; init; }
@@ -37,7 +40,7 @@ public sealed record ConfiguredImage(string Name, string Kind, string? File, str
     /// That profile: the one that the entry names, made tighter by the root. Its name has a prefix, so that it is nobody else's; the root goes by the image's
     /// name. Null for others.
     /// </summary>
-    public DerivedProfile? RootProfile => HasRoot ? new DerivedProfile(ProfilePrefix + Name, Profile ?? "standard") { Root = Name, Overlay = Overlay } : null;
+    public DerivedProfile? RootProfile => HasRoot ? new DerivedProfile(ProfilePrefix + Name, Profile ?? "standard") { Root = Name, Overlay = Overlay, Runtime = Isolation } : null;
 
     public const string ProfilePrefix = "image.";
 

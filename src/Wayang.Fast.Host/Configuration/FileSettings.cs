@@ -45,6 +45,9 @@ public sealed record FileSettings
 
     public WebhookOptions Webhooks { get; init; } = new();
 
+    /// <summary>Where writable space of tasks is made on the disk; empty: the default of who starts the runtime.</summary>
+    public string DiskDirectory { get; init; } = string.Empty;
+
     /// <summary>Where images of a layout are unpacked; empty: the default of who starts the runtime.</summary>
     public string OciStore { get; init; } = string.Empty;
 

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Execution.Isolation;
 
 namespace Wayang.Fast.Host.Configuration;
 
@@ -13,12 +15,15 @@ internal sealed partial class ImageSection
 
     private static readonly string[] Writables = [Overlay, "tmp"];
 
+    private static readonly string[] Isolations = [.. WireNames.All<IsolationRuntime>()];
+
     private Rooted Root(string label, string? kind, Dictionary<string, ConfigurationNode> values, ConfigurationNode image, string? name)
     {
         var rootfs = Text(label, "rootfs", values, image, required: false);
         var layout = Text(label, "oci", values, image, required: false);
         var tag = Text(label, "tag", values, image, required: false);
         var writable = Choice(label, "writable", values, image, Writables, required: false);
+        var isolation = Choice(label, "isolation", values, image, Isolations, required: false);
         if (tag is not null && layout is null)
         {
             Tell(values["tag"], label + ".tag", "belongs to an image with oci");
@@ -29,6 +34,11 @@ internal sealed partial class ImageSection
             if (values.TryGetValue("writable", out var useless))
             {
                 Tell(useless, label + ".writable", "belongs to an image with rootfs or oci");
+            }
+
+            if (values.TryGetValue("isolation", out useless))
+            {
+                Tell(useless, label + ".isolation", "belongs to an image with rootfs or oci");
             }
 
             return default;
@@ -58,12 +68,12 @@ internal sealed partial class ImageSection
             Tell(values["name"], label + ".name", string.Create(CultureInfo.InvariantCulture, $"of an image with a root has at most {most} characters and no leading dot"));
         }
 
-        return new Rooted(rootfs is null ? null : path, rootfs is null ? path : null, tag, writable is null or Overlay);
+        return new Rooted(rootfs is null ? null : path, rootfs is null ? path : null, tag, writable is null or Overlay, isolation is null || !WireNames.TryParse<IsolationRuntime>(isolation, out var runtime) ? IsolationRuntime.Native : runtime);
     }
 
     /// <param name="Rootfs">A directory, or</param>
     /// <param name="Layout">an image layout.</param>
-    private readonly record struct Rooted(string? Rootfs, string? Layout, string? Tag, bool Overlay);
+    private readonly record struct Rooted(string? Rootfs, string? Layout, string? Tag, bool Overlay, IsolationRuntime Isolation);
 
     private void CheckRoots(ConfigurationNode node, List<ConfiguredImage> images)
     {

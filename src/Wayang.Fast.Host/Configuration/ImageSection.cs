@@ -17,7 +17,7 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
     private const string Python = "python";
     private const string Command = "command";
 
-    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "oci", "tag", "writable", "measure"];
+    private static readonly string[] Keys = ["name", "kind", "file", "preload", "profile", "rootfs", "oci", "tag", "writable", "isolation", "measure"];
     private static readonly string[] Kinds = [C, Python, Command];
     private static readonly string[] Measures = ["cpu", "none"];
     private static readonly string[] ShippedProfiles = ["compute", "standard", "network", "trusted"];
@@ -109,6 +109,7 @@ internal sealed partial class ImageSection(string file, List<ConfigurationProble
             Layout = rooted.Layout,
             Tag = rooted.Tag,
             Overlay = rooted.Overlay,
+            Isolation = rooted.Isolation,
             MeasuresCpu = measure is null ? kind == Python : measure == "cpu",
             Place = PlaceOf(place),
         };

@@ -5,6 +5,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution;
+using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;
@@ -237,7 +238,7 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
 
         if (options.WorkerDiskBytes > 0)
         {
-            log.Info("limits.worker_disk_bytes: what a task writes lies in its memory (a sized tmpfs), so its /tmp is never larger than that, nor than its profile's line 'disk'");
+            log.Info("limits.worker_disk_bytes: a file system of that size on the disk for each task where the spawner can make one (DiskImage in 'wayang node'); else what a task writes lies in its memory (a sized tmpfs), and its /tmp is never larger than that. Never larger than its profile's line 'disk'");
         }
 
         foreach (var conflict in PolicyMemory.Conflicts(options.WorkerMemoryBytes, options.ProfileMemoryBytes))
@@ -319,12 +320,14 @@ internal sealed class Reconfiguration(ServeOptions start, NodeRuntime runtime, I
         }
 
         log.Info(put!.Profile is { } where
-            ? $"image '{image.Name}' is ready: commands {(image.RootWords is { } root ? $"on {root}, {Writable(image)}, " : string.Empty)}under profile {where}"
+            ? $"image '{image.Name}' is ready: commands {(image.RootWords is { } root ? $"on {root}, {Writable(image)}, {By(image)}" : string.Empty)}under profile {where}"
             : $"image '{image.Name}' is ready: {string.Join(", ", put.Functions.Take(8))}{(put.Functions.Count > 8 ? ", ..." : "")}");
     }
 
     /// <summary>Who has the configured images: the default tenant, and all that are configured.</summary>
     private IEnumerable<int> Tenants => settings.Tenants.Where(static t => !t.IsOthers).Select(static t => t.Policy.Id).Prepend(DefaultTenant).Distinct();
+
+    private static string By(ConfiguredImage image) => image.Isolation == IsolationRuntime.Native ? string.Empty : $"run by {WireNames.Text(image.Isolation)}, ";
 
     private string Writable(ConfiguredImage image) => !image.Overlay ? "read-only but for /tmp"
         : runtime.Tasks.DescribeNode().Features.Contains("Overlay", StringComparer.Ordinal) ? "writable by an overlay"

@@ -22,6 +22,9 @@ internal sealed class ServedRuntime : IAsyncDisposable
 
     private ServedRuntime(Account account, string scratch) => (_account, _scratch) = (account, scratch);
 
+    /// <summary>Of <c>wayang serve</c>; keeper, daemon and spawner are below it.</summary>
+    public int ProcessId => _serve!.ProgramPid;
+
     public string Log => _serve?.Log ?? string.Empty;
 
     public string Socket => _account == Account.Root

@@ -99,7 +99,53 @@ public sealed class RootfsTests : IDisposable
         Assert.Contains("others may write it", (await serve.RunAsync("--profile", "image.open", "--", "ls")).Err, StringComparison.Ordinal);
     }
 
-    private static async Task NothingOfTheHostAsync(ServedRuntime serve, string image)
+    /// <summary>The same root, profile and limits under an OCI runtime of the distribution.</summary>
+    [Fact]
+    [Trait("Promise", "IM4")]
+    public async Task Crun_runs_the_commands_of_an_image_with_the_same_ends_limits_and_closedness()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/crun"), "crun is not installed");
+        await PrepareAsync(Account.Root);
+        await using var serve = await ServedRuntime.StartAsync(Account.Root, _scratch, """
+            http_port: 0
+            images:
+              - {name: tools, kind: command, rootfs: root, isolation: crun}
+              - {name: closed, kind: command, rootfs: root, writable: tmp, isolation: crun}
+              - {name: other, kind: command, rootfs: root, isolation: runc}
+            """);
+        Assert.Contains($"image 'tools' is ready: commands on {Root}, writable by an overlay, run by crun, under profile image.tools\n", serve.Log, StringComparison.Ordinal);
+        Assert.Contains("\"image.other\": isolation: runc moves a task out of the control groups that hold its limits; use crun", serve.Log, StringComparison.Ordinal);
+        var seen = await serve.ShellAsync("tools", "cat /etc/name; echo more >> /etc/name; cat /etc/name; echo err >&2; exit 7", "--disk", "32M");
+        Assert.Equal((7, "own root\nown root\nmore\n"), (seen.Code, seen.Out));
+        Assert.Contains("err\n", seen.Err, StringComparison.Ordinal);
+        Assert.Equal("own root\n", (await serve.ShellAsync("tools", "cat /etc/name; ls /tmp")).Out);
+        var closed = await serve.ShellAsync("closed", "echo x > /etc/name; echo mine > /tmp/x && cat /tmp/x /etc/name");
+        Assert.Equal("mine\nown root\n", closed.Out);
+        var late = await serve.ShellAsync("tools", "while :; do :; done", "--timeout", "1s");
+        Assert.Contains("timeout", late.Err, StringComparison.Ordinal);
+        var full = await serve.ShellAsync("tools", "i=0; while [ $i -lt 12 ]; do cat /bin/* > /etc/big$i || exit 3; i=$((i+1)); done", "--disk", "4M");
+        Assert.Contains("disk_quota", full.Err, StringComparison.Ordinal);
+        var files = await serve.ShellAsync("tools", "true", "--secret", "token=env:PATH");
+        Assert.Contains("isolation: native", files.Err, StringComparison.Ordinal);
+        await NothingOfTheHostAsync(serve, "tools", own: false);
+    }
+
+    [Fact]
+    [Trait("Promise", "IM4")]
+    public async Task An_oci_runtime_is_refused_with_the_reason_where_it_cannot_be_had()
+    {
+        await PrepareAsync(Account.Unprivileged);
+        await using var serve = await ServedRuntime.StartAsync(Account.Unprivileged, _scratch, """
+            http_port: 0
+            images:
+              - {name: good, kind: command, rootfs: root}
+              - {name: boxed, kind: command, rootfs: root, isolation: crun}
+            """);
+        Assert.Contains("\"image.boxed\": isolation: crun is for a runtime that root started; native works without", serve.Log, StringComparison.Ordinal);
+        Assert.Equal("own root\n", (await serve.ShellAsync("good", "cat /etc/name")).Out);
+    }
+
+    private static async Task NothingOfTheHostAsync(ServedRuntime serve, string image, bool own = true)
     {
         string[] attempts =
         [
@@ -109,9 +155,14 @@ public sealed class RootfsTests : IDisposable
         var tried = await serve.ShellAsync(image, string.Join('\n', attempts.Select(static a => $"{{ {a}; }} && echo 'went: {a}'")) + "\necho all");
         Assert.Equal("all\n", tried.Out);
         var mounts = (await serve.ShellAsync(image, "cat /proc/self/mountinfo")).Out.Split('\n').Select(static l => l.Split(' ')).Where(static f => f.Length > 5).ToList();
+        Assert.All(mounts, f => Assert.Matches(own ? "^/($|dev($|/)|proc$|tmp$)" : "^/($|dev($|/)|proc($|/)|tmp$)", f[4]));
+        if (!own)
+        {
+            return; // an OCI runtime mounts the root and what it masks by itself; no_new_privs stands for nosuid
+        }
+
         Assert.All(mounts, static f => Assert.Contains("nosuid", f[5], StringComparison.Ordinal));
         Assert.All(mounts.Where(static f => f[4] is "/" or "/tmp"), static f => Assert.Contains("nodev", f[5], StringComparison.Ordinal));
-        Assert.All(mounts, static f => Assert.Matches("^/($|dev($|/)|proc$|tmp$)", f[4]));
     }
 
     /// <summary>A root that belongs to who starts the runtime.</summary>

@@ -34,7 +34,10 @@ int driver_identity(int argc, char **argv) {
 
 bool driver_start_only(driver *d, const char *instance) {
     int pair[2];
+    const char *space_dir = d->space_dir, *root = d->root;
     memset(d, 0, sizeof *d);
+    d->space_dir = space_dir;
+    d->root = root;
     d->log_fd = memfd_create("spawner-log", MFD_CLOEXEC);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         return false;
@@ -45,8 +48,17 @@ bool driver_start_only(driver *d, const char *instance) {
         int fd = dup(pair[1]);
         char number[12];
         snprintf(number, sizeof number, "%d", fd);
-        execl(WY_TEST_STAGE "/wayang-spawner", "wayang-spawner", "--socket-fd", number, "--policy", WY_TEST_STAGE "/policy",
-              "--native", WY_TEST_STAGE, "--instance", instance, (char *)NULL);
+        const char *arguments[16] = {"wayang-spawner", "--socket-fd", number, "--policy", WY_TEST_STAGE "/policy",
+                                     "--native", WY_TEST_STAGE, "--instance", instance};
+        size_t count = 9;
+        for (size_t i = 0; i < 2; i++) {
+            const char *value = i == 0 ? space_dir : root;
+            if (value != NULL) {
+                arguments[count++] = i == 0 ? "--space" : "--root";
+                arguments[count++] = value;
+            }
+        }
+        execv(WY_TEST_STAGE "/wayang-spawner", (char *const *)(uintptr_t)arguments);
         _exit(127);
     }
     close(pair[1]);

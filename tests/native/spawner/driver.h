@@ -12,6 +12,8 @@
 typedef struct driver {
     pid_t pid;
     int socket_fd, log_fd; /* log_fd: memfd that is the spawner's stderr */
+    const char *space_dir; /* NULL: none; survives driver_start */
+    const char *root;      /* the same: NAME=DIR */
     uint64_t next_request;
     uint16_t type; /* of the message received last */
     uint64_t request_id;

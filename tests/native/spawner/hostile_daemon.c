@@ -154,7 +154,9 @@ static void limits_of(const wy_msg_worker_start *good, const int fds[4]) {
         const char *why;
     } cases[] = {
         {{.memory_bytes = 2 * gib + 1}, "allows"},
-        {{.tmpfs_bytes = 2 * gib + 1}, "allows"},
+        {{.tmpfs_bytes = 64 * gib + 1}, "allows"},
+        {{.disk_bytes = gib}, "no directory for it was given"},
+        {{.disk_bytes = UINT64_MAX, .tmpfs_bytes = 1}, "no directory for it was given"},
         {{.tmpfs_bytes = UINT64_MAX}, "allows"},
         {{.pids = 257}, "allows"},
         {{.pids = UINT32_MAX}, "allows"},
