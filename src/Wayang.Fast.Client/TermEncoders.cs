@@ -10,7 +10,7 @@ internal static class TermEncoders
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskSpec spec) =>
         (spec.Limits is not null ? 1 : 0) + LifeEncoders.Count(spec) + FileEncoders.Count(spec) + (spec.Pure ? 1 : 0) + (spec.Durable is null ? 0 : 1)
-        + (spec.GrantedConnections.Count > 0 ? 1 : 0);
+        + (spec.GrantedConnections.Count > 0 ? 1 : 0) + (spec.Migration is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskSpec spec)
     {
@@ -36,6 +36,12 @@ internal static class TermEncoders
         {
             writer.WriteString("durable"u8);
             writer.WriteBoolean(durable);
+        }
+
+        if (spec.Migration is { } migration)
+        {
+            writer.WriteString("migration"u8);
+            writer.WriteString(WireNames.Text(migration));
         }
     }
 

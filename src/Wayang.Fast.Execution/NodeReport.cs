@@ -125,6 +125,7 @@ internal sealed class NodeReport(
         values["supervisor_turns"] = supervisor.Beats;
         values["stream_reads"] = supervisor.StreamReads;
         supervisor.CheckpointReport.Add(values);
+        values["restarts"] = lifecycle.Restarts;
         values["memory_pressed"] = shard.Memory.IsPressed ? 1 : 0;
         foreach (var reason in Enum.GetValues<RecycleReason>().Where(static r => r != RecycleReason.None))
         {

@@ -83,12 +83,17 @@ public abstract class CheckpointFixture : IDisposable
         var node = new TestNode((options ?? new RuntimeOptions()) with { MigratesCompute = true, CheckpointDirectory = CheckpointDirectory }, ledger, bare);
         if (!bare)
         {
-            var plugin = Path.Combine(Path.GetDirectoryName(Installation.TestPlugin)!, "chain_plugin.so");
-            var upload = new ImageUpload("c", await File.ReadAllBytesAsync(plugin, TestContext.Current.CancellationToken), "chains", 0);
-            var (image, error) = await node.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(TestNode.Patience);
-            Assert.True(image is not null, error?.Message);
+            await PutChainsAsync(node);
         }
 
         return node;
+    }
+
+    private protected static async Task PutChainsAsync(TestNode node)
+    {
+        var plugin = Path.Combine(Path.GetDirectoryName(Installation.TestPlugin)!, "chain_plugin.so");
+        var upload = new ImageUpload("c", await File.ReadAllBytesAsync(plugin, TestContext.Current.CancellationToken), "chains", 0);
+        var (image, error) = await node.Tasks.PutImageAsync(upload, CancellationToken.None).WaitAsync(TestNode.Patience);
+        Assert.True(image is not null, error?.Message);
     }
 }

@@ -61,12 +61,14 @@ def _input(path, content):
 
 
 def _with_options(
-    params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None, limits=None, connect=None, pure=False, **life,
+    params, *, profile=None, class_=None, priority=None, timeout=None, reuse=None, limits=None, connect=None, pure=False, migration=None,
+    **life,
 ):
     given = {
         **_life(**life),
         "limits": limits, "grants": {"connect": list(connect)} if connect else None, "pure": True if pure else None,
         "profile": profile, "class": class_, "priority": priority, "timeout_ms": milliseconds(timeout), "reuse": reuse,
+        "migration": migration,
     }
     params.update((key, value) for key, value in given.items() if value is not None)
     return params

@@ -1,3 +1,5 @@
+using Wayang.Fast.Contracts.Tasks;
+
 namespace Wayang.Fast.Contracts.Operations;
 
 /// <summary>Positions in the map <c>retry</c>.</summary>
@@ -37,9 +39,15 @@ public static class LifeFields
     /// <summary>The longest name of a group, and the longest idempotency key, in bytes.</summary>
     public const int MaxName = 128;
 
-    /// <summary>The last of the task's fields.</summary>
     public static RequestField Durable { get; } = new(
         "durable", FieldType.Flag, "true: stored before it is acknowledged, and its end before that is told; it outlives a restart of the node. Default: ledger.durable_by_default.");
+
+    /// <summary>The last of the task's fields.</summary>
+    public static RequestField Migration { get; } = new(
+        "migration", FieldType.Choice, "What task.checkpoint does to it while it runs (call): it is written down and goes on from there, is ended and begins anew, or is refused; default transparent.")
+    {
+        Choices = WireNames.All<TaskMigration>(),
+    };
 
     /// <summary>In the order of <see cref="TaskField"/>.</summary>
     public static IReadOnlyList<RequestField> OfTasks { get; } =

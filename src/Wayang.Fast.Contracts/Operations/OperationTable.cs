@@ -35,7 +35,8 @@ public static class TaskField
     public const int Pure = 24;
     public const int Grants = 25;
     public const int Durable = 26;
-    public const int Count = 27;
+    public const int Migration = 27;
+    public const int Count = 28;
 }
 
 /// <summary>
@@ -103,6 +104,7 @@ public static class OperationTable
         new("pure", FieldType.Flag, "The same on the same input always gives the same: an earlier result may answer it."),
         new("grants", FieldType.Map, "What the task may do beyond its profile's least: {connect: [HOST:PORT, ...]}.") { Map = s_grants },
         LifeFields.Durable,
+        LifeFields.Migration,
     ];
 
     /// <summary>Findings that a caller of node.scan may report.</summary>

@@ -42,6 +42,9 @@ public sealed partial record TaskSpec
     /// <summary>It is stored before it is acknowledged, and outlives a restart of the node; null: as the node is configured.</summary>
     public bool? Durable { get; init; }
 
+    /// <summary>What becomes of it when it is to give its place back while it runs; null: it is written down as it is (calls).</summary>
+    public TaskMigration? Migration { get; init; }
+
     /// <summary>The same key with the same parameters is the same task.</summary>
     public string? IdempotencyKey { get; init; }
 }

@@ -18,6 +18,7 @@ public sealed class TaskLife
     private TaskAttempt[] _earlier = [];
     private AskedEnd? _asked;
     private int _attempt = 1;
+    private int _uncounted; // attempts that were ended for others: its terms' bound is not theirs
     private long _retryAtUnixMs;
     private int _childCount;
     private volatile bool _paused;
@@ -137,7 +138,7 @@ public sealed class TaskLife
     internal TimeSpan? PauseAfter(TaskState state, in TaskCause cause, long nowUnixMs)
     {
         if (Terms?.Retry is not { } retry || state is not (TaskState.Failed or TaskState.TimedOut) || _asked is not null
-            || _attempt >= retry.MaxAttempts || (retry.On & RetryTerms.Bit(cause.Type)) == 0)
+            || _attempt - _uncounted >= retry.MaxAttempts || (retry.On & RetryTerms.Bit(cause.Type)) == 0)
         {
             return null;
         }
@@ -154,6 +155,14 @@ public sealed class TaskLife
         Volatile.Write(ref _earlier, kept);
         Volatile.Write(ref _attempt, _attempt + 1);
         Volatile.Write(ref _retryAtUnixMs, Math.Max(1, retryAtUnixMs));
+    }
+
+    /// <summary>The attempt was ended for others; the next one waits for nobody's clock.</summary>
+    internal void EndRestarted(TaskAttempt ended)
+    {
+        _uncounted++;
+        EndAttempt(ended, 0);
+        EndWait();
     }
 
     /// <summary>The attempts before, of a task that an earlier start of the node had. Before it is admitted.</summary>

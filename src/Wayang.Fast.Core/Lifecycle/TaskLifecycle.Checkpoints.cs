@@ -9,9 +9,13 @@ namespace Wayang.Fast.Core.Lifecycle;
 public sealed partial class TaskLifecycle
 {
     private long _checkpoints;
+    private long _restarts;
 
     /// <summary>Attempts that were written down since the start.</summary>
     public long Checkpoints => Volatile.Read(ref _checkpoints);
+
+    /// <summary>Attempts that were ended to begin anew since the start.</summary>
+    public long Restarts => Volatile.Read(ref _restarts);
 
     /// <summary>Running to queued and paused. Nothing more that the attempt's worker says may be read.</summary>
     /// <param name="record">Of the task.</param>
@@ -59,7 +63,34 @@ public sealed partial class TaskLifecycle
         Run(record, now);
     }
 
-    private bool TryHold(TaskRecord record, TaskId id, TaskState from, TaskCheckpoint checkpoint)
+    /// <summary>Running to queued and paused, to begin at its beginning as its next attempt, which its terms do not count. Nothing more that the attempt's worker says may be read.</summary>
+    /// <param name="record">Of the task.</param>
+    /// <param name="id">Of the task.</param>
+    /// <param name="cause">Why the attempt ended.</param>
+    /// <returns>False: it does not run, or is about to end; nothing was done.</returns>
+    public bool TryRestart(TaskRecord record, TaskId id, in TaskCause cause)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var now = _time.GetTimestamp();
+        var ran = record.Running == 0 ? 0 : (long)_time.GetElapsedTime(record.Running, now).TotalMicroseconds;
+        if (!TryHold(record, id, TaskState.Running, checkpoint: null))
+        {
+            return false;
+        }
+
+        var life = record.NeedLife();
+        life.EndRestarted(new TaskAttempt(life.Attempt, TaskState.Cancelled, cause, ran));
+        record.ForgetAttempt();
+        if (life.IsDurable)
+        {
+            Durability?.OnRetry(record, life.Attempt);
+        }
+
+        Interlocked.Increment(ref _restarts);
+        return true;
+    }
+
+    private bool TryHold(TaskRecord record, TaskId id, TaskState from, TaskCheckpoint? checkpoint)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = Volatile.Read(ref record.Word);

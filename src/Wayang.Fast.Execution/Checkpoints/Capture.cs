@@ -17,6 +17,9 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
 
     public TaskId Task { get; } = request.Id;
 
+    /// <summary>Nothing is written: the call is ended, and its task begins anew.</summary>
+    public bool IsRestart { get; init; }
+
     public CallWorker Worker { get; } = worker;
 
     public uint Ticket { get; } = ticket;

@@ -15,6 +15,8 @@ namespace Wayang.Fast.Execution.Completions;
 /// </summary>
 internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, CompletionReceiver receiver)
 {
+    private static readonly TaskCause s_restarted = new(CauseType.Cancelled, 0, "it gave its place back, and begins anew (migration: restart)");
+
     /// <summary>Set once by the composition.</summary>
     public Supervisor Supervisor { get; set; } = null!;
 
@@ -30,6 +32,9 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
                 break;
             case CompletionCommandKind.CheckpointWritten:
                 OnWritten(command.Capture!);
+                break;
+            case CompletionCommandKind.RestartDue:
+                OnRestartDue(command.Capture!);
                 break;
             default:
                 OnContinuationFailed(command.Continuation!, command.Reason!);
@@ -102,8 +107,43 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
         }
 
         Supervisor.CheckpointReport.OnWritten(capture, table[capture.Slot].Tenant);
+        Leave(capture); // nothing of its ring was read meanwhile
+    }
 
-        // Nothing of its ring was read meanwhile, and from here on the worker's words are stale. Its slot is given back when its process is gone.
+    /// <summary>The call is ended whatever it does, unless its end has come; its task waits, paused.</summary>
+    private void OnRestartDue(Capture capture)
+    {
+        if (!Holds(capture))
+        {
+            return; // who asked was told why
+        }
+
+        receiver.DrainToEnd(capture.Worker);
+        var why = WhyNot(capture);
+        if (why is null && capture.Worker.Entries[capture.Index].OutputTotal >= 0)
+        {
+            why = new OperationError(ErrorCode.Conflict, "its answer is on its way already", "task");
+        }
+
+        if (why is null && !lifecycle.TryRestart(table[capture.Slot], capture.Task, s_restarted))
+        {
+            why = new OperationError(ErrorCode.Conflict, "it does not run any more", "task", 100);
+        }
+
+        if (why is not null)
+        {
+            Abandon(capture, why);
+            return;
+        }
+
+        Leave(capture);
+        capture.Succeed();
+    }
+
+    /// <summary>From here on the worker's words are stale. Its slot is given back when its process is gone.</summary>
+    private void Leave(Capture capture)
+    {
+        var worker = capture.Worker;
         ref var entry = ref worker.Entries[capture.Index];
         Volatile.Write(ref entry.Deadline, long.MaxValue);
         Volatile.Write(ref entry.Ticket, 0);
@@ -139,7 +179,11 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
         if (worker.Capture is { } capture)
         {
             worker.Capture = null;
-            Supervisor.CheckpointReport.OnNotWritten();
+            if (!capture.IsRestart)
+            {
+                Supervisor.CheckpointReport.OnNotWritten();
+            }
+
             capture.GiveUp(new OperationError(ErrorCode.Conflict, "its worker ended meanwhile", "task"));
         }
     }
@@ -175,7 +219,11 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     private void Abandon(Capture capture, OperationError why)
     {
         var worker = capture.Worker;
-        Supervisor.CheckpointReport.OnNotWritten();
+        if (!capture.IsRestart)
+        {
+            Supervisor.CheckpointReport.OnNotWritten();
+        }
+
         if (Holds(capture))
         {
             worker.Capture = null;

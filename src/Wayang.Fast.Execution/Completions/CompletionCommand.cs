@@ -62,6 +62,9 @@ internal enum CompletionCommandKind : byte
     /// <summary>A checkpoint's file is whole: <c>Capture</c>.</summary>
     CheckpointWritten,
 
+    /// <summary>A call whose worker takes no more is to be ended, and its task to begin anew: <c>Capture</c>.</summary>
+    RestartDue,
+
     /// <summary>A call could not be continued from its file: <c>Continuation</c>, <c>Reason</c>.</summary>
     ContinuationFailed,
 

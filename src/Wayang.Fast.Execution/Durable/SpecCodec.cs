@@ -9,7 +9,8 @@ internal static class SpecCodec
 {
     private const int Version = 1;
     private const int Parts = 11;
-    private const int TermParts = 8;
+    private const int TermParts = 9;
+    private const int EarlierTermParts = 8; // without migration
 
     public static byte[] Encode(DurableSpec spec) => Packed.ToArray((ref MessagePackWriter writer) =>
     {
@@ -102,11 +103,17 @@ internal static class SpecCodec
 
         writer.WriteBoolean(terms.Pure);
         Packed.Texts(ref writer, terms.Grants?.Connect.Select(static c => c.ToString()!).ToArray() ?? []);
+        writer.WriteInt64((int)terms.Migration);
     }
 
     private static TaskTerms ReadTerms(ref MessagePackReader reader)
     {
-        Packed.Expect(ref reader, TermParts);
+        var parts = Packed.Count(ref reader);
+        if (parts is not (TermParts or EarlierTermParts))
+        {
+            throw Packed.Malformed();
+        }
+
         var terms = new TaskTerms
         {
             Durable = true,
@@ -131,7 +138,8 @@ internal static class SpecCodec
 
         terms = terms with { Inputs = inputs, Artifacts = artifacts, Pure = Packed.Flag(ref reader) };
         var grants = Packed.Texts(ref reader);
-        return grants.Length == 0 ? terms : terms with { Grants = TaskGrants.TryMake(grants, out _) ?? throw Packed.Malformed() };
+        terms = grants.Length == 0 ? terms : terms with { Grants = TaskGrants.TryMake(grants, out _) ?? throw Packed.Malformed() };
+        return parts == EarlierTermParts ? terms : terms with { Migration = (TaskMigration)Packed.Number(ref reader) };
     }
 
     private static void WriteLimits(ref MessagePackWriter writer, TaskLimits? limits)

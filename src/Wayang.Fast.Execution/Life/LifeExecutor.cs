@@ -133,7 +133,8 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         if (place >= 0 && Supervisor.Workers.At(place) is { } worker && (uint)index < (uint)worker.Entries.Length
             && Volatile.Read(ref worker.Entries[index].Ticket) == record.Ticket)
         {
-            shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: new Capture(request, worker, record.Ticket, record.Slot, record.NeedLife().IsDurable)));
+            var capture = new Capture(request, worker, record.Ticket, record.Slot, record.NeedLife().IsDurable) { IsRestart = record.Terms?.Migration == TaskMigration.Restart };
+            shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: capture));
             return;
         }
 
@@ -142,7 +143,13 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
 
     private OperationError? WhyNoCheckpoint(TaskRecord record)
     {
-        if (Supervisor.Checkpoints is null)
+        var way = record.Terms?.Migration ?? TaskMigration.Transparent;
+        if (way == TaskMigration.Never)
+        {
+            return new OperationError(ErrorCode.Unsupported, "it stays where it runs, as it was asked for (migration: never)", "task");
+        }
+
+        if (way == TaskMigration.Transparent && Supervisor.Checkpoints is null)
         {
             return new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task");
         }
@@ -152,10 +159,10 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
             return new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be written down; a command can be paused", "task");
         }
 
-        return !image.IsMigratable
+        return way == TaskMigration.Transparent && !image.IsMigratable
             ? new OperationError(
                 ErrorCode.Unsupported,
-                $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put", "task")
+                $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put; with migration: restart it would begin anew", "task")
             : record.CancelRequested ? new OperationError(ErrorCode.Conflict, "it was asked to end", "task")
             : record.State == TaskState.Queued
                 ? new OperationError(ErrorCode.Conflict, record.Life?.Checkpoint is null ? "it waits and has done nothing yet: pause it instead" : "it is written down already", "task")

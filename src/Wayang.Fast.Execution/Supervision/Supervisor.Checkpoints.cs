@@ -65,6 +65,12 @@ internal sealed partial class Supervisor
 
     private void BeginCapture(Capture capture)
     {
+        if (capture.IsRestart)
+        {
+            _completion.Post(new CompletionCommand(CompletionCommandKind.RestartDue, Capture: capture));
+            return;
+        }
+
         var (read, write) = (-1, -1);
         try
         {

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Gateway.Operations;
@@ -33,6 +34,12 @@ internal static class TermsRequest
         return null;
     }
 
+    private static OperationError? Migration(in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
+    {
+        after = before with { Migration = (TaskMigration)slot.Number };
+        return null;
+    }
+
     /// <summary>One term more; each has its line here and its reader in a file of its own.</summary>
     private static OperationError? Bind(int field, ReadOnlySpan<byte> value, in ParameterSlot slot, TaskTerms before, out TaskTerms? after)
     {
@@ -47,6 +54,7 @@ internal static class TermsRequest
             TaskField.Artifacts => FilesRequest.Artifacts(value, before, out after),
             TaskField.Pure => Pure(slot, before, out after),
             TaskField.Durable => Durable(slot, before, out after),
+            TaskField.Migration => Migration(slot, before, out after),
             TaskField.Grants => GrantsRequest.Bind(value, before, out after),
             _ => null,
         };

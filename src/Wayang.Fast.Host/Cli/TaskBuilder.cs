@@ -25,6 +25,7 @@ internal static class TaskBuilder
             Reuse = arguments.Reuse,
             Limits = arguments.Limits,
             Pure = arguments.Pure,
+            Migration = arguments.Migration,
             GrantedConnections = arguments.GrantedConnections,
             Timeout = arguments.TimeoutMs is { } timeout ? TimeSpan.FromMilliseconds(timeout) : null,
         };

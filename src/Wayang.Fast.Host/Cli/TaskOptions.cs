@@ -33,6 +33,8 @@ internal sealed record TaskArguments(
 
     public bool Pure { get; init; }
 
+    public TaskMigration? Migration { get; init; }
+
     /// <summary>Name of an image of kind command, which says where a command runs.</summary>
     public string? CommandImage { get; init; }
 
@@ -101,6 +103,12 @@ internal sealed class TaskOptions
         Description = "It gives the same on the same input always: the node may answer with an earlier result.",
     };
 
+    private readonly Option<string?> migration = new("--migration")
+    {
+        Description = "What 'wayang checkpoint' does to a call: transparent (default; it goes on where it was), restart (it begins anew), never (it is refused).",
+        HelpName = "HOW",
+    };
+
     public void AddTo(Command command)
     {
         command.Arguments.Add(words);
@@ -116,6 +124,7 @@ internal sealed class TaskOptions
         LimitOptions.AddTo(command);
         files.AddTo(command);
         command.Options.Add(pure);
+        command.Options.Add(migration);
         GrantOptions.AddTo(command);
     }
 
@@ -176,6 +185,7 @@ internal sealed class TaskOptions
             Limits = LimitOptions.Read(result),
             Files = files.Read(result, isCommand),
             Pure = result.GetValue(pure),
+            Migration = ReadMigration(result.GetValue(migration)),
             GrantedConnections = GrantOptions.Read(result),
         };
     }
@@ -225,6 +235,11 @@ internal sealed class TaskOptions
         var behind = result.Tokens.Count - dash - 1;
         return ([.. all.Take(all.Length - behind)], [.. all.Skip(all.Length - behind)]);
     }
+
+    private static TaskMigration? ReadMigration(string? text) =>
+        text is null ? null
+        : WireNames.TryParse<TaskMigration>(text, out var way) ? way
+        : throw Usage($"--migration '{text}': there is no such way", "There are: transparent (it goes on where it was), restart (it begins anew), never (it stays).");
 
     private static WorkerReuse ReadReuse(string? text) =>
         text is null ? WorkerReuse.Tenant
