@@ -7,7 +7,7 @@ namespace Wayang.Fast.Client;
 /// <summary>Reads what is told of a task's life.</summary>
 internal static class LifeDecoders
 {
-    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption", "checkpoint"];
+    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption", "checkpoint", "moves", "home"];
 
     /// <summary>Null when nothing of it is told.</summary>
     public static TaskLifeFacts? Facts(Fields fields)
@@ -26,6 +26,8 @@ internal static class LifeDecoders
             Paused = fields.Flag("paused"),
             Preemption = Preemption(fields.Map("preemption")),
             Checkpoint = Checkpoint(fields.Map("checkpoint")),
+            Moves = Moves(fields.Map("moves")),
+            Home = fields.OptionalText("home"),
             Deadline = ResponseDecoders.Time(fields.Text("deadline")),
             Group = fields.OptionalText("group"),
             Parent = TaskId.TryParse(fields.Text("parent"), out var parent) ? parent : null,
@@ -60,6 +62,12 @@ internal static class LifeDecoders
 
     private static TaskCheckpoint? Checkpoint(Fields? fields) => fields is null ? null : new(
         fields.Text("file"), fields.Number("bytes"), ResponseDecoders.Time(fields.Text("at")) ?? default, fields.OptionalText("failure"));
+
+    public static TaskMoves? Moved(ref MessagePackReader reader) => Moves(Fields.Read(ref reader));
+
+    private static TaskMoves? Moves(Fields? fields) => fields is null ? null : new(
+        fields.OptionalText("node"), (int)fields.Number("times"), fields.Number("bytes"), TimeSpan.FromMicroseconds(fields.Number("pause_us")),
+        ResponseDecoders.Time(fields.Text("at")) ?? default);
 
     private static TaskAttempt Attempt(Fields fields)
     {

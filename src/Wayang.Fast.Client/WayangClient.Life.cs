@@ -15,6 +15,26 @@ public sealed partial class WayangClient
     /// <summary>Writes a running call into a file of the node; it is paused, and goes on from there when it is resumed.</summary>
     public Task CheckpointAsync(TaskId id, CancellationToken cancellation = default) => OfTaskAsync("task.checkpoint", id, cancellation);
 
+    /// <summary>Lets a running call go on at a peer, or at its home again; returns when it does.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="node">A peer by its name; null: home.</param>
+    /// <param name="cancellation">Of the wait.</param>
+    public Task<TaskMoves> MigrateAsync(TaskId id, string? node, CancellationToken cancellation = default) =>
+        CallAsync(
+            "task.migrate",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(node is null ? 1 : 2);
+                RequestEncoders.Id(ref writer, id);
+                if (node is not null)
+                {
+                    writer.WriteString("to"u8);
+                    writer.WriteString(node);
+                }
+            },
+            LifeDecoders.Moved,
+            cancellation);
+
     /// <summary>Lets a paused task go on.</summary>
     public Task ResumeAsync(TaskId id, CancellationToken cancellation = default) => OfTaskAsync("task.resume", id, cancellation);
 

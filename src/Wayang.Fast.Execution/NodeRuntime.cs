@@ -12,6 +12,7 @@ using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Durable;
+using Wayang.Fast.Execution.Handover;
 using Wayang.Fast.Execution.Images;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Limits;
@@ -51,6 +52,7 @@ public sealed class NodeRuntime : IDisposable
     private readonly Shard _shard;
     private readonly TaskTypes _types;
     private readonly DurableRestore? _restore;
+    private readonly VisitBook _visits;
     private readonly ISupervisorLog _log;
     private readonly HourRhythms _rhythms = new(MaxRhythms);
 
@@ -114,6 +116,8 @@ public sealed class NodeRuntime : IDisposable
             _restore = new DurableRestore(durable, _service, _lifecycle, _completion, _images, keys, _supervisor.Checkpoints, _options, log);
         }
 
+        Visits = _visits = new VisitBook(_service, _tenants, table, _lifecycle, lives, _completion, _supervisor.Checkpoints, _options);
+        Departures = new HomeCalls(table, _lifecycle, lives, _tenants, _options, _supervisor.Checkpoints);
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options, _supervisor);
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
@@ -132,6 +136,12 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>Pauses, updates, groups.</summary>
     public ITaskLife Life { get; }
+
+    /// <summary>Its own calls, as their hand-overs to other nodes see them.</summary>
+    public IHandoverHome Departures { get; }
+
+    /// <summary>Other nodes' calls that go on here.</summary>
+    public IHandoverHost Visits { get; }
 
     public INodeMonitor Monitor { get; }
 
@@ -247,6 +257,7 @@ public sealed class NodeRuntime : IDisposable
 
     public void Dispose()
     {
+        _visits.Dispose();
         _watchdog.Dispose();
         _supervisor.Dispose();
         _completion.Dispose();

@@ -124,6 +124,9 @@ public sealed record RuntimeOptions
     /// <summary>Images of profile compute are opened so that their running calls can be written down and continued; of those that are opened from now on.</summary>
     public bool MigratesCompute { get; init; }
 
+    /// <summary>A call of another node that nobody there has asked about for so long is ended; a node of which nothing was heard for twice that is counted as lost by who has a call there.</summary>
+    public TimeSpan HandoverLease { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>Where running calls are written down, with the node's key beside; null: they cannot be.</summary>
     public string? CheckpointDirectory { get; init; }
 

@@ -64,6 +64,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
                     break;
             }
 
+            Moved(text, record);
             Preempted(text, record);
             Learned(text, record);
             return new TaskExplanation(id, state, text.ToString().TrimEnd());
@@ -168,6 +169,12 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
     private void Placed(StringBuilder text, TaskRecord record, WorkerPool pool)
     {
+        if (record.Life?.Stay is { } stay)
+        {
+            Add(text, $"Its call goes on at node '{stay.Node}' since {Words(Stopwatch.GetElapsedTime(record.Running))}, from where it stood here; its file stays here until its end is known, in case that node is lost.");
+            return;
+        }
+
         if (record.Started == 0)
         {
             Add(text, $"It never got a worker.");
@@ -194,6 +201,19 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         if (record.Reservation.Source != ReservationSource.None)
         {
             Add(text, $"{Size(record.Reservation.Bytes)} of memory were set aside for it ({Source(record.Reservation.Source)}).");
+        }
+    }
+
+    private static void Moved(StringBuilder text, TaskRecord record)
+    {
+        if (record.Life?.Visit is { } visit)
+        {
+            Add(text, $"It is a task of node '{visit.Home}', and goes on here for it.");
+        }
+
+        if (record.Life?.Moves is { } moves)
+        {
+            Add(text, $"It moved {moves.Times} time{(moves.Times == 1 ? "" : "s")} between nodes, last {(moves.Node is null ? "home" : $"to '{moves.Node}'")} with {Size(moves.Bytes)}, and stood still for {Words(moves.Pause)}.");
         }
     }
 

@@ -54,6 +54,10 @@ class Operations:
         """Writes a running call into a file of the node; it is paused, and goes on from there when it is resumed."""
         return self._call("task.checkpoint", {"task": task_id}, lambda answer: None, timeout)
 
+    def migrate(self, task_id, node=None, *, timeout=None):
+        """Lets a running call go on at a peer, or (without ``node``) at its home again; returns when it does, with what that took."""
+        return self._call("task.migrate", {"task": task_id} if node is None else {"task": task_id, "to": node}, lambda answer: answer, timeout)
+
     def resume(self, task_id, *, timeout=None):
         """Lets a paused task go on."""
         return self._call("task.resume", {"task": task_id}, lambda answer: None, timeout)

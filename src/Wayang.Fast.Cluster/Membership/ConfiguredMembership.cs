@@ -119,7 +119,7 @@ public sealed class ConfiguredMembership : INodeMembership, IMetricSource, IAsyn
         _changing.Release();
     }
 
-    private PeerLink? Find(string name) => Volatile.Read(ref _links).FirstOrDefault(link => string.Equals(link.Spec.Name, name, StringComparison.Ordinal));
+    internal PeerLink? Find(string name) => Volatile.Read(ref _links).FirstOrDefault(link => string.Equals(link.Spec.Name, name, StringComparison.Ordinal));
 
     private void OnChanged(PeerLink link, PeerInfo info)
     {

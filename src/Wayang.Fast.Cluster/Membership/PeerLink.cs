@@ -23,6 +23,7 @@ internal sealed class PeerLink : IAsyncDisposable
     private long _heardUnixMs;
     private long _reconnects;
     private WayangClient? _client;
+    private TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _boot = string.Empty;
 
     /// <param name="spec">Whom to reach.</param>
@@ -45,6 +46,9 @@ internal sealed class PeerLink : IAsyncDisposable
 
     /// <summary>Null: it is not connected now. What is asked of it fails when it is lost meanwhile.</summary>
     public WayangClient? Client => Volatile.Read(ref _client);
+
+    /// <summary>Completes when the peer is connected; at once where it is. It may be lost again by then.</summary>
+    public Task WhenConnected => Volatile.Read(ref _connected).Task;
 
     /// <summary>Of the start of the peer that was reached last; empty: none was.</summary>
     public string Boot => Volatile.Read(ref _boot);
@@ -123,6 +127,7 @@ internal sealed class PeerLink : IAsyncDisposable
         }
         finally
         {
+            Volatile.Write(ref _connected, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             Volatile.Write(ref _client, null);
         }
     }
@@ -157,6 +162,7 @@ internal sealed class PeerLink : IAsyncDisposable
             RoundTrip = TimeProvider.System.GetElapsedTime(begun), Load = told.Load,
         });
         Volatile.Write(ref _client, client);
+        _connected.TrySetResult();
         if (isNew)
         {
             if (was.State is PeerState.Lost)

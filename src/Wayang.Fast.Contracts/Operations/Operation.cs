@@ -120,9 +120,19 @@ public enum OperationKind : byte
     WebhookReplay,
     WebhookDeliveries,
     NodePeers,
+    TaskMigrate,
 
     /// <summary>From here on: what nodes ask of each other (<see cref="PeerFields.BetweenNodes"/>).</summary>
     PeerHello,
+    PeerOffer,
+    PeerPiece,
+    PeerPrepare,
+    PeerCommit,
+    PeerWatch,
+    PeerRecall,
+    PeerRead,
+    PeerStop,
+    PeerRelease,
 }
 
 /// <summary>A map with known keys: the parameters of an operation, or of a field inside them.</summary>

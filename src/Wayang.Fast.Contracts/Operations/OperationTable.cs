@@ -356,6 +356,7 @@ public static class OperationTable
         .. EventFields.Operations,
         .. WebhookFields.Operations,
         PeerFields.List,
+        HandoverFields.Migrate,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

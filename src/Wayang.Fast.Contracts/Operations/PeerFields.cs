@@ -55,6 +55,7 @@ public static class PeerFields
         {
             Scopes = OperationScopes.Peer,
         },
+        .. HandoverFields.BetweenNodes,
     ];
 
     /// <summary>A name that a node can have.</summary>

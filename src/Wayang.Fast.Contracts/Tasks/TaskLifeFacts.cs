@@ -31,6 +31,12 @@ public sealed record TaskLifeFacts
     /// <summary>Where its call stands in a file, to be continued; null: it does not.</summary>
     public TaskCheckpoint? Checkpoint { get; init; }
 
+    /// <summary>Its moves between nodes, and where it is now; null: it was never moved.</summary>
+    public TaskMoves? Moves { get; init; }
+
+    /// <summary>The node whose task it is, when it only visits this one; null: it is this node's own.</summary>
+    public string? Home { get; init; }
+
     /// <summary>When it is stopped, whatever it does; null: never.</summary>
     public DateTimeOffset? Deadline { get; init; }
 

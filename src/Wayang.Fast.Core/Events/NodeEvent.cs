@@ -36,6 +36,9 @@ public static class EventTypes
     public const string TaskContinued = "wayang.task.continued";
     public const string TaskNotContinued = "wayang.task.not_continued";
 
+    /// <summary>Of a call that moves between nodes: followed by what became of it.</summary>
+    public const string HandoverPrefix = "wayang.task.handover.";
+
     /// <summary>Ends of tasks that came faster than they may be told; how many.</summary>
     public const string TasksUntold = "wayang.tasks.untold";
     public const string NodeStarted = "wayang.node.started";

@@ -26,6 +26,8 @@ public sealed class TaskLife
     private volatile bool _awaitsLedger;
     private AskedEnd? _ending;
     private TaskCheckpoint? _checkpoint;
+    private TaskStay? _stay;
+    private TaskMoves? _moves;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -77,6 +79,26 @@ public sealed class TaskLife
         internal set => Volatile.Write(ref _checkpoint, value);
     }
 
+    /// <summary>The other node where its call goes on, and how it is asked to end there; null: it is here.</summary>
+    public TaskStay? Stay
+    {
+        get => Volatile.Read(ref _stay);
+        internal set => Volatile.Write(ref _stay, value);
+    }
+
+    /// <summary>Its moves between nodes so far; null: there was none. Replaced as a whole by the completion thread.</summary>
+    public TaskMoves? Moves
+    {
+        get => Volatile.Read(ref _moves);
+        set => Volatile.Write(ref _moves, value);
+    }
+
+    /// <summary>Called once, when its call goes on from its file; null: nobody wants to know. Must not block or throw.</summary>
+    public Action? Continued { get; set; }
+
+    /// <summary>It is another node's task, whose call runs here for it; null: it is this node's own. Set before it is admitted.</summary>
+    public IVisit? Visit { get; internal set; }
+
     /// <summary>Its freezes for others; null: there was none. Replaced as a whole by the dispatch owner.</summary>
     public TaskPreemption? Preemption
     {
@@ -124,6 +146,8 @@ public sealed class TaskLife
             Paused = Paused,
             Preemption = Preemption,
             Checkpoint = Checkpoint,
+            Moves = Moves,
+            Home = Visit?.Home,
             Deadline = Terms?.Deadline,
             Group = Terms?.Group,
             Parent = Terms?.Parent,

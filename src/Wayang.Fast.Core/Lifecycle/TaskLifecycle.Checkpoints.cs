@@ -46,8 +46,16 @@ public sealed partial class TaskLifecycle
 
     /// <summary>Starting to queued and paused: its attempt could not be continued, and stands as it stood.</summary>
     /// <returns>False: it is not being continued; nothing was done.</returns>
-    public bool TryReturn(TaskRecord record, TaskId id, string failure) =>
-        record?.Life?.Checkpoint is { } checkpoint && TryHold(record, id, TaskState.Starting, checkpoint with { Failure = failure });
+    public bool TryReturn(TaskRecord record, TaskId id, string failure)
+    {
+        if (record?.Life is not { Checkpoint: { } checkpoint } life || !TryHold(record, id, TaskState.Starting, checkpoint with { Failure = failure }))
+        {
+            return false;
+        }
+
+        life.Visit?.OnReturned(failure);
+        return true;
+    }
 
     /// <summary>Starting to running: the attempt goes on. The dispatch owner, before the worker is told.</summary>
     public void Continue(TaskRecord record, long now)
@@ -61,6 +69,9 @@ public sealed partial class TaskLifecycle
 
         life.Checkpoint = null;
         Run(record, now);
+        life.Visit?.OnBegun();
+        life.Continued?.Invoke();
+        life.Continued = null;
     }
 
     /// <summary>Running to queued and paused, to begin at its beginning as its next attempt, which its terms do not count. Nothing more that the attempt's worker says may be read.</summary>

@@ -392,7 +392,7 @@ public sealed partial class TaskLifecycle
 
         _lastEnded = now;
         Counters.Count(state, cause.Type);
-        if (Events is { } events && (state != TaskState.Succeeded || events.TellsSuccess))
+        if (Events is { } events && (state != TaskState.Succeeded || events.TellsSuccess) && record.Life?.Visit is null)
         {
             events.OnEnded(record, state, cause);
         }

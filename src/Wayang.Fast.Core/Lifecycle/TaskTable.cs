@@ -214,7 +214,8 @@ public sealed class TaskTable
 
     private void Renew(TaskRecord record)
     {
-        _restored?.TryRemove(record.Id, out _);
+        // A task may come back under its id while its last visit is still remembered: only this very record's name goes.
+        _restored?.TryRemove(new KeyValuePair<TaskId, TaskRecord>(record.Id, record));
         var next = (ulong)(RecordWord.Generation(record.Word) + 1) << 32;
         Volatile.Write(ref record.Word, next);
         Volatile.WriteBarrier(); // readers that copied cleared fields find the next generation

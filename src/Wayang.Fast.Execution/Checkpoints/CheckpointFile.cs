@@ -14,6 +14,11 @@ internal static class CheckpointFile
 {
     public const int PieceBytes = 1 << 16;
 
+    /// <summary>Of the key of one file.</summary>
+    public const int KeyBytes = 32;
+
+    private const string NoCheckpoint = "it is no checkpoint of this program";
+
     private const int SaltBytes = 32;
     private const int TagBytes = 16;
     private const int HeadBytes = 8;
@@ -44,7 +49,7 @@ internal static class CheckpointFile
         {
             _file = file;
             var salt = RandomNumberGenerator.GetBytes(SaltBytes);
-            _cipher = CipherOf(nodeKey, salt);
+            _cipher = CipherOf(KeyOf(nodeKey, salt));
             file.Write(s_magic);
             file.Write(salt);
         }
@@ -77,17 +82,43 @@ internal static class CheckpointFile
     /// <returns>False: no more is wanted.</returns>
     public delegate bool Visitor(Kind kind, ReadOnlySpan<byte> piece);
 
-    /// <summary>Reads a file, each piece checked before it is shown.</summary>
+    /// <summary>Reads a file of this node's, each piece checked before it is shown.</summary>
     /// <returns>Null: it was read to its end, or as far as was wanted. Else what is wrong.</returns>
     public static string? Read(Stream file, byte[] nodeKey, Visitor visit)
+    {
+        Span<byte> salt = stackalloc byte[SaltBytes];
+        return TryReadSalt(file, salt) ? ReadPieces(file, KeyOf(nodeKey, salt), visit) : NoCheckpoint;
+    }
+
+    /// <summary>The same of another node's, by the key of the file.</summary>
+    public static string? ReadForeign(Stream file, ReadOnlySpan<byte> fileKey, Visitor visit)
+    {
+        Span<byte> salt = stackalloc byte[SaltBytes];
+        return TryReadSalt(file, salt) ? ReadPieces(file, fileKey.ToArray(), visit) : NoCheckpoint;
+    }
+
+    /// <summary>The key that opens this file alone; null: it is none of ours.</summary>
+    public static byte[]? KeyOf(Stream file, byte[] nodeKey)
+    {
+        Span<byte> salt = stackalloc byte[SaltBytes];
+        return TryReadSalt(file, salt) ? KeyOf(nodeKey, salt) : null;
+    }
+
+    private static bool TryReadSalt(Stream file, Span<byte> salt)
     {
         Span<byte> start = stackalloc byte[8 + SaltBytes];
         if (file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) != start.Length || !start[..8].SequenceEqual(s_magic))
         {
-            return "it is no checkpoint of this program";
+            return false;
         }
 
-        using var cipher = CipherOf(nodeKey, start[8..]);
+        start[8..].CopyTo(salt);
+        return true;
+    }
+
+    private static string? ReadPieces(Stream file, byte[] fileKey, Visitor visit)
+    {
+        using var cipher = CipherOf(fileKey);
         var (buffer, piece) = (new byte[PieceBytes + TagBytes], new byte[PieceBytes]);
         Span<byte> head = stackalloc byte[HeadBytes];
         Span<byte> nonce = stackalloc byte[12];
@@ -122,10 +153,16 @@ internal static class CheckpointFile
         }
     }
 
-    private static AesGcm CipherOf(byte[] nodeKey, ReadOnlySpan<byte> salt)
+    private static byte[] KeyOf(byte[] nodeKey, ReadOnlySpan<byte> salt)
     {
-        Span<byte> key = stackalloc byte[32];
+        var key = new byte[KeyBytes];
         HKDF.DeriveKey(HashAlgorithmName.SHA256, nodeKey, key, salt, "wayang checkpoint"u8);
+        return key;
+    }
+
+    /// <param name="key">Of the file; cleared.</param>
+    private static AesGcm CipherOf(byte[] key)
+    {
         var cipher = new AesGcm(key, TagBytes);
         CryptographicOperations.ZeroMemory(key);
         return cipher;

@@ -9,7 +9,7 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// The node's directory of checkpoints. A file has a name of its own, and appears whole: written beside, flushed to the disk, renamed, the directory flushed. One daemon at a time
 /// uses it. Thread-safe; blocks on the disk, so none of the runtime's own threads calls what writes or reads.
 /// </summary>
-internal sealed class CheckpointStore(string directory) : IDisposable
+internal sealed partial class CheckpointStore(string directory) : IDisposable
 {
     private const string Unfinished = ".part";
 
@@ -35,8 +35,7 @@ internal sealed class CheckpointStore(string directory) : IDisposable
     public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, Task<CheckpointState?> state)
     {
         Hold();
-        var name = $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}";
-        var path = Path.Combine(directory, name);
+        var path = NewPath(task, durable);
         var beside = path + Unfinished;
         try
         {
@@ -162,6 +161,9 @@ internal sealed class CheckpointStore(string directory) : IDisposable
             _held = null;
         }
     }
+
+    private string NewPath(TaskId task, bool durable) =>
+        Path.Combine(directory, $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}");
 
     private bool TryWrite(string path, int pipe, Task<CheckpointState?> state)
     {

@@ -164,6 +164,12 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             return;
         }
 
+        if (record.Life?.Stay is { } stay)
+        {
+            stay.Stop(new AskedEnd(state, cause)); // its end comes back from there
+            return;
+        }
+
         // Dispatched meanwhile (or before): ask, then force.
         if (record.Kind == TaskKind.Exec)
         {

@@ -26,8 +26,17 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
             return;
         }
 
+        if (!request.OfHandover && request.Kind != LifeRequestKind.Adopt && record.Life?.Visit is { } visit)
+        {
+            request.Reply(new OperationError(ErrorCode.Conflict, $"it is a task of node '{visit.Home}', which alone decides about it: ask there", "task"));
+            return;
+        }
+
         switch (request.Kind)
         {
+            case LifeRequestKind.Handover:
+                request.Reply(request.Step!(record));
+                break;
             case LifeRequestKind.Pause:
                 Pause(request, record);
                 break;
@@ -163,6 +172,7 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
             ? new OperationError(
                 ErrorCode.Unsupported,
                 $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put; with migration: restart it would begin anew", "task")
+            : record.Life?.Stay is { } stay ? new OperationError(ErrorCode.Conflict, $"its call goes on at node '{stay.Node}': call it home first (task.migrate)", "task")
             : record.CancelRequested ? new OperationError(ErrorCode.Conflict, "it was asked to end", "task")
             : record.State == TaskState.Queued
                 ? new OperationError(ErrorCode.Conflict, record.Life?.Checkpoint is null ? "it waits and has done nothing yet: pause it instead" : "it is written down already", "task")

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Life;
@@ -20,6 +21,9 @@ internal enum LifeRequestKind : byte
 
     /// <summary>It was admitted with a parent: that one learns of it.</summary>
     Adopt,
+
+    /// <summary>Do <see cref="LifeRequest.Step"/>: what a hand-over does with its task.</summary>
+    Handover,
 }
 
 /// <summary>Something that the completion thread does with a task's life, and answers. Made by any thread.</summary>
@@ -32,6 +36,12 @@ internal sealed class LifeRequest(LifeRequestKind kind, TaskId id)
     public TaskId Id { get; } = id;
 
     public TaskUpdate? Update { get; init; }
+
+    /// <summary>What is done, or why it is not.</summary>
+    public Func<TaskRecord, OperationError?>? Step { get; init; }
+
+    /// <summary>A hand-over asks, not a tenant: it may change a call that only visits this node.</summary>
+    public bool OfHandover { get; init; }
 
     public Task<OperationError?> Answer => _answer.Task;
 

@@ -225,6 +225,15 @@ internal sealed class LifeService(
             return TaskService.Unknown(request.Id);
         }
 
+        return await AskAsync(request).ConfigureAwait(false);
+    }
+
+    /// <summary>Asks a task to end.</summary>
+    internal void Stop(TaskId id, AskedEnd end) => completion.Post(new CompletionCommand(CompletionCommandKind.Stop, Id: id, State: end.State, Cause: end.Cause));
+
+    /// <summary>What a hand-over asks of a task.</summary>
+    internal async Task<OperationError?> AskAsync(LifeRequest request)
+    {
         completion.Post(new CompletionCommand(CompletionCommandKind.Life, Life: request));
         try
         {

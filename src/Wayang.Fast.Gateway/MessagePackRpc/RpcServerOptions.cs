@@ -29,6 +29,12 @@ public sealed record RpcServerOptions
     /// <summary>The nodes beside this one; null: there are none.</summary>
     public INodeMembership? Membership { get; init; }
 
+    /// <summary>Lets calls go on at other nodes; null: none does.</summary>
+    public ITaskMoves? Moves { get; init; }
+
+    /// <summary>Other nodes' calls that go on here; null: none does.</summary>
+    public IHandoverHost? Visits { get; init; }
+
     /// <summary>Answers what operators ask (task.list, worker.list, pool.list, tenant.list, node.incidents); null: they are refused.</summary>
     public INodeMonitor? Monitor { get; init; }
 

@@ -11,7 +11,7 @@ internal static class LifeReplies
     public static int Count(TaskLifeFacts? life) =>
         life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
             + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0)
-            + (life.Preemption is null ? 0 : 1) + (life.Checkpoint is null ? 0 : 1);
+            + (life.Preemption is null ? 0 : 1) + (life.Checkpoint is null ? 0 : 1) + (life.Moves is null ? 0 : 1) + (life.Home is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
     {
@@ -26,22 +26,7 @@ internal static class LifeReplies
             ReplyEncoder.Number(ref writer, "max_attempts"u8, life.MaxAttempts);
         }
 
-        if (life.Attempts.Count > 0)
-        {
-            writer.WriteString("attempts"u8);
-            writer.WriteArrayHeader(life.Attempts.Count);
-            foreach (var attempt in life.Attempts)
-            {
-                writer.WriteMapHeader(4);
-                ReplyEncoder.Number(ref writer, "attempt"u8, attempt.Attempt);
-                writer.WriteString("state"u8);
-                writer.WriteString(WireNames.Utf8(attempt.State));
-                writer.WriteString("cause"u8);
-                CauseFields.Write(ref writer, attempt.Cause, traceback: false);
-                ReplyEncoder.Number(ref writer, "run_us"u8, attempt.RunMicroseconds);
-            }
-        }
-
+        WriteAttempts(ref writer, life);
         if (life.RetryAt is { } at)
         {
             ReplyEncoder.Text(ref writer, "retry_at"u8, ReplyEncoder.Time(at));
@@ -63,6 +48,7 @@ internal static class LifeReplies
             WriteCheckpoint(ref writer, checkpoint);
         }
 
+        WriteMoves(ref writer, life);
         if (life.Deadline is { } deadline)
         {
             ReplyEncoder.Text(ref writer, "deadline"u8, ReplyEncoder.Time(deadline));
@@ -82,6 +68,42 @@ internal static class LifeReplies
         {
             writer.WriteString("durable"u8);
             writer.WriteBoolean(true);
+        }
+    }
+
+    private static void WriteAttempts(ref MessagePackWriter writer, TaskLifeFacts life)
+    {
+        if (life.Attempts.Count == 0)
+        {
+            return;
+        }
+
+        writer.WriteString("attempts"u8);
+        writer.WriteArrayHeader(life.Attempts.Count);
+        foreach (var attempt in life.Attempts)
+        {
+            writer.WriteMapHeader(4);
+            ReplyEncoder.Number(ref writer, "attempt"u8, attempt.Attempt);
+            writer.WriteString("state"u8);
+            writer.WriteString(WireNames.Utf8(attempt.State));
+            writer.WriteString("cause"u8);
+            CauseFields.Write(ref writer, attempt.Cause, traceback: false);
+            ReplyEncoder.Number(ref writer, "run_us"u8, attempt.RunMicroseconds);
+        }
+    }
+
+    private static void WriteMoves(ref MessagePackWriter writer, TaskLifeFacts life)
+    {
+        if (life.Moves is { } moves)
+        {
+            writer.WriteString("moves"u8);
+            writer.WriteMapHeader(MoveCalls.Count(moves));
+            MoveCalls.Write(ref writer, moves);
+        }
+
+        if (life.Home is { } home)
+        {
+            ReplyEncoder.Text(ref writer, "home"u8, home);
         }
     }
 

@@ -139,6 +139,9 @@ public sealed partial class OperationDesk(OperationPorts ports, Action<Exception
             case var life when LifeCalls.Handles(life):
                 var (write, unfit) = await LifeCalls.PerformAsync(kind, ports.Life, tenant, parameters, slots, cancellation);
                 return write is null ? unfit : Write(reply, write);
+            case OperationKind.TaskMigrate:
+                var (moved, stays) = await MoveCalls.PerformAsync(ports.Moves, tenant, parameters, slots, cancellation);
+                return moved is null ? stays : Write(reply, moved);
             case var hooks when WebhookCalls.Handles(hooks):
                 var (tell, unasked) = await WebhookCalls.PerformAsync(kind, ports.Webhooks, tenant, parameters, slots, cancellation);
                 return tell is null ? unasked : Write(reply, tell);

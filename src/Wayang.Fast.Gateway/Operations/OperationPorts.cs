@@ -16,6 +16,12 @@ public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, I
     /// <summary>Null: the node has no peers.</summary>
     public INodeMembership? Membership { get; init; }
 
+    /// <summary>Null: no call of this node goes on at another.</summary>
+    public ITaskMoves? Moves { get; init; }
+
+    /// <summary>Null: no call of another node goes on here.</summary>
+    public IHandoverHost? Visits { get; init; }
+
     /// <summary>Null: webhooks are refused.</summary>
     public WebhookDesk? Webhooks { get; init; }
 }

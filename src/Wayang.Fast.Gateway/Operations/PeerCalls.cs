@@ -9,7 +9,7 @@ namespace Wayang.Fast.Gateway.Operations;
 internal static class PeerCalls
 {
     /// <summary>What nodes ask of each other.</summary>
-    public static bool Handles(OperationKind kind) => kind >= OperationKind.PeerHello;
+    public static bool Handles(OperationKind kind) => kind == OperationKind.PeerHello;
 
     /// <param name="kind">One that <see cref="Handles"/> knows.</param>
     /// <param name="ports">With a membership, or the node has no peers.</param>
@@ -36,6 +36,7 @@ internal static class PeerCalls
             return (null, new(ErrorCode.PermissionDenied, why, "node"));
         }
 
+        ports.Visits?.OnGreeted(peer, greeting.Boot);
         var self = membership.Self;
         return ((ref writer) => Greeting(ref writer, self), null);
     }

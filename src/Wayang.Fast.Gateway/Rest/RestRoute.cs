@@ -55,6 +55,7 @@ public sealed record RestRoute(string Method, string Path, string Name)
         new("POST", "/v1/tasks/{task}/pause", "task.pause"),
         new("POST", "/v1/tasks/{task}/resume", "task.resume"),
         new("POST", "/v1/tasks/{task}/checkpoint", "task.checkpoint"),
+        new("POST", "/v1/tasks/{task}/migrate", "task.migrate"),
         new("GET", "/v1/tasks/{task}/explanation", "task.explain"),
         new("GET", "/v1/tasks/{task}/output", "task.output"),
         new("GET", "/v1/tasks/{task}/output/stream", "task.output") { Answer = RestAnswer.Stream },

@@ -74,6 +74,7 @@ public static class CommandLineInterface
             PauseCommands.Pause(),
             PauseCommands.Resume(),
             PauseCommands.Checkpoint(),
+            PauseCommands.Migrate(),
             PauseCommands.Update(),
             GroupCommand.Build(),
             ImagesCommand.Build(),

@@ -45,19 +45,19 @@ internal static class LifeText
             WriteCheckpoint(writer, checkpoint);
         }
 
+        if (life.Moves is { } moves)
+        {
+            MoveText.Write(writer, moves);
+        }
+
+        if (life.Home is { } home)
+        {
+            writer.WriteString("home", home);
+        }
+
         if (life.Preemption is { } preemption)
         {
-            writer.WriteStartObject("preemption");
-            writer.WriteNumber("times", preemption.Times);
-            writer.WriteNumber("frozen_us", preemption.FrozenMicroseconds);
-            writer.WriteString("by", preemption.By.ToString());
-            writer.WriteString("reason", preemption.Reason);
-            if (preemption.Since is { } since)
-            {
-                writer.WriteString("since", since);
-            }
-
-            writer.WriteEndObject();
+            WritePreemption(writer, preemption);
         }
 
         if (life.Deadline is { } deadline)
@@ -81,6 +81,21 @@ internal static class LifeText
         }
     }
 
+    private static void WritePreemption(Utf8JsonWriter writer, TaskPreemption preemption)
+    {
+        writer.WriteStartObject("preemption");
+        writer.WriteNumber("times", preemption.Times);
+        writer.WriteNumber("frozen_us", preemption.FrozenMicroseconds);
+        writer.WriteString("by", preemption.By.ToString());
+        writer.WriteString("reason", preemption.Reason);
+        if (preemption.Since is { } since)
+        {
+            writer.WriteString("since", since);
+        }
+
+        writer.WriteEndObject();
+    }
+
     private static void WriteCheckpoint(Utf8JsonWriter writer, TaskCheckpoint checkpoint)
     {
         writer.WriteStartObject("checkpoint");
@@ -98,6 +113,7 @@ internal static class LifeText
     /// <summary>The state, and whether it is paused or waits for an attempt.</summary>
     public static string State(TaskInfo info) => WireNames.Text(info.State) switch
     {
+        var state when info.Life is { Moves.Node: { } node } && info.State < TaskState.Succeeded => $"{state} (at {node})",
         var state when info.Life is { Paused: true } => $"{state} (paused)",
         var state when info.Life is { RetryAt: not null } => $"{state} (retry)",
         var state => state,
@@ -136,6 +152,16 @@ internal static class LifeText
         {
             var failed = checkpoint.Failure is { } failure ? $"; could not go on: {failure}" : "";
             yield return ("checkpoint", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.File}, {checkpoint.Bytes} bytes, {checkpoint.At:O}{failed}"));
+        }
+
+        if (life.Moves is { } moves)
+        {
+            yield return ("moves", MoveText.Of(moves));
+        }
+
+        if (life.Home is { } home)
+        {
+            yield return ("home", $"node {home}, whose task it is");
         }
 
         if (life.Preemption is { } preemption)

@@ -5,12 +5,16 @@ using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Cli;
 
-/// <summary><c>wayang pause</c>, <c>checkpoint</c>, <c>resume</c>, <c>update</c>: what is done with a task between submission and end.</summary>
+/// <summary><c>wayang pause</c>, <c>checkpoint</c>, <c>migrate</c>, <c>resume</c>, <c>update</c>: what is done with a task between submission and end.</summary>
 internal static class PauseCommands
 {
     private static readonly Option<string?> TaskClassOption = new("--class") { Description = "Range of priorities: idle, batch, normal or urgent.", HelpName = "CLASS" };
 
     private static readonly Option<int?> Priority = new("--priority") { Description = "Level inside the class.", HelpName = "LEVEL" };
+
+    private static readonly Option<string?> To = new("--to") { Description = "The peer where it is to go on.", HelpName = "NODE" };
+
+    private static readonly Option<bool> Home = new("--home") { Description = "It comes back to the node where it was submitted." };
 
     private static readonly Option<string?> Timeout = new("--timeout") { Description = "Longest run: a number with ms, s, m or h.", HelpName = "TIME" };
 
@@ -27,6 +31,42 @@ internal static class PauseCommands
         "checkpoint", "Writes a running call into a file of the node (encrypted, in the state directory) and gives its place back; 'wayang resume' lets it go on from there.",
         "wayang checkpoint 01JD8Z0000ABCDEFGHJKMNPQRS",
         static (client, id, _, cancellation) => client.CheckpointAsync(id, cancellation));
+
+    public static Command Migrate()
+    {
+        var task = TaskArgument.Build(required: true);
+        var command = new Command("migrate", "Lets a running call go on at another node, or at its home again.") { task };
+        command.Options.Add(To);
+        command.Options.Add(Home);
+        DetailedHelp.Describe(
+            command,
+            $"""
+            Only calls of profile compute whose image was put under migration.compute: transparent can move; they go on at the very instruction. If it fails, the call goes on where it was.
+
+            Examples:
+              wayang peers
+              wayang migrate 01JD8Z0000ABCDEFGHJKMNPQRS --to blue
+              wayang migrate 01JD8Z0000ABCDEFGHJKMNPQRS --home
+            """);
+        command.SetAction(async (result, cancellation) =>
+        {
+            var (node, home) = (result.GetValue(To), result.GetValue(Home));
+            if (node is null == !home)
+            {
+                throw new CommandException("where to?", "Give --to NODE or --home.", ExitCodes.Usage);
+            }
+
+            var id = TaskArgument.Parse(result.GetValue(task));
+            var session = await RuntimeSession.ConnectAsync(result.GetValue(ClientOptions.Socket), cancellation);
+            await using (session)
+            {
+                await MoveText.MoveAsync(session.Client, id, node, result.GetValue(ClientOptions.Json), cancellation);
+            }
+
+            return ExitCodes.Success;
+        });
+        return command;
+    }
 
     public static Command Update()
     {

@@ -11,5 +11,7 @@ public static partial class ConfigurationKeys
             Read = static s => s.Runtime.MigratesCompute ? "transparent" : "never",
             Apply = static (s, v) => s with { Runtime = s.Runtime with { MigratesCompute = v.Number == 1 } },
         },
+        Number("migration.lease_ms", "A call of another node that its home does not ask about for so long is ended here. A call of this node goes on at home, from where it left, when nothing was heard of its host for two and a half times that. The same on all peers.", 100, 3_600_000, static r => (long)r.HandoverLease.TotalMilliseconds, static (r, n) => r with { HandoverLease = TimeSpan.FromMilliseconds(n) })
+            with { Unit = "ms" },
     ];
 }

@@ -90,7 +90,7 @@ internal static class Daemon
             var tokens = OpenTokens(options, configuration, log);
             configuration.Certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
             doors = await HttpDoors.StartAsync(
-                options, runtime, webhooks, audit, configuration, tokens, peers?.Membership, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
+                options, runtime, webhooks, audit, configuration, tokens, peers, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
             server = StartRpc(options, runtime, webhooks, audit, configuration, tokens, peers, log);
         }
         catch (IOException error)
@@ -107,7 +107,7 @@ internal static class Daemon
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
-            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership]]);
+            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership, peers.Moves]]);
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, audit, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
@@ -194,7 +194,7 @@ internal static class Daemon
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
                 MaxConnections = options.Settings.Connections, MaxConnectionsPerIdentity = options.Settings.ConnectionsPerCaller,
-                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Moves = peers?.Moves, Visits = runtime.Visits, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }

@@ -1,4 +1,5 @@
 using Wayang.Fast.Cluster.Membership;
+using Wayang.Fast.Cluster.Migration;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Host.Configuration;
@@ -10,9 +11,11 @@ internal sealed class DaemonPeers : IAsyncDisposable
 {
     private TlsTexts _tls;
 
-    private DaemonPeers(ConfiguredMembership membership, TlsTexts tls) => (Membership, _tls) = (membership, tls);
+    private DaemonPeers(ConfiguredMembership membership, HandoverDesk moves, TlsTexts tls) => (Membership, Moves, _tls) = (membership, moves, tls);
 
     public ConfiguredMembership Membership { get; }
+
+    public HandoverDesk Moves { get; }
 
     public PeerCertificates Certificates { get; } = new();
 
@@ -31,7 +34,9 @@ internal sealed class DaemonPeers : IAsyncDisposable
             },
             runtime.Events,
             log.Info);
-        var peers = new DaemonPeers(membership, tls);
+        HandoverHalts.Install();
+        var moves = new HandoverDesk(membership, runtime.Departures, () => runtime.Options.HandoverLease, runtime.Events);
+        var peers = new DaemonPeers(membership, moves, tls);
         await peers.ApplyAsync(options.Settings.Peers, renew: false);
         return peers;
     }
@@ -46,7 +51,11 @@ internal sealed class DaemonPeers : IAsyncDisposable
         return ApplyAsync(wanted, renew);
     }
 
-    public ValueTask DisposeAsync() => Membership.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Moves.DisposeAsync();
+        await Membership.DisposeAsync();
+    }
 
     private Task ApplyAsync(IReadOnlyList<ConfiguredPeer> wanted, bool renew)
     {

@@ -30,8 +30,12 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     private readonly string _scratch;
     private Orphanage? _orphanage;
 
-    private RuntimeUnderTest(Account account, string? configuration)
+    private readonly string _wayang;
+    private readonly IReadOnlyDictionary<string, string?> _environment;
+
+    private RuntimeUnderTest(Account account, string? configuration, string wayang, IReadOnlyDictionary<string, string?> environment)
     {
+        (_wayang, _environment) = (wayang, environment);
         _account = account;
         _configuration = configuration;
         _scratch = Directory.CreateTempSubdirectory("wayang-kill-").FullName;
@@ -61,14 +65,17 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
     /// <summary>Skips the test, with the reason, where this account cannot be had.</summary>
     /// <param name="account">Who runs it.</param>
     /// <param name="configuration">Text of a configuration file; null: a private runtime, which opens no port.</param>
-    public static async Task<RuntimeUnderTest> StartAsync(Account account, string? configuration = null)
+    /// <param name="wayang">Another copy of the program; null: the one that was built.</param>
+    /// <param name="environment">Of the runtime, beside what it always gets.</param>
+    public static async Task<RuntimeUnderTest> StartAsync(
+        Account account, string? configuration = null, string? wayang = null, IReadOnlyDictionary<string, string?>? environment = null)
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
         Assert.SkipUnless(account == Account.Unprivileged || Installation.IsRoot, "needs root");
 
         // As root the unprivileged account is another user, who may not get into a clone of root's.
         Assert.SkipWhen(account == Account.Unprivileged && Installation.IsRoot && Installation.ClosedToOthers is not null, Installation.ClosedToOthers ?? "");
-        var runtime = new RuntimeUnderTest(account, configuration);
+        var runtime = new RuntimeUnderTest(account, configuration, wayang ?? Installation.Wayang, environment ?? new Dictionary<string, string?>(StringComparer.Ordinal));
         try
         {
             await runtime.StartAsync();
@@ -94,7 +101,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
             await File.WriteAllTextAsync(ConfigurationPath, _configuration);
         }
 
-        _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(StringComparer.Ordinal)
+        _orphanage = await Orphanage.StartAsync(Path.Combine(_scratch, "log"), Command(), new Dictionary<string, string?>(_environment, StringComparer.Ordinal)
         {
             ["TEST_GROUPS"] = _account == Account.Root ? string.Join(' ', Groups.Paths) : "",
         });
@@ -163,7 +170,7 @@ internal sealed class RuntimeUnderTest : IAsyncDisposable
 
         words.AddRange([
             Installation.Keeper, "--instance", _instance, "--runtime-dir", RuntimeDirectory, "--native", Installation.NativeDirectory, "--",
-            Installation.Wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
+            _wayang, "serve", "--daemon", "--starter-uid", "0".ToString(CultureInfo.InvariantCulture)]);
         words.AddRange(_configuration is null ? ["--private"] : ["--config", ConfigurationPath]);
         return words;
     }

@@ -25,10 +25,20 @@ internal sealed class PeerNodes : IAsyncDisposable
 
     public PrivateAuthority Authority { get; }
 
+    /// <summary>For what the nodes of a test need; their user can read it.</summary>
+    public string Place => _directory;
+
+    /// <summary>Where connections to a node go in its stead; null: to itself.</summary>
+    public Func<string, int, int>? Through { get; init; }
+
     /// <summary>Nothing is started yet.</summary>
-    public static PeerNodes Prepare(params string[] names)
+    public static PeerNodes Prepare(params string[] names) => Prepare(null, names);
+
+    /// <param name="through">See <see cref="Through"/>.</param>
+    /// <param name="names">Of the nodes.</param>
+    public static PeerNodes Prepare(Func<string, int, int>? through, params string[] names)
     {
-        var nodes = new PeerNodes();
+        var nodes = new PeerNodes { Through = through };
         foreach (var name in names)
         {
             nodes.Authority.Issue(name, isServer: true, ["127.0.0.1"], TimeSpan.FromHours(1), isPeer: true);
@@ -46,10 +56,12 @@ internal sealed class PeerNodes : IAsyncDisposable
     /// <param name="name">One that was prepared.</param>
     /// <param name="more">Lines of its configuration beside what makes it a peer of all others.</param>
     /// <param name="certificate">What it shows, of the authority's directory; null: its own.</param>
-    public async Task StartAsync(string name, string more = "", string? certificate = null)
+    /// <param name="wayang">Another copy of the program; null: the one that was built.</param>
+    /// <param name="environment">Of the node.</param>
+    public async Task StartAsync(string name, string more = "", string? certificate = null, string? wayang = null, IReadOnlyDictionary<string, string?>? environment = null)
     {
         var pki = Path.GetDirectoryName(Authority.CertificatePath);
-        var peers = string.Concat(_ports.Where(other => other.Key != name).Select(static other => $"  - {{name: {other.Key}, address: 'tls://127.0.0.1:{other.Value}'}}\n"));
+        var peers = string.Concat(_ports.Where(other => other.Key != name).Select(other => $"  - {{name: {other.Key}, address: 'tls://127.0.0.1:{Through?.Invoke(other.Key, other.Value) ?? other.Value}'}}\n"));
         _nodes[name] = await RuntimeUnderTest.StartAsync(Installation.IsRoot ? Account.Root : Account.Unprivileged, $$"""
             http_port: 0
             node: {name: {{name}}, heartbeat_ms: 200}
@@ -58,7 +70,7 @@ internal sealed class PeerNodes : IAsyncDisposable
             peers:
             {{peers}}
             {{more}}
-            """);
+            """, wayang, environment);
     }
 
     /// <summary>A client that shows a certificate of the authority.</summary>

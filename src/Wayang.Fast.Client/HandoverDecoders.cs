@@ -1,0 +1,34 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Client;
+
+/// <summary>Reads what a node says of another one's call that goes on there.</summary>
+internal static class HandoverDecoders
+{
+    private static readonly List<string> s_lengths = ["output_bytes", "stdout_bytes", "stderr_bytes", "log_bytes"];
+
+    public static VisitNews? News(ref MessagePackReader reader)
+    {
+        if (Fields.Read(ref reader) is not { } fields || !WireNames.TryParse<VisitState>(fields.Text("state"), out var state))
+        {
+            return null;
+        }
+
+        return new VisitNews(fields.Number("number"), state, [.. s_lengths.Select(fields.Number)], fields.Bytes("progress"))
+        {
+            End = End(fields.Map("end")), Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"), Key = fields.Bytes("key"),
+        };
+    }
+
+    public static Boxed<ReadOnlyMemory<byte>>? Piece(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new(fields.Bytes("data")) : null;
+
+    public static Boxed<int>? Taken(ref MessagePackReader reader) => Fields.Read(ref reader) is null ? null : new(0);
+
+    private static VisitEnd? End(Fields? fields) =>
+        fields is null || !WireNames.TryParse<TaskState>(fields.Text("state"), out var state) ? null : new VisitEnd(state, ResponseDecoders.Cause(fields.Map("cause")))
+        {
+            PeakMemoryBytes = (ulong)fields.Number("peak_memory_bytes"), CpuMicroseconds = (ulong)fields.Number("cpu_us"),
+        };
+}

@@ -1,0 +1,102 @@
+using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Client;
+
+/// <content>What the home of a call asks of the node where it goes on.</content>
+public sealed partial class WayangClient
+{
+    internal Task OfferAsync(string handover, string boot, TaskId task, string tenant, ReadOnlyMemory<byte> spec, CancellationToken cancellation) =>
+        OfHandoverAsync("peer.offer", handover, 4, (ref writer) =>
+        {
+            Text(ref writer, "boot"u8, boot);
+            RequestEncoders.Id(ref writer, task);
+            Text(ref writer, "tenant"u8, tenant);
+            writer.WriteString("spec"u8);
+            writer.WriteBinary(spec.Span);
+        }, cancellation);
+
+    internal Task SendPieceAsync(string handover, long offset, ReadOnlyMemory<byte> piece, CancellationToken cancellation) =>
+        OfHandoverAsync("peer.piece", handover, 2, (ref writer) =>
+        {
+            Number(ref writer, "offset"u8, offset);
+            writer.WriteString("data"u8);
+            writer.WriteBinary(piece.Span);
+        }, cancellation);
+
+    internal Task PrepareVisitAsync(string handover, long bytes, ReadOnlyMemory<byte> key, CancellationToken cancellation) =>
+        OfHandoverAsync("peer.prepare", handover, 2, (ref writer) =>
+        {
+            Number(ref writer, "bytes"u8, bytes);
+            writer.WriteString("key"u8);
+            writer.WriteBinary(key.Span);
+        }, cancellation);
+
+    internal Task CommitVisitAsync(string handover, CancellationToken cancellation) => OfHandoverAsync("peer.commit", handover, 0, null, cancellation);
+
+    internal Task RecallVisitAsync(string handover, CancellationToken cancellation) => OfHandoverAsync("peer.recall", handover, 0, null, cancellation);
+
+    internal Task ReleaseVisitAsync(string handover, CancellationToken cancellation) => OfHandoverAsync("peer.release", handover, 0, null, cancellation);
+
+    internal Task StopVisitAsync(string handover, TaskState state, TaskCause cause, CancellationToken cancellation) =>
+        OfHandoverAsync("peer.stop", handover, cause.Detail is null ? 2 : 3, (ref writer) =>
+        {
+            Text(ref writer, "state"u8, WireNames.Text(state));
+            Text(ref writer, "cause"u8, WireNames.Text(cause.Type));
+            if (cause.Detail is { } detail)
+            {
+                Text(ref writer, "detail"u8, detail);
+            }
+        }, cancellation);
+
+    internal Task<VisitNews> WatchVisitAsync(string handover, long known, TimeSpan wait, CancellationToken cancellation) =>
+        CallAsync(
+            "peer.watch",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(known < 0 ? 2 : 3);
+                Text(ref writer, "handover"u8, handover);
+                RequestEncoders.OptionalNumber(ref writer, "known"u8, known < 0 ? null : known);
+                Number(ref writer, "wait_ms"u8, (long)wait.TotalMilliseconds);
+            },
+            HandoverDecoders.News,
+            cancellation);
+
+    internal async Task<ReadOnlyMemory<byte>> ReadVisitAsync(string handover, VisitPart part, long offset, CancellationToken cancellation) =>
+        (await CallAsync(
+            "peer.read",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(3);
+                Text(ref writer, "handover"u8, handover);
+                Text(ref writer, "part"u8, WireNames.Text(part));
+                Number(ref writer, "offset"u8, offset);
+            },
+            HandoverDecoders.Piece,
+            cancellation).ConfigureAwait(false)).Value;
+
+    private Task<Boxed<int>> OfHandoverAsync(string operation, string handover, int more, RequestEncoder? write, CancellationToken cancellation) =>
+        CallAsync(
+            operation,
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(1 + more);
+                Text(ref writer, "handover"u8, handover);
+                write?.Invoke(ref writer);
+            },
+            HandoverDecoders.Taken,
+            cancellation);
+
+    private static void Text(ref MessagePackWriter writer, ReadOnlySpan<byte> key, string value)
+    {
+        writer.WriteString(key);
+        writer.WriteString(value);
+    }
+
+    private static void Number(ref MessagePackWriter writer, ReadOnlySpan<byte> key, long value)
+    {
+        writer.WriteString(key);
+        writer.WriteInt64(value);
+    }
+}

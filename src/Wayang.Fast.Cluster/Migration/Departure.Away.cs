@@ -1,0 +1,370 @@
+using System.Diagnostics;
+using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Cluster.Migration;
+
+/// <content>Behind the fence. The host's word ends the stay: the call's end, its file, or that it knows of none. So does its silence, after which it has let the call go itself.</content>
+internal sealed partial class Departure
+{
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(1);
+    private static readonly OutputStream[] s_streams = [OutputStream.Output, OutputStream.Stdout, OutputStream.Stderr, OutputStream.Log];
+
+    private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _recalled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly long[] _read = new long[s_streams.Length];
+    private readonly Stopwatch _silence = new();
+    private readonly Lock _lock = new();
+    private CancellationTokenSource? _poke;
+    private AskedEnd? _stopAsked;
+    private bool _recallAsked;
+    private bool _goesOn = true;
+    private bool _committing;
+    private bool _committed;
+    private bool _noted;
+    private long _known = -1;
+    private TaskMoves? _moves;
+
+    /// <summary>It comes home.</summary>
+    /// <param name="goesOn">It goes on there; else it stands in its file, for whoever called.</param>
+    public Task<(TaskMoves? Moves, OperationError? Refusal)> RecallAsync(bool goesOn)
+    {
+        lock (_lock)
+        {
+            (_recallAsked, _goesOn) = (true, goesOn);
+            _asked.Restart();
+            _poke?.Cancel();
+        }
+
+        return _recalled.Task;
+    }
+
+    /// <summary>On the completion thread: says it, and leaves.</summary>
+    private void AskToStop(AskedEnd end) => _ = Task.Run(() =>
+    {
+        lock (_lock)
+        {
+            _stopAsked = end;
+            _poke?.Cancel();
+        }
+    });
+
+    private async Task FollowAsync(CancellationToken stop)
+    {
+        _silence.Restart();
+        while (true)
+        {
+            try
+            {
+                if (await AskAsync(stop).ConfigureAwait(false))
+                {
+                    return;
+                }
+            }
+            catch (WayangException unknown) when (unknown is { Code: ErrorCode.NotFound, Field: "handover" })
+            {
+                await ComeBackAsync(null, $"node '{Node}' knows nothing of it any more: it was started anew, or heard nothing of this node for too long", lost: true).ConfigureAwait(false);
+                return;
+            }
+#pragma warning disable CA1031 // A defect here, too, must not let a call be forgotten that is away.
+            catch (Exception) when (!stop.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                if (await IsLostAsync(stop).ConfigureAwait(false))
+                {
+                    await ComeBackAsync(null, $"nothing was heard of node '{Node}' for too long", lost: true).ConfigureAwait(false);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// <returns>The stay is over.</returns>
+    private async Task<bool> AskAsync(CancellationToken stop)
+    {
+        var client = Client();
+        if (!_committed)
+        {
+            _committing = true;
+            await client.CommitVisitAsync(what.Name, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            _committed = true;
+            HandoverFaults.Reach(HandoverPoint.HomeCommitted);
+        }
+
+        await PassOnAsync(client, stop).ConfigureAwait(false);
+        var news = await WatchAsync(client, stop).ConfigureAwait(false);
+        _silence.Restart();
+        if (news is null)
+        {
+            return false; // something is to be passed on
+        }
+
+        await ReadStreamsAsync(client, news, stop).ConfigureAwait(false);
+        _known = news.Number;
+        switch (news.State)
+        {
+            case VisitState.Begun when !_noted:
+                HandoverFaults.Reach(HandoverPoint.HomeAway);
+                await NoteAsync(Node, _asked.Elapsed).ConfigureAwait(false);
+                return false;
+            case VisitState.Ended:
+                await EndAsync(client, news, stop).ConfigureAwait(false);
+                return true;
+            case VisitState.Returned:
+                HandoverFaults.Reach(HandoverPoint.HomeRecalled);
+                await ReturnAsync(client, news, stop).ConfigureAwait(false);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private async Task PassOnAsync(WayangClient client, CancellationToken stop)
+    {
+        AskedEnd? end;
+        bool recall;
+        lock (_lock)
+        {
+            (end, recall) = (_stopAsked, _recallAsked);
+            (_stopAsked, _recallAsked) = (null, false);
+        }
+
+        try
+        {
+            if (end is not null)
+            {
+                await client.StopVisitAsync(what.Name, end.State, end.Cause, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                end = null;
+            }
+
+            if (recall)
+            {
+                await client.RecallVisitAsync(what.Name, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            }
+        }
+        catch (WayangException refused) when (refused is { Code: ErrorCode.Conflict or ErrorCode.Unsupported })
+        {
+            // It runs on there: only who asked for it is told.
+            await RefuseRecallAsync(refused).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is WayangException { Code: not ErrorCode.NotFound } or TimeoutException)
+        {
+            lock (_lock)
+            {
+                (_stopAsked, _recallAsked) = (_stopAsked ?? end, _recallAsked || recall); // once it is reached again
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>A call that has just begun, or is about to end, cannot be written down: again in a moment, as often as it says so.</summary>
+    private async Task RefuseRecallAsync(WayangException refused)
+    {
+        if (refused.RetryAfter is not { } pause || _asked.Elapsed > lease)
+        {
+            _recalled.TrySetResult((null, new(refused.Code, $"node '{Node}' does not give it back now: {refused.Message}", "task", 100)));
+            return;
+        }
+
+        await Task.Delay(pause).ConfigureAwait(false);
+        lock (_lock)
+        {
+            _recallAsked = true;
+        }
+    }
+
+    /// <returns>Null: something came in between that the host is to be told.</returns>
+    private async Task<VisitNews?> WatchAsync(WayangClient client, CancellationToken stop)
+    {
+        using var poke = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        lock (_lock)
+        {
+            if (_stopAsked is not null || _recallAsked)
+            {
+                return null;
+            }
+
+            _poke = poke;
+        }
+
+        try
+        {
+            return await client.WatchVisitAsync(what.Name, _known, s_watch, poke.Token).WaitAsync(s_watch + lease, stop).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            return null;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _poke = null;
+            }
+        }
+    }
+
+    private async Task ReadStreamsAsync(WayangClient client, VisitNews news, CancellationToken stop)
+    {
+        for (var i = 1; i < s_streams.Length; i++)
+        {
+            while (_read[i] < news.Lengths[i])
+            {
+                var piece = await client.ReadVisitAsync(what.Name, (VisitPart)((int)VisitPart.Output + i), _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                if (piece.IsEmpty)
+                {
+                    break;
+                }
+
+                _read[i] += piece.Length;
+                await home.AppendAsync(what.Task, what.Name, s_streams[i], piece, default).ConfigureAwait(false);
+            }
+        }
+
+        if (!news.Progress.IsEmpty)
+        {
+            await home.AppendAsync(what.Task, what.Name, OutputStream.Log, default, news.Progress).ConfigureAwait(false);
+        }
+    }
+
+    private async Task EndAsync(WayangClient client, VisitNews news, CancellationToken stop)
+    {
+        using var output = new MemoryStream();
+        while (output.Length < news.Lengths[0])
+        {
+            var piece = await client.ReadVisitAsync(what.Name, VisitPart.Output, output.Length, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            output.Write(piece.Span);
+            if (piece.IsEmpty)
+            {
+                throw new WayangException(ErrorCode.Internal, $"node '{Node}' has {output.Length} of {news.Lengths[0]} bytes of output");
+            }
+        }
+
+        HandoverFaults.Reach(HandoverPoint.HomeEnded);
+        if (!_noted)
+        {
+            await NoteAsync(Node, _asked.Elapsed).ConfigureAwait(false); // it was over before anybody looked
+        }
+
+        await home.EndAsync(what.Task, what.Name, news.End!, output.ToArray()).ConfigureAwait(false);
+        await ReleaseAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>It comes back: with a file where it was called back, else it goes on from the one that it left from.</summary>
+    private async Task ReturnAsync(WayangClient client, VisitNews news, CancellationToken stop)
+    {
+        if (news.FileBytes == 0)
+        {
+            await ComeBackAsync(null, news.Reason ?? "it was called back", lost: false).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            using var file = home.Receive(what.Task, what.Tenant);
+            while (file.Received < news.FileBytes)
+            {
+                var piece = await client.ReadVisitAsync(what.Name, VisitPart.File, file.Received, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                if (piece.IsEmpty)
+                {
+                    throw new InvalidDataException($"node '{Node}' has {file.Received} of {news.FileBytes} bytes of its file");
+                }
+
+                file.Append(piece.Span);
+            }
+
+            HandoverFaults.Reach(HandoverPoint.HomeFetched);
+            _bytes = news.FileBytes;
+            await ComeBackAsync(file.Keep(news.Key.Span), null, lost: false).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            await ComeBackAsync(null, $"the file that it was to come back with cannot be used: {failure.Message}", lost: false).ConfigureAwait(false);
+        }
+    }
+
+    private async Task ComeBackAsync(TaskCheckpoint? file, string? why, bool lost)
+    {
+        var refusal = await home.ComeBackAsync(what.Task, what.Name, file, why).ConfigureAwait(false);
+        _isAway = false;
+        await ReleaseAsync().ConfigureAwait(false);
+        bool goesOn;
+        lock (_lock)
+        {
+            goesOn = _goesOn;
+        }
+
+        if (why is not null)
+        {
+            report.OnReturned(what.Task, what.Tenant, Node, why, lost);
+            _begun.TrySetResult((null, new(ErrorCode.Unavailable, $"it did not go on at node '{Node}', and does so at home: {why}", "to")));
+        }
+
+        if (refusal is null && goesOn)
+        {
+            await home.ResumeAsync(what.Task).ConfigureAwait(false);
+        }
+
+        if (refusal is null && (_noted || why is null))
+        {
+            await NoteAsync(null, why is null ? _asked.Elapsed : _silence.Elapsed).ConfigureAwait(false);
+        }
+
+        _over.TrySetResult();
+        _recalled.TrySetResult((_moves, refusal ?? (_moves is null ? new(ErrorCode.Conflict, $"it did not go on at node '{Node}', and does so at home: {why}", "to") : null)));
+    }
+
+    /// <summary>A move is done.</summary>
+    /// <param name="node">Where the call goes on; null: at home.</param>
+    /// <param name="pause">For how long it did nothing.</param>
+    private async Task NoteAsync(string? node, TimeSpan pause)
+    {
+        var before = what.Call.Moves?.Times ?? 0;
+        var moves = new TaskMoves(node, before + (node is null ? 2 : 1), _bytes, pause, DateTimeOffset.UtcNow);
+        await home.NoteAsync(what.Task, moves).ConfigureAwait(false);
+        report.OnMoved(what.Task, what.Tenant, node ?? "home", _bytes, pause);
+        if (node is null)
+        {
+            _moves = moves;
+        }
+        else
+        {
+            _noted = true;
+            _begun.TrySetResult((moves, null));
+        }
+    }
+
+    /// <summary>The host is not reached: waits until it is, or until it has let the call go itself.</summary>
+    /// <returns>It has, or it was never told to begin.</returns>
+    private async Task<bool> IsLostAsync(CancellationToken stop)
+    {
+        if (!_committing)
+        {
+            return true;
+        }
+
+        // It hears of this node until a lease after its last answer at most, and keeps the call for a lease from then on; the rest is for clocks that differ.
+        var left = (lease * 2.5) - _silence.Elapsed;
+        if (left <= TimeSpan.Zero)
+        {
+            return true;
+        }
+
+        try
+        {
+            await link.WhenConnected.WaitAsync(left, stop).ConfigureAwait(false);
+            await Task.Delay(s_pause, stop).ConfigureAwait(false); // it may be just being lost, or be busy
+            return false;
+        }
+        catch (TimeoutException)
+        {
+            return true;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+using System.Buffers;
+using System.Diagnostics;
+using Wayang.Fast.Client;
+using Wayang.Fast.Cluster.Membership;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Cluster.Migration;
+
+/// <summary>
+/// One hand-over of a call, from the wish to its end, by the side of its home. Up to the fence whatever fails leaves the call here; behind it the host's word decides, or its silence. Each step is
+/// named in <see cref="HandoverPoint"/>.
+/// </summary>
+internal sealed partial class Departure(IHandoverHome home, PeerLink link, string boot, TimeSpan lease, HandoverReport report, Departing what)
+{
+    private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Stopwatch _asked = new();
+    private volatile bool _isAway;
+    private long _bytes;
+
+    public string Node => link.Spec.Name;
+
+    public bool IsAway => _isAway;
+
+    /// <summary>Completes when nothing more comes of it.</summary>
+    public Task Over => _over.Task;
+
+    /// <returns>When the call goes on at the host, or why it does not.</returns>
+    public Task<(TaskMoves? Moves, OperationError? Refusal)> RunAsync(CancellationToken stop)
+    {
+        _ = Task.Run(() => PerformAsync(stop), CancellationToken.None);
+        return _begun.Task;
+    }
+
+    private async Task PerformAsync(CancellationToken stop)
+    {
+        try
+        {
+            if (await TryLeaveAsync(stop).ConfigureAwait(false) is { } why)
+            {
+                report.OnRefused(what.Task, what.Tenant, Node, why.Message);
+                _begun.TrySetResult((null, why));
+                await ReleaseAsync().ConfigureAwait(false);
+                return;
+            }
+
+            _isAway = true;
+            HandoverFaults.Reach(HandoverPoint.HomeFenced);
+            await FollowAsync(stop).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            await ReleaseAsync().ConfigureAwait(false); // this node ends, and what is not durable with it
+        }
+        finally
+        {
+            _isAway = false;
+            _begun.TrySetResult((null, new(ErrorCode.Unavailable, "the node is stopping", null)));
+            _recalled.TrySetResult((null, new(ErrorCode.Conflict, "it is not at that node any more", "task", 100)));
+            _over.TrySetResult();
+        }
+    }
+
+    /// <returns>Null: the fence stands. Else why it does not, and the call goes on here.</returns>
+    private async Task<OperationError?> TryLeaveAsync(CancellationToken stop)
+    {
+        try
+        {
+            await Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfLink(failure))
+        {
+            return Refusal(failure);
+        }
+
+        HandoverFaults.Reach(HandoverPoint.HomeOffered);
+        _asked.Start();
+        var (file, unwritten) = await home.WriteDownAsync(what.Task, what.Tenant).ConfigureAwait(false);
+        if (file is null)
+        {
+            return unwritten;
+        }
+
+        HandoverFaults.Reach(HandoverPoint.HomeWritten);
+        _bytes = file.Bytes;
+        OperationError? refusal;
+        try
+        {
+            await SendAsync(Client(), file, stop).ConfigureAwait(false);
+            HandoverFaults.Reach(HandoverPoint.HomePrepared);
+            refusal = await home.LeaveAsync(what.Task, new TaskStay(Node, what.Name, AskToStop)).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
+        {
+            refusal = Refusal(failure);
+        }
+
+        if (refusal is not null)
+        {
+            await home.ResumeAsync(what.Task).ConfigureAwait(false);
+        }
+
+        return refusal;
+    }
+
+    private async Task SendAsync(WayangClient client, CallFile file, CancellationToken stop)
+    {
+        using var handle = File.OpenHandle(file.Path);
+        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.MaxPiece);
+        try
+        {
+            for (long sent = 0; sent < file.Bytes;)
+            {
+                var count = RandomAccess.Read(handle, buffer.AsSpan(0, HandoverFields.MaxPiece), sent);
+                if (count == 0)
+                {
+                    throw new IOException($"{file.Path} ends before its {file.Bytes} bytes");
+                }
+
+                await client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                sent += count;
+                HandoverFaults.Reach(HandoverPoint.HomeSending);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer, clearArray: true);
+        }
+
+        await client.PrepareVisitAsync(what.Name, file.Bytes, file.Key, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+    }
+
+    /// <summary>The peer refuses, is not reached, or its connection is being given up.</summary>
+    private static bool IsOfLink(Exception failure) => failure is WayangException or TimeoutException or ObjectDisposedException;
+
+    private WayangClient Client() => link.Client ?? throw new WayangException(
+        ErrorCode.Unavailable, $"it is {WireNames.Text(link.Info.State)}: {link.Info.Reason}");
+
+    private OperationError Refusal(Exception failure) => failure switch
+    {
+        WayangException { Code: ErrorCode.NodeLost } => new(ErrorCode.Unavailable, $"node '{Node}' was lost before it had all of it", "to", 1000),
+        WayangException told => new(told.Code, $"node '{Node}' does not take it: {told.Message}", told.Field is null ? "to" : told.Field, told.Code is ErrorCode.Unavailable or ErrorCode.ResourceExhausted ? 1000 : null),
+        TimeoutException => new(ErrorCode.Unavailable, $"node '{Node}' did not answer in time", "to", 1000),
+        ObjectDisposedException => new(ErrorCode.Unavailable, $"node '{Node}' is just being lost", "to", 1000),
+        _ => new(ErrorCode.Unavailable, $"its file cannot be sent to node '{Node}': {failure.Message}", "task", 1000),
+    };
+
+    /// <summary>The host needs nothing of it any more. One that cannot be told finds out by itself: nobody asks for it.</summary>
+    private async Task ReleaseAsync()
+    {
+        try
+        {
+            if (link.Client is { } client)
+            {
+                await client.ReleaseVisitAsync(what.Name, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(1)).ConfigureAwait(false);
+            }
+        }
+        catch (Exception failure) when (IsOfLink(failure))
+        {
+            // Its lease there ends.
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using Wayang.Fast.Cluster.Membership;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Events;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Cluster.Migration;
+
+/// <summary>Where this node's calls are that go on at peers, and what moves them. It holds nothing that would be missed: what a task is, its record says.</summary>
+public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
+{
+    private readonly ConfiguredMembership _membership;
+    private readonly IHandoverHome _home;
+    private readonly Func<TimeSpan> _lease;
+    private readonly HandoverReport _report;
+    private readonly ConcurrentDictionary<TaskId, Departure> _departures = new();
+    private readonly CancellationTokenSource _stop = new();
+    private long _epoch;
+
+    /// <param name="membership">The peers.</param>
+    /// <param name="home">This node's calls.</param>
+    /// <param name="lease">For how long a host keeps a call that its home does not ask about.</param>
+    /// <param name="events">Told each move.</param>
+    public HandoverDesk(ConfiguredMembership membership, IHandoverHome home, Func<TimeSpan> lease, EventDesk events)
+    {
+        (_membership, _home, _lease, _report) = (membership, home, lease, new HandoverReport(events));
+    }
+
+    public Task<(TaskMoves? Moves, OperationError? Refusal)> MigrateAsync(TaskId id, int tenant, string? node, CancellationToken cancellation) =>
+        MoveAsync(id, tenant, node).WaitAsync(cancellation);
+
+    public void WriteMetrics(Exposition exposition)
+    {
+        ArgumentNullException.ThrowIfNull(exposition);
+        _report.Write(exposition, _departures.Values.Count(static d => d.IsAway));
+    }
+
+    /// <summary>What is away is let go there: it ends with this node, or stands in its file here.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(_departures.Values.Select(static d => d.Over)).ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task<(TaskMoves? Moves, OperationError? Refusal)> MoveAsync(TaskId id, int tenant, string? node)
+    {
+        var self = _membership.Self.Node;
+        var target = string.Equals(node, self, StringComparison.Ordinal) ? null : node;
+        if (_home.Describe(id, tenant, out var call) is { } unfit)
+        {
+            return (null, unfit);
+        }
+
+        var link = target is null ? null : _membership.Find(target);
+        if (target is not null && link is null)
+        {
+            var known = string.Join(", ", _membership.List().Select(static p => p.Name));
+            return (null, new(ErrorCode.NotFound, $"no peer '{target}' in this node's configuration: it has {known}", "to"));
+        }
+
+        if (call!.Stay is not null)
+        {
+            return await FromAwayAsync(id, tenant, target, link).ConfigureAwait(false);
+        }
+
+        return link is null
+            ? (null, new(ErrorCode.Conflict, $"it is at home already, at node '{self}'", "to"))
+            : await LeaveAsync(id, tenant, call, link).ConfigureAwait(false);
+    }
+
+    /// <summary>It is at another node: it comes home, and goes on from there to the next.</summary>
+    private async Task<(TaskMoves? Moves, OperationError? Refusal)> FromAwayAsync(TaskId id, int tenant, string? target, PeerLink? link)
+    {
+        if (!_departures.TryGetValue(id, out var away))
+        {
+            return (null, new(ErrorCode.Conflict, "it is on its way home", "task", 100));
+        }
+
+        if (string.Equals(away.Node, target, StringComparison.Ordinal))
+        {
+            return (null, new(ErrorCode.Conflict, $"it is at node '{target}' already", "to"));
+        }
+
+        var (moves, refusal) = await away.RecallAsync(goesOn: link is null).ConfigureAwait(false);
+        if (link is null || refusal is not null)
+        {
+            return (moves, refusal);
+        }
+
+        (moves, refusal) = _home.Describe(id, tenant, out var call) is { } unfit ? (null, unfit) : await LeaveAsync(id, tenant, call!, link).ConfigureAwait(false);
+        if (refusal is not null)
+        {
+            await _home.ResumeAsync(id).ConfigureAwait(false); // it stands in its file since it was called back
+        }
+
+        return (moves, refusal);
+    }
+
+    private async Task<(TaskMoves? Moves, OperationError? Refusal)> LeaveAsync(TaskId id, int tenant, DepartingCall call, PeerLink link)
+    {
+        var epoch = Interlocked.Increment(ref _epoch);
+        var name = string.Create(CultureInfo.InvariantCulture, $"{id}-{epoch}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
+        var departure = new Departure(_home, link, _membership.Self.Boot, _lease(), _report, new Departing(id, tenant, name, call));
+        while (!_departures.TryAdd(id, departure))
+        {
+            if (_departures.TryGetValue(id, out var other) && !other.Over.IsCompleted)
+            {
+                return (null, new(ErrorCode.Conflict, "it is being moved already", "task", 100));
+            }
+
+            Forget(id, other);
+        }
+
+        var moved = departure.RunAsync(_stop.Token);
+        _ = departure.Over.ContinueWith(_ => Forget(id, departure), TaskScheduler.Default);
+        return await moved.ConfigureAwait(false);
+    }
+
+    private void Forget(TaskId id, Departure? departure)
+    {
+        if (departure is not null)
+        {
+            _departures.TryRemove(new KeyValuePair<TaskId, Departure>(id, departure));
+        }
+    }
+}
+
+/// <param name="Name">Of the hand-over.</param>
+internal sealed record Departing(TaskId Task, int Tenant, string Name, DepartingCall Call);

@@ -1,0 +1,89 @@
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Contracts.Operations;
+
+/// <summary>
+/// Calls that move between nodes: what a caller asks, and what the node whose task it is (its home) asks of the one where its call is to go on (its host). Each request between nodes names a hand-over, may be
+/// sent again, and is answered by what is true at the host then; <c>not_found</c> is an answer for good.
+/// </summary>
+public static class HandoverFields
+{
+    /// <summary>Bytes of one piece of a file, at most.</summary>
+    public const int MaxPiece = 1 << 20;
+
+    /// <summary>The longest name of a hand-over.</summary>
+    public const int MaxName = 96;
+
+    /// <summary>The longest that <c>peer.watch</c> waits for news.</summary>
+    public const int MaxWatchMs = 10_000;
+
+    private const int KeyBytes = 32;
+    private const int MaxSpec = 64 << 10;
+
+    private static readonly RequestField s_handover = new("handover", FieldType.Text, "Its name.") { Required = true, Min = 1, Max = MaxName };
+
+    private static readonly ResponseField[] s_taken = [new("handover", "text", "Its name.")];
+
+    public static Operation Migrate { get; } = new(
+        OperationKind.TaskMigrate, "task.migrate", "Lets a running call go on at another node, or at its home again; answered when it does. Nothing of it is lost if that fails: it then goes on where it was.",
+        [
+            new("task", FieldType.TaskId, "The task's id.") { Required = true },
+            new("to", FieldType.Text, "A peer by its name (node.peers), or this node's own; absent: home.") { Min = 1, Max = PeerFields.MaxNodeName },
+        ],
+        [
+            new("task", "id", "The task's id."),
+            new("node", "text", "Where it goes on; absent: at home.", Optional: true),
+            new("times", "integer", "Its moves so far."),
+            new("bytes", "integer", "Of its file."),
+            new("pause_us", "integer", "From the wish to write it down until it went on."),
+            new("at", "time", "When it went on."),
+        ])
+    {
+        Scopes = OperationScopes.Submit | OperationScopes.Operate,
+        IsAudited = true,
+    };
+
+    public static IReadOnlyList<Operation> BetweenNodes { get; } =
+    [
+        Between(OperationKind.PeerOffer, "peer.offer", "Whether a call could go on there, before anything of it stands still.", s_taken,
+            new("boot", FieldType.Text, "Of the start of its home.") { Required = true, Min = 1, Max = 64 },
+            new("task", FieldType.TaskId, "Its id at home.") { Required = true },
+            new("tenant", FieldType.Text, "By name.") { Required = true, Min = 1, Max = 128 },
+            new("spec", FieldType.Bytes, "What it runs, as the ledger has it.") { Required = true, Min = 1, Max = MaxSpec }),
+        Between(OperationKind.PeerPiece, "peer.piece", "A piece of its file, in order.", s_taken,
+            new("offset", FieldType.Integer, "Where it begins.") { Required = true, Max = long.MaxValue },
+            new("data", FieldType.Bytes, "The piece.") { Required = true, Min = 1, Max = MaxPiece }),
+        Between(OperationKind.PeerPrepare, "peer.prepare", "All of its file was sent; it does not go on before it is told to.", s_taken,
+            new("bytes", FieldType.Integer, "Of the file.") { Required = true, Max = long.MaxValue },
+            new("key", FieldType.Bytes, "Of the file.") { Required = true, Min = KeyBytes, Max = KeyBytes }),
+        Between(OperationKind.PeerCommit, "peer.commit", "It goes on there, and at home no more.", s_taken),
+        Between(OperationKind.PeerWatch, "peer.watch", "What is true of it, as soon as it is news.",
+            [
+                new("number", "integer", "Of these news."),
+                new("state", "text", "offered, prepared, adopted, begun, ended or returned."),
+                new("output_bytes", "integer", "Of its output, once it has ended."),
+                new("stdout_bytes", "integer", "Of what it wrote there."),
+                new("stderr_bytes", "integer", "The same."),
+                new("log_bytes", "integer", "The same."),
+                new("progress", "bytes", "A byte of percent (255: none) and a text; empty: nothing was told."),
+                new("end", "map", "Of an ended one: {state, cause, peak_memory_bytes, cpu_us}.", Optional: true),
+                new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
+                new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),
+                new("key", "bytes", "Of that file.", Optional: true),
+            ],
+            new("known", FieldType.Integer, "The news that the asker has; absent: none.") { Max = long.MaxValue },
+            new("wait_ms", FieldType.Integer, "So long at most.") { Max = MaxWatchMs }),
+        Between(OperationKind.PeerRecall, "peer.recall", "It is written down for its home, and never goes on there.", s_taken),
+        Between(OperationKind.PeerRead, "peer.read", "A piece of what it leaves.", [new("data", "bytes", "The piece; empty: there is no more.")],
+            new("part", FieldType.Choice, "Of which.") { Required = true, Choices = ["file", "output", "stdout", "stderr", "log"] },
+            new("offset", FieldType.Integer, "From where.") { Required = true, Max = long.MaxValue }),
+        Between(OperationKind.PeerStop, "peer.stop", "It is to end.", s_taken,
+            new("state", FieldType.Choice, "As what.") { Required = true, Choices = WireNames.All<TaskState>() },
+            new("cause", FieldType.Choice, "Why.") { Required = true, Choices = WireNames.All<CauseType>() },
+            new("detail", FieldType.Text, "In words.") { Max = 4_096 }),
+        Between(OperationKind.PeerRelease, "peer.release", "Its home needs nothing of it any more: whatever it does there is over.", s_taken),
+    ];
+
+    private static Operation Between(OperationKind kind, string name, string doc, IReadOnlyList<ResponseField> response, params RequestField[] fields) =>
+        new(kind, name, doc, [s_handover, .. fields], response) { Scopes = OperationScopes.Peer };
+}

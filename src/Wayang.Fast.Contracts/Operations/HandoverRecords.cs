@@ -1,0 +1,62 @@
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Contracts.Operations;
+
+/// <summary>Where a visit stands.</summary>
+public enum VisitState : byte
+{
+    /// <summary>It could go on here; its file is on the way.</summary>
+    Offered = 0,
+
+    /// <summary>Its file is whole. It does not go on before it is told to.</summary>
+    Prepared,
+
+    /// <summary>It was told to go on, and is about to.</summary>
+    Adopted,
+
+    /// <summary>Its call goes on here.</summary>
+    Begun,
+
+    /// <summary>It is over, and its end is kept for its home.</summary>
+    Ended,
+
+    /// <summary>It did not go on here, or was called back: it never will by this hand-over.</summary>
+    Returned,
+}
+
+/// <summary>What can be read of a visit.</summary>
+public enum VisitPart : byte
+{
+    /// <summary>The file that it goes back with.</summary>
+    File = 0,
+    Output,
+    Stdout,
+    Stderr,
+    Log,
+}
+
+/// <param name="Number">Higher than that of all news before.</param>
+/// <param name="Lengths">Of output, stdout, stderr and log, in this order.</param>
+/// <param name="Progress">As the call said last; empty: nothing.</param>
+public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long> Lengths, ReadOnlyMemory<byte> Progress)
+{
+    /// <summary>Of <see cref="VisitState.Ended"/>.</summary>
+    public VisitEnd? End { get; init; }
+
+    /// <summary>Of <see cref="VisitState.Returned"/>: why it did not go on; null: it was called back, and its file is there.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Of the file that it goes back with; 0: there is none.</summary>
+    public long FileBytes { get; init; }
+
+    /// <summary>Of that file.</summary>
+    public ReadOnlyMemory<byte> Key { get; init; }
+}
+
+/// <summary>How a call ended at another node.</summary>
+public sealed record VisitEnd(TaskState State, TaskCause Cause)
+{
+    public ulong PeakMemoryBytes { get; init; }
+
+    public ulong CpuMicroseconds { get; init; }
+}

@@ -1,0 +1,70 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+
+namespace Wayang.Fast.Core.Ports;
+
+/// <summary>
+/// A node's own tasks, as hand-overs see them. Who calls holds the messages, this holds the tasks. What changes one is done by the completion thread; a refusal then means that nothing was
+/// changed. Thread-safe.
+/// </summary>
+public interface IHandoverHome
+{
+    /// <summary>What another node must know to continue the task's call.</summary>
+    /// <returns>Null, or why it cannot be moved.</returns>
+    OperationError? Describe(TaskId id, int tenant, out DepartingCall? call);
+
+    /// <summary>Writes the call down, if that was not done yet.</summary>
+    Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, int tenant);
+
+    /// <summary>The fence: from here on the task is at the other node, and only a word with this stay's name changes it.</summary>
+    Task<OperationError?> LeaveAsync(TaskId id, TaskStay stay);
+
+    /// <summary>Notes a move that is over, for those who ask.</summary>
+    Task NoteAsync(TaskId id, TaskMoves moves);
+
+    /// <summary>Appends what the call said at the other node.</summary>
+    Task<OperationError?> AppendAsync(TaskId id, string handover, OutputStream stream, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> progress);
+
+    /// <summary>The task stands in its file here again. It is not resumed by this.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="handover">Of its stay.</param>
+    /// <param name="file">What came back with it; null: the one it left from.</param>
+    /// <param name="failure">Why it did not go on there; null: it was called back.</param>
+    Task<OperationError?> ComeBackAsync(TaskId id, string handover, TaskCheckpoint? file, string? failure);
+
+    /// <summary>The call ended at the other node: so does its attempt here.</summary>
+    Task<OperationError?> EndAsync(TaskId id, string handover, VisitEnd end, ReadOnlyMemory<byte> output);
+
+    /// <summary>Lets a task go on that stands in its file here; completes when it does, or cannot now.</summary>
+    Task ResumeAsync(TaskId id);
+
+    /// <summary>A place for a file that comes from the other node, piece by piece, and what makes a checkpoint of it.</summary>
+    IArrivingFile Receive(TaskId id, int tenant);
+}
+
+/// <summary>A file on its way here. It is gone when this is disposed, unless it was kept.</summary>
+public interface IArrivingFile : IDisposable
+{
+    long Received { get; }
+
+    void Append(ReadOnlySpan<byte> piece);
+
+    /// <summary>Checks it to its end, and makes it this node's own.</summary>
+    /// <param name="key">Of the file.</param>
+    /// <exception cref="IOException">The disk.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
+    TaskCheckpoint Keep(ReadOnlySpan<byte> key);
+}
+
+/// <param name="Tenant">Its name.</param>
+/// <param name="Spec">All that it takes to run it, for the other node's eyes.</param>
+/// <param name="Stay">Where it is already; null: here.</param>
+public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, TaskStay? Stay, TaskMoves? Moves);
+
+/// <summary>A call's file: as it lies on the disk, and the key of this one file.</summary>
+/// <param name="Path">Of the file.</param>
+/// <param name="Bytes">Of the file.</param>
+/// <param name="Key">Opens this file and no other; secret.</param>
+public sealed record CallFile(string Path, long Bytes, ReadOnlyMemory<byte> Key);

@@ -1,0 +1,55 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+
+namespace Wayang.Fast.Core.Ports;
+
+/// <summary>
+/// Other nodes' calls that go on here. Their homes alone decide; each is named by its hand-over and belongs to the peer that offered it, nobody else finds it. What is not known is answered
+/// <see cref="ErrorCode.NotFound"/>, for good. Everything may be asked again. Thread-safe.
+/// </summary>
+public interface IHandoverHost
+{
+    /// <summary>Whether a call could go on here, before anything of it stands still.</summary>
+    OperationError? Offer(in VisitOffer offer);
+
+    /// <summary>A piece of its file; one that was there before is stepped over.</summary>
+    OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece);
+
+    /// <summary>All of its file was sent.</summary>
+    OperationError? Prepare(string peer, string handover, long bytes, ReadOnlySpan<byte> key);
+
+    /// <summary>It may go on, and its home does not any more.</summary>
+    OperationError? Commit(string peer, string handover);
+
+    /// <summary>What is true of it now, or as soon as it is news.</summary>
+    /// <param name="peer">Who asks.</param>
+    /// <param name="handover">Which.</param>
+    /// <param name="known">The news that the asker has; -1: none.</param>
+    /// <param name="wait">So long at most.</param>
+    /// <param name="cancellation">The node stops.</param>
+    Task<(VisitNews? News, OperationError? Refusal)> WatchAsync(string peer, string handover, long known, TimeSpan wait, CancellationToken cancellation);
+
+    /// <summary>Its call is written down for its home, which reads the file as <see cref="VisitPart.File"/>; it never goes on here.</summary>
+    Task<OperationError?> RecallAsync(string peer, string handover);
+
+    /// <summary>A piece of what it leaves.</summary>
+    OperationError? Read(string peer, string handover, VisitPart part, long offset, Span<byte> buffer, out int count);
+
+    /// <summary>It is to end so.</summary>
+    OperationError? Stop(string peer, string handover, TaskState state, in TaskCause cause);
+
+    /// <summary>Its home needs nothing of it any more: whatever it does here is over.</summary>
+    OperationError? Release(string peer, string handover);
+
+    /// <summary>A peer said who it is: what an earlier start of it left here is nobody's.</summary>
+    void OnGreeted(string peer, string boot);
+}
+
+/// <param name="Peer">Who offers it: its home.</param>
+/// <param name="Boot">Of the start of the home that it belongs to.</param>
+/// <param name="Handover">Its name.</param>
+/// <param name="Task">Its id at home.</param>
+/// <param name="Tenant">By name.</param>
+/// <param name="Spec">As its home describes it.</param>
+public readonly record struct VisitOffer(string Peer, string Boot, string Handover, TaskId Task, string Tenant, byte[] Spec);

@@ -1,0 +1,96 @@
+#pragma warning disable CA1416 // The runtime is Linux only: files have modes here.
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Execution.Checkpoints;
+
+/// <content>
+/// Files that go to another node and come from one. They travel as they lie on the disk, with the key of this one file, over a connection that is encrypted for the two; the receiver reads each to its
+/// end, which proves it piece by piece, and writes it anew under its own key.
+/// </content>
+internal sealed partial class CheckpointStore
+{
+    /// <summary>A file as another node needs it.</summary>
+    /// <exception cref="IOException">It is not there, or cannot be read.</exception>
+    /// <exception cref="InvalidDataException">It is none of ours.</exception>
+    public CallFile Open(TaskCheckpoint checkpoint)
+    {
+        Hold();
+        using var file = File.OpenRead(checkpoint.File);
+        return new CallFile(checkpoint.File, file.Length, CheckpointFile.KeyOf(file, _key.Read()) ?? throw new InvalidDataException($"{checkpoint.File}: it is no checkpoint of this program"));
+    }
+
+    /// <summary>An empty file for what comes; swept at the next start if nothing becomes of it.</summary>
+    /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
+    public FileStream Receive(TaskId task)
+    {
+        Hold();
+        return new FileStream(
+            NewPath(task, durable: false) + ".arriving" + Unfinished,
+            new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 0 });
+    }
+
+    /// <summary>Makes another node's file this node's own.</summary>
+    /// <param name="arrived">All of it.</param>
+    /// <param name="key">Of that file.</param>
+    /// <param name="durable">The ledger will know it: it is flushed to the disk.</param>
+    /// <param name="of">What it must be of.</param>
+    /// <exception cref="IOException">The disk.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
+    public TaskCheckpoint Adopt(FileStream arrived, ReadOnlySpan<byte> key, bool durable, (TaskId Task, string Image, string Profile) of)
+    {
+        var path = NewPath(of.Task, durable);
+        var beside = path + Unfinished;
+        try
+        {
+            using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 }))
+            {
+                Rewrite(arrived, key, file, of);
+                file.Flush(flushToDisk: durable);
+            }
+
+            File.Move(beside, path);
+            if (durable)
+            {
+                NodeKey.Sync(directory);
+            }
+
+            return new TaskCheckpoint(path, new FileInfo(path).Length, DateTimeOffset.UtcNow);
+        }
+        catch
+        {
+            File.Delete(beside);
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    private void Rewrite(FileStream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of)
+    {
+        arrived.Position = 0;
+        using var description = new MemoryStream();
+        using var writer = new CheckpointFile.Writer(file, _key.Read());
+        if (CheckpointFile.ReadForeign(arrived, key, Copy) is { } wrong)
+        {
+            throw new InvalidDataException($"what arrived of task {of.Task}: {wrong}");
+        }
+
+        writer.Write(CheckpointFile.Kind.End, []);
+        var state = CheckpointState.Decode(description.ToArray());
+        if (!state.IsOf(of.Task, of.Image, of.Profile))
+        {
+            throw new InvalidDataException($"what arrived is of task {state.Task}, image {state.Image} under {state.Profile}, not of {of.Task}, image {of.Image} under {of.Profile}");
+        }
+
+        bool Copy(CheckpointFile.Kind kind, ReadOnlySpan<byte> piece)
+        {
+            writer.Write(kind, piece);
+            if (kind == CheckpointFile.Kind.State)
+            {
+                description.Write(piece);
+            }
+
+            return true;
+        }
+    }
+}

@@ -1,0 +1,208 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Checkpoints;
+using Wayang.Fast.Execution.Durable;
+using Wayang.Fast.Execution.Life;
+using Wayang.Fast.Execution.Workers;
+
+namespace Wayang.Fast.Execution.Handover;
+
+/// <summary>This node's own calls, as their hand-overs see them. Each change is a step of the completion thread, which looks first whether it is still this stay's to make.</summary>
+internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeService life, TenantDirectory tenants, LiveOptions options, CheckpointStore? store) : IHandoverHome
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    public OperationError? Describe(TaskId id, int tenant, out DepartingCall? call)
+    {
+        call = null;
+        if (!lifecycle.TryPin(id, out var record))
+        {
+            return TaskService.Unknown(id);
+        }
+
+        try
+        {
+            if (record.Tenant != tenant)
+            {
+                return TaskService.Unknown(id);
+            }
+
+            if (WhyNot(record) is { } why)
+            {
+                return why;
+            }
+
+            var target = (PoolTarget)record.Target!;
+            var spec = new DurableSpec(TaskKind.Call)
+            {
+                Image = target.Pool.Image.Hash,
+                Function = target.FunctionName,
+                Profile = target.Pool.Key.Profile,
+                Reuse = target.Pool.Key.Reuse,
+                Level = record.Level,
+                TimeoutMs = record.TimeoutMs,
+                Terms = new TaskTerms { Limits = record.Terms?.Limits },
+            };
+            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves);
+            return null;
+        }
+        finally
+        {
+            lifecycle.Unpin(record);
+        }
+    }
+
+    public async Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, int tenant)
+    {
+        if (CheckpointOf(id) is null && await life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id) { OfHandover = true }).ConfigureAwait(false) is { } refusal)
+        {
+            return (null, refusal);
+        }
+
+        try
+        {
+            return CheckpointOf(id) is { } checkpoint ? (store!.Open(checkpoint), null) : (null, Gone(id));
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            return (null, new OperationError(ErrorCode.Unavailable, $"its file cannot be read: {failure.Message}", "task"));
+        }
+    }
+
+    public Task<OperationError?> LeaveAsync(TaskId id, TaskStay stay) => StepAsync(id, record =>
+        lifecycle.TryLeave(record, stay) ? null : new OperationError(ErrorCode.Conflict, "it was resumed here meanwhile, or was asked to end", "task"));
+
+    public Task NoteAsync(TaskId id, TaskMoves moves) => StepAsync(id, record =>
+    {
+        record.NeedLife().Moves = moves;
+        return null;
+    });
+
+    public Task<OperationError?> AppendAsync(TaskId id, string handover, OutputStream stream, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> progress) => StepAsync(id, record =>
+    {
+        if (!TaskLifecycle.IsAway(record, handover))
+        {
+            return Gone(id);
+        }
+
+        if (!progress.IsEmpty)
+        {
+            record.SetProgress(progress.Span);
+        }
+
+        if (bytes.IsEmpty)
+        {
+            return null;
+        }
+
+        var most = options.Current.MaxStreamBytes;
+        _ = stream switch
+        {
+            OutputStream.Stdout => record.Stdout.AppendBounded(bytes.Span, most),
+            OutputStream.Stderr => record.Stderr.AppendBounded(bytes.Span, most),
+            _ => record.Log.AppendWhole(bytes.Span, most),
+        };
+        lifecycle.Appended(record, stream);
+        return null;
+    });
+
+    public async Task<OperationError?> ComeBackAsync(TaskId id, string handover, TaskCheckpoint? file, string? failure)
+    {
+        var kept = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var superfluous = file;
+        var refusal = await StepAsync(id, record =>
+        {
+            if (!TaskLifecycle.IsAway(record, handover))
+            {
+                return Gone(id);
+            }
+
+            superfluous = lifecycle.ComeBack(record, handover, file, failure, kept.SetResult);
+            if (record.CancelRequested)
+            {
+                // It was to end there; whether the other node heard of it or not, it does so here.
+                var asked = record.Life!.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
+                life.Stop(id, asked);
+            }
+
+            return null;
+        }).ConfigureAwait(false);
+        if (refusal is null)
+        {
+            await kept.Task.ConfigureAwait(false);
+        }
+
+        if (superfluous is not null)
+        {
+            CheckpointStore.DeleteSoon(superfluous);
+        }
+
+        return refusal;
+    }
+
+    public Task<OperationError?> EndAsync(TaskId id, string handover, VisitEnd end, ReadOnlyMemory<byte> output) => StepAsync(id, record =>
+    {
+        if (!TaskLifecycle.IsAway(record, handover))
+        {
+            return Gone(id);
+        }
+
+        (record.PeakMemoryBytes, record.CpuMicroseconds) = (end.PeakMemoryBytes, end.CpuMicroseconds);
+        record.Output.Set(output.Span);
+        lifecycle.EndAway(record, end.State, end.Cause, out var file);
+        if (file is not null)
+        {
+            CheckpointStore.DeleteSoon(file);
+        }
+
+        return null;
+    });
+
+    public async Task ResumeAsync(TaskId id)
+    {
+        var continued = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = await StepAsync(id, record =>
+        {
+            record.NeedLife().Continued = () => continued.TrySetResult();
+            return null;
+        }).ConfigureAwait(false);
+        if (await life.AskAsync(new LifeRequest(LifeRequestKind.Resume, id) { OfHandover = true }).ConfigureAwait(false) is null)
+        {
+            await Task.WhenAny(continued.Task, Task.Delay(s_patience)).ConfigureAwait(false); // it may wait for a slot
+        }
+    }
+
+    public IArrivingFile Receive(TaskId id, int tenant)
+    {
+        if (store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } record)
+        {
+            throw new IOException($"task {id} is not there any more, or this node has no directory for checkpoints");
+        }
+
+        return new ArrivingFile(store, record.Life is { IsDurable: true }, id, pool.Key.Image, pool.Key.Profile);
+    }
+
+    private TaskCheckpoint? CheckpointOf(TaskId id) => table.Find(id) is { State: TaskState.Queued, Life.Checkpoint: { } checkpoint } ? checkpoint : null;
+
+    private OperationError? WhyNot(TaskRecord record) =>
+        record.State >= TaskState.Succeeded ? new OperationError(ErrorCode.InvalidArgument, $"task {record.Id} has ended", "task")
+        : record.Life?.Visit is { } visit ? new OperationError(ErrorCode.Conflict, $"it is a task of node '{visit.Home}', which alone decides about it: ask there", "task")
+        : store is null ? new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task")
+        : record.Kind != TaskKind.Call || record.Target is not PoolTarget { Pool.Image: var image }
+            ? new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be moved to another node", "task")
+        : record.Terms?.Migration is { } wish and not TaskMigration.Transparent
+            ? new OperationError(ErrorCode.Unsupported, $"it was submitted with migration: {WireNames.Text(wish)}, and only what is written down can be moved to another node", "task")
+        : !image.IsMigratable
+            ? new OperationError(ErrorCode.Unsupported, $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put", "task")
+        : record.State == TaskState.Queued && record.Life?.Checkpoint is null
+            ? new OperationError(ErrorCode.Conflict, "it waits and has done nothing yet, so that there is nothing to move", "task", 100)
+        : null;
+
+    private Task<OperationError?> StepAsync(TaskId id, Func<TaskRecord, OperationError?> step) =>
+        life.AskAsync(new LifeRequest(LifeRequestKind.Handover, id) { Step = step, OfHandover = true });
+
+    private static OperationError Gone(TaskId id) => new(ErrorCode.Conflict, $"task {id} is not at that node any more, or has ended", "task");
+}

@@ -1,0 +1,206 @@
+using System.Diagnostics;
+using System.Text;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Durable;
+
+namespace Wayang.Fast.Execution.Handover;
+
+/// <summary>
+/// Another node's call that goes on here, or may. It remembers where it stands and what it leaves until its home says that it needs nothing of it any more. What the runtime tells it comes on the
+/// runtime's threads; short lock.
+/// </summary>
+internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IVisit, ITaskObserver, IStreamObserver
+{
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private VisitState _state;
+    private long _number;
+    private VisitEnd? _end;
+    private string? _reason;
+    private byte[][]? _streams;
+    private CallFile? _back;
+    private long _heard = Stopwatch.GetTimestamp();
+    private int _watching;
+
+    /// <summary>Called when its call could not go on here, or the node stops under it: the record is to be ended. Set before it is adopted.</summary>
+    public Action<Visit>? Over { get; set; }
+
+    public VisitOffer Offer => offer;
+
+    public string Home => offer.Peer;
+
+    public TaskId Task => offer.Task;
+
+    public int Tenant => tenant;
+
+    public DurableSpec Spec => spec;
+
+    /// <summary>Held while messages about it change it: they come one at a time.</summary>
+    public SemaphoreSlim Turn { get; } = new(1, 1);
+
+    /// <summary>What has come of its file; null: nothing, or all.</summary>
+    public IArrivingFile? Arriving { get; set; }
+
+    /// <summary>Where it goes on; null: not known yet, or its record has it.</summary>
+    public TaskCheckpoint? File { get; set; }
+
+    /// <summary>Its home was heard of it.</summary>
+    public TimeSpan Silence => Stopwatch.GetElapsedTime(Volatile.Read(ref _heard));
+
+    public VisitState State
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _state;
+            }
+        }
+    }
+
+    /// <summary>The file that it goes back with.</summary>
+    public CallFile? Back
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _back;
+            }
+        }
+    }
+
+    public void Hear() => Volatile.Write(ref _heard, Stopwatch.GetTimestamp());
+
+    /// <summary>Of an ended one; null: it has not ended.</summary>
+    public byte[]? StreamOf(int index)
+    {
+        lock (_lock)
+        {
+            return _streams?[index];
+        }
+    }
+
+    /// <summary>Copies what its call has said, before its record is no more.</summary>
+    public void KeepStreams(ITaskView task)
+    {
+        lock (_lock)
+        {
+            _streams = [task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.Log.ToArray()];
+        }
+    }
+
+    /// <returns>False: it is over, and stays what it was.</returns>
+    public bool TryEnter(VisitState state, string? reason = null, CallFile? back = null)
+    {
+        lock (_lock)
+        {
+            if (_state is VisitState.Ended or VisitState.Returned)
+            {
+                return false;
+            }
+
+            (_state, _reason, _back) = (state, reason, back);
+            Tell();
+            return true;
+        }
+    }
+
+    public void OnBegun()
+    {
+        lock (_lock)
+        {
+            if (_state == VisitState.Adopted)
+            {
+                _state = VisitState.Begun;
+                Tell();
+            }
+        }
+    }
+
+    public void OnReturned(string why)
+    {
+        if (TryEnter(VisitState.Returned, $"it could not go on there: {why}"))
+        {
+            Over?.Invoke(this);
+        }
+    }
+
+    /// <summary>
+    /// Its end goes to its home, except where this node failed it: a call of profile compute has no effect beside its result, so that it goes on at home from where it left as if
+    /// nothing had been.
+    /// </summary>
+    public void OnTaskEnded(ITaskView task, long token)
+    {
+        if (task.Cause.Type is CauseType.Shutdown or CauseType.WorkerLost)
+        {
+            TryEnter(VisitState.Returned, task.Cause.Type == CauseType.Shutdown ? "the node was stopped" : $"its worker was lost there: {task.Cause.Detail}");
+            return;
+        }
+
+        lock (_lock)
+        {
+            if (_state is VisitState.Ended or VisitState.Returned)
+            {
+                return;
+            }
+
+            _end = new VisitEnd(task.State, task.Cause) { PeakMemoryBytes = task.PeakMemoryBytes, CpuMicroseconds = task.CpuMicroseconds };
+            KeepStreams(task);
+            _state = VisitState.Ended;
+            Tell();
+        }
+    }
+
+    public void OnBatchEnd()
+    {
+        // Each is told by itself.
+    }
+
+    public void OnOutput()
+    {
+        Volatile.Write(ref _watching, 0);
+        lock (_lock)
+        {
+            Tell();
+        }
+    }
+
+    /// <summary>True for the one caller who registers for its streams now.</summary>
+    public bool TryBeginWatch() => Interlocked.Exchange(ref _watching, 1) == 0;
+
+    /// <summary>Completes with the next news after <paramref name="known"/>; at once where there is some already.</summary>
+    public Task NewsAfter(long known)
+    {
+        lock (_lock)
+        {
+            return _number > known ? System.Threading.Tasks.Task.CompletedTask : _news.Task;
+        }
+    }
+
+    /// <param name="lengths">Of its streams now, where it has not ended.</param>
+    /// <param name="progress">What it said last.</param>
+    public VisitNews Describe(long[] lengths, TaskProgress? progress)
+    {
+        lock (_lock)
+        {
+            return new VisitNews(_number, _state, _streams is { } streams ? [.. streams.Select(static s => (long)s.Length)] : lengths, Report(progress))
+            {
+                End = _end, Reason = _reason, FileBytes = _back?.Bytes ?? 0, Key = _back?.Key ?? default,
+            };
+        }
+    }
+
+    private static byte[] Report(TaskProgress? progress) => progress is null ? [] : [(byte)(progress.Percent ?? 0xFF), .. Encoding.UTF8.GetBytes(progress.Text)];
+
+    private void Tell()
+    {
+        _number++;
+        var news = _news;
+        _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        news.TrySetResult();
+    }
+}

@@ -1,0 +1,180 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Checkpoints;
+using Wayang.Fast.Execution.Life;
+
+namespace Wayang.Fast.Execution.Handover;
+
+/// <content>What a home is told of its calls, and what it takes back.</content>
+internal sealed partial class VisitBook
+{
+    private static readonly OutputStream[] s_streams = [OutputStream.Output, OutputStream.Stdout, OutputStream.Stderr, OutputStream.Log];
+
+    public async Task<(VisitNews? News, OperationError? Refusal)> WatchAsync(string peer, string handover, long known, TimeSpan wait, CancellationToken cancellation)
+    {
+        if (!_visits.TryGetValue(handover, out var visit) || !string.Equals(visit.Home, peer, StringComparison.Ordinal))
+        {
+            return (null, Unknown(handover));
+        }
+
+        visit.Hear();
+        Watch(visit);
+        try
+        {
+            await visit.NewsAfter(known).WaitAsync(wait, cancellation).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // Then it is told what it knows, and how far the call is.
+        }
+
+        var lengths = new long[s_streams.Length];
+        for (var i = 0; i < lengths.Length; i++)
+        {
+            _ = _lifecycle.ReadOutput(visit.Task, visit.Tenant, s_streams[i], 0, [], out var chunk);
+            lengths[i] = s_streams[i] == OutputStream.Output ? 0 : chunk.Total;
+        }
+
+        var state = visit.State;
+        if (state is VisitState.Begun or VisitState.Ended)
+        {
+            HandoverFaults.Reach(state == VisitState.Begun ? HandoverPoint.HostBegun : HandoverPoint.HostEnded);
+        }
+
+        return (visit.Describe(lengths, _table.Find(visit.Task)?.Progress), null);
+    }
+
+    public async Task<OperationError?> RecallAsync(string peer, string handover)
+    {
+        if (!TryEnter(peer, handover, out var visit))
+        {
+            return Unknown(handover);
+        }
+
+        try
+        {
+            return visit.State switch
+            {
+                VisitState.Begun => await WriteDownAsync(visit).ConfigureAwait(false),
+                VisitState.Ended or VisitState.Returned => null,
+                _ => TakeOut(visit),
+            };
+        }
+        finally
+        {
+            visit.Turn.Release();
+        }
+    }
+
+    public OperationError? Read(string peer, string handover, VisitPart part, long offset, Span<byte> buffer, out int count)
+    {
+        count = 0;
+        if (!_visits.TryGetValue(handover, out var visit) || !string.Equals(visit.Home, peer, StringComparison.Ordinal))
+        {
+            return Unknown(handover);
+        }
+
+        visit.Hear();
+        if (part != VisitPart.File)
+        {
+            return ReadStream(visit, part - VisitPart.Output, offset, buffer, out count);
+        }
+
+        if (visit.Back is not { } back)
+        {
+            return new OperationError(ErrorCode.Conflict, "it does not go back with a file", "part");
+        }
+
+        try
+        {
+            using var file = File.OpenHandle(back.Path);
+            count = RandomAccess.Read(file, buffer, offset);
+            return null;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Disk(failure);
+        }
+    }
+
+    private OperationError? ReadStream(Visit visit, int index, long offset, Span<byte> buffer, out int count)
+    {
+        if (visit.StreamOf(index) is { } kept)
+        {
+            var rest = offset < kept.Length ? kept.AsSpan((int)offset) : default;
+            count = Math.Min(rest.Length, buffer.Length);
+            rest[..count].CopyTo(buffer);
+            return null;
+        }
+
+        _ = _lifecycle.ReadOutput(visit.Task, visit.Tenant, s_streams[index], offset, buffer, out var chunk);
+        count = chunk.Count;
+        return null;
+    }
+
+    private void Watch(Visit visit)
+    {
+        if (visit.State is VisitState.Adopted or VisitState.Begun && visit.TryBeginWatch())
+        {
+            foreach (var stream in s_streams)
+            {
+                _ = _lifecycle.AddWatch(visit.Task, visit.Tenant, stream, visit);
+            }
+        }
+    }
+
+    /// <summary>Its call is written down here as any is; then its record ends without a word, and the file waits for its home.</summary>
+    private async Task<OperationError?> WriteDownAsync(Visit visit)
+    {
+        if (await _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true }).ConfigureAwait(false) is { } refusal)
+        {
+            return refusal;
+        }
+
+        TaskCheckpoint? file = null;
+        var ended = await _life.AskAsync(new LifeRequest(LifeRequestKind.Handover, visit.Task)
+        {
+            OfHandover = true,
+            Step = record =>
+            {
+                if (!ReferenceEquals(record.Life?.Visit, visit) || record.State != TaskState.Queued)
+                {
+                    return new OperationError(ErrorCode.Conflict, "it has just ended", "task", 100);
+                }
+
+                // What was said until now is read by its home from the copy, as of an end.
+                visit.KeepStreams(record);
+                file = _lifecycle.EndVisit(record);
+                return null;
+            },
+        }).ConfigureAwait(false);
+        if (ended is not null || file is null)
+        {
+            return ended ?? new OperationError(ErrorCode.Conflict, "it went on here meanwhile", "task", 100);
+        }
+
+        try
+        {
+            visit.TryEnter(VisitState.Returned, reason: null, _store!.Open(file));
+            HandoverFaults.Reach(HandoverPoint.HostRecalled);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            CheckpointStore.DeleteSoon(file);
+            visit.TryEnter(VisitState.Returned, $"it was written down there, and cannot be read: {failure.Message}");
+        }
+
+        return null;
+    }
+
+    /// <summary>It did not go on yet: its home's own file is where it stands.</summary>
+    private OperationError? TakeOut(Visit visit)
+    {
+        visit.TryEnter(VisitState.Returned, "it was called back before it went on there");
+        EndRecord(visit);
+        return null;
+    }
+}

@@ -1,0 +1,192 @@
+using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.EndToEnd.Tests.Fixture;
+using Xunit;
+
+namespace Wayang.Fast.EndToEnd.Tests.Peers;
+
+/// <summary>
+/// Whatever dies at whatever step of a hand-over: the call has one end, and that is the right one; nothing of it is left at either node. Some steps for each blow, all of them 50 times with
+/// WAYANG_TEST_LONG=1.
+/// </summary>
+[Collection("runtimes")]
+[Trait("Promise", "PS2")]
+[Trait("Promise", "RA4")]
+public sealed class HandoverKillTests(ITestOutputHelper output)
+{
+    private const int Bound = 7_200_000;
+    private const long Rounds = 60_000_000;
+
+    // A keeper starts a daemon again ten times a minute at most.
+    private const int RoundsOfANode = 6;
+
+    private static readonly bool s_long = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1";
+    private static readonly HandoverPoint[] s_all = Enum.GetValues<HandoverPoint>();
+
+    public enum Blow
+    {
+        /// <summary>kill -9 of the home's daemon, which is started again.</summary>
+        Home,
+
+        /// <summary>kill -9 of the host's.</summary>
+        Host,
+
+        /// <summary>kill -9 of the host's spawner, with all its agents and workers.</summary>
+        Spawner,
+
+        /// <summary>The connection from home to the host.</summary>
+        Wire,
+    }
+
+    [Fact(Timeout = Bound)]
+    public Task Home_is_killed() => StrikeAsync(Blow.Home, s_long ? s_all :
+        [HandoverPoint.HomeWritten, HandoverPoint.HomePrepared, HandoverPoint.HomeFenced, HandoverPoint.HomeCommitted, HandoverPoint.HomeEnded, HandoverPoint.HomeFetched]);
+
+    [Fact(Timeout = Bound)]
+    public Task The_host_is_killed() => StrikeAsync(Blow.Host, s_long ? s_all :
+        [HandoverPoint.HostReceiving, HandoverPoint.HostPrepared, HandoverPoint.HomeFenced, HandoverPoint.HostAdopting, HandoverPoint.HostBegun, HandoverPoint.HostRecalled]);
+
+    [Fact(Timeout = Bound)]
+    public Task The_spawner_of_the_host_is_killed() => StrikeAsync(Blow.Spawner, s_long ? s_all : [HandoverPoint.HomeCommitted, HandoverPoint.HostAdopting, HandoverPoint.HomeAway]);
+
+    [Fact(Timeout = Bound)]
+    public Task The_connection_is_cut() => StrikeAsync(Blow.Wire, s_long ? s_all :
+        [HandoverPoint.HomeSending, HandoverPoint.HomePrepared, HandoverPoint.HomeFenced, HandoverPoint.HostAdopting, HandoverPoint.HostEnded, HandoverPoint.HomeRecalled]);
+
+    private async Task StrikeAsync(Blow blow, HandoverPoint[] points)
+    {
+        var rounds = s_long ? 50 : 1;
+        var steps = Enumerable.Repeat(points, rounds).SelectMany(static p => p).ToList();
+        foreach (var some in steps.Chunk(RoundsOfANode))
+        {
+            CutWire? wire = null;
+            await using var nodes = await MovingNodes.StartAsync(leaseMs: 1_000, through: (name, port) =>
+                blow == Blow.Wire && name == MovingNodes.Host ? (wire ??= new CutWire(port)).Port : port);
+            string wanted;
+            await using (var client = await nodes.ConnectAsync())
+            {
+                wanted = Convert.ToHexString((await client.WaitAsync(await MovingNodes.BeginAsync(client, "chain", Rounds))).Output.Span);
+            }
+
+            foreach (var point in some)
+            {
+                await RoundAsync(nodes, blow, point, wire, wanted);
+            }
+
+            await AssertCleanAsync(nodes);
+            if (wire is not null)
+            {
+                await wire.DisposeAsync();
+            }
+        }
+
+        output.WriteLine($"{steps.Count} blows: {blow} at {string.Join(", ", points)}");
+    }
+
+    private static async Task RoundAsync(MovingNodes nodes, Blow blow, HandoverPoint point, CutWire? wire, string wanted)
+    {
+        await nodes.KnowEachOtherAsync();
+        TaskId id;
+        var client = await nodes.ConnectAsync();
+        await using (client)
+        {
+            var isBack = point is HandoverPoint.HomeRecalled or HandoverPoint.HomeFetched or HandoverPoint.HostRecalled;
+            id = await MovingNodes.BeginAsync(client, "chain", Rounds, durable: blow == Blow.Home);
+            if (isBack)
+            {
+                await MovingNodes.MoveAsync(client, id, MovingNodes.Host);
+            }
+
+            nodes.Arm(point);
+            var moved = MoveAsync(client, id, isBack ? null : MovingNodes.Host);
+            await nodes.ReachedAsync(point);
+            await HitAsync(nodes, blow, wire);
+            nodes.GoOn();
+            await moved;
+        }
+
+        var result = await AwaitAsync(nodes, id);
+        Assert.True(
+            result.State == TaskState.Succeeded && Convert.ToHexString(result.Output.Span) == wanted,
+            $"{blow} at {point}: {result.State} {result.Cause}\n{nodes[MovingNodes.Home].Processes.Log}\n{nodes[MovingNodes.Host].Processes.Log}");
+        if (blow == Blow.Home)
+        {
+            await using var after = await nodes.ConnectAsync();
+            var ends = await after.ListEventsAsync(new EventQuery { Task = id, Type = "wayang.task.succeeded" });
+            Assert.Single(ends.Events);
+        }
+    }
+
+    private static async Task HitAsync(MovingNodes nodes, Blow blow, CutWire? wire)
+    {
+        switch (blow)
+        {
+            case Blow.Home:
+                await KillDaemonAsync(nodes[MovingNodes.Home]);
+                break;
+            case Blow.Host:
+                await KillDaemonAsync(nodes[MovingNodes.Host]);
+                break;
+            case Blow.Spawner:
+                Signals.Kill(nodes[MovingNodes.Host].Spawner);
+                break;
+            default:
+                wire!.Cut();
+                await Task.Delay(100); // cut for a moment: the length is the test's input
+                wire.Mend();
+                break;
+        }
+    }
+
+    /// <summary>Returns when it is gone: who connects then finds the next one.</summary>
+    private static async Task KillDaemonAsync(RuntimeUnderTest node)
+    {
+        var daemon = node.Daemon;
+        Signals.Kill(daemon);
+        await Eventually.TrueAsync("the daemon is gone", () => node.BelowKeeper().TrueForAll(p => p.Pid != daemon || p.IsZombie));
+    }
+
+    /// <summary>Whatever is said of the move: what counts is the task.</summary>
+    private static async Task MoveAsync(WayangClient client, TaskId id, string? node)
+    {
+        try
+        {
+            await MovingNodes.MoveAsync(client, id, node);
+        }
+        catch (WayangException)
+        {
+            // The task goes on where it was, or its node is gone.
+        }
+    }
+
+    /// <summary>A node that was just started takes a moment to know its tasks, and one that was killed a moment to be gone with all its threads.</summary>
+    private static async Task<TaskResult> AwaitAsync(MovingNodes nodes, TaskId id)
+    {
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                await using var client = await nodes.ConnectAsync();
+                return await client.WaitAsync(id, TimeSpan.FromSeconds(60));
+            }
+            catch (WayangException early) when (early.Code is ErrorCode.Unavailable or ErrorCode.NodeLost && tries < 100)
+            {
+                await Task.Delay(20);
+            }
+        }
+    }
+
+    private static async Task AssertCleanAsync(MovingNodes nodes)
+    {
+        await Eventually.EmptyAsync("files of calls", () => [.. nodes.FilesOf(MovingNodes.Home), .. nodes.FilesOf(MovingNodes.Host)]);
+        foreach (var name in (string[])[MovingNodes.Home, MovingNodes.Host])
+        {
+            await using var client = await nodes.ConnectAsync(name);
+            await Eventually.ValueAsync($"nothing runs at {name}", async () =>
+                (await client.ListTasksAsync()).Count == 0 && (await client.ListWorkersAsync()).All(static w => w.InFlight == 0) ? "" : null);
+        }
+    }
+}
