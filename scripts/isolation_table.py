@@ -51,7 +51,7 @@ def make_root(root):
     for name, path in programs.items():
         shutil.copy(path, root / "bin" / name)
     for path in (*programs.values(), PROGRAM):
-        listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout  # nothing of a static one
         for library in {word for word in listed.split() if word.startswith("/")}:
             place = pathlib.Path(f"{root}{library}")
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +140,10 @@ def main():
             first = subprocess.run(["sh", "-c", f"while [ ! -S {socket} ]; do kill -0 {serve.pid} || exit 1; sleep 0.1; done"], timeout=PATIENCE)
             if first.returncode != 0:
                 sys.exit("the runtime did not start")
+            if has_crun:  # its image is put once the runtime serves
+                ready = subprocess.run(["sh", "-c", 'until "$0" run --image boxed -- /bin/sh -c : 2>/dev/null; do sleep 0.1; done', WAYANG], timeout=PATIENCE, env=environment)
+                if ready.returncode != 0:
+                    sys.exit("the image for crun is not there")
             rows = "".join(table(environment, program, has_crun))
             rows += "\n## As an image is loaded\n\nWhat the constructor of a library comes to before anybody calls it: as an image, and preloaded to `/bin/true`.\n\n"
             rows += "| constructor | as a plugin under `compute` | `bwrap --unshare-all` |\n|---|---|---|\n"

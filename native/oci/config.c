@@ -74,36 +74,43 @@ static void put_root(FILE *out, const wy_oci_task *task) {
     (void)fputs("],", out);
 }
 
-/* Of a rule with a condition only the part that allows: what is left out is not allowed. The kernel's library takes no "none of these":
- * below, between and above them says the same. */
+typedef struct condition_place {
+    FILE *out;
+    const char *name;
+    const wy_filter_condition *condition;
+} condition_place;
+
+/* The low 32 bits, as in our own filter: the kernel ignores the others of these arguments, and so must the comparison. */
+static void put_allowed(const condition_place *at, uint32_t mask, uint32_t value) {
+    (void)fprintf(at->out, ",{\"names\":[\"%s\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":%u,\"value\":%u,\"valueTwo\":%u,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}",
+                  at->name, at->condition->argument, mask, value);
+}
+
+/* "None of these values" is nothing that an OCI filter can say of low bits alone. All numbers that begin with bits with which none of the values
+ * begins are: a few dozen beginnings of `bits` bits each. */
+static void put_all_but(const condition_place *at, uint32_t beginning, unsigned bits) {
+    uint32_t mask = bits == 0 ? 0 : UINT32_MAX << (32 - bits);
+    int begins = 0;
+    for (uint8_t i = 0; i < at->condition->value_count; i++) {
+        begins |= (at->condition->values[i] & mask) == beginning;
+    }
+    if (!begins) {
+        put_allowed(at, mask, beginning);
+    } else if (bits < 32) {
+        put_all_but(at, beginning, bits + 1);
+        put_all_but(at, beginning | UINT32_C(1) << (31 - bits), bits + 1);
+    }
+}
+
+/* Of a rule with a condition only the part that allows: what is left out is not allowed. */
 static void put_condition(FILE *out, const char *name, const wy_filter_condition *condition) {
-    static const char head[] = ",{\"names\":[\"%s\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":%u,\"value\":%u,\"valueTwo\":%u,\"op\":\"%s\"}]}";
-    unsigned index = condition->argument;
-    if (!condition->negated) {
-        for (uint8_t i = 0; i < condition->value_count; i++) {
-            (void)fprintf(out, head, name, index, condition->mask, condition->values[i], "SCMP_CMP_MASKED_EQ");
-        }
-        return;
+    const condition_place at = {out, name, condition};
+    for (uint8_t i = 0; i < condition->value_count && !condition->negated; i++) {
+        put_allowed(&at, condition->mask, condition->values[i]);
     }
-    uint32_t least = UINT32_MAX, most = 0;
-    for (uint8_t i = 0; i < condition->value_count; i++) {
-        least = condition->values[i] < least ? condition->values[i] : least;
-        most = condition->values[i] > most ? condition->values[i] : most;
+    if (condition->negated && condition->mask == UINT32_MAX) {
+        put_all_but(&at, 0, 0);
     }
-    if (condition->mask != UINT32_MAX || most - least > 64) {
-        return; /* none of ours: it stays forbidden */
-    }
-    (void)fprintf(out, head, name, index, least, 0u, "SCMP_CMP_LT");
-    for (uint32_t value = least + 1; value < most; value++) {
-        int excepted = 0;
-        for (uint8_t i = 0; i < condition->value_count; i++) {
-            excepted |= condition->values[i] == value;
-        }
-        if (!excepted) {
-            (void)fprintf(out, head, name, index, value, 0u, "SCMP_CMP_EQ");
-        }
-    }
-    (void)fprintf(out, head, name, index, most, 0u, "SCMP_CMP_GT");
 }
 
 /* What a profile lists as dangerous kills the task (SIGSYS): nobody listens to a notification there. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "channel/layout.h"
@@ -219,20 +220,26 @@ static int check_descriptors(const wy_worker_slot *worker, const wy_profile *pro
     return found;
 }
 
-/* Every mount is nosuid; what can be written is memory of the task's own (tmpfs, proc, an overlay), never the host's files. */
-static uint32_t check_mounts(char *mounts, char text[128]) {
-    char *kept = NULL;
+/* Every mount is nosuid; what can be written is memory of the task's own (tmpfs, proc, an overlay) or its space on the disk, never the
+ * host's files. */
+static uint32_t check_mounts(const wy_worker_slot *worker, char *mounts, char text[128]) {
+    char *kept = NULL, space[24] = "none";
+    struct stat facts;
+    if (worker->space.bytes != 0 && fstat(worker->space.mount_fd, &facts) == 0) {
+        snprintf(space, sizeof space, "%u:%u", major(facts.st_dev), minor(facts.st_dev));
+    }
     for (char *line = strtok_r(mounts, "\n", &kept); line != NULL; line = strtok_r(NULL, "\n", &kept)) {
-        char point[128], options[128];
+        char device[24], point[128], options[128];
         const char *type = strstr(line, " - ");
-        if (type == NULL || sscanf(line, "%*s %*s %*s %*s %127s %127s", point, options) != 2) {
+        if (type == NULL || sscanf(line, "%*s %*s %23s %*s %127s %127s", device, point, options) != 3) {
             continue;
         }
         if (strstr(options, "nosuid") == NULL) {
             finding(text, "a mount at %.60s without nosuid", point);
             return WY_SCAN_CRITICAL;
         }
-        bool own = strncmp(type + 3, "tmpfs ", 6) == 0 || strncmp(type + 3, "proc ", 5) == 0 || strncmp(type + 3, "overlay ", 8) == 0;
+        bool own = strncmp(type + 3, "tmpfs ", 6) == 0 || strncmp(type + 3, "proc ", 5) == 0 || strncmp(type + 3, "overlay ", 8) == 0 ||
+                   strcmp(device, space) == 0;
         if (strncmp(options, "rw", 2) == 0 && !own) {
             finding(text, "a mount of the host's at %.60s can be written", point);
             return WY_SCAN_WARNING;
@@ -253,5 +260,5 @@ uint32_t wy_scan_worker(wy_spawner *s, const wy_worker_slot *worker, uint32_t *p
     if (check_descriptors(worker, s->images[worker->image].profile, mounts, text)) {
         return WY_SCAN_CRITICAL;
     }
-    return check_mounts(mounts, text);
+    return check_mounts(worker, mounts, text);
 }

@@ -115,7 +115,7 @@ public sealed class NodeRuntime : IDisposable
         }
 
         var pools = () => _service.Pools;
-        var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options);
+        var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options, _supervisor);
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
         Metrics = new RuntimeMetrics(_tenants, _lifecycle, _admission, _service, _shard, _completion, _supervisor, Incidents, pools, lives, Events);
         _watchdog = new Watchdog(_shard, _completion, _supervisor, pools, options, Incidents, log);

@@ -9,13 +9,15 @@ using Wayang.Fast.Core.Resources;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Resources;
+using Wayang.Fast.Execution.Supervision;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
 
 /// <summary>Says in a paragraph why a task waits, or was placed as it was. Cold; any thread; of momentary values.</summary>
-internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers, Shard shard, MemoryPlan memory, LiveOptions options)
+internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers, Shard shard, MemoryPlan memory, LiveOptions options, Supervisor supervisor)
 {
     private const long Mebibyte = 1 << 20;
 
@@ -176,6 +178,11 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         if (pool.IsCommand)
         {
             Add(text, $"then got a fresh process under profile {pool.Key.Profile}, forked in {Words(TimeSpan.FromMicroseconds(record.StartMicroseconds))}.");
+            var space = StartLimits.Of(record.Terms?.Limits, options.Current, pool.Key.Profile, supervisor.Welcome);
+            if (space.DiskBytes > 0)
+            {
+                Add(text, $"Its writable space of {Size(space.DiskBytes)} is {(space.OnDisk ? "a file system of its own on the disk" : "of its memory")}.");
+            }
         }
         else
         {

@@ -106,6 +106,7 @@ public sealed class LimitTests
             Assert.Equal((TaskState.Succeeded, "x\n"), (fits.State, fits.Stdout));
             Assert.Null(node.Tasks.Get(fits.Id, 0, out var snapshot));
             Assert.Equal("disk", snapshot!.DiskPlace);
+            Assert.Contains("writable space of 128 MiB is a file system of its own on the disk", node.Runtime.Monitor.Explain(fits.Id, 0)!.Text, StringComparison.Ordinal);
 
             var tooMuch = await Run(node, limits, "/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=200");
             Assert.Equal((CauseType.DiskQuota, 1), (tooMuch.Cause.Type, tooMuch.Cause.Value));

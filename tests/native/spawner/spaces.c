@@ -187,7 +187,12 @@ static void start_writer(uint64_t worker) {
 static void kills(void) {
     start_writer(300);
     CHECK(devices() >= 1);
-    CHECK(kill(d.body.started.pid, SIGKILL) == 0);
+    pid_t worker = d.body.started.pid;
+    wy_msg_scan scan = {0};
+    driver_send(&d, WY_MSG_SCAN, &scan, sizeof scan, NULL, 0);
+    CHECK(driver_receive(&d) && d.type == WY_MSG_SCAN_DONE); /* and no finding before it */
+    check_done("a scan knows it as the worker's own");
+    CHECK(kill(worker, SIGKILL) == 0);
     CHECK(ends(300, WY_EXIT_LOST, -1));
     check_done("a worker that is killed from outside");
 
