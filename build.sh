@@ -28,7 +28,7 @@ Usage: ./build.sh COMMAND
 
   deps                      install missing distribution packages (told first; needs root)
   build                     native code and the `wayang` program, into out/install
-  demo                      build, then thousands of real sandboxed tasks, checked (under two minutes)
+  demo                      build, then thousands of real sandboxed tasks, checked (under two minutes), and two workflows with webhooks
   test [--filter SUITE]     every test; the last line is the total
   perf SUITE [--quick] [--json FILE]
                             build, then measure: dispatch | scheduler | rpc | http | spawn | ledger | preempt | all; apart are soak [--tasks N] [--seed N],
@@ -67,9 +67,20 @@ command_build() {
   install_native
 }
 
+# Without arguments also the workflows of examples/, which drive a node of their own from Python and, where npm can be asked, from Node.
 command_demo() {
   command_build
-  run_wayang demo "$@"
+  (($# == 0)) || run_wayang demo "$@"
+  npm_config_fetch_retries=0 npm_config_fetch_timeout=20000 fetch_clients
+  unlock_build
+  umask "$callers_umask"
+  "$install/bin/wayang" demo || exit
+  if command -v python3 >/dev/null; then
+    printf '\nworkflows, over MessagePack-RPC and gRPC, and their webhooks (examples/workflow):\n'
+    python3 "$root/examples/workflow/run.py" "$install/bin/wayang" "$out/clients/node/node_modules" || exit
+  else
+    say "the workflows of examples/ are left out: they need python3"
+  fi
 }
 
 command_perf() {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -8,7 +9,33 @@ namespace Wayang.Fast.Client;
 /// <summary>Reads the lists that operators ask for: a map of one key, whose value is a list of maps.</summary>
 internal static class MonitorDecoders
 {
-    public static IReadOnlyList<TaskInfo>? Tasks(ref MessagePackReader reader) => List(ref reader, ResponseDecoders.Info);
+    public static TaskInfoPage? Tasks(ref MessagePackReader reader)
+    {
+        string? next = null;
+        if (!reader.TryReadMapHeader(out var pairs) || Items(ref reader, ResponseDecoders.Info) is not { } tasks)
+        {
+            return null;
+        }
+
+        for (; pairs > 1; pairs--)
+        {
+            if (!reader.TryReadString(out var key))
+            {
+                return null;
+            }
+
+            if (key.SequenceEqual("next"u8) && reader.TryReadString(out var place))
+            {
+                next = Encoding.UTF8.GetString(place);
+            }
+            else if (!reader.TrySkip())
+            {
+                return null;
+            }
+        }
+
+        return new TaskInfoPage(tasks, next);
+    }
 
     public static IReadOnlyList<WorkerInfo>? Workers(ref MessagePackReader reader) => List(ref reader, static (ref item) =>
         Fields.Read(ref item) is { } fields

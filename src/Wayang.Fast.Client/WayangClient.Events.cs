@@ -24,12 +24,13 @@ public sealed partial class WayangClient
     {
         var wait = (long)query.Wait.TotalMilliseconds;
         writer.WriteMapHeader(2 + (query.Type is null ? 0 : 1) + (query.Task is null ? 0 : 1) + (query.Tenant is null ? 0 : 1)
-            + (query.Severity is null ? 0 : 1) + (wait > 0 ? 1 : 0));
+            + (query.Severity is null ? 0 : 1) + (query.Group is null ? 0 : 1) + (wait > 0 ? 1 : 0));
         RequestEncoders.OptionalNumber(ref writer, "since"u8, query.Since);
         RequestEncoders.OptionalText(ref writer, "type"u8, query.Type);
         RequestEncoders.OptionalText(ref writer, "task"u8, query.Task?.ToString());
         RequestEncoders.OptionalNumber(ref writer, "tenant"u8, query.Tenant);
         RequestEncoders.OptionalText(ref writer, "severity"u8, query.Severity);
+        RequestEncoders.OptionalText(ref writer, "group"u8, query.Group);
         RequestEncoders.OptionalNumber(ref writer, "limit"u8, query.Limit);
         RequestEncoders.OptionalNumber(ref writer, "wait_ms"u8, wait > 0 ? wait : null);
     }

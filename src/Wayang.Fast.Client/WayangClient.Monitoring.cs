@@ -9,12 +9,20 @@ public sealed partial class WayangClient
 {
     /// <param name="state">Null: all that have not ended.</param>
     /// <param name="limit">At most so many, those that have been in their state longest first.</param>
-    public Task<IReadOnlyList<TaskInfo>> ListTasksAsync(TaskState? state = null, int limit = 100, CancellationToken cancellation = default) =>
+    public async Task<IReadOnlyList<TaskInfo>> ListTasksAsync(TaskState? state = null, int limit = 100, CancellationToken cancellation = default) =>
+        (await ListTaskPageAsync(state, limit, cursor: null, cancellation)).Tasks;
+
+    /// <summary>The same page by page.</summary>
+    /// <param name="state">Null: all that have not ended; the same for all pages.</param>
+    /// <param name="limit">At most so many.</param>
+    /// <param name="cursor">The next of the page before; null: the first one.</param>
+    /// <param name="cancellation">Of the call.</param>
+    public Task<TaskInfoPage> ListTaskPageAsync(TaskState? state, int limit, string? cursor, CancellationToken cancellation = default) =>
         CallAsync(
             "task.list",
             (ref writer) =>
             {
-                writer.WriteMapHeader(state is null ? 1 : 2);
+                writer.WriteMapHeader(1 + (state is null ? 0 : 1) + (cursor is null ? 0 : 1));
                 if (state is { } wanted)
                 {
                     writer.WriteString("state"u8);
@@ -22,6 +30,7 @@ public sealed partial class WayangClient
                 }
 
                 RequestEncoders.OptionalNumber(ref writer, "limit"u8, limit);
+                RequestEncoders.OptionalText(ref writer, "cursor"u8, cursor);
             },
             MonitorDecoders.Tasks,
             cancellation);

@@ -39,13 +39,23 @@ public sealed partial class WayangClient
         (await CallAsync("webhook.replay", (ref writer) => WithNumber(ref writer, webhook, "event"u8, sequence), Replayed, cancellation)).Value;
 
     /// <summary>How deliveries went, the newest first.</summary>
-    public Task<IReadOnlyList<WebhookDeliveryInfo>> ListDeliveriesAsync(string webhook, string? outcome = null, int limit = 100, CancellationToken cancellation = default) =>
+    public async Task<IReadOnlyList<WebhookDeliveryInfo>> ListDeliveriesAsync(string webhook, string? outcome = null, int limit = 100, CancellationToken cancellation = default) =>
+        (await ListDeliveryPageAsync(webhook, outcome, limit, cursor: null, cancellation)).Deliveries;
+
+    /// <summary>The same page by page.</summary>
+    /// <param name="webhook">Its id.</param>
+    /// <param name="outcome">Only with this; null: any.</param>
+    /// <param name="limit">At most so many.</param>
+    /// <param name="cursor">The next of the page before; null: the first one.</param>
+    /// <param name="cancellation">Of the call.</param>
+    public Task<WebhookDeliveryPage> ListDeliveryPageAsync(string webhook, string? outcome, int limit, string? cursor, CancellationToken cancellation = default) =>
         CallAsync("webhook.deliveries", (ref writer) =>
         {
-            writer.WriteMapHeader(outcome is null ? 2 : 3);
+            writer.WriteMapHeader(2 + One(outcome) + One(cursor));
             RequestEncoders.OptionalText(ref writer, "webhook"u8, webhook);
             RequestEncoders.OptionalText(ref writer, "outcome"u8, outcome);
             RequestEncoders.OptionalNumber(ref writer, "limit"u8, limit);
+            RequestEncoders.OptionalText(ref writer, "cursor"u8, cursor);
         }, Deliveries, cancellation);
 
     private static void Write(ref MessagePackWriter writer, string? webhook, WebhookSpec spec)
@@ -90,7 +100,10 @@ public sealed partial class WayangClient
         (int)fields.Number("owner"), ResponseDecoders.Time(fields.Text("created")) ?? default, fields.Flag("enabled"), fields.Text("reason"), fields.Number("cursor"),
         fields.Number("waiting"), fields.Number("dead"), fields.Number("bytes"), fields.Text("problem"));
 
-    private static IReadOnlyList<WebhookDeliveryInfo>? Deliveries(ref MessagePackReader reader) => Fields.Read(ref reader)?.Items("deliveries").Select(static fields => new WebhookDeliveryInfo(
+    private static WebhookDeliveryPage? Deliveries(ref MessagePackReader reader) => Fields.Read(ref reader) is { } page
+        ? new WebhookDeliveryPage([.. page.Items("deliveries").Select(Delivery)], page.OptionalText("next")) : null;
+
+    private static WebhookDeliveryInfo Delivery(Fields fields) => new(
         fields.Text("message"), fields.Number("event"), fields.Text("type"), ResponseDecoders.Time(fields.Text("at")) ?? default, (int)fields.Number("attempt"),
-        fields.Text("outcome"), (int)fields.Number("status"), fields.Number("duration_us"), fields.Text("detail"))).ToList();
+        fields.Text("outcome"), (int)fields.Number("status"), fields.Number("duration_us"), fields.Text("detail"));
 }

@@ -35,28 +35,40 @@ internal sealed class NodeMonitor(
         return [.. pools().Where(p => p.Key.Tenant == tenant && !p.Closed).Select(p => Describe(p, states.GetValueOrDefault(p)))];
     }
 
-    public IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit)
+    public TaskPage ListTasks(int tenant, TaskState state, int limit, TaskPlace? after)
     {
         // The oldest first: a heap would do, but those that have not ended are few beside those that are remembered.
-        var found = new List<(long Since, TaskId Id)>();
+        var found = new List<TaskPlace>();
         foreach (var record in table.Records())
         {
             var at = record.State;
             var wanted = state == TaskState.None ? at is > TaskState.None and < TaskState.Succeeded : at == state;
-            if (wanted && record.Tenant == tenant)
+            if (wanted && record.Tenant == tenant && new TaskPlace(Since(record, at), record.Id) is var place && (after is not { } last || Compare(place, last) > 0))
             {
-                found.Add((Since(record, at), record.Id));
+                found.Add(place);
             }
         }
 
-        found.Sort(static (a, b) => a.Since.CompareTo(b.Since));
+        found.Sort(Compare);
         var now = Stopwatch.GetTimestamp();
-        return
-        [
-            .. found.Select(f => lifecycle.Snapshot(f.Id, tenant, TaskService.Names) is { } task ? SoFar(task, Stopwatch.GetElapsedTime(f.Since, now)) : null)
-                .OfType<TaskSnapshot>().Take(limit),
-        ];
+        var tasks = new List<TaskSnapshot>(Math.Min(limit, found.Count));
+        for (var i = 0; i < found.Count; i++)
+        {
+            if (tasks.Count == limit)
+            {
+                return new TaskPage(tasks, found[i - 1]);
+            }
+
+            if (lifecycle.Snapshot(found[i].Task, tenant, TaskService.Names) is { } task)
+            {
+                tasks.Add(SoFar(task, Stopwatch.GetElapsedTime(found[i].Since, now)));
+            }
+        }
+
+        return new TaskPage(tasks, Last: null);
     }
+
+    private static int Compare(TaskPlace a, TaskPlace b) => a.Since.CompareTo(b.Since) is var order && order != 0 ? order : a.Task.CompareTo(b.Task);
 
     /// <summary>What is under way has a span that has not ended: it is told as long as it is now.</summary>
     private static TaskSnapshot SoFar(TaskSnapshot task, TimeSpan span)

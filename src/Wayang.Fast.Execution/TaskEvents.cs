@@ -27,22 +27,23 @@ internal sealed class TaskEvents(EventDesk desk) : IEndEvents
     public static NodeEvent Submitted(TaskId id, int tenant, DurableSpec spec) => new(
         0, id.UnixMilliseconds, EventTypes.TaskSubmitted, EventSeverity.Info, tenant, id, EventData.Write((ref MessagePackWriter writer) =>
         {
-            writer.WriteMapHeader(2);
+            writer.WriteMapHeader(spec.Terms.Group is null ? 2 : 3);
             EventData.Text(ref writer, "kind", WireNames.Text(spec.Kind));
             EventData.Text(ref writer, "class", WireNames.Text(PriorityLevels.ClassOf(spec.Level)));
+            EventData.Group(ref writer, spec.Terms.Group);
         }));
 
-    public static NodeEvent Started(TaskId id, int tenant, int attempt, long unixMs) => new(
-        0, unixMs, EventTypes.TaskStarted, EventSeverity.Info, tenant, id, EventData.Number("attempt", attempt));
+    public static NodeEvent Started(TaskRecord record, int attempt, long unixMs) => new(
+        0, unixMs, EventTypes.TaskStarted, EventSeverity.Info, record.Tenant, record.Id, EventData.Attempt(attempt, record.Terms?.Group));
 
     /// <param name="next">The attempt that follows.</param>
-    public static NodeEvent Retrying(TaskId id, int tenant, int next, long unixMs) => new(
-        0, unixMs, EventTypes.TaskRetrying, EventSeverity.Warning, tenant, id, EventData.Number("attempt", next));
+    public static NodeEvent Retrying(TaskId id, int tenant, string? group, int next, long unixMs) => new(
+        0, unixMs, EventTypes.TaskRetrying, EventSeverity.Warning, tenant, id, EventData.Attempt(next, group));
 
     public static NodeEvent Ended(TaskId id, int tenant, TaskState state, EndFacts facts, long unixMs) => new EndedTask(
         id, tenant, facts.Kind, facts.Level, state, facts.Cause)
     {
-        UnixMs = unixMs, Attempt = facts.Life.Attempt, Image = facts.Image, Function = facts.Function, QueueMicroseconds = facts.QueueMicroseconds,
+        UnixMs = unixMs, Attempt = facts.Life.Attempt, Group = facts.Life.Group, Image = facts.Image, Function = facts.Function, QueueMicroseconds = facts.QueueMicroseconds,
         StartMicroseconds = facts.StartMicroseconds, RunMicroseconds = facts.RunMicroseconds, IsDurable = true,
     }.ToEvent();
 
@@ -52,7 +53,7 @@ internal sealed class TaskEvents(EventDesk desk) : IEndEvents
         return new EndedTask(record.Id, record.Tenant, record.Kind, record.Level, state, cause)
         {
             UnixMs = record.SubmittedUnixMs + ((record.QueueMicroseconds + record.StartMicroseconds + record.RunMicroseconds) / 1000),
-            Attempt = record.Life?.Attempt ?? 1, Image = image, Function = function, QueueMicroseconds = record.QueueMicroseconds,
+            Attempt = record.Life?.Attempt ?? 1, Group = record.Terms?.Group, Image = image, Function = function, QueueMicroseconds = record.QueueMicroseconds,
             StartMicroseconds = record.StartMicroseconds, RunMicroseconds = record.RunMicroseconds,
         };
     }

@@ -26,16 +26,16 @@ internal sealed partial class LedgerReader
         static row => ReadAll(row, static r => new WebhookMessage(r.GetInt64(0), r.GetString(1), Bytes(r, 2)!, r.GetInt32(3), r.GetInt64(4))),
         limit);
 
-    public IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit) => Ask(
+    public IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit, long? before) => Ask(
         string.Create(
             CultureInfo.InvariantCulture,
             $"""
-            SELECT sequence, type, at_ms, attempt, outcome, status, duration_us, detail FROM webhook_attempts
-            WHERE webhook = $value{(outcome is { } only ? $" AND outcome = {(int)only}" : "")} ORDER BY place DESC LIMIT $limit
+            SELECT sequence, type, at_ms, attempt, outcome, status, duration_us, detail, place FROM webhook_attempts
+            WHERE webhook = $value{(outcome is { } only ? $" AND outcome = {(int)only}" : "")}{(before is { } place ? $" AND place < {place}" : "")} ORDER BY place DESC LIMIT $limit
             """),
         webhook,
         static row => ReadAll(row, static r => new WebhookAttempt(
-            r.GetInt64(0), r.GetString(1), r.GetInt64(2), r.GetInt32(3), (AttemptOutcome)r.GetInt32(4), r.GetInt32(5), r.GetInt64(6), r.GetString(7))),
+            r.GetInt64(0), r.GetString(1), r.GetInt64(2), r.GetInt32(3), (AttemptOutcome)r.GetInt32(4), r.GetInt32(5), r.GetInt64(6), r.GetString(7)) { Place = r.GetInt64(8) }),
         limit);
 
     private static StoredWebhook ReadWebhook(SqliteDataReader row) => new(row.GetString(0), row.GetInt32(1))

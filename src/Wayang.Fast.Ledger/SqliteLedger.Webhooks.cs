@@ -11,7 +11,7 @@ public sealed partial class SqliteLedger
 
     public IReadOnlyList<WebhookMessage> ReadMessages(string webhook, int limit) => Readable().ReadMessages(webhook, limit);
 
-    public IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit) => Readable().ReadAttempts(webhook, outcome, limit);
+    public IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit, long? before = null) => Readable().ReadAttempts(webhook, outcome, limit, before);
 
     public void Post(WebhookWrite write) => Post((LedgerWrite)write);
 }

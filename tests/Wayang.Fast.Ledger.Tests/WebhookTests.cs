@@ -67,6 +67,25 @@ public sealed class WebhookTests : SmallDiskFixture
     }
 
     [Fact]
+    public async Task Tries_are_read_page_by_page_whatever_is_added_in_between()
+    {
+        using var ledger = Open();
+        await StoreAsync(ledger, new WebhookPut(Hook()));
+        await StoreAsync(ledger, new WebhookAdvance(Id, 7, [Message(5)]));
+        for (var i = 1; i <= 7; i++)
+        {
+            await StoreAsync(ledger, Result(5, AttemptOutcome.Failed, attempt: i));
+        }
+
+        var first = ledger.ReadAttempts(Id, null, 3);
+        await StoreAsync(ledger, Result(5, AttemptOutcome.Failed, attempt: 8));
+        var second = ledger.ReadAttempts(Id, AttemptOutcome.Failed, 3, first[^1].Place);
+        var third = ledger.ReadAttempts(Id, null, 3, second[^1].Place);
+        Assert.Equal([7, 6, 5, 4, 3, 2, 1], first.Concat(second).Concat(third).Select(static a => a.Attempt));
+        Assert.Empty(ledger.ReadAttempts(Id, null, 3, third[^1].Place));
+    }
+
+    [Fact]
     public async Task A_removed_one_leaves_nothing_and_what_comes_late_brings_nothing_back()
     {
         using var ledger = Open();

@@ -53,6 +53,35 @@ public sealed class WebhookDoorTests : IDisposable
         Assert.Equal(ErrorCode.NotFound, (await Assert.ThrowsAsync<WayangException>(() => client.GetWebhookAsync(made.Webhook))).Code);
     }
 
+    [Fact]
+    public async Task Deliveries_are_told_page_by_page_and_a_cursor_of_another_list_is_refused()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var fixture = new WebhookFixture();
+        await fixture.LoadedAsync();
+        await using var server = Serve(fixture, tenant: 0);
+        await using var client = await WayangClient.ConnectAsync(new WayangClientOptions { SocketPath = SocketPath });
+        var made = await client.CreateWebhookAsync(new WebhookSpec { Address = receiver.Url });
+        for (var i = 0; i < 3; i++)
+        {
+            fixture.Tell("wayang.test.page");
+            await receiver.NextAsync();
+            await fixture.Store.NextAsync();
+        }
+
+        var first = await client.ListDeliveryPageAsync(made.Webhook, null, 2, null);
+        Assert.Equal(2, first.Deliveries.Count);
+        var second = await client.ListDeliveryPageAsync(made.Webhook, "delivered", 2, first.Next);
+        Assert.Null(second.Next);
+        Assert.Equal(await client.ListDeliveriesAsync(made.Webhook), first.Deliveries.Concat(second.Deliveries));
+        var other = await client.CreateWebhookAsync(new WebhookSpec { Address = receiver.Url });
+        foreach (var (webhook, cursor) in new[] { (other.Webhook, first.Next), (made.Webhook, "none"), (made.Webhook, first.Next![..^1]) })
+        {
+            var refused = await Assert.ThrowsAsync<WayangException>(() => client.ListDeliveryPageAsync(webhook, null, 2, cursor));
+            Assert.Equal((ErrorCode.InvalidArgument, "cursor"), (refused.Code, refused.Field));
+        }
+    }
+
     [Theory]
     [InlineData("https://127.0.0.1/", null, "url")]
     [InlineData("http://example.com/", null, "url")]

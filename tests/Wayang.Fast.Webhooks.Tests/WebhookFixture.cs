@@ -117,7 +117,7 @@ internal sealed class ObservedStore(IWebhookStore store) : IWebhookStore
 
     public IReadOnlyList<WebhookMessage> ReadMessages(string webhook, int limit) => store.ReadMessages(webhook, limit);
 
-    public IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit) => store.ReadAttempts(webhook, outcome, limit);
+    public IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit, long? before = null) => store.ReadAttempts(webhook, outcome, limit, before);
 
     public void Post(WebhookWrite write)
     {

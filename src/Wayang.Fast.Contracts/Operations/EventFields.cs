@@ -13,6 +13,7 @@ internal static class EventFields
         new("task", FieldType.TaskId, "Only of this task."),
         new("tenant", FieldType.Integer, "Only of this tenant; the default tenant may ask so, others are told of themselves alone."),
         new("severity", FieldType.Choice, "At least so; default info.") { Choices = ["info", "warning", "error"] },
+        new("group", FieldType.Text, "Only of tasks of this group.") { Min = 1, Max = LifeFields.MaxName },
     ];
 
     /// <summary>The shape of CloudEvents 1.0, in JSON.</summary>

@@ -14,6 +14,9 @@ public sealed record EventQuery
     /// <summary>Only of this task.</summary>
     public TaskId? Task { get; init; }
 
+    /// <summary>Only of tasks of this group.</summary>
+    public string? Group { get; init; }
+
     /// <summary>Only of this tenant; for the default tenant.</summary>
     public int? Tenant { get; init; }
 

@@ -54,6 +54,11 @@ public sealed record FindingInfo(string Severity, string Where, string What, str
 /// <summary>What <c>node.incidents</c> answers for each.</summary>
 public sealed record IncidentInfo(string Kind, DateTimeOffset At, string Pool, string Reason, TimeSpan Duration);
 
+/// <summary>What <c>task.list</c> answers.</summary>
+/// <param name="Tasks">Those that have been in their state longest first.</param>
+/// <param name="Next">The cursor of the next page; null: that was all.</param>
+public sealed record TaskInfoPage(IReadOnlyList<TaskInfo> Tasks, string? Next);
+
 /// <summary>What <c>task.explain</c> answers.</summary>
 /// <param name="Text">One paragraph.</param>
 public sealed record TaskReason(TaskId Id, TaskState State, string Text);

@@ -284,8 +284,9 @@ public static class OperationTable
             [
                 new("state", FieldType.Choice, "Default: all that have not ended.") { Choices = [.. WireNames.All<TaskState>().Skip((int)TaskState.Queued)] },
                 s_limit,
+                PageFields.Cursor,
             ],
-            [new("tasks", "list of map", "As task.get answers.")])
+            [new("tasks", "list of map", "As task.get answers."), PageFields.Next])
         {
             Scopes = Seeing,
         },

@@ -73,8 +73,12 @@ internal static class WebhookFields
                 s_webhook,
                 new("outcome", FieldType.Choice, "Only with this outcome.") { Choices = ["delivered", "failed", "dead", "gone"] },
                 new("limit", FieldType.Integer, "At most so many; default 100.") { Min = 1, Max = OperationTable.MaxListed },
+                PageFields.Cursor,
             ],
-            [new("deliveries", "list of map", "{message, event, type, at, attempt, outcome: delivered | failed | dead | gone, status, duration_us, detail?}; status 0: no answer.")]),
+            [
+                new("deliveries", "list of map", "{message, event, type, at, attempt, outcome: delivered | failed | dead | gone, status, duration_us, detail?}; status 0: no answer."),
+                PageFields.Next,
+            ]),
     ];
 
     private static Operation Of(OperationKind kind, string name, string doc, IReadOnlyList<RequestField> request, IReadOnlyList<ResponseField> response) =>

@@ -49,3 +49,7 @@ public sealed record WebhookInfo(
 /// <param name="Detail">What went wrong; empty: nothing.</param>
 public sealed record WebhookDeliveryInfo(
     string Message, long Event, string Type, DateTimeOffset At, int Attempt, string Outcome, int Status, long DurationMicroseconds, string Detail);
+
+/// <param name="Deliveries">The newest first.</param>
+/// <param name="Next">The cursor of the next page; null: that was all.</param>
+public sealed record WebhookDeliveryPage(IReadOnlyList<WebhookDeliveryInfo> Deliveries, string? Next);

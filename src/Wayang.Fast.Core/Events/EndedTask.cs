@@ -19,6 +19,9 @@ public readonly record struct EndedTask(TaskId Id, int Tenant, TaskKind Kind, by
 
     public string? Function { get; init; }
 
+    /// <summary>Null: it is in none.</summary>
+    public string? Group { get; init; }
+
     public long QueueMicroseconds { get; init; }
 
     public long StartMicroseconds { get; init; }
@@ -39,7 +42,7 @@ public readonly record struct EndedTask(TaskId Id, int Tenant, TaskKind Kind, by
     {
         var withImage = !string.IsNullOrEmpty(Image);
         var withFunction = !string.IsNullOrEmpty(Function);
-        writer.WriteMapHeader(Always + (Kind == TaskKind.None ? 0 : 1) + (withImage ? 1 : 0) + (withFunction ? 1 : 0));
+        writer.WriteMapHeader(Always + (Kind == TaskKind.None ? 0 : 1) + (withImage ? 1 : 0) + (withFunction ? 1 : 0) + (Group is null ? 0 : 1));
         EventData.Text(ref writer, "state", WireNames.Text(State));
         EventData.Cause(ref writer, Cause);
         if (Kind != TaskKind.None)
@@ -62,6 +65,7 @@ public readonly record struct EndedTask(TaskId Id, int Tenant, TaskKind Kind, by
         EventData.Number(ref writer, "queue_us", QueueMicroseconds);
         EventData.Number(ref writer, "start_us", StartMicroseconds);
         EventData.Number(ref writer, "run_us", RunMicroseconds);
+        EventData.Group(ref writer, Group);
         writer.WriteString("durable");
         writer.WriteBoolean(IsDurable);
     }

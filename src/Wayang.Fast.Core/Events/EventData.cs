@@ -64,6 +64,44 @@ public static class EventData
         Number(ref writer, "duration_us", (long)duration.TotalMicroseconds);
     });
 
+    /// <summary>Of an attempt of a task.</summary>
+    public static byte[] Attempt(int attempt, string? group) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader(group is null ? 1 : 2);
+        Number(ref writer, "attempt", attempt);
+        Group(ref writer, group);
+    });
+
+    /// <summary>The key by which tasks of a group are found; null: it is in none, and nothing is written.</summary>
+    public static void Group(ref MessagePackWriter writer, string? group)
+    {
+        if (group is not null)
+        {
+            Text(ref writer, "group", group);
+        }
+    }
+
+    /// <summary>Whether that is said of a task of the group.</summary>
+    public static bool IsOfGroup(ReadOnlySpan<byte> data, ReadOnlySpan<byte> group)
+    {
+        var reader = new MessagePackReader(data);
+        reader.TryReadMapHeader(out var pairs);
+        for (; pairs > 0 && reader.TryReadStringOrBinary(out var key); pairs--)
+        {
+            if (key.SequenceEqual("group"u8))
+            {
+                return reader.TryReadStringOrBinary(out var value) && value.SequenceEqual(group);
+            }
+
+            if (!reader.TrySkip())
+            {
+                return false;
+            }
+        }
+
+        return false;
+    }
+
     public static void Number(ref MessagePackWriter writer, string key, long value)
     {
         writer.WriteString(key);

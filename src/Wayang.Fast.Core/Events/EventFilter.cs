@@ -1,3 +1,4 @@
+using System.Text;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Core.Events;
@@ -14,6 +15,15 @@ public sealed record EventFilter
     /// <summary>Only of this task; default: of any, and of none.</summary>
     public TaskId Task { get; init; }
 
+    /// <summary>Only of tasks of this group; null: of any, and of none.</summary>
+    public string? Group
+    {
+        get;
+        init => (field, _utf8Group) = (value, value is null ? null : Encoding.UTF8.GetBytes(value));
+    }
+
+    private readonly byte[]? _utf8Group;
+
     /// <summary>At least so.</summary>
     public EventSeverity Severity { get; init; }
 
@@ -23,6 +33,7 @@ public sealed record EventFilter
         return (Tenant is not { } tenant || told.Tenant == tenant)
             && told.Severity >= Severity
             && (Task == default || told.Task == Task)
+            && (_utf8Group is null || (told.Task != default && EventData.IsOfGroup(told.Data, _utf8Group)))
             && told.Type.StartsWith(Type, StringComparison.Ordinal)
             && (told.Type.Length == Type.Length || Type.Length == 0 || Type[^1] == '.' || told.Type[Type.Length] == '.');
     }

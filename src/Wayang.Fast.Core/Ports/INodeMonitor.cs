@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
@@ -17,7 +18,10 @@ public interface INodeMonitor
 
     /// <param name="state">Only tasks in this state; None: all that have not ended.</param>
     /// <param name="limit">At most so many, those that have been in their state longest first.</param>
-    IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit);
+    IReadOnlyList<TaskSnapshot> ListTasks(int tenant, TaskState state, int limit) => ListTasks(tenant, state, limit, after: null).Tasks;
+
+    /// <summary>The same, page by page: those behind a place. A task that changes its state moves back, never forward, unless it is queued again.</summary>
+    TaskPage ListTasks(int tenant, TaskState state, int limit, TaskPlace? after);
 
     /// <param name="only">Only this one; null: all that are configured or had tasks.</param>
     IReadOnlyList<TenantStatus> ListTenants(int? only);
@@ -38,6 +42,14 @@ public interface INodeMonitor
     /// <param name="critical">Somebody has to look at it now.</param>
     void Report(string finding, bool critical);
 }
+
+/// <summary>Where a task stands in a list: since when it has been in its state, by the node's own clock, and which it is among those of the same moment.</summary>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct TaskPlace(long Since, TaskId Task);
+
+/// <param name="Tasks">In their order.</param>
+/// <param name="Last">The place behind which the list goes on; null: there was no more.</param>
+public sealed record TaskPage(IReadOnlyList<TaskSnapshot> Tasks, TaskPlace? Last);
 
 /// <param name="Text">One paragraph.</param>
 public sealed record TaskExplanation(TaskId Id, TaskState State, string Text);

@@ -24,8 +24,9 @@ public interface IWebhookStore
     /// <param name="webhook">Whose.</param>
     /// <param name="outcome">Only with this; null: any.</param>
     /// <param name="limit">At most so many.</param>
+    /// <param name="before">Only those that are older than the one at this place; null: from the newest on.</param>
     /// <exception cref="LedgerUnreadableException">It cannot be told.</exception>
-    IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit);
+    IReadOnlyList<WebhookAttempt> ReadAttempts(string webhook, AttemptOutcome? outcome, int limit, long? before = null);
 
     /// <summary>Takes a write; never blocks on the disk.</summary>
     void Post(WebhookWrite write);
@@ -94,4 +95,8 @@ public enum AttemptOutcome : byte
 /// <param name="Attempt">Which: 1 is the first.</param>
 /// <param name="Status">Of the answer; 0: there was none.</param>
 /// <param name="Detail">What went wrong, in words; empty: nothing.</param>
-public sealed record WebhookAttempt(long Sequence, string Type, long AtUnixMs, int Attempt, AttemptOutcome Outcome, int Status, long DurationUs, string Detail);
+public sealed record WebhookAttempt(long Sequence, string Type, long AtUnixMs, int Attempt, AttemptOutcome Outcome, int Status, long DurationUs, string Detail)
+{
+    /// <summary>Among all tries, as the store numbers them; 0: it is not stored yet.</summary>
+    public long Place { get; init; }
+}

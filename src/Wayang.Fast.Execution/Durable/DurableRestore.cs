@@ -63,7 +63,7 @@ internal sealed class DurableRestore(
             else if (spec.Terms.Retry is { } retry && task.Attempt < retry.MaxAttempts && (retry.On & RetryTerms.Bit(CauseType.WorkerLost)) != 0)
             {
                 again++;
-                durable.PostRetry(task.Id, task.Tenant, task.Attempt + 1);
+                durable.PostRetry(task.Id, task.Tenant, spec.Terms.Group, task.Attempt + 1);
                 Hold(task, spec, task.Attempt + 1, new TaskAttempt(task.Attempt, TaskState.Failed, cause, 0), checkpoint: null);
             }
             else

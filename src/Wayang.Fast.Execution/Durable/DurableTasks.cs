@@ -72,21 +72,21 @@ internal sealed class DurableTasks(
 
     public void OnStarting(TaskRecord record, int attempt) => ledger.Post(new LedgerStart(record.Id, attempt)
     {
-        Event = TaskEvents.Started(record.Id, record.Tenant, attempt, Now()),
+        Event = TaskEvents.Started(record, attempt, Now()),
     });
 
     public void OnCheckpoint(TaskRecord record, TaskCheckpoint checkpoint, Action onKept) => ledger.Post(new StoredCheckpoint(record.Id, checkpoint, onKept));
 
     public void OnContinuing(TaskRecord record, int attempt, TaskCheckpoint checkpoint) => ledger.Post(new StoredContinuation(record.Id, attempt, checkpoint)
     {
-        Event = TaskEvents.Started(record.Id, record.Tenant, attempt, Now()),
+        Event = TaskEvents.Started(record, attempt, Now()),
     });
 
-    public void OnRetry(TaskRecord record, int nextAttempt) => PostRetry(record.Id, record.Tenant, nextAttempt);
+    public void OnRetry(TaskRecord record, int nextAttempt) => PostRetry(record.Id, record.Tenant, record.Terms?.Group, nextAttempt);
 
-    public void PostRetry(TaskId id, int tenant, int nextAttempt) => ledger.Post(new LedgerRetry(id, nextAttempt)
+    public void PostRetry(TaskId id, int tenant, string? group, int nextAttempt) => ledger.Post(new LedgerRetry(id, nextAttempt)
     {
-        Event = TaskEvents.Retrying(id, tenant, nextAttempt, Now()),
+        Event = TaskEvents.Retrying(id, tenant, group, nextAttempt, Now()),
     });
 
     public void OnEnding(TaskRecord record, TaskState state, in TaskCause cause)

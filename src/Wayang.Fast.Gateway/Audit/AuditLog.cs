@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Gateway.Auth;
@@ -59,6 +60,20 @@ public sealed class AuditLog : IMetricSource, IDisposable
     /// <summary>Something that was done beside the doors, such as a reload. Any thread; waits for nothing.</summary>
     public void Note(string door, string from, string operation, string outcome) =>
         Post(new AuditRecord(_time.GetUtcNow().ToUnixTimeMilliseconds(), door, from, operation, outcome));
+
+    /// <summary>
+    /// A line of the file of tokens that came, changed or went: whoever can write that file says who may come in, and does it beside the doors. Never what
+    /// the bearer shows.
+    /// </summary>
+    public void Note(TokenChange change, string file)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        var operation = change switch { { Before: null } => "token.create", { After: null } => "token.revoke", _ => "token.change" };
+        Post(new AuditRecord(Now, "file", file, operation, AuditRecord.Done)
+        {
+            Tenant = change.Token.Tenant, Target = [new("token", change.Token.Name), new("scopes", ScopeNames.Text(change.Token.Scopes))],
+        });
+    }
 
     /// <summary>A refused attempt: bounded for each caller, so that nobody can push what others did out of the files.</summary>
     internal void PostRefusal(AuditRecord record, Identity? caller)

@@ -28,6 +28,9 @@ public sealed class TokenStore
         _path = path;
     }
 
+    /// <summary>Told of each line that was added, changed or taken away, from the next reload on. Any thread; must not throw.</summary>
+    public Action<TokenChange>? OnChange { get; set; }
+
     public int Count => Volatile.Read(ref _entries).Length;
 
     /// <summary>Whether a change of the file is seen without a restart.</summary>
@@ -141,8 +144,18 @@ public sealed class TokenStore
         }
     }
 
-    private void Take(IEnumerable<AccessToken> tokens) =>
-        Volatile.Write(ref _entries, [.. tokens.Select(static token => new Entry(token, token.Certificate is null ? Convert.FromHexString(token.Proof) : []))]);
+    private void Take(IEnumerable<AccessToken> tokens)
+    {
+        Entry[] entries = [.. tokens.Select(static token => new Entry(token, token.Certificate is null ? Convert.FromHexString(token.Proof) : []))];
+        var former = Interlocked.Exchange(ref _entries, entries);
+        if (OnChange is { } told)
+        {
+            foreach (var change in TokenChange.Between(former.Select(static entry => entry.Token), [.. entries.Select(static entry => entry.Token)]))
+            {
+                told(change);
+            }
+        }
+    }
 
     private bool HasExpired(AccessToken token) => token.Expires is { } time && _time.GetUtcNow() >= time;
 

@@ -43,9 +43,10 @@ internal sealed record EventRequest(long? Since, EventFilter Filter, int Limit, 
                 Type = slots[1].Present ? Encoding.UTF8.GetString(slots[1].Of(frame)) : string.Empty,
                 Task = task,
                 Severity = (EventSeverity)slots[4].Number,
+                Group = slots[5].Present ? Encoding.UTF8.GetString(slots[5].Of(frame)) : null,
             },
-            slots[5].Present ? (int)slots[5].Number : DefaultLimit,
-            (int)slots[6].Number);
+            slots[6].Present ? (int)slots[6].Number : DefaultLimit,
+            (int)slots[7].Number);
         return null;
     }
 

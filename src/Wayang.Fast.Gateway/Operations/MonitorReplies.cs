@@ -45,14 +45,15 @@ internal static class MonitorReplies
             return true;
         }
 
+        if (kind == OperationKind.TaskList)
+        {
+            refusal = Tasks(ref writer, monitor, tenant, frame, slots);
+            return true;
+        }
+
         writer.WriteMapHeader(1);
         switch (kind)
         {
-            case OperationKind.TaskList:
-                // The choices are the states from queued on, in their order.
-                var state = slots[0].Present ? (TaskState)(slots[0].Number + (int)TaskState.Queued) : TaskState.None;
-                Tasks(ref writer, monitor.ListTasks(tenant, state, Limit(slots[1])));
-                break;
             case OperationKind.WorkerList:
                 Workers(ref writer, monitor.ListWorkers(tenant, Limit(slots[0])));
                 break;
@@ -114,14 +115,36 @@ internal static class MonitorReplies
 
     private static int Limit(in ParameterSlot slot) => slot.Present ? (int)slot.Number : DefaultLimit;
 
-    private static void Tasks(ref MessagePackWriter writer, IReadOnlyList<TaskSnapshot> tasks)
+    private static OperationError? Tasks(ref MessagePackWriter writer, INodeMonitor monitor, int tenant, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
     {
+        // The choices are the states from queued on, in their order.
+        var state = slots[0].Present ? (TaskState)(slots[0].Number + (int)TaskState.Queued) : TaskState.None;
+        TaskPlace? after = null;
+        if (slots[2].Present)
+        {
+            if (ListCursor.Read(slots[2].Of(frame), state, out var place) is { } unknown)
+            {
+                return unknown;
+            }
+
+            after = place;
+        }
+
+        var page = monitor.ListTasks(tenant, state, Limit(slots[1]), after);
+        writer.WriteMapHeader(page.Last is null ? 1 : 2);
         writer.WriteString("tasks"u8);
-        writer.WriteArrayHeader(tasks.Count);
-        foreach (var task in tasks)
+        writer.WriteArrayHeader(page.Tasks.Count);
+        foreach (var task in page.Tasks)
         {
             ReplyEncoder.Snapshot(ref writer, task);
         }
+
+        if (page.Last is { } last)
+        {
+            Text(ref writer, "next"u8, ListCursor.Of(state, last));
+        }
+
+        return null;
     }
 
     private static void Workers(ref MessagePackWriter writer, IReadOnlyList<WorkerStatus> workers)

@@ -62,10 +62,23 @@ internal static class WebhookCalls
                 var (replayed, kept) = await desk.ReplayAsync(tenant, id, slots[1].Present ? slots[1].Number : null);
                 return kept is null ? ((ref writer) => WebhookReplies.Replayed(ref writer, id, replayed), null) : (null, kept);
             default:
-                var (tries, untold) = desk.Deliveries(
-                    tenant, id, slots[1].Present ? (AttemptOutcome)slots[1].Number : null, slots[2].Present ? (int)slots[2].Number : DefaultLimit);
-                return untold is null ? ((ref writer) => WebhookReplies.Deliveries(ref writer, id, tries), null) : (null, untold);
+                return Deliveries(desk, tenant, id, frame.Span, slots);
         }
+    }
+
+    /// <summary>One more than is told is read: it says whether there is a next page.</summary>
+    private static (ReplyWriter? Write, OperationError? Refusal) Deliveries(WebhookDesk desk, int tenant, string id, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots)
+    {
+        var before = 0L;
+        if (slots[3].Present && ListCursor.Read(slots[3].Of(frame), id, out before) is { } unknown)
+        {
+            return (null, unknown);
+        }
+
+        var limit = slots[2].Present ? (int)slots[2].Number : DefaultLimit;
+        var (tries, untold) = desk.Deliveries(tenant, id, slots[1].Present ? (AttemptOutcome)slots[1].Number : null, limit + 1, slots[3].Present ? before : null);
+        var next = tries.Count > limit ? ListCursor.Of(id, tries[limit - 1].Place) : null;
+        return untold is null ? ((ref writer) => WebhookReplies.Deliveries(ref writer, id, [.. tries.Take(limit)], next), null) : (null, untold);
     }
 
     private static async Task<(ReplyWriter? Write, OperationError? Refusal)> CreateAsync(

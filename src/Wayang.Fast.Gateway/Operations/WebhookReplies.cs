@@ -71,9 +71,10 @@ internal static class WebhookReplies
         ReplyEncoder.Number(ref writer, "replayed"u8, count);
     }
 
-    public static void Deliveries(ref MessagePackWriter writer, string id, IReadOnlyList<WebhookAttempt> tries)
+    public static void Deliveries(ref MessagePackWriter writer, string id, IReadOnlyList<WebhookAttempt> tries, string? next)
     {
-        writer.WriteMapHeader(1);
+        writer.WriteMapHeader(1 + One(next is not null));
+        Optional(ref writer, "next"u8, next ?? string.Empty);
         writer.WriteString("deliveries"u8);
         writer.WriteArrayHeader(tries.Count);
         foreach (var tried in tries)

@@ -84,6 +84,14 @@ public static class OpenApiDescription
             });
         }
 
+        if (IsTagged(route))
+        {
+            parameters.Add(new JsonObject
+            {
+                ["name"] = "If-None-Match", ["in"] = "header", ["description"] = "The ETag of an earlier answer: if it still is the answer, 304 says so.", ["schema"] = new JsonObject { ["type"] = "string" },
+            });
+        }
+
         if (parameters.Count > 0)
         {
             described["parameters"] = parameters;
@@ -94,12 +102,27 @@ public static class OpenApiDescription
             described["requestBody"] = Body(operation, [.. operation.Request.Where(f => !inPath.Contains(f))]);
         }
 
-        described["responses"] = new JsonObject
-        {
-            [route.Answer == RestAnswer.Created ? "201" : "200"] = Answer(route),
-            ["default"] = new JsonObject { ["$ref"] = "#/components/responses/Problem" },
-        };
+        described["responses"] = Responses(route);
         return described;
+    }
+
+    private static bool IsTagged(RestRoute route) => route.IsConditional || route.Answer == RestAnswer.File;
+
+    private static JsonObject Responses(RestRoute route)
+    {
+        var answer = Answer(route);
+        var responses = new JsonObject { [route.Answer == RestAnswer.Created ? "201" : "200"] = answer };
+        if (IsTagged(route))
+        {
+            answer["headers"] = new JsonObject
+            {
+                ["ETag"] = new JsonObject { ["description"] = "Names the content; to be given as If-None-Match.", ["schema"] = new JsonObject { ["type"] = "string" } },
+            };
+            responses["304"] = new JsonObject { ["description"] = "The caller has it already." };
+        }
+
+        responses["default"] = new JsonObject { ["$ref"] = "#/components/responses/Problem" };
+        return responses;
     }
 
     /// <summary>What a stream or a file decides itself is not asked for.</summary>

@@ -32,7 +32,7 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
 
         try
         {
-            if (CallerRefusals.OutOfScope(caller!, route.Operation) is { } outside)
+            if ((CallerRefusals.OutOfScope(caller!, route.Operation) ?? Unconditional(context)) is { } outside)
             {
                 desk.Audit.TellRefused(caller!, route.Operation, outside, () => TargetIn(context));
                 await RestProblem.WriteAsync(context, outside);
@@ -66,6 +66,11 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
             callers.Leave(caller!);
         }
     }
+
+    /// <summary>A change that is to be made only if nothing changed before cannot be promised: it is not made at all, instead of in spite of it.</summary>
+    private static OperationError? Unconditional(HttpContext context) => context.Request.Headers.IfMatch.Count == 0 && context.Request.Headers.IfUnmodifiedSince.Count == 0
+        ? null
+        : new(ErrorCode.Unsupported, "If-Match and If-Unmodified-Since are not heeded here: leave them out. For a task that is submitted once there is Idempotency-Key.", "If-Match");
 
     /// <summary>What the path names.</summary>
     private static List<KeyValuePair<string, string>> TargetIn(HttpContext context) =>
@@ -129,6 +134,11 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
             return;
         }
 
+        if (route.IsConditional && EntityTag.IsKnown(context, EntityTag.Of(reply.WrittenSpan)))
+        {
+            return;
+        }
+
         context.Response.ContentType = "application/json";
         if (route.Answer == RestAnswer.Created)
         {
@@ -177,12 +187,9 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
     private static bool Begin(HttpContext context, ReadOnlySpan<byte> reply)
     {
         var fields = new ReplyFields(reply);
-        var tag = $"\"{fields.Text("sha256"u8)}\"";
-        context.Response.Headers.ETag = tag;
         context.Response.Headers.XContentTypeOptions = "nosniff";
-        if (context.Request.Headers.IfNoneMatch == tag)
+        if (EntityTag.IsKnown(context, $"\"{fields.Text("sha256"u8)}\""))
         {
-            context.Response.StatusCode = StatusCodes.Status304NotModified;
             return false;
         }
 

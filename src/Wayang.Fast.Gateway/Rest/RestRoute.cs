@@ -38,6 +38,9 @@ public sealed record RestRoute(string Method, string Path, string Name)
     /// <summary>Parameters come in the body; else in the query.</summary>
     public bool HasBody => Method != "GET" && Operation.Request.Count > InPath.Count;
 
+    /// <summary>Its answers have a tag, by which who has one already is told so; not those that are waited for, or hold what a task wrote.</summary>
+    public bool IsConditional => Method == "GET" && Answer == RestAnswer.Json && Operation.Request.All(static f => f.Name is not ("timeout_ms" or "wait_ms"));
+
     /// <summary>Every route there is.</summary>
     public static IReadOnlyList<RestRoute> All { get; } =
     [

@@ -192,7 +192,7 @@ public sealed class WebhookDesk : IMetricSource, IAsyncDisposable
         return (replay.Changed, refusal);
     }
 
-    internal (IReadOnlyList<WebhookAttempt> Attempts, OperationError? Refusal) Deliveries(int tenant, string id, AttemptOutcome? outcome, int limit)
+    internal (IReadOnlyList<WebhookAttempt> Attempts, OperationError? Refusal) Deliveries(int tenant, string id, AttemptOutcome? outcome, int limit, long? before = null)
     {
         if (Find(tenant, id, out _) is { } missing)
         {
@@ -201,7 +201,7 @@ public sealed class WebhookDesk : IMetricSource, IAsyncDisposable
 
         try
         {
-            return (_context.Store.ReadAttempts(id, outcome, limit), null);
+            return (_context.Store.ReadAttempts(id, outcome, limit, before), null);
         }
         catch (LedgerUnreadableException failure)
         {

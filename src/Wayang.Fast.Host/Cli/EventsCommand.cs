@@ -18,6 +18,8 @@ internal static class EventsCommand
 
     private static readonly Option<string?> Task = new("--task") { Description = "Only of this task.", HelpName = "ID" };
 
+    private static readonly Option<string?> Group = new("--group") { Description = "Only of tasks of this group.", HelpName = "NAME" };
+
     private static readonly Option<int?> Tenant = new("--tenant") { Description = "Only of this tenant's number; for the default tenant, which sees all.", HelpName = "N" };
 
     private static readonly Option<string?> Severity = new("--severity") { Description = "info (default), warning or error, and what is above.", HelpName = "LEVEL" };
@@ -26,7 +28,7 @@ internal static class EventsCommand
     {
         var command = new Command("events", "Shows what happened on the node, in order; with -f, what happens.")
         {
-            Since, Follow, Type, Task, Tenant, Severity,
+            Since, Follow, Type, Task, Group, Tenant, Severity,
         };
         DetailedHelp.Describe(
             command,
@@ -52,6 +54,7 @@ internal static class EventsCommand
             Since = follow && result.GetResult(Since) is null ? FromNow : result.GetValue(Since),
             Type = result.GetValue(Type),
             Task = result.GetValue(Task) is { } task ? TaskArgument.Parse(task) : null,
+            Group = result.GetValue(Group),
             Tenant = result.GetValue(Tenant),
             Severity = result.GetValue(Severity),
             Limit = 1_000,

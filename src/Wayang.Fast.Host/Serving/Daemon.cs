@@ -162,6 +162,11 @@ internal static class Daemon
 
         var tokens = TokenStore.Open(file, options.TokensText);
         configuration.Tokens = tokens;
+        if (configuration.Audit is { } audit)
+        {
+            tokens.OnChange = change => audit.Note(change, file);
+        }
+
         if (!tokens.FollowsFile)
         {
             log.Info($"{file} is not readable for the daemon's user (uid {RuntimeDirectories.EffectiveUid}): tokens made or revoked from now on count after 'wayang config reload' ('chown {RuntimeDirectories.EffectiveUid} {file}' lets it follow by itself)");

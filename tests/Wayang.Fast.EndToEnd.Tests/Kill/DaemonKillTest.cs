@@ -45,7 +45,11 @@ public abstract class DaemonKillTest : ServeTest
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var killed = new CancellationTokenSource();
         var load = connected.Select((client, i) => LoadAsync(client, i, call, begun, killed.Token)).ToArray();
-        await begun.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+        if (await Task.WhenAny(begun.Task, Task.Delay(Eventually.Patience, TestContext.Current.CancellationToken)) != begun.Task)
+        {
+            Assert.Fail($"no call was answered within {Eventually.Patience}; the daemon's log ends:\n{LogOf(serve)}");
+        }
+
         await Task.Delay(moment, TestContext.Current.CancellationToken);
         Signals.Kill(daemon);
         await killed.CancelAsync(); // one that had no call under way is not told, and would go on with the next daemon
@@ -53,6 +57,9 @@ public abstract class DaemonKillTest : ServeTest
         await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
             p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
     }
+
+    /// <summary>The last lines that the runtime wrote, for whoever looks for what went wrong.</summary>
+    private protected static string LogOf(Orphanage serve) => string.Join('\n', serve.Log.Split('\n').TakeLast(40));
 
     private static async Task LoadAsync(WayangClient connected, int which, Func<WayangClient, int, Task> call, TaskCompletionSource begun, CancellationToken killed)
     {

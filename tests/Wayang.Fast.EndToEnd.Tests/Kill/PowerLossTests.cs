@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.Versioning;
+using Wayang.Fast.Client;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
@@ -125,7 +126,16 @@ public sealed class PowerLossTests : DaemonKillTest
         Serve(state);
         await using var serve = await StartAsync();
         await using var client = await ConnectAsync(serve);
-        var lost = await witness.CheckAsync(client);
+        int lost;
+        try
+        {
+            lost = await witness.CheckAsync(client);
+        }
+        catch (WayangException gone)
+        {
+            throw new InvalidOperationException($"round {round}: {gone.Message}; the daemon's log ends:\n{LogOf(serve)}", gone);
+        }
+
         await EndAsync(serve);
         Directory.Delete(state, recursive: true);
         return lost;

@@ -88,6 +88,64 @@ public sealed class DurableServeTests : ServeTest
         await EndAsync(serve);
     }
 
+    [Fact(Timeout = Bound)]
+    public async Task A_damaged_page_refuses_durable_tasks_with_the_reason_and_a_copy_brings_all_back()
+    {
+        var port = FreePort();
+        await PrepareAsync(string.Create(CultureInfo.InvariantCulture, $"http_port: {port}\n"));
+        var ids = new List<TaskId>();
+        await using (var serve = await StartAsync())
+        {
+            await using var client = await ConnectAsync(serve);
+            for (var i = 0; i < 20; i++)
+            {
+                ids.Add((await client.RunAsync(TaskSpec.Command("/bin/sh", "-c", $"echo {i}; echo e >&2") with { Durable = true }, cancellation: TestContext.Current.CancellationToken)).Id);
+            }
+
+            await EndAsync(serve);
+        }
+
+        var file = Path.Combine(_state, "ledger.db");
+        var whole = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
+        var damaged = (byte[])whole.Clone();
+        damaged.AsSpan(4096 * 5, 4096).Fill(0xA5);
+        await File.WriteAllBytesAsync(file, damaged, TestContext.Current.CancellationToken);
+        await using (var serve = await StartAsync())
+        {
+            await using var client = await ConnectAsync(serve);
+            var refused = await Assert.ThrowsAsync<WayangException>(() => client.SubmitAsync(TaskSpec.Command("/bin/true") with { Durable = true }, TestContext.Current.CancellationToken));
+            Assert.Equal((ErrorCode.Unavailable, "durable", null), (refused.Code, refused.Field, refused.RetryAfter));
+            Assert.Contains("damaged", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("move it away to begin a new one, or bring back a copy", refused.Message, StringComparison.Ordinal);
+            var untold = await Assert.ThrowsAsync<WayangException>(() => client.GetAsync(ids[0], TestContext.Current.CancellationToken));
+            Assert.Equal(ErrorCode.Unavailable, untold.Code); // not "there is none": nobody knows
+            Assert.True((await client.RunCommandAsync(["/bin/true"], cancellation: TestContext.Current.CancellationToken)).Succeeded);
+            Assert.Contains("damaged", await Eventually.ValueAsync("/readyz answers", () => TellAsync(port)), StringComparison.Ordinal);
+            await EndAsync(serve);
+        }
+
+        Assert.Equal(damaged, await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken)); // left as it is
+        await File.WriteAllBytesAsync(file, whole, TestContext.Current.CancellationToken);
+        await using var again = await StartAsync();
+        await using var later = await ConnectAsync(again);
+        await AssertToldAsync(later, ids);
+        await EndAsync(again);
+    }
+
+    /// <summary>Null: nobody listens there yet.</summary>
+    private static async Task<string?> TellAsync(int port)
+    {
+        using var http = new HttpClient();
+        try
+        {
+            return await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/readyz"), TestContext.Current.CancellationToken);
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
+
     private static async Task AssertToldAsync(WayangClient client, IReadOnlyList<TaskId> ids)
     {
         for (var i = 0; i < ids.Count; i++)

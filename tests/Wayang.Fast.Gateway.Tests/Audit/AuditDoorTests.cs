@@ -29,6 +29,36 @@ public sealed class AuditDoorTests
     private static TokenStore Tokens() => new([ServerFixture.Token(Reader, "reader", OperationScopes.Read), ServerFixture.Token(Operator, "operator")]);
 
     [Fact]
+    public void Tokens_that_come_change_and_go_in_their_file_are_told_without_what_their_bearer_shows()
+    {
+        using var audit = new AuditDirectory();
+        var file = Path.Combine(audit.Path, "tokens");
+        var secret = AccessToken.NewSecret();
+        TokenFile.Add(file, new AccessToken("first", Tenant: 0, OperationScopes.Read, AccessToken.HashOf(secret), Expires: null));
+        using (var log = audit.Open())
+        {
+            var tokens = TokenStore.Open(file);
+            tokens.OnChange = change => log.Note(change, file);
+            tokens.Reload(); // nothing changed
+            TokenFile.Add(file, new AccessToken("second", Tenant: 3, OperationScopes.Submit | OperationScopes.Operate, AccessToken.HashOf(secret + "2"), Expires: null));
+            tokens.Reload();
+            TokenFile.Remove(file, "first");
+            TokenFile.Add(file, new AccessToken("first", Tenant: 0, OperationScopes.All, AccessToken.HashOf(secret), Expires: null));
+            tokens.Reload();
+            TokenFile.Remove(file, "second");
+            tokens.Reload();
+        }
+
+        Assert.Equal(
+            ["token.create second 3 submit,operate", "token.change first 0 " + ScopeNames.Text(OperationScopes.All), "token.revoke second 3 submit,operate"],
+            audit.Records().Select(static r =>
+                $"{r.GetProperty("operation").GetString()} {r.GetProperty("target").GetProperty("token").GetString()} {r.GetProperty("tenant").GetInt32().ToString(CultureInfo.InvariantCulture)} {r.GetProperty("target").GetProperty("scopes").GetString()}"));
+        Assert.All(audit.Records(), r => Assert.Equal(("file", file, "ok"), (r.GetProperty("door").GetString(), r.GetProperty("from").GetString(), r.GetProperty("outcome").GetString())));
+        Assert.DoesNotContain(AccessToken.HashOf(secret), audit.Text(), StringComparison.Ordinal);
+        Assert.DoesNotContain(secret, audit.Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Over_MessagePack_rpc_on_TCP()
     {
         using var audit = new AuditDirectory();

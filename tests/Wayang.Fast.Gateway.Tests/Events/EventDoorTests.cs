@@ -24,6 +24,38 @@ public sealed class EventDoorTests
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
 
     [Fact]
+    public async Task Events_of_a_group_are_told_alone_at_each_door()
+    {
+        await using var rest = await RestFixture.StartAsync();
+        await using var grpc = await GrpcFixture.StartAsync();
+        foreach (var desk in new[] { rest.Events, grpc.Events })
+        {
+            desk.Post(Ended(Theirs, new TaskId(1)));
+            desk.Post("wayang.node.started", EventSeverity.Info, EventData.Text("group", "g")); // of no task
+            desk.Post(EndOf("g", new TaskId(2)));
+            desk.Post(EndOf("other", new TaskId(3)));
+            desk.Post(EndOf("g", new TaskId(4)));
+            await Eventually.TrueAsync("all are there", () => desk.Stream.Told == 5);
+        }
+
+        string[] wanted = [new TaskId(2).ToString(), new TaskId(4).ToString()];
+        var (_, page) = await RestFixture.AskAsync(rest.Connect(null), HttpMethod.Get, "/v1/events/page?since=0&group=g");
+        Assert.Equal(wanted, page.GetProperty("events").EnumerateArray().Select(static e => e.GetProperty("subject").GetString()));
+        Assert.Equal("g", page.GetProperty("events")[0].GetProperty("data").GetProperty("group").GetString());
+        Assert.Equal(rest.Events.Stream.Last, page.GetProperty("next").GetInt64());
+
+        using var watch = grpc.Connect().WatchEvents(new EventsSubscribeRequest { Since = 0, Group = "g" });
+        foreach (var task in wanted)
+        {
+            Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(s_patience));
+            Assert.Equal((task, "g"), (watch.ResponseStream.Current.Subject, watch.ResponseStream.Current.Data.Group));
+        }
+    }
+
+    private static NodeEvent EndOf(string group, TaskId task) =>
+        new EndedTask(task, Theirs, TaskKind.Call, 32, TaskState.Failed, new TaskCause(CauseType.Signal, 9)) { Group = group }.ToEvent();
+
+    [Fact]
     public async Task Lines_of_cloud_events_come_over_rest_of_the_own_tenant_alone()
     {
         await using var fixture = await RestFixture.StartAsync();

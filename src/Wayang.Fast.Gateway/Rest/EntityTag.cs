@@ -1,0 +1,38 @@
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
+
+namespace Wayang.Fast.Gateway.Rest;
+
+/// <summary>What a result is called by its content, so that who has it already is not sent it again.</summary>
+internal static class EntityTag
+{
+    private const int HashBytes = 16;
+
+    /// <summary>Of a result, as the map that its JSON is made of.</summary>
+    public static string Of(ReadOnlySpan<byte> result)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(result, hash);
+        return $"\"{Convert.ToHexStringLower(hash[..HashBytes])}\"";
+    }
+
+    /// <summary>Tells the tag; true: the caller has what it names, and the answer is a 304 without a body.</summary>
+    public static bool IsKnown(HttpContext context, string tag)
+    {
+        context.Response.Headers.ETag = tag;
+        if (!Names(context.Request.Headers.IfNoneMatch, tag))
+        {
+            return false;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status304NotModified;
+        return true;
+    }
+
+    /// <summary>Weakly compared, as the standard has it for this header; what is no list of tags names none.</summary>
+    private static bool Names(StringValues header, string tag) =>
+        header.Count > 0 && EntityTagHeaderValue.TryParseList([.. header.OfType<string>()], out var tags)
+        && tags.Any(known => known.Tag == "*" || known.Tag == tag);
+}
