@@ -16,10 +16,10 @@ internal sealed partial class Departure
     private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(1);
     private static readonly OutputStream[] s_streams = [OutputStream.Output, OutputStream.Stdout, OutputStream.Stderr, OutputStream.Log];
 
-    private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _recalled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly long[] _read = new long[s_streams.Length];
     private readonly Stopwatch _silence = new();
     private readonly Lock _lock = new();
+    private TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _recalled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private CancellationTokenSource? _poke;
     private AskedEnd? _stopAsked;
     private bool _recallAsked;
@@ -36,12 +36,29 @@ internal sealed partial class Departure
     {
         lock (_lock)
         {
+            if (_over.Task.IsCompleted)
+            {
+                return Task.FromResult<(TaskMoves?, OperationError?)>((null, NotThere));
+            }
+
+            if (_recalled.Task.IsCompleted)
+            {
+                _recalled = new(TaskCreationOptions.RunContinuationsAsynchronously); // an earlier wish was refused: this one gets its own answer
+            }
+
             (_recallAsked, _goesOn) = (true, goesOn);
             _asked.Restart();
             _poke?.Cancel();
+            return _recalled.Task;
         }
+    }
 
-        return _recalled.Task;
+    private void AnswerRecall(TaskMoves? moves, OperationError? refusal)
+    {
+        lock (_lock)
+        {
+            _recalled.TrySetResult((moves, refusal));
+        }
     }
 
     /// <summary>On the completion thread: says it, and leaves.</summary>
@@ -168,7 +185,7 @@ internal sealed partial class Departure
     {
         if (refused.RetryAfter is not { } pause || _asked.Elapsed > lease)
         {
-            _recalled.TrySetResult((null, new(refused.Code, $"node '{Node}' does not give it back now: {refused.Message}", "task", 100)));
+            AnswerRecall(null, new(refused.Code, $"node '{Node}' does not give it back now: {refused.Message}", "task", 100));
             return;
         }
 
@@ -317,7 +334,7 @@ internal sealed partial class Departure
         }
 
         _over.TrySetResult();
-        _recalled.TrySetResult((_moves, refusal ?? (_moves is null ? new(ErrorCode.Conflict, $"it did not go on at node '{Node}', and does so at home: {why}", "to") : null)));
+        AnswerRecall(_moves, refusal ?? (_moves is null ? new(ErrorCode.Conflict, $"it did not go on at node '{Node}', and does so at home: {why}", "to") : null));
     }
 
     /// <summary>A move is done.</summary>

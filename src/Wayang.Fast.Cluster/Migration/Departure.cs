@@ -23,6 +23,8 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     private volatile bool _isAway;
     private long _bytes;
 
+    private static OperationError NotThere => new(ErrorCode.Conflict, "it is not at that node any more", "task", 100);
+
     public string Node => link.Spec.Name;
 
     public bool IsAway => _isAway;
@@ -61,8 +63,8 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         {
             _isAway = false;
             _begun.TrySetResult((null, new(ErrorCode.Unavailable, "the node is stopping", null)));
-            _recalled.TrySetResult((null, new(ErrorCode.Conflict, "it is not at that node any more", "task", 100)));
             _over.TrySetResult();
+            AnswerRecall(null, NotThere);
         }
     }
 
