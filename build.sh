@@ -78,6 +78,8 @@ command_demo() {
   if command -v python3 >/dev/null; then
     printf '\nworkflows, over MessagePack-RPC and gRPC, and their webhooks (examples/workflow):\n'
     python3 "$root/examples/workflow/run.py" "$install/bin/wayang" "$out/clients/node/node_modules" || exit
+    printf '\na running computation moves to another node (examples/moving):\n'
+    python3 "$root/examples/moving/run.py" "$install/bin/wayang" || exit
   else
     say "the workflows of examples/ are left out: they need python3"
   fi
