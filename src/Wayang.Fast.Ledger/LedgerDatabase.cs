@@ -42,22 +42,14 @@ internal static class LedgerDatabase
         {
             connection = new SqliteConnection(Describe(path, SqliteOpenMode.ReadWriteCreate));
             connection.Open();
-            var problem = LedgerSchema.Judge(connection);
-            if (problem is null)
-            {
-                LedgerSchema.Execute(connection, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-                LedgerSchema.Migrate(connection, LedgerSchema.Version);
-                problem = new FileInfo(path).Length <= ExaminedBytes && Examine(connection) is { } damage
-                    ? $"it is damaged ({damage}): move it away to begin a new one, or bring back a copy"
-                    : null;
-            }
-
-            if (problem is not null)
+            if ((LedgerSchema.Judge(connection) ?? Damage(connection, path)) is { } problem)
             {
                 connection.Dispose();
                 return (null, new LedgerFailure($"{path} is not used: {problem}", IsFinal: true));
             }
 
+            LedgerSchema.Execute(connection, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+            LedgerSchema.Migrate(connection, LedgerSchema.Version);
             return (connection, null);
         }
         catch (Exception failure) when (failure is SqliteException or IOException or UnauthorizedAccessException)
@@ -96,6 +88,10 @@ internal static class LedgerDatabase
             throw;
         }
     }
+
+    /// <summary>Looked for before anything is written: what is damaged stays as it is, for whoever wants to save the rest.</summary>
+    private static string? Damage(SqliteConnection connection, string path) =>
+        new FileInfo(path).Length <= ExaminedBytes && Examine(connection) is { } damage ? $"it is damaged ({damage}): move it away to begin a new one, or bring back a copy" : null;
 
     private static string? Examine(SqliteConnection connection)
     {

@@ -43,6 +43,7 @@ public sealed partial class ConnectionCrowdTests(ITestOutputHelper output) : IDi
     {
         var token = AccessToken.NewSecret();
         await using var runtime = await ServeAsync(token);
+        await SaysWhereAsync(runtime);
         var doors = DoorsOf(runtime, token);
         await using var witness = await runtime.ConnectAsync();
         var image = (await witness.PutImageAsync("c", await File.ReadAllBytesAsync(Plugins.GoodPath, TestContext.Current.CancellationToken), "crowd")).Image;
@@ -181,14 +182,17 @@ public sealed partial class ConnectionCrowdTests(ITestOutputHelper output) : IDi
         return (took[took.Count / 2], took[took.Count * 99 / 100], took.Count);
     }
 
+    /// <summary>It serves on its socket a moment before it says where else.</summary>
+    private static Task SaysWhereAsync(RuntimeUnderTest runtime) => Eventually.TrueAsync("the node says where it serves", () => Array.TrueForAll([Tcp(), Grpc(), Rest()], p => p.IsMatch(runtime.Processes.Log)));
+
     private static IPEndPoint PlaceOf(Regex pattern, RuntimeUnderTest runtime) => IPEndPoint.Parse(pattern.Match(runtime.Processes.Log).Groups["place"].Value);
 
-    [GeneratedRegex("at tcp://(?<place>127\\.0\\.0\\.1:[0-9]+)", RegexOptions.None, 1_000)]
+    [GeneratedRegex("at tcp://(?<place>127\\.0\\.0\\.1:[0-9]+)[^0-9]", RegexOptions.None, 1_000)]
     private static partial Regex Tcp();
 
-    [GeneratedRegex("grpc at (?<place>127\\.0\\.0\\.1:[0-9]+)", RegexOptions.None, 1_000)]
+    [GeneratedRegex("grpc at (?<place>127\\.0\\.0\\.1:[0-9]+)[^0-9]", RegexOptions.None, 1_000)]
     private static partial Regex Grpc();
 
-    [GeneratedRegex("rest at (?<place>127\\.0\\.0\\.1:[0-9]+)", RegexOptions.None, 1_000)]
+    [GeneratedRegex("rest at (?<place>127\\.0\\.0\\.1:[0-9]+)[^0-9]", RegexOptions.None, 1_000)]
     private static partial Regex Rest();
 }
