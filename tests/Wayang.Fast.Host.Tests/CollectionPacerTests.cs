@@ -10,11 +10,9 @@ public sealed class CollectionPacerTests : IDisposable
     private readonly OneTimer _time = new();
     private readonly CollectionPacer _pacer;
     private long _allocated = 1 << 20;
-    private readonly List<int> _collected = [];
     private int _collections = 7;
-    private long _survived;
 
-    public CollectionPacerTests() => _pacer = new CollectionPacer(_time, () => _allocated, () => _collections, () => _survived, Collect);
+    public CollectionPacerTests() => _pacer = new CollectionPacer(_time, () => _allocated, () => _collections, () => _collections++);
 
     public void Dispose() => _pacer.Dispose();
 
@@ -62,19 +60,6 @@ public sealed class CollectionPacerTests : IDisposable
         Assert.Equal(CollectionPacer.AtRest, _time.Due);
     }
 
-    [Fact]
-    public void What_survived_is_collected_again_before_there_is_much_of_it()
-    {
-        foreach (var survived in (ReadOnlySpan<long>)[0, CollectionPacer.Survivors - 1, CollectionPacer.Survivors, 0])
-        {
-            _survived = survived;
-            _allocated += CollectionPacer.Portion;
-            _time.Fire();
-        }
-
-        Assert.Equal([0, 0, 1, 0], _collected);
-    }
-
     /// <summary>The real collector, too, is asked and counted, on its own thread.</summary>
     [Fact]
     public void The_real_one_collects()
@@ -91,12 +76,6 @@ public sealed class CollectionPacerTests : IDisposable
 
         Assert.Equal(1, pacer.Asked);
         Assert.True(GC.CollectionCount(0) > before);
-    }
-
-    private void Collect(int generation)
-    {
-        _collected.Add(generation);
-        _collections++;
     }
 
     private sealed class OneTimer : TimeProvider, ITimer

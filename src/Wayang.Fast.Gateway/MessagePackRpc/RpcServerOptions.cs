@@ -96,7 +96,7 @@ public sealed record RpcServerOptions
     /// <summary>A peer that asks nothing and awaits nothing for so long is closed.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromHours(1);
 
-    public int Backlog { get; init; } = 256;
+    public int Backlog { get; init; } = 4096;
 
     /// <summary>Mode of the socket's file: who may connect besides the directory's mode.</summary>
     public UnixFileMode SocketMode { get; init; } =

@@ -3,18 +3,14 @@ namespace Wayang.Fast.Host.Monitoring;
 /// <summary>
 /// Asks for a collection of the youngest after little was allocated, long before the runtime would. What a pause costs beyond its fixed part is what lives of
 /// the young and the places in old objects that refer to it, and both grow with what was allocated since the last one: many short pauses in place of a few
-/// long ones. Who allocates much gets collections no more often than <see cref="Shortest"/>, so they cost a bounded part of the time. What survived is collected
-/// again before there is much of it: the next generation's pause would be the sum of what those before it left.
+/// long ones. Who allocates much gets collections no more often than <see cref="Shortest"/>, so they cost a bounded part of the time.
 /// </summary>
 internal sealed class CollectionPacer : IDisposable
 {
     /// <summary>The least garbage that a collection is worth: some thousand submissions with terms, or hundreds of commands.</summary>
     public const long Portion = 128 << 10;
 
-    /// <summary>What may survive once before it is looked at again; moving so much takes about 0.2 ms.</summary>
-    public const long Survivors = 64 << 10;
-
-    /// <summary>Between two looks while something is allocated; a pause of half a millisecond is half a per cent of it.</summary>
+    /// <summary>Between two looks while something is allocated; a pause of half a millisecond is one per cent of it.</summary>
     public static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
@@ -28,29 +24,26 @@ internal sealed class CollectionPacer : IDisposable
 
     private readonly Func<long> _allocated;
     private readonly Func<int> _collections;
-    private readonly Func<long> _survived;
-    private readonly Action<int> _collect;
+    private readonly Action _collect;
     private readonly ITimer _timer;
     private long _collectedAt;
     private long _looked;
     private int _idle = Idle;
     private int _seen;
 
-    public CollectionPacer(TimeProvider time, Action<int> collect)
-        : this(time, static () => GC.GetTotalAllocatedBytes(), static () => GC.CollectionCount(0), Survived, collect)
+    public CollectionPacer(TimeProvider time, Action collect)
+        : this(time, static () => GC.GetTotalAllocatedBytes(), static () => GC.CollectionCount(0), collect)
     {
     }
 
     /// <param name="time">When to look.</param>
     /// <param name="allocated">Bytes that were allocated so far.</param>
     /// <param name="collections">Collections so far, whoever asked for them.</param>
-    /// <param name="survived">Bytes that survived once: what generation 1 holds.</param>
-    /// <param name="collect">Collects all generations up to this one.</param>
-    internal CollectionPacer(TimeProvider time, Func<long> allocated, Func<int> collections, Func<long> survived, Action<int> collect)
+    /// <param name="collect">Collects the youngest generation.</param>
+    internal CollectionPacer(TimeProvider time, Func<long> allocated, Func<int> collections, Action collect)
     {
         _allocated = allocated;
         _collections = collections;
-        _survived = survived;
         _collect = collect;
         _collectedAt = _looked = allocated();
         _seen = collections();
@@ -62,8 +55,6 @@ internal sealed class CollectionPacer : IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    private static long Survived() => GC.GetGCMemoryInfo(GCKind.Any).GenerationInfo[1].SizeAfterBytes;
-
     private void Look()
     {
         var allocated = _allocated();
@@ -74,7 +65,7 @@ internal sealed class CollectionPacer : IDisposable
         }
         else if (allocated - _collectedAt >= Portion)
         {
-            _collect(_survived() >= Survivors ? 1 : 0);
+            _collect();
             Asked++;
             _collectedAt = _allocated();
             collections = _collections();

@@ -14,7 +14,6 @@ internal sealed class CollectionThread : IDisposable
     private readonly SemaphoreSlim _done = new(0);
     private readonly Action<int>? _onStart;
     private readonly Thread _thread;
-    private int _generation;
     private bool _ends;
 
     /// <param name="onStart">Told the system's number of the thread, on it, before its first collection: whoever may puts it before the tasks.</param>
@@ -25,8 +24,11 @@ internal sealed class CollectionThread : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Collects this generation and the younger ones, compacting nothing older; returns when that is over.</summary>
-    public void Collect(int generation)
+    /// <summary>
+    /// Collects the youngest generation; returns when that is over. Older ones are left to the runtime: what is made old before its time by being looked at too often fills
+    /// the oldest, and that is collected with all threads stopped for 25 ms.
+    /// </summary>
+    public void Collect()
     {
         lock (_one)
         {
@@ -35,7 +37,6 @@ internal sealed class CollectionThread : IDisposable
                 return;
             }
 
-            _generation = generation;
             _asked.Release();
             _done.Wait();
         }
@@ -68,7 +69,7 @@ internal sealed class CollectionThread : IDisposable
 
         for (_asked.Wait(); !_ends; _asked.Wait())
         {
-            GC.Collect(_generation, GCCollectionMode.Forced, blocking: true);
+            GC.Collect(0, GCCollectionMode.Forced, blocking: true);
             _done.Release();
         }
     }
