@@ -28,7 +28,8 @@ Usage: ./build.sh COMMAND
 
   deps                      install missing distribution packages (told first; needs root)
   build                     native code and the `wayang` program, into out/install
-  demo                      build, then thousands of real sandboxed tasks, checked (under two minutes), and two workflows with webhooks
+  demo                      build, then thousands of real sandboxed tasks, checked (under two minutes), two workflows with webhooks,
+                            and a computation that moves to a second node
   test [--filter SUITE]     every test; the last line is the total
   perf SUITE [--quick] [--json FILE]
                             build, then measure: dispatch | scheduler | rpc | http | spawn | ledger | preempt | all; apart are soak [--tasks N] [--seed N],
@@ -67,7 +68,7 @@ command_build() {
   install_native
 }
 
-# Without arguments also the workflows of examples/, which drive a node of their own from Python and, where npm can be asked, from Node.
+# Without arguments also what is in examples/: the workflows, which drive a node of their own from Python and, where npm can be asked, from Node, and the computation that moves.
 command_demo() {
   command_build
   (($# == 0)) || run_wayang demo "$@"
@@ -81,7 +82,7 @@ command_demo() {
     printf '\na running computation moves to another node (examples/moving):\n'
     python3 "$root/examples/moving/run.py" "$install/bin/wayang" || exit
   else
-    say "the workflows of examples/ are left out: they need python3"
+    say "what is in examples/ is left out: it needs python3"
   fi
 }
 

@@ -16,9 +16,11 @@ internal static class HandoverDecoders
             return null;
         }
 
-        return new VisitNews(fields.Number("number"), state, [.. s_lengths.Select(fields.Number)], fields.Bytes("progress"))
+        // What has ended has an end, and nothing else is one: a call's record follows it.
+        var end = End(fields.Map("end"));
+        return state == VisitState.Ended && end is not { State: >= TaskState.Succeeded } ? null : new VisitNews(fields.Number("number"), state, [.. s_lengths.Select(fields.Number)], fields.Bytes("progress"))
         {
-            End = End(fields.Map("end")), Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"), Key = fields.Bytes("key"),
+            End = end, Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"), Key = fields.Bytes("key"),
         };
     }
 

@@ -252,6 +252,12 @@ internal sealed partial class Departure
 
     private async Task EndAsync(WayangClient client, VisitNews news, CancellationToken stop)
     {
+        if (news.Lengths[0] > home.MaxOutputBytes)
+        {
+            await ComeBackAsync(null, $"its output of {news.Lengths[0]} bytes there is over the {home.MaxOutputBytes} that this node allows (limits.payload_bytes)", lost: false).ConfigureAwait(false);
+            return;
+        }
+
         using var output = new MemoryStream();
         while (output.Length < news.Lengths[0])
         {
@@ -276,9 +282,10 @@ internal sealed partial class Departure
     /// <summary>It comes back: with a file where it was called back, else it goes on from the one that it left from.</summary>
     private async Task ReturnAsync(WayangClient client, VisitNews news, CancellationToken stop)
     {
-        if (news.FileBytes == 0)
+        if (news.FileBytes is <= 0 or > HandoverFields.MaxFile)
         {
-            await ComeBackAsync(null, news.Reason ?? "it was called back", lost: false).ConfigureAwait(false);
+            var why = news.FileBytes == 0 ? "it was called back" : $"it was to come back with a file of {news.FileBytes} bytes, and at most {HandoverFields.MaxFile} are taken";
+            await ComeBackAsync(null, news.Reason ?? why, lost: false).ConfigureAwait(false);
             return;
         }
 

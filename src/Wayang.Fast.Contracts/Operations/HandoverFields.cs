@@ -11,6 +11,9 @@ public static class HandoverFields
     /// <summary>Bytes of one piece of a file, at most.</summary>
     public const int MaxPiece = 1 << 20;
 
+    /// <summary>Bytes of a call's file, at most.</summary>
+    public const long MaxFile = 1L << 36;
+
     /// <summary>The longest name of a hand-over.</summary>
     public const int MaxName = 96;
 

@@ -11,6 +11,9 @@ namespace Wayang.Fast.Core.Ports;
 /// </summary>
 public interface IHandoverHome
 {
+    /// <summary>Bytes of output that a call may have here. Another node may allow more.</summary>
+    long MaxOutputBytes { get; }
+
     /// <summary>What another node must know to continue the task's call.</summary>
     /// <returns>Null, or why it cannot be moved.</returns>
     OperationError? Describe(TaskId id, int tenant, out DepartingCall? call);

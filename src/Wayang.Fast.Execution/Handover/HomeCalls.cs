@@ -15,6 +15,8 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
+    public long MaxOutputBytes => options.Current.MaxPayloadBytes;
+
     public OperationError? Describe(TaskId id, int tenant, out DepartingCall? call)
     {
         call = null;

@@ -16,7 +16,6 @@ namespace Wayang.Fast.Execution.Handover;
 internal sealed partial class VisitBook : IHandoverHost, IDisposable
 {
     private const int MaxVisits = 4_096;
-    private const long MaxFileBytes = 1L << 36;
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, Visit> _visits = new(StringComparer.Ordinal);
@@ -97,9 +96,9 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             }
 
             var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, visit.Task, visit.Spec.Image, visit.Spec.Profile);
-            if (offset > file.Received || file.Received + piece.Length > MaxFileBytes)
+            if (offset > file.Received || file.Received + piece.Length > HandoverFields.MaxFile)
             {
-                return new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {file.Received} bytes are here: they come in order, at most {MaxFileBytes}", "offset");
+                return new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {file.Received} bytes are here: they come in order, at most {HandoverFields.MaxFile}", "offset");
             }
 
             if (file.Received - offset is var before && before < piece.Length)

@@ -163,21 +163,18 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
     }
 
     /// <summary>A node that was just started takes a moment to know its tasks, and one that was killed a moment to be gone with all its threads.</summary>
-    private static async Task<TaskResult> AwaitAsync(MovingNodes nodes, TaskId id)
+    private static Task<TaskResult> AwaitAsync(MovingNodes nodes, TaskId id) => Eventually.ValueAsync($"{id} is waited for", async () =>
     {
-        for (var tries = 0; ; tries++)
+        try
         {
-            try
-            {
-                await using var client = await nodes.ConnectAsync();
-                return await client.WaitAsync(id, TimeSpan.FromSeconds(60));
-            }
-            catch (WayangException early) when (early.Code is ErrorCode.Unavailable or ErrorCode.NodeLost && tries < 100)
-            {
-                await Task.Delay(20);
-            }
+            await using var client = await nodes.ConnectAsync();
+            return await client.WaitAsync(id, TimeSpan.FromSeconds(60));
         }
-    }
+        catch (WayangException early) when (early.Code is ErrorCode.Unavailable or ErrorCode.NodeLost)
+        {
+            return null;
+        }
+    });
 
     private static async Task AssertCleanAsync(MovingNodes nodes)
     {

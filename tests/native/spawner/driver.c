@@ -168,6 +168,18 @@ static size_t read_log(driver *d, char *text, size_t capacity) {
     return length > 0 ? (size_t)length : 0;
 }
 
+bool driver_ends(driver *d, uint64_t worker, wy_exit_kind kind, int value) {
+    if (!driver_expect(d, WY_MSG_WORKER_EXITED) || d->body.exited.worker_id != worker) {
+        return false;
+    }
+    if (d->body.exited.kind != (uint32_t)kind || (value >= 0 && d->body.exited.value != value)) {
+        printf("  worker %llu: kind %u value %d \"%s\", expected kind %d value %d\n", (unsigned long long)worker,
+               d->body.exited.kind, d->body.exited.value, d->body.exited.text, kind, value);
+        return false;
+    }
+    return true;
+}
+
 size_t driver_log_lines(driver *d) {
     static char text[1 << 20];
     size_t length = read_log(d, text, sizeof text), lines = 0;

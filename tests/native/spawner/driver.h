@@ -44,6 +44,8 @@ uint64_t driver_send(driver *d, wy_msg_type type, const void *body, size_t bytes
 bool driver_receive(driver *d);
 /* Skips until a message of this type comes. */
 bool driver_expect(driver *d, wy_msg_type type);
+/* The next worker that ends is this one, and ended so; what came instead is printed. value < 0: any. */
+bool driver_ends(driver *d, uint64_t worker, wy_exit_kind kind, int value);
 size_t driver_log_lines(driver *d);
 bool driver_log_has(driver *d, const char *text);
 

@@ -40,23 +40,11 @@ static bool define(const char *name, uint32_t runtime, uint32_t overlay) {
     return runtime == WY_RUNTIME_CRUN || driver_expect(&d, WY_MSG_REFUSED);
 }
 
-static bool ends(uint64_t worker, wy_exit_kind kind, int value) {
-    if (!driver_expect(&d, WY_MSG_WORKER_EXITED) || d.body.exited.worker_id != worker) {
-        return false;
-    }
-    if (d.body.exited.kind != (uint32_t)kind || (value >= 0 && d.body.exited.value != value)) {
-        printf("  worker %llu: kind %u value %d \"%s\", expected kind %d value %d\n", (unsigned long long)worker,
-               d.body.exited.kind, d.body.exited.value, d.body.exited.text, kind, value);
-        return false;
-    }
-    return true;
-}
-
 static bool says(uint64_t worker, const wy_msg_worker_start *limits, const char *script, const char *wanted) {
     char text[4096];
     int out;
     driver_command(&d, worker, 1, limits, &out, SH(script));
-    bool good = ends(worker, WY_EXIT_CODE, 0);
+    bool good = driver_ends(&d, worker, WY_EXIT_CODE, 0);
     read_all(out, text, sizeof text);
     if (strcmp(text, wanted) != 0) {
         printf("  worker %llu said \"%s\", expected \"%s\"\n", (unsigned long long)worker, text, wanted);
@@ -68,19 +56,19 @@ static bool says(uint64_t worker, const wy_msg_worker_start *limits, const char 
 static void ends_as_ever(void) {
     CHECK(says(1, NULL, "echo from inside; cat /etc/name; pwd", "from inside\nown\n/tmp\n"));
     driver_command(&d, 2, 1, NULL, NULL, SH("exit 42"));
-    CHECK(ends(2, WY_EXIT_CODE, 42));
+    CHECK(driver_ends(&d, 2, WY_EXIT_CODE, 42));
     driver_command(&d, 3, 1, NULL, NULL, SH("sh -c 'kill -SEGV $$'; exit $?"));
-    CHECK(ends(3, WY_EXIT_SIGNAL, SIGSEGV));
+    CHECK(driver_ends(&d, 3, WY_EXIT_SIGNAL, SIGSEGV));
     driver_command(&d, 4, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(driver_expect(&d, WY_MSG_WORKER_STARTED));
     driver_signal(&d, 4, SIGKILL);
-    CHECK(ends(4, WY_EXIT_KILLED, SIGKILL));
+    CHECK(driver_ends(&d, 4, WY_EXIT_KILLED, SIGKILL));
     int out;
     char byte;
     driver_command(&d, 5, 1, NULL, &out, SH("trap 'exit 7' TERM; echo x; while :; do sleep 1 & wait; done"));
     CHECK(driver_expect(&d, WY_MSG_WORKER_STARTED) && read(out, &byte, 1) == 1);
     driver_signal(&d, 5, SIGTERM);
-    CHECK(ends(5, WY_EXIT_CODE, 7));
+    CHECK(driver_ends(&d, 5, WY_EXIT_CODE, 7));
     close(out);
     check_done("output, exit code, signal, kill, and a signal that the command handles");
 }
@@ -93,7 +81,7 @@ static void closed(void) {
     CHECK(says(13, NULL, "for f in /proc/1/root/etc/shadow /etc/shadow /proc/kcore; do cat $f 2>/dev/null && echo went; done; echo x > /proc/sys/kernel/core_pattern; echo all", "all\n"));
     CHECK(says(15, NULL, "dd if=/etc/zero of=/tmp/x bs=1 count=1 2>/dev/null || echo refused; dd if=/dev/zero of=/tmp/x bs=1 count=1 2>/dev/null && echo own", "refused\nown\n"));
     driver_command(&d, 14, 1, NULL, NULL, SH("grep -c . /proc/net/dev | grep -qx 3")); /* two lines of heading, and lo */
-    CHECK(ends(14, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 14, WY_EXIT_CODE, 0));
     check_done("no capability, the filter, namespaces; its root is its own to change, and nobody else's");
 }
 
@@ -106,7 +94,7 @@ static void filtered(void) {
     CHECK(says(16, NULL, "/bin/escape tiocsti; /bin/escape tiocsti_high_bits; /bin/escape clone_user; ls /proc/self/fd > /dev/null && echo on",
                "tiocsti EPERM\ntiocsti_high_bits EPERM\nclone_user EPERM\non\n"));
     driver_command(&d, 17, 1, NULL, NULL, ARGV("/bin/escape", "mount_new"));
-    CHECK(ends(17, WY_EXIT_SIGNAL, SIGSYS));
+    CHECK(driver_ends(&d, 17, WY_EXIT_SIGNAL, SIGSYS));
     check_done("the profile's system calls, with their conditions");
 }
 
@@ -114,12 +102,12 @@ static void limits(uint32_t features) {
     wy_msg_worker_start small = {.memory_bytes = 48 << 20, .tmpfs_bytes = 8 << 20, .pids = 12};
     if (features & WY_FEATURE_MEMORY_GROUP) {
         driver_command(&d, 20, 1, &small, NULL, ARGV("/bin/tail", "/dev/zero"));
-        CHECK(ends(20, WY_EXIT_OOM, -1) && d.body.exited.peak_memory_bytes > (24 << 20));
+        CHECK(driver_ends(&d, 20, WY_EXIT_OOM, -1) && d.body.exited.peak_memory_bytes > (24 << 20));
     }
     driver_command(&d, 21, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=64k", "count=1000"));
-    CHECK(ends(21, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
+    CHECK(driver_ends(&d, 21, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
     driver_command(&d, 22, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/bin/x", "bs=64k", "count=1000"));
-    CHECK(ends(22, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
+    CHECK(driver_ends(&d, 22, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
     driver_command(&d, 23, 1, &small, NULL, SH("i=0; while [ $i -lt 40 ]; do sleep 100 & i=$((i+1)); done"));
     CHECK(driver_expect(&d, WY_MSG_WORKER_EXITED) && d.body.exited.worker_id == 23 && d.body.exited.value != 0);
     check_done("memory, space and processes are bounded");
@@ -131,7 +119,7 @@ static void read_only(void) {
     int out;
     CHECK(define("closed", WY_RUNTIME_CRUN, 0) && driver_command_image(&d, 2, "closed"));
     driver_command(&d, 40, 2, NULL, &out, SH("cat /etc/name; echo x > /etc/name; echo t > /tmp/t; cat /etc/name /tmp/t; dd if=/etc/zero of=/tmp/x bs=1 count=1 || echo refused"));
-    CHECK(ends(40, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 40, WY_EXIT_CODE, 0));
     read_all(out, text, sizeof text);
     CHECK(strcmp(text, "own\nown\nt\nrefused\n") == 0);
     check_done("a root that may not be written");

@@ -21,18 +21,6 @@
 static driver d;
 static char directory[64] = "/var/tmp/wayang-spaces-XXXXXX";
 
-static bool ends(uint64_t worker, wy_exit_kind kind, int value) {
-    if (!driver_expect(&d, WY_MSG_WORKER_EXITED) || d.body.exited.worker_id != worker) {
-        return false;
-    }
-    if (d.body.exited.kind != (uint32_t)kind || (value >= 0 && d.body.exited.value != value)) {
-        printf("  worker %llu: kind %u value %d \"%s\", expected kind %d value %d\n", (unsigned long long)worker,
-               d.body.exited.kind, d.body.exited.value, d.body.exited.text, kind, value);
-        return false;
-    }
-    return true;
-}
-
 static bool is_ours(const char *device) {
     char path[300], text[300] = "";
     snprintf(path, sizeof path, "/sys/block/%s/loop/backing_file", device);
@@ -83,19 +71,19 @@ static void bound(void) {
     char text[400];
     int out;
     driver_command(&d, 1, 1, &asked, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=80"));
-    CHECK(ends(1, WY_EXIT_CODE, 0) && d.body.exited.flags == 0);
+    CHECK(driver_ends(&d, 1, WY_EXIT_CODE, 0) && d.body.exited.flags == 0);
     driver_command(&d, 2, 1, &asked, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=200"));
-    CHECK(ends(2, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
+    CHECK(driver_ends(&d, 2, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
     check_done("more than its memory can be written, and no more than its space; a full one is told");
 
     driver_command(&d, 3, 1, &asked, &out, ARGV("/bin/sh", "-c", "ls -A /tmp | wc -l; stat -c '%u %a' /tmp; echo x > /tmp/f; cat /tmp/f; mkdir /tmp/d; rm -r /tmp/d; grep -c ' /tmp ext4 rw,nosuid,nodev' /proc/mounts"));
-    CHECK(ends(3, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 3, WY_EXIT_CODE, 0));
     read_all(out, text, sizeof text);
     CHECK(strcmp(text, "0\n1000 1777\nx\n1\n") == 0);
     check_done("it is empty, the worker's own, and without setuid programs and devices");
 
     driver_command(&d, 4, 1, &asked, NULL, ARGV("/bin/sh", "-c", "i=0; while : > /tmp/$i; do i=$((i+1)); done; exit 3"));
-    CHECK(ends(4, WY_EXIT_CODE, 2) || d.body.exited.value == 3);
+    CHECK(driver_ends(&d, 4, WY_EXIT_CODE, 2) || d.body.exited.value == 3);
     CHECK(d.body.exited.flags == WY_EXIT_DISK_FULL);
     check_done("the number of files is bounded");
 }
@@ -143,7 +131,7 @@ static void refused(void) {
     CHECK(d.body.exited.kind == WY_EXIT_NOT_STARTED && strstr(d.body.exited.text, "promised") != NULL);
     for (uint64_t i = 0; i + 1 < workers; i++) {
         driver_signal(&d, 210 + i, SIGKILL);
-        CHECK(ends(210 + i, WY_EXIT_KILLED, SIGKILL));
+        CHECK(driver_ends(&d, 210 + i, WY_EXIT_KILLED, SIGKILL));
     }
     check_done("no more is promised than the disk has");
 }
@@ -193,17 +181,17 @@ static void kills(void) {
     CHECK(driver_receive(&d) && d.type == WY_MSG_SCAN_DONE); /* and no finding before it */
     check_done("a scan knows it as the worker's own");
     CHECK(kill(worker, SIGKILL) == 0);
-    CHECK(ends(300, WY_EXIT_LOST, -1));
+    CHECK(driver_ends(&d, 300, WY_EXIT_LOST, -1));
     check_done("a worker that is killed from outside");
 
     start_writer(301);
     pid_t maker = child_called("wayang-space");
     CHECK(maker > 0 && kill(maker, SIGKILL) == 0);
     driver_signal(&d, 301, SIGKILL);
-    CHECK(ends(301, WY_EXIT_KILLED, SIGKILL));
+    CHECK(driver_ends(&d, 301, WY_EXIT_KILLED, SIGKILL));
     wy_msg_worker_start asked = {.disk_bytes = 40 * MIB};
     driver_command(&d, 302, 1, &asked, NULL, ARGV("/bin/true"));
-    CHECK(ends(302, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 302, WY_EXIT_CODE, 0));
     check_done("the maker that is killed is started again");
 
     start_writer(303);

@@ -19,18 +19,6 @@
 static driver d;
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static bool ends(uint64_t worker, wy_exit_kind kind, int value) {
-    if (!driver_expect(&d, WY_MSG_WORKER_EXITED) || d.body.exited.worker_id != worker) {
-        return false;
-    }
-    if (d.body.exited.kind != (uint32_t)kind || (value >= 0 && d.body.exited.value != value)) {
-        printf("  worker %llu: kind %u value %d \"%s\", expected kind %d value %d\n", (unsigned long long)worker,
-               d.body.exited.kind, d.body.exited.value, d.body.exited.text, kind, value);
-        return false;
-    }
-    return true;
-}
-
 static bool starts(uint64_t worker) {
     return driver_expect(&d, WY_MSG_WORKER_STARTED) && d.body.started.worker_id == worker;
 }
@@ -40,17 +28,17 @@ static void exits(void) {
     int out;
     driver_command(&d, 1, 1, NULL, NULL, ARGV("/bin/true"));
     CHECK(starts(1));
-    CHECK(ends(1, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 1, WY_EXIT_CODE, 0));
     driver_command(&d, 2, 1, NULL, &out, ARGV("/bin/sh", "-c", "echo from inside; exit 42"));
-    CHECK(ends(2, WY_EXIT_CODE, 42));
+    CHECK(driver_ends(&d, 2, WY_EXIT_CODE, 42));
     read_all(out, text, sizeof text);
     CHECK(strcmp(text, "from inside\n") == 0);
     driver_command(&d, 3, 1, NULL, NULL, ARGV("/bin/sh", "-c", "kill -SEGV $$"));
-    CHECK(ends(3, WY_EXIT_SIGNAL, SIGSEGV));
+    CHECK(driver_ends(&d, 3, WY_EXIT_SIGNAL, SIGSEGV));
     driver_command(&d, 4, 1, NULL, NULL, ARGV("/no/such/program"));
-    CHECK(ends(4, WY_EXIT_CODE, 127));
+    CHECK(driver_ends(&d, 4, WY_EXIT_CODE, 127));
     driver_command(&d, 5, 1, NULL, NULL, ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"));
-    CHECK(ends(5, WY_EXIT_CODE, 0) && d.body.exited.cpu_microseconds > 10000);
+    CHECK(driver_ends(&d, 5, WY_EXIT_CODE, 0) && d.body.exited.cpu_microseconds > 10000);
     check_done("a command's exit code, signal, output and CPU time");
 }
 
@@ -60,19 +48,19 @@ static void signals(void) {
     driver_command(&d, 10, 1, NULL, &out, ARGV("/bin/sh", "-c", "trap 'exit 7' TERM; echo x; while :; do sleep 1 & wait; done"));
     CHECK(starts(10) && read(out, &byte, 1) == 1); /* the trap is set: its echo has come */
     driver_signal(&d, 10, SIGTERM);
-    CHECK(ends(10, WY_EXIT_CODE, 7));
+    CHECK(driver_ends(&d, 10, WY_EXIT_CODE, 7));
     close(out);
     driver_command(&d, 11, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(starts(11));
     driver_signal(&d, 11, SIGKILL);
-    CHECK(ends(11, WY_EXIT_KILLED, SIGKILL));
+    CHECK(driver_ends(&d, 11, WY_EXIT_KILLED, SIGKILL));
     driver_command(&d, 12, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
     driver_signal(&d, 12, SIGKILL); /* before it can have started */
-    CHECK(ends(12, WY_EXIT_KILLED, SIGKILL));
+    CHECK(driver_ends(&d, 12, WY_EXIT_KILLED, SIGKILL));
     driver_command(&d, 13, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(starts(13));
     driver_signal(&d, 13, SIGINT);
-    CHECK(ends(13, WY_EXIT_SIGNAL, SIGINT));
+    CHECK(driver_ends(&d, 13, WY_EXIT_SIGNAL, SIGINT));
     check_done("signals to the command, kill while running and while starting");
 }
 
@@ -80,10 +68,10 @@ static void limits(uint32_t features) {
     wy_msg_worker_start small = {.memory_bytes = 32 << 20, .pids = 8, .nice_class = 2};
     if (features & WY_FEATURE_MEMORY_GROUP) {
         driver_command(&d, 20, 1, &small, NULL, ARGV("/usr/bin/tail", "/dev/zero"));
-        CHECK(ends(20, WY_EXIT_OOM, -1));
+        CHECK(driver_ends(&d, 20, WY_EXIT_OOM, -1));
         CHECK(d.body.exited.peak_memory_bytes > (24 << 20) && d.body.exited.peak_memory_bytes <= (33 << 20));
         driver_command(&d, 21, 1, &small, NULL, ARGV("/bin/true"));
-        CHECK(ends(21, WY_EXIT_CODE, 0) && d.body.exited.peak_memory_bytes < (24 << 20));
+        CHECK(driver_ends(&d, 21, WY_EXIT_CODE, 0) && d.body.exited.peak_memory_bytes < (24 << 20));
         check_done("the memory limit ends a worker; its group serves the next as new");
     } else {
         printf("skip memory group: %s\n", d.body.welcome.note);
@@ -106,11 +94,11 @@ static void processes(void) {
     CHECK(starts(23) && read(out, text, 5) == 5);
     driver_command(&d, 24, 1, &small, &neighbour,
                    ARGV("/bin/sh", "-c", "for i in 1 2 3 4 5; do sleep 0.2 & done; wait; grep -Ec 'Cap.*0000000000000000' /proc/self/status"));
-    CHECK(ends(24, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 24, WY_EXIT_CODE, 0));
     read_all(neighbour, text, sizeof text);
     CHECK(strcmp(text, "5\n") == 0); /* and none of the five sets has a capability */
     driver_signal(&d, 23, SIGKILL);
-    CHECK(ends(23, WY_EXIT_KILLED, SIGKILL));
+    CHECK(driver_ends(&d, 23, WY_EXIT_KILLED, SIGKILL));
     close(out);
     check_done("one that has all its processes takes none of another's");
 }
@@ -230,20 +218,20 @@ static void usage(uint32_t features) {
     driver_send(&d, WY_MSG_USAGE, &beyond, sizeof beyond, NULL, 0);
     CHECK(driver_expect(&d, WY_MSG_USAGE_OF) && d.length == sizeof answer);
     driver_signal(&d, 27, SIGKILL);
-    CHECK(ends(27, WY_EXIT_KILLED, SIGKILL));
+    CHECK(driver_ends(&d, 27, WY_EXIT_KILLED, SIGKILL));
     CHECK(d.body.exited.cpu_microseconds >= used.cpu_microseconds);
     /* The same group, used again, begins at nothing. */
     driver_command(&d, 28, 1, NULL, NULL, ARGV("/bin/true"));
-    CHECK(ends(28, WY_EXIT_CODE, 0) && d.body.exited.cpu_microseconds < used.cpu_microseconds);
+    CHECK(driver_ends(&d, 28, WY_EXIT_CODE, 0) && d.body.exited.cpu_microseconds < used.cpu_microseconds);
     check_done("what a running worker uses is told, and what its group's last tenant used is not");
 }
 
 static void disk(void) {
     wy_msg_worker_start small = {.memory_bytes = 64 << 20, .tmpfs_bytes = 4 << 20};
     driver_command(&d, 24, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=8"));
-    CHECK(ends(24, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
+    CHECK(driver_ends(&d, 24, WY_EXIT_CODE, 1) && d.body.exited.flags == WY_EXIT_DISK_FULL);
     driver_command(&d, 25, 1, &small, NULL, ARGV("/bin/dd", "if=/dev/zero", "of=/tmp/x", "bs=1M", "count=3"));
-    CHECK(ends(25, WY_EXIT_CODE, 0) && d.body.exited.flags == 0);
+    CHECK(driver_ends(&d, 25, WY_EXIT_CODE, 0) && d.body.exited.flags == 0);
     check_done("writable space is bounded, and a full one is told");
 }
 
@@ -258,7 +246,7 @@ static void cap(uint32_t features) {
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
     driver_command(&d, 26, 1, &slow, NULL, ARGV("/bin/sh", "-c", "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done"));
-    CHECK(ends(26, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 26, WY_EXIT_CODE, 0));
     clock_gettime(CLOCK_MONOTONIC, &after);
     double wall = (double)(after.tv_sec - before.tv_sec) * 1e6 + (double)(after.tv_nsec - before.tv_nsec) / 1e3;
     /* A period's share may be used up front, and one more at the end. */
@@ -269,7 +257,7 @@ static void cap(uint32_t features) {
 static void violation(void) {
     driver_command(&d, 30, 1, NULL, NULL,
                    ARGV("/usr/bin/python3", "-c", "import ctypes; ctypes.CDLL(None).ptrace(16, 1, 0, 0)"));
-    CHECK(ends(30, WY_EXIT_VIOLATION, 101));
+    CHECK(driver_ends(&d, 30, WY_EXIT_VIOLATION, 101));
     CHECK(strcmp(d.body.exited.text, "ptrace") == 0);
     check_done("a dangerous call ends the worker with its name");
 }
@@ -295,7 +283,7 @@ static void call_workers(const char *plugin) {
         driver_signal(&d, id, SIGTERM); /* not a command: refused */
         CHECK(driver_expect(&d, WY_MSG_REFUSED));
         driver_signal(&d, id, SIGKILL);
-        CHECK(ends(id, WY_EXIT_KILLED, SIGKILL));
+        CHECK(driver_ends(&d, id, WY_EXIT_KILLED, SIGKILL));
         wy_channel_destroy(&memory);
     }
     wy_msg_image_ref close_it = {.image_id = 2};
@@ -310,7 +298,7 @@ static void zygote_dies(void) {
     driver_command(&d, 50, 3, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(starts(50));
     kill(zygote, SIGKILL);
-    CHECK(ends(50, WY_EXIT_LOST, 0));
+    CHECK(driver_ends(&d, 50, WY_EXIT_LOST, 0));
     CHECK(driver_expect(&d, WY_MSG_IMAGE_GONE) && d.body.failure.id == 3);
     CHECK(driver_command_image(&d, 3, "standard")); /* the id is free again */
     check_done("a killed zygote: its workers end, then the image; another can be opened");
@@ -375,7 +363,7 @@ static void leftovers(const char *instance, bool groups) {
     CHECK(waitpid(worker, NULL, __WALL) == worker && kill(worker, 0) != 0);
     CHECK(driver_command_image(&d, 1, "standard"));
     driver_command(&d, 1, 1, NULL, NULL, ARGV("/bin/true"));
-    CHECK(ends(1, WY_EXIT_CODE, 0));
+    CHECK(driver_ends(&d, 1, WY_EXIT_CODE, 0));
     check_done("after kill -9 of the spawner its successor sweeps and serves");
     driver_command(&d, 2, 1, NULL, NULL, ARGV("/bin/sleep", "1000"));
     CHECK(starts(2));
