@@ -121,6 +121,7 @@ static void set_environment(const wy_child_start *start) {
     setenv("WAYANG_NATIVE", start->installation->native_dir, 1);
     setenv("WAYANG_INSTANCE", start->options->instance, 1);
     setenv("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1", 0);
+    setenv("DOTNET_GCgen0size", "18000000", 0); /* hexadecimal, 384 MiB: before that the daemon collects, when nobody waits for it (CollectionPacer) */
     if (start->installation->dotnet_root[0] != 0) {
         setenv("DOTNET_ROOT", start->installation->dotnet_root, 1);
     }

@@ -57,7 +57,7 @@ internal static class LifeDecoders
     public static Boxed<int>? Asked(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new((int)fields.Number("asked")) : null;
 
     private static TaskPreemption? Preemption(Fields? fields) => fields is null ? null : new(
-        (int)fields.Number("times"), fields.Number("frozen_us"), TaskId.TryParse(fields.Text("by"), out var by) ? by : default, fields.Text("reason"),
+        (int)fields.Number("times"), fields.Number("frozen_us"), TaskId.TryParse(fields.Text("by"), out var by) ? by : default, new PreemptionReason(fields.Text("reason")),
         ResponseDecoders.Time(fields.OptionalText("since") ?? string.Empty));
 
     private static TaskCheckpoint? Checkpoint(Fields? fields) => fields is null ? null : new(

@@ -131,6 +131,9 @@ internal sealed class NodeReport(
         {
             values[$"workers_recycled_{reason.ToString().ToLowerInvariant()}"] = shard.Recycled[(int)reason];
         }
+
+        values["garbage_standing_bytes"] = Math.Max(0, GC.GetTotalMemory(forceFullCollection: false) - GC.GetGCMemoryInfo(GCKind.Any).HeapSizeBytes);
+        values["garbage_made_bytes"] = GC.GetTotalAllocatedBytes() - lifecycle.SlabBytesMade;
     }
 
     public NodeStatistics Read()

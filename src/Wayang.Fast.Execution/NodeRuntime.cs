@@ -35,6 +35,7 @@ public sealed class NodeRuntime : IDisposable
     // Beside what retention may keep: tasks that wait or run. Who remembers millions gets the others as they are needed.
     private const int RecordsUnderWay = 4096;
     private const int MostPrepared = 200_000;
+    private const long MostSlabBytesPrepared = 128L << 20;
 
     private const int MaxTaskTypes = 4096;
     private const int MaxRhythms = 4096;
@@ -150,6 +151,15 @@ public sealed class NodeRuntime : IDisposable
     /// <summary>What went wrong and was seen to; others in the process may add to it.</summary>
     public IncidentLog Incidents { get; }
 
+    /// <summary>Tasks that were dispatched so far. Any thread.</summary>
+    public long Dispatched => _shard.Dispatched;
+
+    /// <summary>Tasks that wait. Any thread.</summary>
+    public long Queued => _shard.Queued;
+
+    /// <summary>Bytes of pinned memory for payloads that was ever made: no garbage of the young generations. Any thread.</summary>
+    public long SlabBytesMade => _lifecycle.SlabBytesMade;
+
     /// <summary>How busy it is now. Any thread.</summary>
     public NodeLoad Load => new(_shard.Outstanding, _shard.Queued, _options.Current.MaxConcurrentTasks is > 0 and var most ? most : Environment.ProcessorCount);
 
@@ -192,9 +202,13 @@ public sealed class NodeRuntime : IDisposable
 
     /// <summary>
     /// For a node that lives long, before its first task: makes the records that retention will come to hold, so that the collector meets none
-    /// of them young while tasks run. Under a kilobyte each.
+    /// of them young while tasks run. Under a kilobyte each. And the slabs that their payloads will come to stand in, which cost address space until then.
     /// </summary>
-    public void Prepare() => _table.Prepare(Math.Min(_options.Current.RetainTasks, MostPrepared) + RecordsUnderWay);
+    public void Prepare()
+    {
+        _table.Prepare(Math.Min(_options.Current.RetainTasks, MostPrepared) + RecordsUnderWay);
+        _table.Slabs.Prepare(Math.Min(MostSlabBytesPrepared, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 32));
+    }
 
     public void Start()
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace Wayang.Fast.Interop;
@@ -9,7 +10,7 @@ namespace Wayang.Fast.Interop;
 /// <para>Own positions and the arena's accounting stand in private memory; the only word read from the worker's file, its
 /// head, is read once and must lie between the last one and the tail.</para>
 /// </summary>
-public sealed unsafe class RequestWriter
+public sealed unsafe class RequestWriter : IDisposable
 {
     private readonly ChannelMemory _memory;
     private readonly ChannelSlot* _ring;
@@ -23,8 +24,8 @@ public sealed unsafe class RequestWriter
     private readonly int _chunkLimit;
     private readonly long _maxPayload;
 
-    // Arena position right after each slot's payload: the worker's head passing a slot frees everything up to it.
-    private readonly ulong[] _arenaEnd;
+    // Arena position right after each slot's payload: the worker's head passing a slot frees everything up to it. Rented, and may be longer: the largest thing of a worker's start.
+    private ulong[] _arenaEnd;
 
     private ulong _tail;
     private ulong _head;
@@ -53,7 +54,19 @@ public sealed unsafe class RequestWriter
         _peerHead = (ulong*)(memory.W + ChannelLayout.OffsetHead);
         _peerSleeping = (uint*)(memory.W + ChannelLayout.OffsetSleeping);
         _doorbell = (uint*)(memory.D + ChannelLayout.OffsetDoorbell);
-        _arenaEnd = new ulong[_slots];
+        _arenaEnd = ArrayPool<ulong>.Shared.Rent((int)_slots);
+        _arenaEnd.AsSpan().Clear();
+    }
+
+    /// <summary>Gives what it rented back; nothing may be written from then on. Not the memory, which is its owner's.</summary>
+    public void Dispose()
+    {
+        var rented = _arenaEnd;
+        _arenaEnd = [];
+        if (rented.Length > 0)
+        {
+            ArrayPool<ulong>.Shared.Return(rented);
+        }
     }
 
     /// <summary>Most bytes that <see cref="TryWrite"/> takes; more goes by <see cref="TryWriteChunk"/>.</summary>
@@ -243,14 +256,14 @@ public sealed unsafe class RequestWriter
     /// <summary>Where it stands, for a writer that goes on over a copy of this channel; null while a payload in chunks is under way.
     /// Nobody may write meanwhile.</summary>
     public ulong[]? ExportCursors() => _chunkTotal != 0 || _corrupt ? null
-        : [_tail, _head, _arenaTail, _arenaHead, _arenaLap, _rungFor, _wantsSpace, .. _arenaEnd];
+        : [_tail, _head, _arenaTail, _arenaHead, _arenaLap, _rungFor, _wantsSpace, .. _arenaEnd.AsSpan(0, (int)_slots)];
 
     /// <summary>Goes on where another writer stood, over a copy of its channel. Before anything is written.</summary>
     /// <returns>False: no writer over this geometry can stand there; nothing was taken.</returns>
     public bool TryImportCursors(ReadOnlySpan<ulong> cursors)
     {
         const int Own = 7;
-        if (cursors.Length != Own + _arenaEnd.Length || cursors[0] - cursors[1] > _slots || cursors[2] - cursors[3] > _arenaBytes
+        if (cursors.Length != Own + (int)_slots || cursors[0] - cursors[1] > _slots || cursors[2] - cursors[3] > _arenaBytes
             || cursors[4] % _arenaBytes != 0 || cursors[2] - cursors[4] > _arenaBytes)
         {
             return false;

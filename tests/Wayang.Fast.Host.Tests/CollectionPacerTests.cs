@@ -12,20 +12,67 @@ public sealed class CollectionPacerTests : IDisposable
     private long _allocated = 1 << 20;
     private int _collections = 7;
 
-    public CollectionPacerTests() => _pacer = new CollectionPacer(_time, () => _allocated, () => _collections, () => _collections++);
+    private long _dispatched;
+    private long _queued;
+
+    public CollectionPacerTests() => _pacer = new CollectionPacer(
+        _time, new CollectionSigns { Memory = 64L * (32 << 20), Allocated = () => _allocated, Collections = () => _collections, Dispatched = () => _dispatched, Queued = () => _queued }, () => _collections++);
 
     public void Dispose() => _pacer.Dispose();
 
     [Fact]
-    public void It_asks_once_a_portion_was_allocated_since_the_last_collection()
+    public void It_asks_when_the_node_rests_and_there_is_a_portion()
     {
+        Assert.Equal(CollectionPacer.Period, _time.Due);
         _allocated += CollectionPacer.Portion - 1;
         _time.Fire();
-        Assert.Equal((0, CollectionPacer.Shortest), (_pacer.Asked, _time.Due));
+        Assert.Equal((0, CollectionPacer.Period), (_pacer.Asked, _time.Due));
         _allocated++;
         _time.Fire();
-        Assert.Equal(1, _pacer.Asked);
+        Assert.Equal((1, CollectionPacer.Period), (_pacer.Asked, _time.Due));
         _allocated += CollectionPacer.Portion - 1;
+        _time.Fire();
+        Assert.Equal(1, _pacer.Asked);
+    }
+
+    [Fact]
+    public void While_tasks_are_dispatched_it_waits_for_a_pause_between_them()
+    {
+        _allocated += CollectionPacer.Portion;
+        for (var look = 0; look < 100; look++)
+        {
+            _dispatched++;
+            _allocated += CollectionPacer.Portion;
+            _time.Fire();
+            Assert.Equal((0, CollectionPacer.Period), (_pacer.Asked, _time.Due));
+        }
+
+        _time.Fire();
+        Assert.Equal((1, CollectionPacer.Period), (_pacer.Asked, _time.Due));
+    }
+
+    [Fact]
+    public void Who_waits_for_a_worker_does_not_wait_for_a_collection_too()
+    {
+        _allocated += CollectionPacer.Portion;
+        _queued = 1;
+        _time.Fire();
+        Assert.Equal((0, CollectionPacer.Period), (_pacer.Asked, _time.Due));
+        _queued = 0;
+        _time.Fire();
+        Assert.Equal(1, _pacer.Asked);
+    }
+
+    [Fact]
+    public void Load_that_never_rests_is_collected_beside_at_the_bound()
+    {
+        Assert.Equal(32 << 20, _pacer.Bound);
+        _allocated += _pacer.Bound - 1;
+        _dispatched++;
+        _time.Fire();
+        Assert.Equal(0, _pacer.Asked);
+        _allocated++;
+        _dispatched++;
         _time.Fire();
         Assert.Equal(1, _pacer.Asked);
     }
@@ -42,31 +89,13 @@ public sealed class CollectionPacerTests : IDisposable
         Assert.Equal(1, _pacer.Asked);
     }
 
-    [Fact]
-    public void A_node_at_rest_is_looked_at_seldom()
-    {
-        _time.Fire();
-        Assert.Equal((0, CollectionPacer.AtRest), (_pacer.Asked, _time.Due));
-        _allocated++;
-        _time.Fire();
-        Assert.Equal(CollectionPacer.Shortest, _time.Due);
-        for (var look = 1; look < CollectionPacer.Idle; look++)
-        {
-            _time.Fire();
-            Assert.Equal(CollectionPacer.Shortest, _time.Due);
-        }
-
-        _time.Fire();
-        Assert.Equal(CollectionPacer.AtRest, _time.Due);
-    }
-
     /// <summary>The real collector, too, is asked and counted, on its own thread.</summary>
     [Fact]
     public void The_real_one_collects()
     {
         var time = new OneTimer();
         using var thread = new CollectionThread();
-        using var pacer = new CollectionPacer(time, thread.Collect);
+        using var pacer = new CollectionPacer(time, new CollectionSigns { Dispatched = static () => 0, Queued = static () => 0 }, thread.Collect);
         var before = GC.CollectionCount(0);
         for (var look = 0; look < 100 && pacer.Asked == 0; look++)
         {

@@ -1,10 +1,18 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace Wayang.Fast.Perf.Soak;
 
 /// <summary>A garbage collection of the daemon, as its log tells it.</summary>
-internal sealed record Collection(long Index, int Generation, string How, double LongestPauseMs, long PromotedBytes, string Line);
+/// <param name="Index">Of the process's.</param>
+/// <param name="Generation">Up to which it collected.</param>
+/// <param name="How">Blocking or concurrent.</param>
+/// <param name="LongestPauseMs">Of its pauses.</param>
+/// <param name="PromotedBytes">That lived.</param>
+/// <param name="Told">When it was told (timestamp), which is within milliseconds of its end.</param>
+/// <param name="Line">What was told.</param>
+internal sealed record Collection(long Index, int Generation, string How, double LongestPauseMs, long PromotedBytes, long Told, string Line);
 
 /// <summary>Reads the daemon's log: keeps what it says of collections, passes the rest on. Lines may come on any thread.</summary>
 internal sealed partial class SoakCollections(TextWriter rest)
@@ -15,9 +23,8 @@ internal sealed partial class SoakCollections(TextWriter rest)
     private readonly List<Collection> _seen = [];
     private readonly List<string> _phases = [];
 
-    public double WorstPauseMs => Seen().Select(static c => c.LongestPauseMs).DefaultIfEmpty().Max();
-
-    public long MostPromoted => Seen().Select(static c => c.PromotedBytes).DefaultIfEmpty().Max();
+    /// <summary>Those under load: between two timestamps.</summary>
+    public IReadOnlyList<Collection> Between(long from, long to) => [.. Seen().Where(c => c.Told >= from && c.Told <= to)];
 
     public void Read(string? line)
     {
@@ -45,7 +52,7 @@ internal sealed partial class SoakCollections(TextWriter rest)
         var longest = match.Groups["pauses"].Value.Split(" + ", StringSplitOptions.RemoveEmptyEntries)
             .Select(static p => double.Parse(p, CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();
         var collection = new Collection(
-            Number(match, "index"), (int)Number(match, "generation"), match.Groups["how"].Value, longest, Number(match, "promoted"), match.Groups["said"].Value);
+            Number(match, "index"), (int)Number(match, "generation"), match.Groups["how"].Value, longest, Number(match, "promoted"), Stopwatch.GetTimestamp(), match.Groups["said"].Value);
         lock (_gate)
         {
             _seen.Add(collection);
@@ -53,12 +60,14 @@ internal sealed partial class SoakCollections(TextWriter rest)
     }
 
     /// <summary>Each one; of very many those with the longest pauses.</summary>
-    public void Tell(TextWriter to)
+    /// <param name="to">Where.</param>
+    /// <param name="from">Timestamp at which the load began.</param>
+    public void Tell(TextWriter to, long from)
     {
         var seen = Seen();
         var shown = seen.OrderByDescending(static c => c.LongestPauseMs).Take(Shown).OrderBy(static c => c.Index).ToList();
         to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"garbage collections: {seen.Count}{(shown.Count < seen.Count ? $", the {Shown} longest:" : string.Empty)}"));
-        shown.ForEach(collection => to.WriteLine($"  {collection.Line}"));
+        shown.ForEach(collection => to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  at {(collection.Told - from) / (double)Stopwatch.Frequency,7:F2} s: {collection.Line}")));
         lock (_gate)
         {
             _phases.TakeLast(Shown).ToList().ForEach(phases => to.WriteLine($"  {phases}"));

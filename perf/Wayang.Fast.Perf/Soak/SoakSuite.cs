@@ -15,6 +15,7 @@ internal sealed class SoakSuite : Suite
 {
     private const long FullTasks = 3_000_000;
     private const long QuickTasks = 100_000;
+    private const int LooksPerStatistics = 10; // they are garbage too
     private const string PythonModule = "def echo(data, ctx):\n    return data\n";
     public override string Name => "soak";
 
@@ -32,13 +33,15 @@ internal sealed class SoakSuite : Suite
         var load = new SoakLoad(client, plugin.Image, python, tasks, seed);
         var killer = new SoakKiller(daemon, seed, context.Quick);
         var sampler = new SoakSampler(daemon);
+        var garbage = (await client.NodeStatsAsync()).GetValueOrDefault("garbage_made_bytes");
         var start = Stopwatch.GetTimestamp();
         var wall = DateTimeOffset.UtcNow;
         using var over = new CancellationTokenSource();
         var killing = killer.RunAsync(over.Token);
         var running = load.RunAsync(over.Token);
-        await WatchAsync(daemon, load, killer, sampler, tasks, start, running);
+        await WatchAsync(daemon, client, load, killer, sampler, tasks, start, running);
         await running;
+        var end = Stopwatch.GetTimestamp();
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         await over.CancelAsync();
         await killing;
@@ -50,7 +53,8 @@ internal sealed class SoakSuite : Suite
         Console.Out.WriteLine($"killed: {killer.Summary()}");
         var growth = sampler.Judge(Console.Out, out var growthMiB);
         Explain(load, killer, incidents, start, wall);
-        daemon.Collections.Tell(Console.Out);
+        daemon.Collections.Tell(Console.Out, start);
+        var collections = daemon.Collections.Between(start, end);
         Require(load, tasks, ends, growth);
         var p50 = load.Waits.Quantile(0.5);
         var p999 = load.Waits.Quantile(0.999);
@@ -61,9 +65,11 @@ internal sealed class SoakSuite : Suite
             Measurement.ValueOnly("soak.lost", "tasks", Better.Lower, load.Lost, 1),
             Measurement.ValueOnly("soak.kills", "processes", Better.Higher, killer.Kills.Count, 1),
             Measurement.ValueOnly("soak.rss.growth", "MiB", Better.Lower, growthMiB, 1),
-            Measurement.ValueOnly("soak.gc.pauses", "over 1 ms", Better.Lower, stats.GetValueOrDefault("incidents_gc_pause"), 1),
-            Measurement.ValueOnly("soak.gc.pause.worst", "ms", Better.Lower, daemon.Collections.WorstPauseMs, 1),
-            Measurement.ValueOnly("soak.gc.promoted.worst", "bytes", Better.Lower, daemon.Collections.MostPromoted, 1),
+            Measurement.ValueOnly("soak.garbage", "bytes/task", Better.Lower, (stats.GetValueOrDefault("garbage_made_bytes") - garbage) / (double)tasks, 1),
+            Measurement.ValueOnly("soak.gc.count", "collections", Better.Lower, collections.Count, 1),
+            Measurement.ValueOnly("soak.gc.pauses", "over 1 ms", Better.Lower, collections.Count(static c => c.LongestPauseMs > 1), 1),
+            Measurement.ValueOnly("soak.gc.pause.worst", "ms", Better.Lower, collections.Select(static c => c.LongestPauseMs).DefaultIfEmpty().Max(), 1),
+            Measurement.ValueOnly("soak.gc.promoted.worst", "bytes", Better.Lower, collections.Select(static c => c.PromotedBytes).DefaultIfEmpty().Max(), 1),
         ];
     }
 
@@ -83,15 +89,18 @@ internal sealed class SoakSuite : Suite
 
     /// <summary>A line and a sample each second, until the load is over.</summary>
     private static async Task WatchAsync(
-        SoakDaemon daemon, SoakLoad load, SoakKiller killer, SoakSampler sampler, long tasks, long start, Task running)
+        SoakDaemon daemon, WayangClient client, SoakLoad load, SoakKiller killer, SoakSampler sampler, long tasks, long start, Task running)
     {
         long before = 0;
+        double garbage = 0;
+        var looks = 0;
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
         while (!running.IsCompleted && await timer.WaitForNextTickAsync())
         {
             var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             var ended = load.Ended;
-            sampler.Take(seconds);
+            garbage = looks++ % LooksPerStatistics == 0 ? (await client.NodeStatsAsync()).GetValueOrDefault("garbage_standing_bytes") / (double)(1 << 20) : garbage;
+            sampler.Take(seconds, garbage);
             Console.Error.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{seconds,6:F0} s  {ended,11:#,0} of {tasks:#,0}  {ended - before,9:#,0}/s  killed {killer.Kills.Count}, lost {load.Lost}, wrong {load.Wrong.Count}"));

@@ -85,7 +85,7 @@ public ref struct MessagePackWriter(PooledBuffer buffer)
 
     public void WriteDouble(double value) => Write64(0xCB, BitConverter.DoubleToUInt64Bits(value));
 
-    public void WriteString(ReadOnlySpan<byte> utf8)
+    public void WriteString(scoped ReadOnlySpan<byte> utf8)
     {
         WriteStringHeader(utf8.Length);
         WriteRaw(utf8);
@@ -176,7 +176,7 @@ public ref struct MessagePackWriter(PooledBuffer buffer)
     }
 
     /// <summary>Bytes that are encoded already.</summary>
-    public void WriteRaw(ReadOnlySpan<byte> encoded) => encoded.CopyTo(Take(encoded.Length));
+    public void WriteRaw(scoped ReadOnlySpan<byte> encoded) => encoded.CopyTo(Take(encoded.Length));
 
     /// <summary>Room for bytes that the caller fills in at once.</summary>
     public Span<byte> Reserve(int length) => Take(length);

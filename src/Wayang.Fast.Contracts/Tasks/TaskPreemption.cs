@@ -6,4 +6,4 @@ namespace Wayang.Fast.Contracts.Tasks;
 /// <param name="By">The task that got its slot last.</param>
 /// <param name="Reason">Why it was this one, in a sentence.</param>
 /// <param name="Since">Since when it is frozen; null: it is not now.</param>
-public sealed record TaskPreemption(int Times, long FrozenMicroseconds, TaskId By, string Reason, DateTimeOffset? Since);
+public sealed record TaskPreemption(int Times, long FrozenMicroseconds, TaskId By, PreemptionReason Reason, DateTimeOffset? Since);

@@ -30,13 +30,9 @@ public readonly record struct EndedTask(TaskId Id, int Tenant, TaskKind Kind, by
 
     public bool IsDurable { get; init; }
 
-    public NodeEvent ToEvent()
-    {
-        var end = this;
-        return new NodeEvent(
-            0, UnixMs, EventTypes.TaskPrefix + WireNames.Text(State), State is TaskState.Succeeded or TaskState.Cancelled ? EventSeverity.Info : EventSeverity.Warning, Tenant, Id,
-            EventData.Write((ref writer) => end.Write(ref writer)));
-    }
+    public NodeEvent ToEvent() => new(
+        0, UnixMs, EventTypes.TaskPrefix + WireNames.Text(State), State is TaskState.Succeeded or TaskState.Cancelled ? EventSeverity.Info : EventSeverity.Warning, Tenant, Id,
+        EventData.Write(this, static (ref writer, in end) => end.Write(ref writer)));
 
     private void Write(ref MessagePackWriter writer)
     {

@@ -8,6 +8,11 @@ namespace Wayang.Fast.Core.Events;
 /// <param name="writer">Stands where the map begins.</param>
 public delegate void EventDataWriter(ref MessagePackWriter writer);
 
+/// <summary>The same of a value that is handed on, so that no closure is made.</summary>
+/// <param name="writer">Stands where the map begins.</param>
+/// <param name="of">What it is said of.</param>
+internal delegate void EventDataWriter<T>(ref MessagePackWriter writer, in T of);
+
 /// <summary>Makes the data of events: maps whose keys are those of the message EventData of the proto files.</summary>
 public static class EventData
 {
@@ -18,9 +23,14 @@ public static class EventData
     public static byte[] Write(EventDataWriter write)
     {
         ArgumentNullException.ThrowIfNull(write);
+        return Write(write, static (ref writer, in wanted) => wanted(ref writer));
+    }
+
+    internal static byte[] Write<T>(in T of, EventDataWriter<T> write)
+    {
         using var buffer = new PooledBuffer(UsualBytes);
         var writer = new MessagePackWriter(buffer);
-        write(ref writer);
+        write(ref writer, of);
         writer.Commit();
         return buffer.WrittenSpan.ToArray();
     }

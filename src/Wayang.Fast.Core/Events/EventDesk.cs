@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Ports;
@@ -30,6 +31,7 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly Lock _gate = new();
+    private readonly List<ToldEvent> _batch = []; // of the one thread that drains
     private bool _stopped;
     private int _asked;
     private int _unstored;
@@ -131,22 +133,25 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
 
     private void Drain()
     {
-        List<NodeEvent> batch;
+        int taken;
         do
         {
-            batch = [];
-            while (batch.Count < BatchEvents && _inbox.Take(out var isEnd) is { } next)
+            _batch.Clear();
+            while (_batch.Count < BatchEvents && _inbox.TryTake(out var next))
             {
-                if (!isEnd || MayTell())
+                if (!next.IsEnd || MayTell())
                 {
-                    batch.Add(next);
+                    _batch.Add(next);
                 }
             }
 
-            TellCounts(batch);
-            Store(batch);
+            TellCounts();
+            Store();
+            taken = _batch.Count;
         }
-        while (batch.Count >= BatchEvents);
+        while (taken >= BatchEvents);
+
+        _batch.Clear(); // the last ones are not held until there are next ones
     }
 
     private bool MayTell()
@@ -171,53 +176,56 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
         return false;
     }
 
-    private void TellCounts(List<NodeEvent> batch)
+    private void TellCounts()
     {
         var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
         if (_untold > 0 && _time.GetTimestamp() / _time.TimestampFrequency != _window)
         {
-            batch.Add(new NodeEvent(0, now, EventTypes.TasksUntold, EventSeverity.Warning, NodeEvent.OfNode, default, EventData.Number("count", _untold)));
+            Add(new NodeEvent(0, now, EventTypes.TasksUntold, EventSeverity.Warning, NodeEvent.OfNode, default, EventData.Number("count", _untold)));
             _untold = 0;
         }
 
         var lost = Lost - _lostTold;
         if (lost > 0 && Volatile.Read(ref _unstored) < MostUnstored)
         {
-            batch.Add(new NodeEvent(0, now, EventTypes.Lost, EventSeverity.Error, NodeEvent.OfNode, default, EventData.Number("count", lost)));
+            Add(new NodeEvent(0, now, EventTypes.Lost, EventSeverity.Error, NodeEvent.OfNode, default, EventData.Number("count", lost)));
             _lostTold += lost;
         }
     }
 
-    private void Store(List<NodeEvent> batch)
+    private void Add(NodeEvent made) => _batch.Add(new ToldEvent(made, default));
+
+    private void Store()
     {
-        if (batch.Count == 0)
+        if (_batch.Count == 0)
         {
             return;
         }
 
         lock (_gate)
         {
-            Store(batch, _stopped);
+            if (_store is null)
+            {
+                Stream.Publish(CollectionsMarshal.AsSpan(_batch));
+            }
+            else
+            {
+                Post(_store, _stopped);
+            }
         }
     }
 
-    private void Store(List<NodeEvent> batch, bool stopped)
+    private void Post(IEventStore store, bool stopped)
     {
-        if (_store is null)
-        {
-            var last = Stream.Last;
-            Stream.Publish([.. batch.Select(told => told with { Sequence = ++last })]);
-            return;
-        }
-
+        var count = _batch.Count;
         if (stopped || Volatile.Read(ref _unstored) >= MostUnstored)
         {
-            Volatile.Write(ref _lost, _lost + batch.Count);
+            Volatile.Write(ref _lost, _lost + count);
             return;
         }
 
-        Interlocked.Add(ref _unstored, batch.Count);
-        _store.PostEvents(batch, () => OnStored(batch.Count));
+        Interlocked.Add(ref _unstored, count);
+        store.PostEvents(_batch.ConvertAll(static told => told.ToEvent()), () => OnStored(count));
     }
 
     /// <summary>Where some were lost for want of a store, it is told once there is one again.</summary>

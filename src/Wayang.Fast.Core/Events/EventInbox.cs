@@ -29,35 +29,32 @@ internal sealed class EventInbox
     /// <summary>Since the start.</summary>
     public long Lost => Volatile.Read(ref _lost);
 
-    public bool TryPost(in EndedTask end) => TryPost(null, end);
+    public bool TryPost(in EndedTask end) => TryPost(new ToldEvent(null, end));
 
-    public bool TryPost(NodeEvent made) => TryPost(made, default);
+    public bool TryPost(NodeEvent made) => TryPost(new ToldEvent(made, default));
 
-    /// <summary>The next, as an event; null: there is none.</summary>
-    /// <param name="isEnd">It is the end of a task that is not durable.</param>
-    public NodeEvent? Take(out bool isEnd)
+    /// <returns>False: there is none.</returns>
+    public bool TryTake(out ToldEvent told)
     {
         ref var place = ref _places[_taken & _mask];
-        isEnd = false;
 
         // SYNC POINT: partner is the release of Turn in TryPost.
         if (Volatile.Read(ref place.Turn) != _taken + 1)
         {
-            return null;
+            told = default;
+            return false;
         }
 
-        isEnd = place.Made is null;
-        var made = place.Made ?? place.End.ToEvent();
-        place.Made = null;
-        place.End = default;
+        told = place.Told;
+        place.Told = default;
 
         // SYNC POINT: partner is the read of Turn in TryPost; a lap later the place is free.
         Volatile.Write(ref place.Turn, _taken + _places.Length);
         _taken++;
-        return made;
+        return true;
     }
 
-    private bool TryPost(NodeEvent? made, in EndedTask end)
+    private bool TryPost(in ToldEvent told)
     {
         while (true)
         {
@@ -72,8 +69,7 @@ internal sealed class EventInbox
 
             if (ahead == 0 && Interlocked.CompareExchange(ref _claimed, claim + 1, claim) == claim)
             {
-                place.Made = made;
-                place.End = end;
+                place.Told = told;
                 Volatile.Write(ref place.Turn, claim + 1);
                 return true;
             }
@@ -84,7 +80,6 @@ internal sealed class EventInbox
     private struct Place
     {
         public long Turn;
-        public NodeEvent? Made;
-        public EndedTask End;
+        public ToldEvent Told;
     }
 }

@@ -1,10 +1,12 @@
+using System.Buffers;
+
 namespace Wayang.Fast.Core.Events;
 
 /// <summary>The last events, by number, without a hole between them. Thread-safe; each call is short.</summary>
 internal sealed class EventRing(int capacity)
 {
     private readonly Lock _gate = new();
-    private readonly NodeEvent?[] _events = new NodeEvent?[capacity];
+    private readonly ToldEvent[] _events = new ToldEvent[capacity];
     private long _first;
     private long _last;
 
@@ -29,6 +31,21 @@ internal sealed class EventRing(int capacity)
         }
     }
 
+    /// <summary>Events that get the next numbers here.</summary>
+    public void Append(ReadOnlySpan<ToldEvent> events)
+    {
+        lock (_gate)
+        {
+            foreach (ref readonly var told in events)
+            {
+                _events[++_last % capacity] = told;
+            }
+
+            _first = Math.Max(_first, _last - capacity + 1);
+        }
+    }
+
+    /// <summary>Events that got their numbers from the store.</summary>
     public void Append(IReadOnlyList<NodeEvent> events)
     {
         lock (_gate)
@@ -42,7 +59,7 @@ internal sealed class EventRing(int capacity)
                     _first = told.Sequence;
                 }
 
-                _events[told.Sequence % capacity] = told;
+                _events[told.Sequence % capacity] = new ToldEvent(told, default);
                 _last = told.Sequence;
                 _first = Math.Max(_first, _last - capacity + 1);
             }
@@ -52,6 +69,25 @@ internal sealed class EventRing(int capacity)
     /// <summary>Copies those behind a number, at most as many as there is room.</summary>
     /// <returns>How many; -1: the next one is not here any more, or never was.</returns>
     public int Read(long since, Span<NodeEvent> to, out long first, out long last)
+    {
+        var copies = ArrayPool<ToldEvent>.Shared.Rent(Math.Min(to.Length, capacity));
+        try
+        {
+            var count = Copy(since, copies.AsSpan(0, Math.Min(to.Length, capacity)), out first, out last);
+            for (var i = 0; i < count; i++)
+            {
+                to[i] = copies[i].ToEvent(since + 1 + i); // not under the lock, where who tells would wait for it
+            }
+
+            return count;
+        }
+        finally
+        {
+            ArrayPool<ToldEvent>.Shared.Return(copies, clearArray: true);
+        }
+    }
+
+    private int Copy(long since, Span<ToldEvent> to, out long first, out long last)
     {
         lock (_gate)
         {
@@ -69,7 +105,7 @@ internal sealed class EventRing(int capacity)
             var count = (int)Math.Min(to.Length, _last - since);
             for (var i = 0; i < count; i++)
             {
-                to[i] = _events[(since + 1 + i) % capacity]!;
+                to[i] = _events[(since + 1 + i) % capacity];
             }
 
             return count;

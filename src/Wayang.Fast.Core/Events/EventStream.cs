@@ -22,7 +22,7 @@ public sealed class EventStream
     private readonly IEventStore? _store;
     private readonly TimeProvider _time;
     private readonly EventRing _ring;
-    private TaskCompletionSource _grown = NewSignal();
+    private TaskCompletionSource? _grown; // null: nobody waits
     private long _gaps;
     private long _told;
 
@@ -80,9 +80,20 @@ public sealed class EventStream
     /// <summary>Completes when there is something behind a number, at once if there is already.</summary>
     public Task WaitAsync(long since, TimeSpan longest, CancellationToken cancellation)
     {
-        // SYNC POINT: the signal is taken before the look; Publish appends before it exchanges the signal.
-        var signal = Volatile.Read(ref _grown).Task;
-        return since < _ring.Last ? Task.CompletedTask : AwaitAsync(signal, longest, cancellation);
+        if (since < _ring.Last)
+        {
+            return Task.CompletedTask;
+        }
+
+        // SYNC POINT: the signal stands there before the second look; Signal exchanges it after the events were appended.
+        var signal = Volatile.Read(ref _grown);
+        if (signal is null)
+        {
+            var made = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            signal = Interlocked.CompareExchange(ref _grown, made, null) ?? made;
+        }
+
+        return since < _ring.Last ? Task.CompletedTask : AwaitAsync(signal.Task, longest, cancellation);
     }
 
     /// <summary>Takes events that have their numbers. One caller at a time.</summary>
@@ -94,13 +105,28 @@ public sealed class EventStream
         }
 
         _ring.Append(events);
-        Volatile.Write(ref _told, _told + events.Count);
-
-        // On the pool: the caller is the store's thread, and has others to serve than those who wait here.
-        ThreadPool.UnsafeQueueUserWorkItem(static signal => signal.TrySetResult(), Interlocked.Exchange(ref _grown, NewSignal()), preferLocal: false);
+        Signal(events.Count);
     }
 
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Numbers events that nothing stores, and takes them: makes nothing. One caller at a time.</summary>
+    internal void Publish(ReadOnlySpan<ToldEvent> events)
+    {
+        if (events.Length > 0)
+        {
+            _ring.Append(events);
+            Signal(events.Length);
+        }
+    }
+
+    private void Signal(int count)
+    {
+        Volatile.Write(ref _told, _told + count);
+        if (Interlocked.Exchange(ref _grown, null) is { } waiting)
+        {
+            // On the pool: the caller is the store's thread, and has others to serve than those who wait here.
+            ThreadPool.UnsafeQueueUserWorkItem(static signal => signal.TrySetResult(), waiting, preferLocal: false);
+        }
+    }
 
     private async Task AwaitAsync(Task signal, TimeSpan longest, CancellationToken cancellation)
     {

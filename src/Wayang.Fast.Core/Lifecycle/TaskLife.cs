@@ -28,6 +28,7 @@ public sealed class TaskLife
     private TaskCheckpoint? _checkpoint;
     private TaskStay? _stay;
     private TaskMoves? _moves;
+    private HashSet<TaskId>? _children;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -38,7 +39,7 @@ public sealed class TaskLife
     public int Depth { get; set; }
 
     /// <summary>Children that have not ended. Completion thread only.</summary>
-    public HashSet<TaskId> Children { get; } = [];
+    public IReadOnlyCollection<TaskId> Children => (IReadOnlyCollection<TaskId>?)_children ?? [];
 
     /// <summary>The attempt that runs, ran last, or comes next: 1 for the first.</summary>
     public int Attempt => Volatile.Read(ref _attempt);
@@ -105,6 +106,12 @@ public sealed class TaskLife
         get => Volatile.Read(ref _preemption);
         set => Volatile.Write(ref _preemption, value);
     }
+
+    /// <summary>Completion thread only.</summary>
+    public void AddChild(TaskId child) => (_children ??= []).Add(child);
+
+    /// <summary>Completion thread only.</summary>
+    public void RemoveChild(TaskId child) => _children?.Remove(child);
 
     /// <summary>The first who asks says how the task ends. Completion thread only.</summary>
     /// <returns>What was asked first.</returns>

@@ -28,6 +28,7 @@ public sealed class PayloadSlabs
     private const uint Loose = KindMask;
     private static readonly TimeSpan BetweenTrims = TimeSpan.FromSeconds(1);
 
+    private readonly SlabReserve _reserve = new();
     private readonly SizeClass[] _classes;
     private readonly LooseBlocks _loose = new();
     private readonly TimeProvider _time;
@@ -43,11 +44,18 @@ public sealed class PayloadSlabs
         _time = time ?? TimeProvider.System;
         _lastTrim = _time.GetTimestamp() - (long)(BetweenTrims.TotalSeconds * _time.TimestampFrequency);
         _maxBytes = Math.Max(maxBytes, LargestBlock);
-        _classes = [.. Enumerable.Range(0, Classes).Select(i => new SizeClass(SmallestBlock << i, _maxBytes))];
+        _classes = [.. Enumerable.Range(0, Classes).Select(i => new SizeClass(SmallestBlock << i, _maxBytes, _reserve))];
     }
 
     /// <summary>Bytes of all slabs, used or not.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
+
+    /// <summary>Bytes of all slabs that were ever made, those included that were given back.</summary>
+    public long BytesMade => _reserve.BytesMade;
+
+    /// <summary>Makes slabs before they are needed, up to the bound: they cost address space until they are used.</summary>
+    /// <param name="bytes">At most so much.</param>
+    public void Prepare(long bytes) => _reserve.Prepare((int)(Math.Min(bytes, _maxBytes) / SlabReserve.SlabBytes));
 
     /// <summary>A block of at least <paramref name="bytes"/> (1 or more), which holds whatever it held before.</summary>
     /// <returns>Its place, never 0; given back by <see cref="Return"/>, once.</returns>

@@ -8,20 +8,21 @@ namespace Wayang.Fast.Core.Memory;
 /// </summary>
 internal sealed class SizeClass
 {
-    private const int SlabBytes = 256 << 10;
-
     private readonly IndexStack _free;
     private readonly Lock _growth = new();
+    private readonly SlabReserve _reserve;
     private readonly byte[]?[] _slabs;
     private readonly int _perSlabBits;
     private int _count;
 
     /// <param name="blockBytes">A power of two.</param>
     /// <param name="maxBytes">Of all classes together: no more slabs are ever made.</param>
-    public SizeClass(int blockBytes, long maxBytes)
+    /// <param name="reserve">Where slabs come from.</param>
+    public SizeClass(int blockBytes, long maxBytes, SlabReserve reserve)
     {
+        _reserve = reserve;
         BlockBytes = blockBytes;
-        _perSlabBits = BitOperations.Log2((uint)Math.Max(1, SlabBytes / blockBytes));
+        _perSlabBits = BitOperations.Log2((uint)Math.Max(1, SlabReserve.SlabBytes / blockBytes));
         _slabs = new byte[maxBytes / BytesPerSlab][];
         _free = new IndexStack(_perSlabBits);
     }
@@ -58,7 +59,7 @@ internal sealed class SizeClass
                 return false;
             }
 
-            Volatile.Write(ref _slabs[place], GC.AllocateUninitializedArray<byte>(BytesPerSlab, pinned: true));
+            Volatile.Write(ref _slabs[place], _reserve.Take(BytesPerSlab));
             _count++;
             _free.AddChunk(place, kept: 1);
             index = place << _perSlabBits;
@@ -70,7 +71,7 @@ internal sealed class SizeClass
         }
     }
 
-    /// <summary>Gives slabs of which no block is used to the collector. Cold: looks at each free block.</summary>
+    /// <summary>Gives slabs of which no block is used back. Cold: looks at each free block.</summary>
     /// <returns>Bytes that were given back.</returns>
     public long Trim()
     {
@@ -102,7 +103,7 @@ internal sealed class SizeClass
             {
                 if (free[slab] == 1 << _perSlabBits)
                 {
-                    Volatile.Write(ref _slabs[slab], null);
+                    _reserve.Return(Interlocked.Exchange(ref _slabs[slab], null)!);
                     given++;
                 }
             }

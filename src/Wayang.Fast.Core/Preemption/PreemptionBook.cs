@@ -166,7 +166,7 @@ public sealed class PreemptionBook(long ticksPerSecond)
     /// <summary>The lower class; in a class the least run time x memory, where each counts as something at least; the lower level among equals.</summary>
     private static bool IsBetter(in PreemptionCandidate one, in PreemptionCandidate other)
     {
-        var byClass = SchedulerOptions.ClassOf(one.Level).CompareTo(SchedulerOptions.ClassOf(other.Level));
+        var byClass = (int)SchedulerOptions.ClassOf(one.Level) - (int)SchedulerOptions.ClassOf(other.Level); // CompareTo of an enum would box both
         if (byClass != 0)
         {
             return byClass < 0;

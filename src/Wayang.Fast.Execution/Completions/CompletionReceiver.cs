@@ -35,6 +35,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
     private readonly byte[] _scratch = new byte[65536];
     private readonly LogLine _logLine = new();
+    private readonly RepeatedTexts _errors = new();
 
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
@@ -297,14 +298,14 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     }
 
     /// <summary>Code, NUL, message, and sometimes NUL, traceback.</summary>
-    private static string ErrorText(ReadOnlySpan<byte> payload, out string? traceback)
+    private string ErrorText(ReadOnlySpan<byte> payload, out string? traceback)
     {
         traceback = null;
         payload = payload[..Math.Min(payload.Length, ChannelLayout.MaxErrorBytes)];
         var end = payload.IndexOf((byte)0);
         if (end < 0)
         {
-            return Encoding.UTF8.GetString(payload);
+            return _errors.Get(payload);
         }
 
         var message = payload[(end + 1)..];
@@ -315,6 +316,15 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             message = message[..second];
         }
 
-        return $"{Encoding.UTF8.GetString(payload[..end])}: {Encoding.UTF8.GetString(message)}";
+        if (end + 2 + message.Length > RepeatedTexts.MostBytes)
+        {
+            return $"{Encoding.UTF8.GetString(payload[..end])}: {Encoding.UTF8.GetString(message)}";
+        }
+
+        Span<byte> text = stackalloc byte[RepeatedTexts.MostBytes];
+        payload[..end].CopyTo(text);
+        ": "u8.CopyTo(text[end..]);
+        message.CopyTo(text[(end + 2)..]);
+        return _errors.Get(text[..(end + 2 + message.Length)]);
     }
 }

@@ -22,11 +22,13 @@ internal sealed partial class Shard
     /// A pool whose tasks could run or whose workers should have been asked for, in words; null when all that waits waits for a
     /// reason. Any thread: only what is still true after a while means anything.
     /// </summary>
-    public string? FindStalled(IEnumerable<WorkerPool> pools, out WorkerPool? stalled)
+    public string? FindStalled(IReadOnlyList<WorkerPool> pools, out WorkerPool? stalled)
     {
         stalled = null;
-        foreach (var pool in pools)
+        for (var i = 0; i < pools.Count; i++)
         {
+            var pool = pools[i];
+
             // At the node's own bound, or its tenant's, everything waits with a reason.
             if (pool.Closed || !TryPeek(pool, out var queued, out var free) || queued == 0 || (free > 0 && (_scheduler.IsNodeFull || IsHeld(pool))))
             {

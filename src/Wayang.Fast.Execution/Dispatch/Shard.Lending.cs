@@ -13,7 +13,7 @@ namespace Wayang.Fast.Execution.Dispatch;
 /// </content>
 internal sealed partial class Shard
 {
-    private void Lend(RunningCommand command, in PreemptionCandidate facts, TaskId to, string reason)
+    private void Lend(RunningCommand command, in PreemptionCandidate facts, TaskId to, PreemptionReason reason)
     {
         command.Key = Enter(command, facts);
         _scheduler.AddSlots(command.Pool.SchedulerId, 1);
@@ -22,9 +22,9 @@ internal sealed partial class Shard
         NoteFreeze(command.Id, to, reason);
     }
 
-    private void Lend(CallWorker worker, in PreemptionCandidate facts, TaskId to, string reason)
+    private void Lend(CallWorker worker, in PreemptionCandidate facts, TaskId to, PreemptionReason reason)
     {
-        var calls = new FrozenCall[worker.Entries.Length];
+        var calls = worker.FrozenCalls;
         for (var i = 0; i < calls.Length; i++)
         {
             ref var entry = ref worker.Entries[i];
@@ -47,7 +47,7 @@ internal sealed partial class Shard
             }
         }
 
-        worker.Freeze(Enter(worker, facts), calls);
+        worker.Freeze(Enter(worker, facts));
         worker.Pool.FrozenWorkers++;
         Supervisor.FreezeWorker(worker.Id, freeze: true);
     }
@@ -130,7 +130,7 @@ internal sealed partial class Shard
         Finish(item.Pool, item.Level, ticks);
     }
 
-    private void NoteFreeze(TaskId id, TaskId by, string reason)
+    private void NoteFreeze(TaskId id, TaskId by, PreemptionReason reason)
     {
         var before = _table.Find(id)?.Life?.Preemption;
         _lifecycle.Note(id, new TaskPreemption((before?.Times ?? 0) + 1, before?.FrozenMicroseconds ?? 0, by, reason, DateTimeOffset.UtcNow));

@@ -149,7 +149,7 @@ internal sealed partial class Shard
         }
 
         // Signals stop what is found, one process after the other: enough for who asks for a pause, not to take slots away many times a second.
-        if (Supervisor.Welcome?.Features.HasFlag(SpawnerFeatures.Freezer) != true)
+        if (Supervisor.Welcome is not { } welcome || (welcome.Features & SpawnerFeatures.Freezer) == SpawnerFeatures.None)
         {
             (_fruitlessUntil, _fruitlessQueued) = (_now + s_fruitlessTicks, _scheduler.Queued);
             return;
@@ -322,6 +322,6 @@ internal sealed partial class Shard
     /// <param name="taken">The level that the scheduler took it from.</param>
     private long GuardOf(byte level, byte taken) => taken > level ? _scheduler.AgeingBoundOf(level) * (Stopwatch.Frequency / 1000) : 0;
 
-    private static string WhyThis(in PreemptionCandidate victim, TaskRecord waiting) => FormattableString.Invariant(
-        $"class {SchedulerOptions.ClassOf(victim.Level)} yields to {SchedulerOptions.ClassOf(waiting.Level)}: of the lowest class it had run least ({Stopwatch.GetElapsedTime(0, victim.RunTicks).TotalMilliseconds:0.#} ms) for what it holds ({victim.Bytes >> 20} MiB)").ToLowerInvariant();
+    private static PreemptionReason WhyThis(in PreemptionCandidate victim, TaskRecord waiting) =>
+        new(SchedulerOptions.ClassOf(victim.Level), SchedulerOptions.ClassOf(waiting.Level), Stopwatch.GetElapsedTime(0, victim.RunTicks), victim.Bytes);
 }

@@ -89,7 +89,7 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
 
         if (life.Terms?.Parent is { } parent && table.Find(parent)?.Life is { } above)
         {
-            above.Children.Remove(record.Id);
+            above.RemoveChild(record.Id);
             above.UncountChild();
         }
 
@@ -230,7 +230,7 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         var terms = child.Life!.Terms!;
         if (table.Find(terms.Parent!.Value) is { State: < TaskState.Succeeded } parent)
         {
-            parent.NeedLife().Children.Add(child.Id);
+            parent.NeedLife().AddChild(child.Id);
         }
         else if (!terms.Detached || table.Find(terms.Parent.Value) is { State: TaskState.Cancelled })
         {

@@ -36,12 +36,12 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
         var onDisk = IsOnDisk(disk, welcome!.Features);
         var reserved = asked?.ReservedBytes > 0 ? asked.ReservedBytes : Math.Min(options.WorkerReservedBytes, room);
         var weight = asked?.CpuWeight > 0 ? asked.CpuWeight : Math.Min(options.WorkerCpuWeight, most.CpuWeight);
-        var cap = welcome.Features.HasFlag(SpawnerFeatures.CpuCap) ? asked?.CpuMilli ?? 0 : 0;
+        var cap = (welcome.Features & SpawnerFeatures.CpuCap) != SpawnerFeatures.None ? asked?.CpuMilli ?? 0 : 0;
         return new StartLimits(memory, onDisk ? disk : Math.Min(disk, room), reserved, asked?.Pids ?? 0, cap, weight) { OnDisk = onDisk };
     }
 
     /// <summary>Where so much writable space lies. A task that asks for none has its profile's usual size, in memory.</summary>
-    public static bool IsOnDisk(long bytes, SpawnerFeatures features) => bytes >= LeastOnDisk && features.HasFlag(SpawnerFeatures.DiskImage);
+    public static bool IsOnDisk(long bytes, SpawnerFeatures features) => bytes >= LeastOnDisk && (features & SpawnerFeatures.DiskImage) != SpawnerFeatures.None;
 
     /// <summary>Of the host, as many as its processes and threads can keep busy at once.</summary>
     public int Processors(string profile, Welcome? welcome)
@@ -50,6 +50,16 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
         return most > 0 ? Math.Min(most, HostProcessors.Count) : HostProcessors.Count;
     }
 
-    public static ProfileDescription? Find(Welcome? welcome, string profile) =>
-        welcome?.Profiles.FirstOrDefault(p => string.Equals(p.Name, profile, StringComparison.Ordinal));
+    public static ProfileDescription? Find(Welcome? welcome, string profile)
+    {
+        for (var i = 0; i < welcome?.Profiles.Count; i++)
+        {
+            if (string.Equals(welcome.Profiles[i].Name, profile, StringComparison.Ordinal))
+            {
+                return welcome.Profiles[i];
+            }
+        }
+
+        return null;
+    }
 }

@@ -6,7 +6,7 @@ namespace Wayang.Fast.Execution.Workers;
 internal sealed partial class CallWorker
 {
     private volatile bool _isFrozen;
-    private FrozenCall[] _frozenCalls = [];
+    private FrozenCall[]? _frozenCalls;
     private long _frozenKey;
     private long _frozenTicks;
     private long _frozenOrder = -1;
@@ -21,11 +21,13 @@ internal sealed partial class CallWorker
         set => (_frozenTicks, _frozenOrder) = (value, NextOrder);
     }
 
-    /// <param name="key">Of the freeze.</param>
-    /// <param name="calls">All that it has.</param>
-    public void Freeze(long key, FrozenCall[] calls)
+    /// <summary>What it has in flight while it stands still, a place for each index; used again at the next freeze.</summary>
+    public FrozenCall[] FrozenCalls => _frozenCalls ??= new FrozenCall[Entries.Length];
+
+    /// <param name="key">Of the freeze; <see cref="FrozenCalls"/> were written before.</param>
+    public void Freeze(long key)
     {
-        (_frozenKey, _frozenCalls) = (key, calls);
+        _frozenKey = key;
         _isFrozen = true;
     }
 
@@ -33,6 +35,6 @@ internal sealed partial class CallWorker
     public (long Key, FrozenCall[] Calls) Thaw()
     {
         _isFrozen = false;
-        return (_frozenKey, _frozenCalls);
+        return (_frozenKey, FrozenCalls);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Interop;
@@ -28,7 +29,7 @@ internal enum WorkerPhase : byte
 internal sealed partial class CallWorker : IDisposable
 {
     private readonly byte[] _free;
-    private readonly byte[] _released;
+    private byte[] _released;
     private Taken[] _held = [];
     private int _freeCount;
     private long _lookedOrder;
@@ -47,7 +48,7 @@ internal sealed partial class CallWorker : IDisposable
         Concurrency = concurrency;
         Entries = new InFlightEntry[concurrency];
         _free = new byte[concurrency];
-        _released = new byte[256];
+        _released = ArrayPool<byte>.Shared.Rent(256); // at least; what was in it is written before it is read
         for (var i = 0; i < concurrency; i++)
         {
             _free[i] = (byte)(concurrency - 1 - i);
@@ -268,7 +269,17 @@ internal sealed partial class CallWorker : IDisposable
             Entries[index].Since = 0;
         }
 
-        _held = [.. Entries.Where(static e => e.Since != 0).Select(static e => new Taken(e.Since, e.TakenLevel))];
+        var held = new Taken[Concurrency - _freeCount];
+        var count = 0;
+        foreach (ref readonly var entry in Entries.AsSpan())
+        {
+            if (entry.Since != 0 && count < held.Length)
+            {
+                held[count++] = new Taken(entry.Since, entry.TakenLevel);
+            }
+        }
+
+        _held = held.Length == count ? held : held[..count];
     }
 
     /// <summary>The slots that it still holds, once.</summary>
@@ -279,7 +290,15 @@ internal sealed partial class CallWorker : IDisposable
         return held;
     }
 
-    public void Dispose() => Channel.Dispose();
+    public void Dispose()
+    {
+        Writer.Dispose();
+        Channel.Dispose();
+        if (Interlocked.Exchange(ref _released, []) is { Length: > 0 } rented)
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
 }
 
 /// <summary>A payload that did not fit into the ring at once. Dispatch owner only.</summary>

@@ -126,8 +126,19 @@ internal static class LifeReplies
         writer.WriteMapHeader(preemption.Since is null ? 4 : 5);
         ReplyEncoder.Number(ref writer, "times"u8, preemption.Times);
         ReplyEncoder.Number(ref writer, "frozen_us"u8, preemption.FrozenMicroseconds);
-        ReplyEncoder.Text(ref writer, "by"u8, preemption.By.ToString());
-        ReplyEncoder.Text(ref writer, "reason"u8, preemption.Reason);
+        writer.WriteString("by"u8);
+        ReplyEncoder.Id(ref writer, preemption.By);
+        writer.WriteString("reason"u8);
+        Span<byte> reason = stackalloc byte[PreemptionReason.MaxBytes];
+        if (preemption.Reason.TryFormat(reason, out var written))
+        {
+            writer.WriteString(reason[..written]);
+        }
+        else
+        {
+            writer.WriteString(preemption.Reason.ToString());
+        }
+
         if (preemption.Since is { } since)
         {
             ReplyEncoder.Text(ref writer, "since"u8, ReplyEncoder.Time(since));

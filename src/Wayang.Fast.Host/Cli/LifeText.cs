@@ -87,7 +87,7 @@ internal static class LifeText
         writer.WriteNumber("times", preemption.Times);
         writer.WriteNumber("frozen_us", preemption.FrozenMicroseconds);
         writer.WriteString("by", preemption.By.ToString());
-        writer.WriteString("reason", preemption.Reason);
+        writer.WriteString("reason", preemption.Reason.ToString());
         if (preemption.Since is { } since)
         {
             writer.WriteString("since", since);

@@ -1,54 +1,68 @@
 namespace Wayang.Fast.Host.Monitoring;
 
+/// <summary>What the pacer judges by. Read on its timer; each must be callable from any thread.</summary>
+internal sealed class CollectionSigns
+{
+    /// <summary>Bytes that were allocated so far and may be garbage.</summary>
+    public Func<long> Allocated { get; init; } = static () => GC.GetTotalAllocatedBytes();
+
+    /// <summary>Collections so far, whoever asked for them.</summary>
+    public Func<int> Collections { get; init; } = static () => GC.CollectionCount(0);
+
+    /// <summary>Memory that the process may have, in bytes.</summary>
+    public long Memory { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    /// <summary>Tasks that were dispatched so far.</summary>
+    public required Func<long> Dispatched { get; init; }
+
+    /// <summary>Tasks that wait: whoever waits for a worker or a slot is not to wait for a collection too.</summary>
+    public required Func<long> Queued { get; init; }
+}
+
 /// <summary>
-/// Asks for a collection of the youngest after little was allocated, long before the runtime would. What a pause costs beyond its fixed part is what lives of
-/// the young and the places in old objects that refer to it, and both grow with what was allocated since the last one: many short pauses in place of a few
-/// long ones. Who allocates much gets collections no more often than <see cref="Shortest"/>, so they cost a bounded part of the time.
+/// Asks for a collection of the youngest when nobody waits for the node: all threads stand still meanwhile, for a millisecond that no budget of the runtime makes shorter (its fixed
+/// part alone is that long: the stacks of all threads). While tasks are dispatched one after the other nothing is collected up to <see cref="Bound"/>; what is
+/// dispatched allocates next to nothing, so that is millions of tasks.
 /// </summary>
 internal sealed class CollectionPacer : IDisposable
 {
-    /// <summary>The least garbage that a collection is worth: some thousand submissions with terms, or hundreds of commands.</summary>
+    /// <summary>The least garbage that a collection is worth.</summary>
     public const long Portion = 128 << 10;
 
-    /// <summary>Between two looks while something is allocated; a pause of half a millisecond is one per cent of it.</summary>
-    public static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(50);
+    /// <summary>Under load that never rests so much garbage is let stand, at most. Below the budget of generation 0 (the keeper sets it), at which the runtime collects on whichever thread allocates.</summary>
+    public const long Most = 256 << 20;
 
     /// <summary>
-    /// Looks in a row that saw nothing allocated before the node counts as at rest. What a thread allocates is counted in pieces of 8 KiB: one look that sees none
-    /// says little, and a second without a look is a pause of twice the length.
+    /// Between two looks. A node that dispatched nothing from one to the next, and has nothing to dispatch, is at rest; shorter gaps are none: while a lost spawner is started again
+    /// nothing is dispatched for half a second, and those who wait for it are not to wait for a collection too.
     /// </summary>
-    public const int Idle = 20;
+    public static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
-    /// <summary>Between two looks while nothing is: a node at rest is woken once a second for it.</summary>
-    public static readonly TimeSpan AtRest = TimeSpan.FromSeconds(1);
+    private const int ShareOfMemory = 64;
 
-    private readonly Func<long> _allocated;
-    private readonly Func<int> _collections;
+    private readonly CollectionSigns _signs;
     private readonly Action _collect;
     private readonly ITimer _timer;
     private long _collectedAt;
-    private long _looked;
-    private int _idle = Idle;
+    private long _dispatched;
     private int _seen;
 
-    public CollectionPacer(TimeProvider time, Action collect)
-        : this(time, static () => GC.GetTotalAllocatedBytes(), static () => GC.CollectionCount(0), collect)
+    /// <param name="time">When to look.</param>
+    /// <param name="signs">What to judge by.</param>
+    /// <param name="collect">Collects the youngest generation.</param>
+    public CollectionPacer(TimeProvider time, CollectionSigns signs, Action collect)
     {
+        _signs = signs;
+        Bound = Math.Clamp(signs.Memory / ShareOfMemory, Portion, Most);
+        _collect = collect;
+        _collectedAt = signs.Allocated();
+        _seen = signs.Collections();
+        _dispatched = signs.Dispatched();
+        _timer = time.CreateTimer(static self => ((CollectionPacer)self!).Look(), this, Period, Timeout.InfiniteTimeSpan);
     }
 
-    /// <param name="time">When to look.</param>
-    /// <param name="allocated">Bytes that were allocated so far.</param>
-    /// <param name="collections">Collections so far, whoever asked for them.</param>
-    /// <param name="collect">Collects the youngest generation.</param>
-    internal CollectionPacer(TimeProvider time, Func<long> allocated, Func<int> collections, Action collect)
-    {
-        _allocated = allocated;
-        _collections = collections;
-        _collect = collect;
-        _collectedAt = _looked = allocated();
-        _seen = collections();
-        _timer = time.CreateTimer(static self => ((CollectionPacer)self!).Look(), this, AtRest, Timeout.InfiniteTimeSpan);
-    }
+    /// <summary>Garbage that this node lets stand under load: a small share of the memory that the process may have.</summary>
+    public long Bound { get; }
 
     /// <summary>Collections that were asked for here.</summary>
     public long Asked { get; private set; }
@@ -57,23 +71,22 @@ internal sealed class CollectionPacer : IDisposable
 
     private void Look()
     {
-        var allocated = _allocated();
-        var collections = _collections();
-        if (collections != _seen)
+        var dispatched = _signs.Dispatched();
+        var rests = dispatched == _dispatched && _signs.Queued() == 0;
+        _dispatched = dispatched;
+        var allocated = _signs.Allocated();
+        if (_signs.Collections() != _seen)
         {
             _collectedAt = allocated; // somebody else's: what was garbage is gone
         }
-        else if (allocated - _collectedAt >= Portion)
+        else if (allocated - _collectedAt is var garbage && (garbage >= Bound || (rests && garbage >= Portion)))
         {
             _collect();
             Asked++;
-            _collectedAt = _allocated();
-            collections = _collections();
+            _collectedAt = _signs.Allocated();
         }
 
-        _seen = collections;
-        _idle = allocated == _looked ? _idle + 1 : 0;
-        _looked = allocated;
-        _timer.Change(_idle < Idle ? Shortest : AtRest, Timeout.InfiniteTimeSpan);
+        _seen = _signs.Collections();
+        _timer.Change(Period, Timeout.InfiniteTimeSpan); // not periodic: no look beside another
     }
 }

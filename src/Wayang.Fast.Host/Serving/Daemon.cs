@@ -63,7 +63,8 @@ internal static class Daemon
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
         using var collector = options.IsPrivate ? null : new CollectionThread(keeper.SendCollector);
-        using var pacer = collector is null ? null : new CollectionPacer(TimeProvider.System, collector.Collect);
+        using var pacer = collector is null ? null : new CollectionPacer(
+            TimeProvider.System, new CollectionSigns { Allocated = () => GC.GetTotalAllocatedBytes() - runtime.SlabBytesMade, Dispatched = () => runtime.Dispatched, Queued = () => runtime.Queued }, collector.Collect);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         try
         {

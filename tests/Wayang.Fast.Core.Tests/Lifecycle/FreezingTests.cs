@@ -50,7 +50,7 @@ public sealed class FreezingTests
         _lifecycle.TryStart(record);
         _lifecycle.Run(record);
         _lifecycle.TryFreeze(record, id);
-        Assert.True(_lifecycle.Note(id, new TaskPreemption(1, 0, id, "why", DateTimeOffset.UnixEpoch)));
+        Assert.True(_lifecycle.Note(id, new TaskPreemption(1, 0, id, new PreemptionReason("why"), DateTimeOffset.UnixEpoch)));
         Assert.True(_lifecycle.End(record, TaskState.Cancelled, Exit));
         Assert.False(_lifecycle.TryThaw(record, id));
         Assert.False(_lifecycle.TryFreeze(record, id));
@@ -83,7 +83,7 @@ public sealed class FreezingTests
 
         Assert.NotEqual(old, id);
         Assert.False(_lifecycle.TryFreeze(record, old));
-        Assert.False(_lifecycle.Note(old, new TaskPreemption(1, 0, id, "why", null)));
+        Assert.False(_lifecycle.Note(old, new TaskPreemption(1, 0, id, new PreemptionReason("why"), null)));
         Assert.Equal((TaskState.Running, null), (record.State, record.Life));
         Assert.True(_lifecycle.TryFreeze(record, id));
         Assert.False(_lifecycle.TryThaw(record, old));

@@ -107,4 +107,29 @@ public class PayloadSlabsTests
         Assert.Equal(again.Count, again.Distinct().Count());
         Assert.Equal(-1, slabs.Block(kept).IndexOfAnyExcept((byte)7));
     }
+
+    [Fact]
+    public void Prepared_slabs_serve_every_size_and_come_back_for_the_next_one()
+    {
+        var slabs = new PayloadSlabs(4 << 20);
+        slabs.Prepare(1 << 20);
+        Assert.Equal((1 << 20, 0L), (slabs.BytesMade, slabs.Bytes));
+        uint[] small = [.. Enumerable.Range(0, 4).Select(_ => slabs.Rent(256 << 10))];
+        Assert.Equal((1 << 20, 1L << 20), (slabs.BytesMade, slabs.Bytes));
+        Array.ForEach(small, slabs.Return);
+        slabs.Trim();
+        Assert.Equal(0, slabs.Bytes);
+
+        var other = slabs.Rent(1_000);
+        Assert.Equal((1 << 20, 256L << 10), (slabs.BytesMade, slabs.Bytes));
+        slabs.Return(other);
+    }
+
+    [Fact]
+    public void No_more_is_prepared_than_the_bound_allows()
+    {
+        var slabs = new PayloadSlabs(2 << 20);
+        slabs.Prepare(1 << 30);
+        Assert.Equal(2 << 20, slabs.BytesMade);
+    }
 }
