@@ -34,7 +34,7 @@ internal sealed partial class Shard
         worker.Capture = capture;
         if (worker.IsFrozen)
         {
-            capture.TimeLeft = worker.TakeFrozenTime(capture.Index);
+            capture.TimeLeft = Math.Min(capture.TimeLeft, worker.TakeFrozenTime(capture.Index));
             if (!capture.IsRestart)
             {
                 // Its slot stays lent. What a group's freezer holds no tracer reaches: from here on the agent holds it, and nothing of it runs but until that one is there.

@@ -107,10 +107,10 @@ internal sealed class MovingNodes : IAsyncDisposable
 
     /// <summary>A call that runs.</summary>
     public static async Task<TaskId> BeginAsync(
-        WayangClient client, string function, long rounds, bool durable = false, string image = "chains", TaskClass? taskClass = null)
+        WayangClient client, string function, long rounds, bool durable = false, string image = "chains", TaskClass? taskClass = null, int attempts = 1)
     {
         var input = Encoding.ASCII.GetBytes(rounds.ToString(CultureInfo.InvariantCulture));
-        var spec = TaskSpec.Call(image, function, input) with { Durable = durable ? true : null, Class = taskClass };
+        var spec = TaskSpec.Call(image, function, input) with { Durable = durable ? true : null, Class = taskClass, Retry = attempts > 1 ? new RetrySpec(attempts) : null };
         var id = await client.SubmitAsync(spec, TestContext.Current.CancellationToken);
         await Eventually.ValueAsync($"{id} runs", async () => (await client.GetAsync(id, TestContext.Current.CancellationToken)).State >= TaskState.Running ? "" : null);
         return id;
