@@ -32,7 +32,7 @@ Usage: ./build.sh COMMAND
                             and a computation that moves to a second node
   test [--filter SUITE]     every test; the last line is the total
   perf SUITE [--quick] [--json FILE]
-                            build, then measure: dispatch | scheduler | rpc | http | spawn | ledger | preempt | all; apart are soak [--tasks N] [--seed N],
+                            build, then measure: dispatch | scheduler | rpc | http | spawn | ledger | preempt | migrate | all; apart are soak [--tasks N] [--seed N],
                             millions of tasks while processes are killed, and interference, calls beside bombs
   run ARGS                  build, then `wayang ARGS` in the current directory
   clean                     remove out/
@@ -89,7 +89,7 @@ command_demo() {
 command_perf() {
   (($# > 0)) || fail_usage "perf needs a suite: dispatch, scheduler, rpc, http, spawn, ledger, preempt, soak, interference or all"
   case "$1" in
-    dispatch | scheduler | rpc | http | spawn | ledger | preempt | soak | interference | all | --help) ;;
+    dispatch | scheduler | rpc | http | spawn | ledger | preempt | migrate | soak | interference | all | --help) ;;
     *) fail_usage "no such perf suite: $1; there are dispatch, scheduler, rpc, http, spawn, ledger, preempt, soak, interference and all" ;;
   esac
   ensure_deps perf

@@ -3,6 +3,7 @@ using Wayang.Fast.Perf.Harness;
 using Wayang.Fast.Perf.Http;
 using Wayang.Fast.Perf.Interference;
 using Wayang.Fast.Perf.Ledger;
+using Wayang.Fast.Perf.Migrate;
 using Wayang.Fast.Perf.Preempt;
 using Wayang.Fast.Perf.Rpc;
 using Wayang.Fast.Perf.Scheduling;
@@ -27,6 +28,7 @@ internal static class Composition
         new SpawnSuite(static context => new RuntimeSpawnTarget(context), static context => new RuntimeSpawnTarget(context, groups: false)),
         new LedgerSuite(),
         new PreemptSuite(),
+        new MigrateSuite(),
         new SoakSuite(),
         new InterferenceSuite(),
     ];

@@ -11,7 +11,7 @@ namespace Wayang.Fast.Perf;
 /// <param name="Seed">Of the soak.</param>
 internal sealed record PerfOptions(string Suite, bool Quick, string? Json, long? Tasks = null, int? Seed = null)
 {
-    public const string Usage = "usage: wayang-perf dispatch | scheduler | rpc | http | spawn | ledger | preempt | soak | interference | all [--quick] [--json FILE] [--tasks N] [--seed N] (the last two: soak)";
+    public const string Usage = "usage: wayang-perf dispatch | scheduler | rpc | http | spawn | ledger | preempt | migrate | soak | interference | all [--quick] [--json FILE] [--tasks N] [--seed N] (the last two: soak)";
 
     public static PerfOptions Parse(ReadOnlySpan<string> arguments)
     {

@@ -67,7 +67,7 @@ internal static class LifeDecoders
 
     private static TaskMoves? Moves(Fields? fields) => fields is null ? null : new(
         fields.OptionalText("node"), (int)fields.Number("times"), fields.Number("bytes"), TimeSpan.FromMicroseconds(fields.Number("pause_us")),
-        ResponseDecoders.Time(fields.Text("at")) ?? default);
+        ResponseDecoders.Time(fields.Text("at")) ?? default, WireNames.TryParse<MoveReason>(fields.Text("why"), out var why) ? why : MoveReason.Asked);
 
     private static TaskAttempt Attempt(Fields fields)
     {

@@ -110,6 +110,20 @@ internal static class MonitorDecoders
             ? new PeerList(name, peers)
             : null;
 
+    public static DrainProgress? Drain(ref MessagePackReader reader) =>
+        Fields.Read(ref reader) is { } fields && WireNames.TryParse<DrainState>(fields.Text("state"), out var state)
+            ? new DrainProgress(
+                state, Time(fields, "since"), (int)fields.Number("moved"), (int)fields.Number("given_back"), (int)fields.Number("running"), (int)fields.Number("queued"),
+                (int)fields.Number("away"), [.. fields.Items("staying").Select(Staying)])
+            : null;
+
+    private static StayingTask Staying(Fields fields)
+    {
+        _ = TaskId.TryParse(fields.Text("task"), out var id);
+        _ = WireNames.TryParse<TaskState>(fields.Text("state"), out var state);
+        return new StayingTask(id, state, fields.Text("reason"));
+    }
+
     public static NodeLoad Load(Fields fields) => new(fields.Number("running"), fields.Number("queued"), fields.Number("slots"));
 
     private static PeerInfo? Peer(ref MessagePackReader item) =>

@@ -77,6 +77,35 @@ public sealed partial class WayangClient
             MonitorDecoders.Scan,
             cancellation);
 
+    /// <summary>Lets the node end its work: it takes nothing new, calls that can move go to peers, the rest ends there. Asked again, it says how far it is.</summary>
+    /// <param name="to">The only peer where calls go; null: those that have room.</param>
+    /// <param name="wait">Answers when it may be stopped, or after so long.</param>
+    /// <param name="cancellation">Of the wait.</param>
+    public Task<DrainProgress> DrainAsync(string? to = null, TimeSpan wait = default, CancellationToken cancellation = default) =>
+        CallAsync(
+            "node.drain",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(to is null ? 1 : 2);
+                RequestEncoders.OptionalText(ref writer, "to"u8, to);
+                RequestEncoders.OptionalNumber(ref writer, "wait_ms"u8, (long)Math.Min(OperationTable.MaxWaitMs, wait.TotalMilliseconds));
+            },
+            MonitorDecoders.Drain,
+            cancellation);
+
+    /// <summary>The node takes work again.</summary>
+    public Task<DrainProgress> UndoDrainAsync(CancellationToken cancellation = default) =>
+        CallAsync(
+            "node.drain",
+            static (ref writer) =>
+            {
+                writer.WriteMapHeader(1);
+                writer.WriteString("undo"u8);
+                writer.WriteBoolean(true);
+            },
+            MonitorDecoders.Drain,
+            cancellation);
+
     private static void Limit(ref MessagePackWriter writer, int limit)
     {
         writer.WriteMapHeader(1);

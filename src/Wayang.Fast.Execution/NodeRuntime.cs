@@ -11,6 +11,7 @@ using Wayang.Fast.Core.Sizing;
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Dispatch;
+using Wayang.Fast.Execution.Draining;
 using Wayang.Fast.Execution.Durable;
 using Wayang.Fast.Execution.Handover;
 using Wayang.Fast.Execution.Images;
@@ -119,6 +120,7 @@ public sealed class NodeRuntime : IDisposable
 
         Visits = _visits = new VisitBook(_service, _tenants, table, _lifecycle, lives, _completion, _supervisor.Checkpoints, _options);
         Departures = new HomeCalls(table, _lifecycle, lives, _tenants, _options, _supervisor.Checkpoints);
+        Drainable = new DrainableNode(table, _lifecycle, _shard, _service, _visits);
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options, _supervisor);
         Monitor = new NodeMonitor(_tenants, table, _lifecycle, workers, _shard, Incidents, pools, _supervisor.Scan, explainer);
@@ -144,6 +146,9 @@ public sealed class NodeRuntime : IDisposable
     /// <summary>Other nodes' calls that go on here.</summary>
     public IHandoverHost Visits { get; }
 
+    /// <summary>Its tasks, as those see them who let them end or go elsewhere.</summary>
+    public IDrainable Drainable { get; }
+
     public INodeMonitor Monitor { get; }
 
     public IMetricSource Metrics { get; }
@@ -160,8 +165,8 @@ public sealed class NodeRuntime : IDisposable
     /// <summary>Bytes of pinned memory for payloads that was ever made: no garbage of the young generations. Any thread.</summary>
     public long SlabBytesMade => _lifecycle.SlabBytesMade;
 
-    /// <summary>How busy it is now. Any thread.</summary>
-    public NodeLoad Load => new(_shard.Outstanding, _shard.Queued, _options.Current.MaxConcurrentTasks is > 0 and var most ? most : Environment.ProcessorCount);
+    /// <summary>How busy it is now; without slots while it is drained, so that peers send it nothing. Any thread.</summary>
+    public NodeLoad Load => new(_shard.Outstanding, _shard.Queued, _service.RefusesWork ? 0 : _options.Current.MaxConcurrentTasks is > 0 and var most ? most : Environment.ProcessorCount);
 
     /// <summary>What happens here, in order; others in the process may add to it.</summary>
     public EventDesk Events { get; }

@@ -130,6 +130,7 @@ internal sealed class RuntimeMetrics(
         to.Sample(admission.RefusedBy(AdmissionBound.QueuedBytes), "reason", "queued_bytes");
         to.Sample(service.RefusedForTable, "reason", "task_table");
         to.Sample(service.RefusedForStop, "reason", "stopping");
+        to.Sample(service.RefusedForDrain, "reason", "draining");
     }
 
     private void WriteWorkers(Exposition to)

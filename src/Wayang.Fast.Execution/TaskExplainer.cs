@@ -213,9 +213,16 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
         if (record.Life?.Moves is { } moves)
         {
-            Add(text, $"It moved {moves.Times} time{(moves.Times == 1 ? "" : "s")} between nodes, last {(moves.Node is null ? "home" : $"to '{moves.Node}'")} with {Size(moves.Bytes)}, and stood still for {Words(moves.Pause)}.");
+            Add(text, $"It moved {moves.Times} time{(moves.Times == 1 ? "" : "s")} between nodes, last {(moves.Node is null ? "home" : $"to '{moves.Node}'")} with {Size(moves.Bytes)}, and stood still for {Words(moves.Pause)}{WhyMoved(moves)}.");
         }
     }
+
+    private static string WhyMoved(TaskMoves moves) => moves.Why switch
+    {
+        MoveReason.Drain => "; the node moved it as it is being drained (node.drain)",
+        MoveReason.Preempted => "; the node moved it by itself, as it stood frozen for a task of a higher class and that peer had room (migration.auto)",
+        _ => string.Empty,
+    };
 
     private static void Preempted(StringBuilder text, TaskRecord record)
     {

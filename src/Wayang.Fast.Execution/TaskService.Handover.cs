@@ -19,6 +19,11 @@ internal sealed partial class TaskService
             return new OperationError(ErrorCode.Unavailable, "the node is stopping", null);
         }
 
+        if (_refusesWork)
+        {
+            return new OperationError(ErrorCode.Unavailable, "it is being drained and takes no new work", null);
+        }
+
         if (spec.Kind != TaskKind.Call)
         {
             return new OperationError(ErrorCode.InvalidArgument, "only calls are handed over", "spec");

@@ -45,15 +45,26 @@ internal sealed partial class TaskService(
     private int _nextPool;
     private long _refusedForTable;
     private long _refusedForStop;
+    private long _refusedForDrain;
     private volatile bool _stopping;
+    private volatile bool _refusesWork;
 
     /// <summary>Submissions refused because no record was free, and because the runtime stops.</summary>
     public long RefusedForTable => Volatile.Read(ref _refusedForTable);
 
     public long RefusedForStop => Volatile.Read(ref _refusedForStop);
 
+    public long RefusedForDrain => Volatile.Read(ref _refusedForDrain);
+
     /// <summary>The pools of now. Any thread.</summary>
     public IReadOnlyList<WorkerPool> Pools => Volatile.Read(ref _allPools);
+
+    /// <summary>The node is being drained: what is there goes on, and nothing new is taken.</summary>
+    public bool RefusesWork
+    {
+        get => _refusesWork;
+        set => _refusesWork = value;
+    }
 
     /// <summary>Refuses new tasks from now on.</summary>
     public void StopAdmission() => _stopping = true;
@@ -364,6 +375,12 @@ internal sealed partial class TaskService(
         {
             Interlocked.Increment(ref _refusedForStop);
             return new OperationError(ErrorCode.Unavailable, "the runtime is stopping", null, 1000);
+        }
+
+        if (_refusesWork)
+        {
+            Interlocked.Increment(ref _refusedForDrain);
+            return new OperationError(ErrorCode.Unavailable, "this node is being drained and takes no new tasks: submit at another one, or end that ('wayang drain --undo')", null, 1000);
         }
 
         if (submission.Level > target.Pool.Tenant.HighestLevel)

@@ -1,6 +1,5 @@
 using System.Text;
 using Wayang.Fast.Execution.Completions;
-using Xunit;
 
 namespace Wayang.Fast.Execution.Tests;
 

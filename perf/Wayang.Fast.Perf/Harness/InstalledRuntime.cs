@@ -16,7 +16,8 @@ internal sealed class InstalledRuntime : IDisposable
     /// <param name="name">Of the instance, with our process number behind it.</param>
     /// <param name="settings">Variables of the environment.</param>
     /// <param name="log">Each line of its log; on any thread.</param>
-    public InstalledRuntime(SuiteContext context, string name, IReadOnlyDictionary<string, string> settings, Action<string?> log)
+    /// <param name="configuration">A file; null: none.</param>
+    public InstalledRuntime(SuiteContext context, string name, IReadOnlyDictionary<string, string> settings, Action<string?> log, string? configuration = null)
     {
         Instance = string.Create(CultureInfo.InvariantCulture, $"perf-{name}-{Environment.ProcessId}");
         Directory = Path.Combine(System.IO.Directory.Exists("/var/tmp") ? "/var/tmp" : "/tmp", Instance);
@@ -25,6 +26,11 @@ internal sealed class InstalledRuntime : IDisposable
         var start = new ProcessStartInfo(Path.Combine(native, "wayang-keeper"), [
             "--instance", Instance, "--runtime-dir", Directory, "--native", native, "--",
             Path.Combine(install, "bin", "wayang"), "serve", "--daemon", "--starter-uid", "0"]) { UseShellExecute = false, RedirectStandardError = true };
+
+        foreach (var word in configuration is null ? [] : (string[])["--config", configuration])
+        {
+            start.ArgumentList.Add(word);
+        }
 
         // A node that stays, not the private one of a caller.
         foreach (var (variable, value) in settings)

@@ -32,6 +32,10 @@ public static class Targets
         ["urgent.wait.p50"] = new(0.05, 0.01),
         ["urgent.wait.p99"] = new(0.1, 0.03),
         ["preempt.cost"] = new(1.02, 1.02),
+        ["migrate.pause.1mb"] = new(6, 2.5),
+        ["migrate.pause.128mb"] = new(8, 3),
+        ["migrate.delta"] = new(1.1, 1.1),
+        ["python.migrate.pause"] = new(3, 1.5),
         ["python.fresh"] = new(0.15, 0.06),
         ["python.warm.rtt"] = new(2, 1.4),
     };

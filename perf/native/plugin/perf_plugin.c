@@ -71,9 +71,38 @@ static int output_flood(wayang_call *call, const void *input, size_t length) {
     return 0;
 }
 
+/* "TOUCHED HOT": writes so many bytes once, then the first HOT of them again and again, until it is asked to stop. Answers their sum, as
+ * text, which tells whether each is what it was. */
+static int hold(wayang_call *call, const void *input, size_t length) {
+    char text[48] = {0};
+    char *rest;
+    uint64_t round = 0, sum = 0;
+    memcpy(text, input, length < sizeof text - 1 ? length : sizeof text - 1);
+    size_t touched = strtoull(text, &rest, 10) / sizeof(uint64_t), hot = strtoull(rest, NULL, 10) / sizeof(uint64_t);
+    volatile uint64_t *memory = malloc(touched * sizeof *memory);
+    if (memory == NULL || hot > touched) {
+        free((void *)memory);
+        return wayang_fail(call, "input", "TOUCHED HOT, in bytes, as much as there is");
+    }
+    for (size_t i = 0; i < touched; i++) {
+        memory[i] = i * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    while (!wayang_cancelled(call)) {
+        round++;
+        for (size_t i = 0; i < hot; i++) {
+            memory[i] += round;
+        }
+    }
+    for (size_t i = 0; i < touched; i++) {
+        sum += memory[i] - i * UINT64_C(0x9e3779b97f4a7c15) - (i < hot ? round * (round + 1) / 2 : 0);
+    }
+    free((void *)memory);
+    return sum == 0 ? 0 : wayang_fail(call, "memory", "what was written is not what is there");
+}
+
 int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     (void)host;
     return registry->add(registry, "echo", echo, NULL) || registry->add(registry, "nothing", nothing, NULL) ||
-           registry->add(registry, "hog", hog, NULL) || registry->add(registry, "work", work, NULL) || registry->add(registry, "log_flood", log_flood, NULL) ||
+           registry->add(registry, "hog", hog, NULL) || registry->add(registry, "work", work, NULL) || registry->add(registry, "hold", hold, NULL) || registry->add(registry, "log_flood", log_flood, NULL) ||
            registry->add(registry, "output_flood", output_flood, NULL);
 }

@@ -350,9 +350,9 @@ internal sealed partial class Departure
     private async Task NoteAsync(string? node, TimeSpan pause)
     {
         var before = what.Call.Moves?.Times ?? 0;
-        var moves = new TaskMoves(node, before + (node is null ? 2 : 1), _bytes, pause, DateTimeOffset.UtcNow);
+        var moves = new TaskMoves(node, before + (node is null ? 2 : 1), _bytes, pause, DateTimeOffset.UtcNow, node is null ? MoveReason.Asked : what.Why);
         await home.NoteAsync(what.Task, moves).ConfigureAwait(false);
-        report.OnMoved(what.Task, what.Tenant, node ?? "home", _bytes, pause);
+        report.OnMoved(what.Task, what.Tenant, node ?? "home", moves);
         if (node is null)
         {
             _moves = moves;

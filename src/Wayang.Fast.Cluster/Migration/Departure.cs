@@ -102,7 +102,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
             refusal = Refusal(failure);
         }
 
-        if (refusal is not null)
+        if (refusal is not null && !what.Call.Stands)
         {
             await home.ResumeAsync(what.Task).ConfigureAwait(false);
         }

@@ -30,8 +30,8 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
         (_membership, _home, _lease, _report) = (membership, home, lease, new HandoverReport(events));
     }
 
-    public Task<(TaskMoves? Moves, OperationError? Refusal)> MigrateAsync(TaskId id, int tenant, string? node, CancellationToken cancellation) =>
-        MoveAsync(id, tenant, node).WaitAsync(cancellation);
+    public Task<(TaskMoves? Moves, OperationError? Refusal)> MigrateAsync(TaskId id, int tenant, string? node, MoveReason why, CancellationToken cancellation) =>
+        MoveAsync(id, tenant, node, why).WaitAsync(cancellation);
 
     public void WriteMetrics(Exposition exposition)
     {
@@ -47,7 +47,7 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task<(TaskMoves? Moves, OperationError? Refusal)> MoveAsync(TaskId id, int tenant, string? node)
+    private async Task<(TaskMoves? Moves, OperationError? Refusal)> MoveAsync(TaskId id, int tenant, string? node, MoveReason why)
     {
         var self = _membership.Self.Node;
         var target = string.Equals(node, self, StringComparison.Ordinal) ? null : node;
@@ -65,16 +65,16 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
 
         if (call!.Stay is not null)
         {
-            return await FromAwayAsync(id, tenant, target, link).ConfigureAwait(false);
+            return await FromAwayAsync(id, tenant, target, link, why).ConfigureAwait(false);
         }
 
         return link is null
             ? (null, new(ErrorCode.Conflict, $"it is at home already, at node '{self}'", "to"))
-            : await LeaveAsync(id, tenant, call, link).ConfigureAwait(false);
+            : await LeaveAsync(id, tenant, call, link, why).ConfigureAwait(false);
     }
 
     /// <summary>It is at another node: it comes home, and goes on from there to the next.</summary>
-    private async Task<(TaskMoves? Moves, OperationError? Refusal)> FromAwayAsync(TaskId id, int tenant, string? target, PeerLink? link)
+    private async Task<(TaskMoves? Moves, OperationError? Refusal)> FromAwayAsync(TaskId id, int tenant, string? target, PeerLink? link, MoveReason why)
     {
         if (!_departures.TryGetValue(id, out var away))
         {
@@ -92,7 +92,7 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
             return (moves, refusal);
         }
 
-        (moves, refusal) = _home.Describe(id, tenant, out var call) is { } unfit ? (null, unfit) : await LeaveAsync(id, tenant, call!, link).ConfigureAwait(false);
+        (moves, refusal) = _home.Describe(id, tenant, out var call) is { } unfit ? (null, unfit) : await LeaveAsync(id, tenant, call!, link, why).ConfigureAwait(false);
         if (refusal is not null)
         {
             await _home.ResumeAsync(id).ConfigureAwait(false); // it stands in its file since it was called back
@@ -101,11 +101,11 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
         return (moves, refusal);
     }
 
-    private async Task<(TaskMoves? Moves, OperationError? Refusal)> LeaveAsync(TaskId id, int tenant, DepartingCall call, PeerLink link)
+    private async Task<(TaskMoves? Moves, OperationError? Refusal)> LeaveAsync(TaskId id, int tenant, DepartingCall call, PeerLink link, MoveReason why)
     {
         var epoch = Interlocked.Increment(ref _epoch);
         var name = string.Create(CultureInfo.InvariantCulture, $"{id}-{epoch}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
-        var departure = new Departure(_home, link, _membership.Self.Boot, _lease(), _report, new Departing(id, tenant, name, call));
+        var departure = new Departure(_home, link, _membership.Self.Boot, _lease(), _report, new Departing(id, tenant, name, call, why));
         while (!_departures.TryAdd(id, departure))
         {
             if (_departures.TryGetValue(id, out var other) && !other.Over.IsCompleted)
@@ -131,4 +131,4 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
 }
 
 /// <param name="Name">Of the hand-over.</param>
-internal sealed record Departing(TaskId Task, int Tenant, string Name, DepartingCall Call);
+internal sealed record Departing(TaskId Task, int Tenant, string Name, DepartingCall Call, MoveReason Why);

@@ -1,3 +1,4 @@
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
@@ -9,26 +10,29 @@ internal sealed class HandoverReport(EventDesk events)
 {
     private readonly Lock _lock = new();
     private readonly LatencyHistogram _pause = LatencyHistogram.Coarse();
+    private readonly long[] _moves = new long[Enum.GetValues<MoveReason>().Length];
     private long _bytes;
     private long _refused;
     private long _returned;
     private long _lost;
 
     /// <summary>A call goes on at another node, or at home again.</summary>
-    public void OnMoved(TaskId task, int tenant, string node, long bytes, TimeSpan pause)
+    public void OnMoved(TaskId task, int tenant, string node, TaskMoves moves)
     {
         lock (_lock)
         {
-            _pause.Record((long)pause.TotalMicroseconds);
-            _bytes += bytes;
+            _pause.Record((long)moves.Pause.TotalMicroseconds);
+            _bytes += moves.Bytes;
+            _moves[(int)moves.Why]++;
         }
 
         events.Post(Made("begun", EventSeverity.Info, task, tenant, (ref writer) =>
         {
-            writer.WriteMapHeader(3);
+            writer.WriteMapHeader(4);
             EventData.Text(ref writer, "peer", node);
-            EventData.Number(ref writer, "bytes", bytes);
-            EventData.Number(ref writer, "duration_us", (long)pause.TotalMicroseconds);
+            EventData.Number(ref writer, "bytes", moves.Bytes);
+            EventData.Number(ref writer, "duration_us", (long)moves.Pause.TotalMicroseconds);
+            EventData.Text(ref writer, "why", WireNames.Text(moves.Why));
         }));
     }
 
@@ -50,6 +54,12 @@ internal sealed class HandoverReport(EventDesk events)
     {
         to.Gauge("wayang_tasks_away", "Calls of this node that go on at another one.");
         to.Sample(away);
+        to.Counter("wayang_handovers_total", "Calls that went on at another node, or at home again, by why they were moved.");
+        foreach (var why in Enum.GetValues<MoveReason>())
+        {
+            to.Sample(Volatile.Read(ref _moves[(int)why]), "why", WireNames.Text(why));
+        }
+
         to.Histogram("wayang_handover_pause_seconds", "From the wish to write a call down until it went on at the other node.");
         lock (_lock)
         {

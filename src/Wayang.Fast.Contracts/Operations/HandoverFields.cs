@@ -40,9 +40,32 @@ public static class HandoverFields
             new("bytes", "integer", "Of its file."),
             new("pause_us", "integer", "From the wish to write it down until it went on."),
             new("at", "time", "When it went on."),
+            new("why", "text", "asked, drain (node.drain), preempted (it stood frozen, and a peer had room: migration.auto)."),
         ])
     {
         Scopes = OperationScopes.Submit | OperationScopes.Operate,
+        IsAudited = true,
+    };
+
+    public static Operation Drain { get; } = new(
+        OperationKind.NodeDrain, "node.drain", "Lets the node end its work without losing any: it takes nothing new, calls that can move go to peers, those of other nodes go home, the rest ends here; asked again, it says how far it is.",
+        [
+            new("to", FieldType.Text, "The only peer where calls go; absent: those that have room.") { Min = 1, Max = PeerFields.MaxNodeName },
+            new("wait_ms", FieldType.Integer, "Answers when it may be stopped, or after so long; default 0.") { Max = OperationTable.MaxWaitMs },
+            new("undo", FieldType.Flag, "It takes work again; what moved stays where it went."),
+        ],
+        [
+            new("state", "text", "serving, draining, idle (nothing runs here, and calls at peers would be lost with this node), drained (it may be stopped)."),
+            new("since", "time", "When it was asked for.", Optional: true),
+            new("moved", "integer", "Calls that went to peers for it."),
+            new("given_back", "integer", "Calls of other nodes that went home for it."),
+            new("running", "integer", "Tasks that run here, frozen ones too."),
+            new("queued", "integer", "Tasks that wait here: they begin in the slots that moves make free."),
+            new("away", "integer", "Calls of this node that go on at peers; it tells their ends."),
+            new("staying", "list of map", "{task, state, reason}: what does not move, at most 100 of them."),
+        ])
+    {
+        Scopes = OperationScopes.Operate,
         IsAudited = true,
     };
 

@@ -121,6 +121,7 @@ public enum OperationKind : byte
     WebhookDeliveries,
     NodePeers,
     TaskMigrate,
+    NodeDrain,
 
     /// <summary>From here on: what nodes ask of each other (<see cref="PeerFields.BetweenNodes"/>).</summary>
     PeerHello,

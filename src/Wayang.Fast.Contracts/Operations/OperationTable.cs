@@ -357,6 +357,7 @@ public static class OperationTable
         .. WebhookFields.Operations,
         PeerFields.List,
         HandoverFields.Migrate,
+        HandoverFields.Drain,
     ];
 
     /// <summary>Finds an operation by the bytes of its name; null when there is none.</summary>

@@ -25,7 +25,7 @@ public sealed record PeerInfo(string Name, string Address, PeerState State, Date
 
 /// <param name="Running">Tasks that have a slot.</param>
 /// <param name="Queued">Tasks that wait.</param>
-/// <param name="Slots">Tasks that it means to run at once: limits.concurrent_tasks, or its processors.</param>
+/// <param name="Slots">Tasks that it means to run at once: limits.concurrent_tasks, or its processors; 0 while it is drained.</param>
 public sealed record NodeLoad(long Running, long Queued, long Slots)
 {
     public static NodeLoad None { get; } = new(0, 0, 0);

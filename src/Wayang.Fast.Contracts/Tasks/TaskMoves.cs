@@ -6,4 +6,5 @@ namespace Wayang.Fast.Contracts.Tasks;
 /// <param name="Bytes">Of the last one.</param>
 /// <param name="Pause">How long its call did nothing for the last one: from the wish to write it down until it went on.</param>
 /// <param name="At">When it went on after the last one.</param>
-public sealed record TaskMoves(string? Node, int Times, long Bytes, TimeSpan Pause, DateTimeOffset At);
+/// <param name="Why">Of the last one.</param>
+public sealed record TaskMoves(string? Node, int Times, long Bytes, TimeSpan Pause, DateTimeOffset At, MoveReason Why = MoveReason.Asked);

@@ -43,6 +43,9 @@ public static class EventTypes
     public const string TasksUntold = "wayang.tasks.untold";
     public const string NodeStarted = "wayang.node.started";
     public const string NodeStopping = "wayang.node.stopping";
+    public const string NodeDraining = "wayang.node.draining";
+    public const string NodeDrained = "wayang.node.drained";
+    public const string NodeServing = "wayang.node.serving";
 
     /// <summary>Events that could not be kept, or not any more: from and to which number. Made for the reader whom they are missing.</summary>
     public const string Gap = "wayang.events.gap";

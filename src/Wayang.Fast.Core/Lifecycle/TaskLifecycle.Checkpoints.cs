@@ -17,7 +17,7 @@ public sealed partial class TaskLifecycle
     /// <summary>Attempts that were ended to begin anew since the start.</summary>
     public long Restarts => Volatile.Read(ref _restarts);
 
-    /// <summary>Running to queued and paused. Nothing more that the attempt's worker says may be read.</summary>
+    /// <summary>Running or frozen to queued and paused. Nothing more that the attempt's worker says may be read.</summary>
     /// <param name="record">Of the task.</param>
     /// <param name="id">Of the task.</param>
     /// <param name="checkpoint">Its file is whole.</param>
@@ -74,7 +74,7 @@ public sealed partial class TaskLifecycle
         life.Continued = null;
     }
 
-    /// <summary>Running to queued and paused, to begin at its beginning as its next attempt, which its terms do not count. Nothing more that the attempt's worker says may be read.</summary>
+    /// <summary>Running or frozen to queued and paused, to begin at its beginning as its next attempt, which its terms do not count. Nothing more that the attempt's worker says may be read.</summary>
     /// <param name="record">Of the task.</param>
     /// <param name="id">Of the task.</param>
     /// <param name="cause">Why the attempt ended.</param>
@@ -105,7 +105,7 @@ public sealed partial class TaskLifecycle
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = Volatile.Read(ref record.Word);
-        if (!TaskTable.Matches(record, word, id) || RecordWord.State(word) != from || record.Life?.Ending is not null)
+        if (!TaskTable.Matches(record, word, id) || !IsIn(from, RecordWord.State(word)) || record.Life?.Ending is not null)
         {
             return false;
         }
@@ -127,4 +127,7 @@ public sealed partial class TaskLifecycle
         Admission?.Release(-1, -record.AdmittedBytes); // dispatch gave it back
         return true;
     }
+
+    /// <summary>The dispatch owner freezes and thaws what runs, beside this.</summary>
+    private static bool IsIn(TaskState from, TaskState state) => state == from || (from == TaskState.Running && state == TaskState.Frozen);
 }

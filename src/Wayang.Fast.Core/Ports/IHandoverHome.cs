@@ -64,7 +64,9 @@ public interface IArrivingFile : IDisposable
 /// <param name="Tenant">Its name.</param>
 /// <param name="Spec">All that it takes to run it, for the other node's eyes.</param>
 /// <param name="Stay">Where it is already; null: here.</param>
-public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, TaskStay? Stay, TaskMoves? Moves);
+/// <param name="Moves">Those that are over.</param>
+/// <param name="Stands">It stands in its file, as it was asked to: it stays there if it cannot leave.</param>
+public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, TaskStay? Stay, TaskMoves? Moves, bool Stands);
 
 /// <summary>A call's file: as it lies on the disk, and the key of this one file.</summary>
 /// <param name="Path">Of the file.</param>

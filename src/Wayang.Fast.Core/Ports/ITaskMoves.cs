@@ -10,7 +10,8 @@ public interface ITaskMoves
     /// <param name="id">The task.</param>
     /// <param name="tenant">The caller's.</param>
     /// <param name="node">Where to; null: back home.</param>
+    /// <param name="why">Told of the move afterwards.</param>
     /// <param name="cancellation">Of the wait: a move that has begun goes on.</param>
     /// <returns>What the move took, or why the task stays where it is.</returns>
-    Task<(TaskMoves? Moves, OperationError? Refusal)> MigrateAsync(TaskId id, int tenant, string? node, CancellationToken cancellation);
+    Task<(TaskMoves? Moves, OperationError? Refusal)> MigrateAsync(TaskId id, int tenant, string? node, MoveReason why, CancellationToken cancellation);
 }

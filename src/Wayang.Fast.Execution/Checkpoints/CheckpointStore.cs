@@ -6,8 +6,8 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Execution.Checkpoints;
 
 /// <summary>
-/// The node's directory of checkpoints. A file has a name of its own, and appears whole: written beside, flushed to the disk, renamed, the directory flushed. One daemon at a time
-/// uses it. Thread-safe; blocks on the disk, so none of the runtime's own threads calls what writes or reads.
+/// The node's directory of checkpoints. A file has a name of its own, and appears whole: written beside, renamed; one that the ledger will know is flushed to the disk, and the directory after it. Others end
+/// with the daemon, so that a loss of power takes nothing that it would not take anyway. One daemon at a time uses it. Thread-safe; blocks on the disk, so none of the runtime's own threads calls what writes or reads.
 /// </summary>
 internal sealed partial class CheckpointStore(string directory) : IDisposable
 {
@@ -39,14 +39,18 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
         var beside = path + Unfinished;
         try
         {
-            if (!TryWrite(beside, pipe, state))
+            if (!TryWrite(beside, durable, pipe, state))
             {
                 File.Delete(beside);
                 return null;
             }
 
             File.Move(beside, path);
-            NodeKey.Sync(directory);
+            if (durable)
+            {
+                NodeKey.Sync(directory);
+            }
+
             return new TaskCheckpoint(path, new FileInfo(path).Length, DateTimeOffset.UtcNow);
         }
         catch
@@ -165,7 +169,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     private string NewPath(TaskId task, bool durable) =>
         Path.Combine(directory, $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}");
 
-    private bool TryWrite(string path, int pipe, Task<CheckpointState?> state)
+    private bool TryWrite(string path, bool durable, int pipe, Task<CheckpointState?> state)
     {
         var key = _key.Read();
         using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 });
@@ -183,7 +187,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
 
         writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
         writer.Write(CheckpointFile.Kind.End, []);
-        file.Flush(flushToDisk: true);
+        file.Flush(flushToDisk: durable);
         return true;
     }
 

@@ -241,6 +241,11 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
                     Supervisor.WatchDeadline(deadline);
                 }
             }
+
+            if (worker.IsFrozen)
+            {
+                shard.Post(new ShardEvent(ShardEventKind.CaptureAbandoned, worker));
+            }
         }
 
         capture.GiveUp(why);

@@ -32,14 +32,32 @@ internal sealed partial class Shard
         var deadline = Interlocked.Exchange(ref entry.Deadline, long.MaxValue); // SYNC POINT: as of a freeze, see Lend
         capture.TimeLeft = deadline == long.MaxValue ? long.MaxValue : Math.Max(1, deadline - _now);
         worker.Capture = capture;
+        if (worker.IsFrozen)
+        {
+            capture.TimeLeft = Math.Min(capture.TimeLeft, worker.TakeFrozenTime(capture.Index));
+            if (!capture.IsRestart)
+            {
+                // Its slot stays lent. What a group's freezer holds no tracer reaches: from here on the agent holds it, and nothing of it runs but until that one is there.
+                Supervisor.FreezeWorker(worker.Id, freeze: false);
+            }
+        }
+
         Supervisor.Capture(capture);
+    }
+
+    /// <summary>A frozen worker that was to be written down was not: it has its slot again, as its agent or nobody holds it.</summary>
+    private void ThawForFailure(CallWorker worker)
+    {
+        if (worker.IsFrozen)
+        {
+            ThawForEnd(worker);
+        }
     }
 
     private static OperationError? WhyNoCapture(CallWorker worker, Capture capture) =>
         !worker.IsServing || Volatile.Read(ref worker.Entries[capture.Index].Ticket) != capture.Ticket
             ? new OperationError(ErrorCode.Conflict, "its call has just ended, or its worker is being ended", "task")
         : worker.Capture is not null ? new OperationError(ErrorCode.Conflict, "it is being written down already", "task")
-        : worker.IsFrozen ? new OperationError(ErrorCode.Conflict, "it is frozen, its slot lent to a task of a higher class: it can be written down when it runs", "task", 1000)
         : worker.Concurrency - worker.FreeCount > 1
             ? new OperationError(ErrorCode.Unsupported, "its worker has other calls in flight (workers.concurrency), which cannot be taken apart", "task")
         : worker.Uploads.Count > 0 ? new OperationError(ErrorCode.Conflict, "its input is still on its way to the worker", "task", 100)

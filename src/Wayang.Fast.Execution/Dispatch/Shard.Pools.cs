@@ -73,6 +73,9 @@ internal sealed partial class Shard
             case ShardEventKind.CaptureCall:
                 BeginCapture(item.Capture!);
                 break;
+            case ShardEventKind.CaptureAbandoned:
+                ThawForFailure(item.Worker!);
+                break;
             case ShardEventKind.WorkerRestored:
                 TakeContinued(item.Worker!);
                 break;

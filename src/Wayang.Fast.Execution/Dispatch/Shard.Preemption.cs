@@ -296,7 +296,7 @@ internal sealed partial class Shard
     {
         foreach (var worker in pool.Workers)
         {
-            if (worker.Phase != WorkerPhase.Serving || worker.IsFrozen || worker.FreeCount != 0 || worker.HasReleased || worker.ProcessId == 0)
+            if (!MayYield(worker) || worker.IsFrozen || worker.FreeCount != 0 || worker.HasReleased || worker.ProcessId == 0)
             {
                 continue;
             }
@@ -317,6 +317,10 @@ internal sealed partial class Shard
             }
         }
     }
+
+    /// <summary>One that continues a call is leaving from its first instant, and holds its slot like any.</summary>
+    private static bool MayYield(CallWorker worker) =>
+        worker.Phase == WorkerPhase.Serving || worker is { Phase: WorkerPhase.Leaving, Continuation.HasBegun: true, Capture: null };
 
     /// <param name="level">Its own.</param>
     /// <param name="taken">The level that the scheduler took it from.</param>

@@ -48,6 +48,9 @@ internal enum ShardEventKind : byte
     /// <summary>A running call is to be written down: <c>Capture</c>.</summary>
     CaptureCall,
 
+    /// <summary>A call was to be written down and was not: <c>Worker</c>, if it was frozen, has its slot again.</summary>
+    CaptureAbandoned,
+
     /// <summary>A worker stands where a written-down call stood: <c>Worker</c>.</summary>
     WorkerRestored,
 

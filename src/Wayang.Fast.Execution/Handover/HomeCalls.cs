@@ -48,7 +48,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
                 TimeoutMs = record.TimeoutMs,
                 Terms = new TaskTerms { Limits = record.Terms?.Limits },
             };
-            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves);
+            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves, record.State == TaskState.Queued);
             return null;
         }
         finally

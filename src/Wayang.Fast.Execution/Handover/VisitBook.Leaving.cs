@@ -69,6 +69,20 @@ internal sealed partial class VisitBook
         }
     }
 
+    /// <summary>This node wants it to go home: as if its home had called it back, which finds it returned.</summary>
+    public Task<OperationError?> GiveBackAsync(TaskId id)
+    {
+        foreach (var (name, visit) in _visits)
+        {
+            if (visit.Task == id && visit.State is VisitState.Adopted or VisitState.Begun)
+            {
+                return RecallAsync(visit.Home, name);
+            }
+        }
+
+        return Task.FromResult<OperationError?>(new(ErrorCode.Conflict, "it has ended, or goes home already", "task", 100));
+    }
+
     public OperationError? Read(string peer, string handover, VisitPart part, long offset, Span<byte> buffer, out int count)
     {
         count = 0;

@@ -176,7 +176,6 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
             : record.CancelRequested ? new OperationError(ErrorCode.Conflict, "it was asked to end", "task")
             : record.State == TaskState.Queued
                 ? new OperationError(ErrorCode.Conflict, record.Life?.Checkpoint is null ? "it waits and has done nothing yet: pause it instead" : "it is written down already", "task")
-            : record.State == TaskState.Frozen ? new OperationError(ErrorCode.Conflict, "it is frozen for a higher class: it can be written down when it runs", "task", 1000)
             : null;
     }
 

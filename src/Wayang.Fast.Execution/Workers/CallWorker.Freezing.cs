@@ -31,6 +31,21 @@ internal sealed partial class CallWorker
         _isFrozen = true;
     }
 
+    /// <summary>What is left of a frozen call's timeout, in ticks, which somebody else keeps from now on; <see cref="long.MaxValue"/>: none.</summary>
+    public long TakeFrozenTime(int index)
+    {
+        var left = long.MaxValue;
+        for (var i = 0; i < _frozenCalls.Length; i++)
+        {
+            if (_frozenCalls[i].Index == index)
+            {
+                (left, _frozenCalls[i]) = (_frozenCalls[i].TimeLeft, _frozenCalls[i] with { TimeLeft = long.MaxValue });
+            }
+        }
+
+        return left == long.MaxValue ? left : Math.Max(1, left);
+    }
+
     /// <summary>The freeze that is over.</summary>
     public (long Key, FrozenCall[] Calls) Thaw()
     {

@@ -73,7 +73,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         try
         {
             refusal = Kind == OperationKind.ImagePut ? await PutImageAsync(reply)
-                : LifeCalls.Handles(Kind) || WebhookCalls.Handles(Kind) || HandoverCalls.Handles(Kind) || Kind == OperationKind.TaskMigrate ? await PerformWaitingAsync(reply)
+                : LifeCalls.Handles(Kind) || WebhookCalls.Handles(Kind) || HandoverCalls.Handles(Kind) || Kind is OperationKind.TaskMigrate or OperationKind.NodeDrain ? await PerformWaitingAsync(reply)
                 : PeerCalls.Handles(Kind) ? PerformBetweenNodes(reply)
                 : Kind == OperationKind.EventsList ? await ListEventsAsync(reply)
                 : Perform(reply);
@@ -113,6 +113,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
             ? LifeCalls.PerformAsync(Kind, _server.Options.Life, _connection.Tenant, frame, _slots, _server.Stopping)
             : HandoverCalls.Handles(Kind) ? HandoverCalls.PerformAsync(Kind, _server.Ports.Visits, _connection.Peer, frame, _slots, _server.Stopping)
             : Kind == OperationKind.TaskMigrate ? MoveCalls.PerformAsync(_server.Ports.Moves, _connection.Tenant, frame, _slots, _server.Stopping)
+            : Kind == OperationKind.NodeDrain ? DrainCalls.PerformAsync(_server.Ports.Drain, _connection.Tenant, frame, _slots, _server.Stopping)
             : WebhookCalls.PerformAsync(Kind, _server.Ports.Webhooks, _connection.Tenant, frame, _slots, _server.Stopping));
         if (write is not null)
         {

@@ -45,7 +45,7 @@ public sealed partial class RpcServer : IAsyncDisposable
         Budget = new ByteBudget(options.MaxBufferedBytes);
         _identities = new IdentityTable(
             new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
-        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks, Membership = options.Membership, Moves = options.Moves, Visits = options.Visits };
+        Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks, Membership = options.Membership, Moves = options.Moves, Drain = options.Drain, Visits = options.Visits };
         Cold = new ColdThreads(options.MaxColdThreads);
     }
 

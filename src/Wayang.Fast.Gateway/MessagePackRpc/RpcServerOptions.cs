@@ -32,6 +32,9 @@ public sealed record RpcServerOptions
     /// <summary>Lets calls go on at other nodes; null: none does.</summary>
     public ITaskMoves? Moves { get; init; }
 
+    /// <summary>Null: the node cannot be drained.</summary>
+    public INodeDrain? Drain { get; init; }
+
     /// <summary>Other nodes' calls that go on here; null: none does.</summary>
     public IHandoverHost? Visits { get; init; }
 

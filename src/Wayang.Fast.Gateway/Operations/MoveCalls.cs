@@ -20,12 +20,12 @@ internal static class MoveCalls
 
         var id = TaskRequest.IdOf(frame.Span, slots);
         var node = slots[1].Present ? Encoding.UTF8.GetString(slots[1].Of(frame.Span)) : null;
-        var (moved, refusal) = await moves.MigrateAsync(id, tenant, node, cancellation);
+        var (moved, refusal) = await moves.MigrateAsync(id, tenant, node, MoveReason.Asked, cancellation);
         return moved is null ? (null, refusal) : ((ref writer) => Moved(ref writer, id, moved), null);
     }
 
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
-    public static int Count(TaskMoves moves) => moves.Node is null ? 4 : 5;
+    public static int Count(TaskMoves moves) => moves.Node is null ? 5 : 6;
 
     public static void Write(ref MessagePackWriter writer, TaskMoves moves)
     {
@@ -38,6 +38,7 @@ internal static class MoveCalls
         ReplyEncoder.Number(ref writer, "bytes"u8, moves.Bytes);
         ReplyEncoder.Number(ref writer, "pause_us"u8, (long)moves.Pause.TotalMicroseconds);
         ReplyEncoder.Text(ref writer, "at"u8, ReplyEncoder.Time(moves.At));
+        ReplyEncoder.Text(ref writer, "why"u8, WireNames.Text(moves.Why));
     }
 
     private static void Moved(ref MessagePackWriter writer, TaskId id, TaskMoves moves)

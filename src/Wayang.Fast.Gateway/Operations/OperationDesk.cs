@@ -142,6 +142,9 @@ public sealed partial class OperationDesk(OperationPorts ports, Action<Exception
             case OperationKind.TaskMigrate:
                 var (moved, stays) = await MoveCalls.PerformAsync(ports.Moves, tenant, parameters, slots, cancellation);
                 return moved is null ? stays : Write(reply, moved);
+            case OperationKind.NodeDrain:
+                var (told, refused) = await DrainCalls.PerformAsync(ports.Drain, tenant, parameters, slots, cancellation);
+                return told is null ? refused : Write(reply, told);
             case var hooks when WebhookCalls.Handles(hooks):
                 var (tell, unasked) = await WebhookCalls.PerformAsync(kind, ports.Webhooks, tenant, parameters, slots, cancellation);
                 return tell is null ? unasked : Write(reply, tell);

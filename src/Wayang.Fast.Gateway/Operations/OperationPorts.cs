@@ -19,6 +19,9 @@ public sealed record OperationPorts(ITaskService Tasks, INodeMonitor? Monitor, I
     /// <summary>Null: no call of this node goes on at another.</summary>
     public ITaskMoves? Moves { get; init; }
 
+    /// <summary>Null: the node cannot be drained.</summary>
+    public INodeDrain? Drain { get; init; }
+
     /// <summary>Null: no call of another node goes on here.</summary>
     public IHandoverHost? Visits { get; init; }
 

@@ -69,6 +69,7 @@ public sealed record RestRoute(string Method, string Path, string Name)
         new("GET", "/v1/node/stats", "node.stats"),
         new("GET", "/v1/node/incidents", "node.incidents"),
         new("POST", "/v1/node/scan", "node.scan"),
+        new("POST", "/v1/node/drain", "node.drain"),
         new("GET", "/v1/workers", "worker.list"),
         new("GET", "/v1/pools", "pool.list"),
         new("GET", "/v1/tenants", "tenant.list"),

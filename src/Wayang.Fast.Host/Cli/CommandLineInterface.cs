@@ -84,6 +84,7 @@ public static class CommandLineInterface
             NodeCommand.Build(),
             TenantsCommand.Build(),
             PeersCommand.Build(),
+            DrainCommand.Build(),
             ScanCommand.Build(),
             TokenCommand.Build(),
             CertCommand.Build(),

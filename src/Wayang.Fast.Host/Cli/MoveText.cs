@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 
 using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Host.Cli;
@@ -55,5 +56,6 @@ internal static class MoveText
         writer.WriteNumber("bytes", moves.Bytes);
         writer.WriteNumber("pause_us", (long)moves.Pause.TotalMicroseconds);
         writer.WriteString("at", moves.At);
+        writer.WriteString("why", WireNames.Text(moves.Why));
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.InteropServices;
+using Wayang.Fast.Cluster.Migration;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Ports;
@@ -83,6 +84,7 @@ internal static class Daemon
         HttpDoors doors;
         await using var peers = await DaemonPeers.StartAsync(options, runtime, log);
         configuration.Peers = peers;
+        await using var drain = options.IsPrivate ? null : new DrainDesk(runtime.Drainable, peers?.Moves, peers?.Membership, runtime.Events);
         using var audit = OpenAudit(options, runtime, log);
         configuration.Audit = audit;
         await using var webhooks = DaemonLedger.OpenWebhooks(options, ledger, runtime.Events.Stream, log);
@@ -91,8 +93,8 @@ internal static class Daemon
             var tokens = OpenTokens(options, configuration, log);
             configuration.Certificates = options.Tls is { } tls ? new DoorCertificates(tls.Server, tls.ClientAuthority, options.Settings.Tls.RequireClient) : null;
             doors = await HttpDoors.StartAsync(
-                options, runtime, webhooks, audit, configuration, tokens, peers, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
-            server = StartRpc(options, runtime, webhooks, audit, configuration, tokens, peers, log);
+                options, runtime, webhooks, audit, configuration, tokens, peers, drain, peer => Authorize(peer, options, runtime), peer => ScopesOf(peer, options, configuration), () => WhyNotReady(runtime, configuration), log);
+            server = StartRpc(options, runtime, webhooks, audit, configuration, tokens, peers, drain, log);
         }
         catch (IOException error)
         {
@@ -108,7 +110,7 @@ internal static class Daemon
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
-            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership, peers.Moves]]);
+            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership, peers.Moves, peers.Victims], .. drain is null ? [] : (IMetricSource[])[drain]]);
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, audit, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {
@@ -177,7 +179,7 @@ internal static class Daemon
     }
 
     /// <summary>What was asked for is served, or the runtime does not start: a port in use, or tokens that cannot be read, end it with the reason.</summary>
-    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers, StandardErrorLog log)
+    private static RpcServer StartRpc(ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers, DrainDesk? drain, StandardErrorLog log)
     {
         RpcTcpOptions? tcp = null;
         if (options.RpcTcp.Address is { } address && tokens is not null)
@@ -195,7 +197,7 @@ internal static class Daemon
                 SocketPath = options.SocketPath, Authorize = peer => Authorize(peer, options, runtime), ScopesOf = peer => ScopesOf(peer, options, configuration), Tcp = tcp,
                 OnWarning = log.Warn, CallsPerSecondPerIdentity = options.Settings.CallsPerSecond,
                 MaxConnections = options.Settings.Connections, MaxConnectionsPerIdentity = options.Settings.ConnectionsPerCaller,
-                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Moves = peers?.Moves, Visits = runtime.Visits, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
+                Monitor = runtime.Monitor, Life = runtime.Life, Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Moves = peers?.Moves, Drain = drain, Visits = runtime.Visits, Audit = audit, OnDefect = defect => log.Warn($"defect in a request: {defect}"),
             },
             runtime.Tasks);
     }
@@ -252,7 +254,7 @@ internal static class Daemon
     }
 
     private static string? WhyNotReady(NodeRuntime runtime, Reconfiguration configuration) =>
-        runtime.IsReady ? configuration.Waiting : "waiting for the spawner";
+        !runtime.IsReady ? "waiting for the spawner" : runtime.Drainable.RefusesWork ? "it is being drained, and takes no new work" : configuration.Waiting;
 
     /// <summary>Whom the configuration names, as that tenant; root, the starter, the group wayang, and ourselves as the default one.</summary>
     private static int? Authorize(PeerCredentials peer, ServeOptions options, NodeRuntime runtime) =>

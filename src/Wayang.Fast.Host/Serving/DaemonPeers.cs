@@ -11,11 +11,13 @@ internal sealed class DaemonPeers : IAsyncDisposable
 {
     private TlsTexts _tls;
 
-    private DaemonPeers(ConfiguredMembership membership, HandoverDesk moves, TlsTexts tls) => (Membership, Moves, _tls) = (membership, moves, tls);
+    private DaemonPeers(ConfiguredMembership membership, HandoverDesk moves, VictimMoves victims, TlsTexts tls) => (Membership, Moves, Victims, _tls) = (membership, moves, victims, tls);
 
     public ConfiguredMembership Membership { get; }
 
     public HandoverDesk Moves { get; }
+
+    public VictimMoves Victims { get; }
 
     public PeerCertificates Certificates { get; } = new();
 
@@ -36,7 +38,8 @@ internal sealed class DaemonPeers : IAsyncDisposable
             log.Info);
         HandoverHalts.Install();
         var moves = new HandoverDesk(membership, runtime.Departures, () => runtime.Options.HandoverLease, runtime.Events);
-        var peers = new DaemonPeers(membership, moves, tls);
+        var victims = new VictimMoves(runtime.Drainable, moves, membership, () => PolicyOf(runtime.Options), TimeProvider.System);
+        var peers = new DaemonPeers(membership, moves, victims, tls);
         await peers.ApplyAsync(options.Settings.Peers, renew: false);
         return peers;
     }
@@ -53,9 +56,12 @@ internal sealed class DaemonPeers : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await Victims.DisposeAsync();
         await Moves.DisposeAsync();
         await Membership.DisposeAsync();
     }
+
+    private static VictimMovePolicy PolicyOf(RuntimeOptions options) => new(options.MovesVictims, options.VictimPatience, options.MostVictimMoves);
 
     private Task ApplyAsync(IReadOnlyList<ConfiguredPeer> wanted, bool renew)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using Wayang.Fast.Cluster.Migration;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Execution;
 using Wayang.Fast.Gateway.Audit;
@@ -26,11 +27,11 @@ internal sealed class HttpDoors : IAsyncDisposable
     /// <summary>What was asked for is served, or the runtime does not start.</summary>
     /// <exception cref="IOException">A place cannot be listened at.</exception>
     public static async Task<HttpDoors> StartAsync(
-        ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers,
+        ServeOptions options, NodeRuntime runtime, WebhookDesk? webhooks, AuditLog? audit, Reconfiguration configuration, TokenStore? tokens, DaemonPeers? peers, DrainDesk? drain,
         Func<PeerCredentials, int?> authorize, Func<PeerCredentials, OperationScopes> scopes, Func<string?> readiness, StandardErrorLog log)
     {
         var desk = new OperationDesk(
-            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Moves = peers?.Moves }, defect => log.Warn($"defect in a request: {defect}"), audit: audit);
+            new OperationPorts(runtime.Tasks, runtime.Monitor, runtime.Life) { Events = runtime.Events.Stream, Webhooks = webhooks, Membership = peers?.Membership, Moves = peers?.Moves, Drain = drain }, defect => log.Warn($"defect in a request: {defect}"), audit: audit);
         var doors = new HttpDoors(desk);
         var certificates = configuration.Certificates;
         try

@@ -57,11 +57,27 @@ internal static class TopView
         yield return string.Create(
             CultureInfo.InvariantCulture,
             $"daemon    {now.Value("managed_bytes") / 1048576.0:F1} MiB managed, gc pauses {now.Value("gc_pause_total_us") / 1000.0:F1} ms in all; healed {now.Value("incidents_heal")}, stalls {now.Value("incidents_thread_stalled")}, workers given up {now.Value("incidents_worker_unresponsive")}, spawners lost {now.Value("spawners_lost")}");
+        if (Moves(now) is { Length: > 0 } moves)
+        {
+            yield return moves;
+        }
+
         if (now.Incidents.Count > 0 && now.At - now.Incidents[0].At < TimeSpan.FromMinutes(5))
         {
             var last = now.Incidents[0];
             yield return string.Create(CultureInfo.InvariantCulture, $"incident  {last.At.ToLocalTime():HH:mm:ss} {last.Kind}: {last.Reason}");
         }
+    }
+
+    /// <summary>Calls between nodes, of the tasks that were asked for; nothing where there are none.</summary>
+    private static string Moves(TopSample now)
+    {
+        var away = now.Tasks.Where(static t => t is { State: < TaskState.Succeeded, Life.Moves.Node: not null }).ToList();
+        var visits = now.Tasks.Count(static t => t.Life?.Home is not null);
+        var last = now.Tasks.Select(static t => t.Life?.Moves).Where(static m => m is not null).MaxBy(static m => m!.At);
+        return away.Count + visits == 0 && last is null ? string.Empty : string.Create(
+            CultureInfo.InvariantCulture,
+            $"moves     {away.Count:#,0} calls at peers{(away.Count == 0 ? "" : $" ({string.Join(", ", away.GroupBy(static t => t.Life!.Moves!.Node, StringComparer.Ordinal).OrderBy(static g => g.Key, StringComparer.Ordinal).Select(static g => string.Create(CultureInfo.InvariantCulture, $"{g.Count()} at {g.Key}")))})")}, {visits:#,0} of other nodes here{(last is null ? "" : $"; the last to move stood still for {Span(last.Pause)} ({last.Bytes / 1024.0:#,0} KiB)")}");
     }
 
     private static IEnumerable<string> Classes(TopSample now)
@@ -123,9 +139,19 @@ internal static class TopView
         [
             $"{"TASK",-28}{"CLASS",-8}{"STATE",-10}{"FOR",10}  WHAT ({(reverse ? "reversed " : "")}by {order.ToString().ToLowerInvariant()})",
             .. (reverse ? tasks.Reverse() : tasks).Select(static t =>
-                $"{t.Id,-28}{WireNames.Text(t.Class),-8}{(t.Life is { Paused: true } ? "paused" : WireNames.Text(t.State)),-10}{Span(For(t)),10}  {Name(t)}{(t is { State: TaskState.Frozen, Life.Preemption: { } frozen } ? $" (its slot is lent to {frozen.By})" : "")}"),
+                $"{t.Id,-28}{WireNames.Text(t.Class),-8}{(t.Life is { Paused: true } ? "paused" : WireNames.Text(t.State)),-10}{Span(For(t)),10}  {Name(t)}{Where(t)}"),
         ];
     }
+
+    /// <summary>What stands still or goes on elsewhere, and why.</summary>
+    private static string Where(TaskInfo task) => task switch
+    {
+        { State: TaskState.Frozen, Life.Preemption: { } frozen } => $" (its slot is lent to {frozen.By})",
+        { Life.Home: { } home } => $" (of node {home})",
+        { State: < TaskState.Succeeded, Life.Moves: { Node: { } node } moves } => $" (at node {node}{(moves.Why == MoveReason.Asked ? "" : $": {WireNames.Text(moves.Why)}")})",
+        { Life.Moves: { } moves } => string.Create(CultureInfo.InvariantCulture, $" (moved {moves.Times} times, is back)"),
+        _ => string.Empty,
+    };
 
     /// <summary>Each part gets its lines while they last: first a share of its own, then what others left.</summary>
     private static List<List<string>> Share(List<List<string>> parts, int room)

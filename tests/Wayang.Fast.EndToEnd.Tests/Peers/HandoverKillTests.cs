@@ -142,7 +142,7 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
     }
 
     /// <summary>Returns when it is gone: who connects then finds the next one.</summary>
-    private static async Task KillDaemonAsync(RuntimeUnderTest node)
+    internal static async Task KillDaemonAsync(RuntimeUnderTest node)
     {
         var daemon = node.Daemon;
         Signals.Kill(daemon);
@@ -163,7 +163,7 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
     }
 
     /// <summary>A node that was just started takes a moment to know its tasks, and one that was killed a moment to be gone with all its threads.</summary>
-    private static Task<TaskResult> AwaitAsync(MovingNodes nodes, TaskId id) => Eventually.ValueAsync($"{id} is waited for", async () =>
+    internal static Task<TaskResult> AwaitAsync(MovingNodes nodes, TaskId id) => Eventually.ValueAsync($"{id} is waited for", async () =>
     {
         try
         {

@@ -96,6 +96,47 @@ public sealed class HandoverTests
         Assert.Contains(events.Events, static e => string.Equals(e.Type, "wayang.task.handover.begun", StringComparison.Ordinal));
     }
 
+    /// <summary>The natural victim: its slot is an urgent task's, and elsewhere there is one for it. The urgent one never ends by itself, so that here it would not go on.</summary>
+    [Fact(Timeout = Bound)]
+    public async Task A_call_that_was_frozen_for_an_urgent_one_goes_on_at_another_node()
+    {
+        await using var nodes = await MovingNodes.StartAsync(ofHome: "limits: {concurrent_tasks: 1}\n");
+        await using var client = await nodes.ConnectAsync();
+        Assert.SkipUnless((await client.NodeInfoAsync()).Features.Contains("Freezer"), "this host gives no group that freezes: 'wayang doctor' says why");
+        var wanted = await client.WaitAsync(await MovingNodes.BeginAsync(client, "chain", Rounds));
+        var id = await MovingNodes.BeginAsync(client, "chain", Rounds, taskClass: TaskClass.Batch);
+        var urgent = await MovingNodes.BeginAsync(client, "chain", Rounds * 1_000, taskClass: TaskClass.Urgent);
+        await Eventually.ValueAsync("it is frozen", async () => (await client.GetAsync(id)).State == TaskState.Frozen ? "" : null);
+        var moves = await client.MigrateAsync(id, MovingNodes.Host);
+        Assert.Equal((MovingNodes.Host, 1), (moves.Node, moves.Times));
+        var result = await client.WaitAsync(id);
+        Assert.Equal((TaskState.Succeeded, Convert.ToHexString(wanted.Output.Span)), (result.State, Convert.ToHexString(result.Output.Span)));
+        Assert.Equal(TaskState.Running, (await client.GetAsync(urgent)).State);
+        await client.CancelAsync(urgent);
+        await client.WaitAsync(urgent);
+        await Eventually.ValueAsync("every slot is given back, once", async () => (await client.NodeStatsAsync())["slots_in_use"] == 0 ? "" : null);
+        await Eventually.TrueAsync("no file is left", () => nodes.FilesOf(MovingNodes.Home).Length + nodes.FilesOf(MovingNodes.Host).Length == 0);
+    }
+
+    /// <summary>Who wrote it down said that it waits: it goes on where it is sent, and waits as before where nobody takes it.</summary>
+    [Fact(Timeout = Bound)]
+    public async Task A_call_that_stands_in_a_file_goes_on_at_another_node_and_stays_in_it_when_that_fails()
+    {
+        await using var nodes = await MovingNodes.StartAsync();
+        await using var client = await nodes.ConnectAsync();
+        var wanted = await client.WaitAsync(await MovingNodes.BeginAsync(client, "chain", Rounds));
+        var id = await MovingNodes.BeginAsync(client, "chain", Rounds);
+        await client.CheckpointAsync(id);
+        Signals.Send("STOP", [nodes[MovingNodes.Host].Daemon]);
+        await RefusedAsync(client, id, MovingNodes.Host, ErrorCode.Unavailable, "node 'beta'");
+        Signals.Send("CONT", [nodes[MovingNodes.Host].Daemon]);
+        var info = await client.GetAsync(id);
+        Assert.Equal((TaskState.Queued, true), (info.State, info.Life?.Paused));
+        await nodes.KnowEachOtherAsync();
+        Assert.Equal(MovingNodes.Host, (await client.MigrateAsync(id, MovingNodes.Host)).Node);
+        Assert.Equal(Convert.ToHexString(wanted.Output.Span), Convert.ToHexString((await client.WaitAsync(id)).Output.Span));
+    }
+
     private static async Task RefusedAsync(WayangClient client, TaskId id, string node, ErrorCode code, string words)
     {
         var refused = await Assert.ThrowsAsync<WayangException>(() => client.MigrateAsync(id, node));

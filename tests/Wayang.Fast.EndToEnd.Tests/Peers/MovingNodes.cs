@@ -25,10 +25,14 @@ internal sealed class MovingNodes : IAsyncDisposable
     private readonly string _halts;
     private readonly int _leaseMs;
 
-    private MovingNodes(PeerNodes nodes, int leaseMs)
+    private readonly string _ofHome;
+    private readonly string _ofMigration;
+
+    private MovingNodes(PeerNodes nodes, int leaseMs, string ofHome, string ofMigration)
     {
         _nodes = nodes;
         _leaseMs = leaseMs;
+        (_ofHome, _ofMigration) = (ofHome, ofMigration);
         _wayang = Path.Combine(nodes.Place, "bin", "wayang");
         _halts = Directory.CreateDirectory(Path.Combine(nodes.Place, "halts")).FullName;
     }
@@ -38,10 +42,12 @@ internal sealed class MovingNodes : IAsyncDisposable
     /// <summary>Both run, know each other, and have the same images.</summary>
     /// <param name="leaseMs">After how long each counts the other as lost.</param>
     /// <param name="through">See <see cref="PeerNodes.Through"/>.</param>
-    public static async Task<MovingNodes> StartAsync(int leaseMs = 2_000, Func<string, int, int>? through = null)
+    /// <param name="ofHome">Lines of configuration that alpha alone has.</param>
+    /// <param name="ofMigration">More keys of the section migration, of both.</param>
+    public static async Task<MovingNodes> StartAsync(int leaseMs = 2_000, Func<string, int, int>? through = null, string ofHome = "", string ofMigration = "")
     {
         Assert.SkipUnless(Installation.Missing is null, Installation.Missing ?? "");
-        var nodes = new MovingNodes(PeerNodes.Prepare(through, Home, Host), leaseMs);
+        var nodes = new MovingNodes(PeerNodes.Prepare(through, Home, Host), leaseMs, ofHome, ofMigration);
         try
         {
             nodes.CopyProgram();
@@ -63,7 +69,7 @@ internal sealed class MovingNodes : IAsyncDisposable
         Give(_nodes.Place);
         return _nodes.StartAsync(
             name,
-            $"state: {{directory: {state}}}\nmigration: {{compute: transparent, lease_ms: {_leaseMs.ToString(CultureInfo.InvariantCulture)}}}\n",
+            $"state: {{directory: {state}}}\nmigration: {{compute: transparent, lease_ms: {_leaseMs.ToString(CultureInfo.InvariantCulture)}{_ofMigration}}}\n{(string.Equals(name, Home, StringComparison.Ordinal) ? _ofHome : "")}",
             wayang: _wayang,
             environment: new Dictionary<string, string?>(StringComparer.Ordinal) { ["WAYANG_HALT_AT"] = _halts });
     }
@@ -100,9 +106,11 @@ internal sealed class MovingNodes : IAsyncDisposable
     public Task<WayangClient> ConnectAsync(string name = Home) => this[name].ConnectAsync();
 
     /// <summary>A call that runs.</summary>
-    public static async Task<TaskId> BeginAsync(WayangClient client, string function, long rounds, bool durable = false, string image = "chains")
+    public static async Task<TaskId> BeginAsync(
+        WayangClient client, string function, long rounds, bool durable = false, string image = "chains", TaskClass? taskClass = null, int attempts = 1)
     {
-        var spec = TaskSpec.Call(image, function, Encoding.ASCII.GetBytes(rounds.ToString(CultureInfo.InvariantCulture))) with { Durable = durable ? true : null };
+        var input = Encoding.ASCII.GetBytes(rounds.ToString(CultureInfo.InvariantCulture));
+        var spec = TaskSpec.Call(image, function, input) with { Durable = durable ? true : null, Class = taskClass, Retry = attempts > 1 ? new RetrySpec(attempts) : null };
         var id = await client.SubmitAsync(spec, TestContext.Current.CancellationToken);
         await Eventually.ValueAsync($"{id} runs", async () => (await client.GetAsync(id, TestContext.Current.CancellationToken)).State >= TaskState.Running ? "" : null);
         return id;

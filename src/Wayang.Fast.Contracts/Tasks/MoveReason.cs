@@ -1,0 +1,14 @@
+namespace Wayang.Fast.Contracts.Tasks;
+
+/// <summary>Why a call was moved.</summary>
+public enum MoveReason : byte
+{
+    /// <summary>Somebody asked for it.</summary>
+    Asked = 0,
+
+    /// <summary>Its node is being drained.</summary>
+    Drain,
+
+    /// <summary>It stood frozen for a task of a higher class, and a peer had room.</summary>
+    Preempted,
+}
