@@ -35,11 +35,11 @@ internal sealed partial class CallWorker
     public long TakeFrozenTime(int index)
     {
         var left = long.MaxValue;
-        for (var i = 0; i < _frozenCalls.Length; i++)
+        foreach (ref var call in FrozenCalls.AsSpan())
         {
-            if (_frozenCalls[i].Index == index)
+            if (call.Index == index)
             {
-                (left, _frozenCalls[i]) = (_frozenCalls[i].TimeLeft, _frozenCalls[i] with { TimeLeft = long.MaxValue });
+                (left, call) = (call.TimeLeft, call with { TimeLeft = long.MaxValue });
             }
         }
 
