@@ -210,6 +210,10 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         {"disk", 4096, UINT64_C(1) << 46, &profile->disk_bytes, NULL},
         {"cpu_milli", WY_LEAST_CPU_MILLI, WY_MOST_CPU_MILLI, NULL, &profile->cpu_milli},
         {"cpu_weight", 1, WY_MOST_CPU_WEIGHT, NULL, &profile->cpu_weight},
+        {"io_read", WY_LEAST_IO_BYTES, WY_MOST_IO_BYTES, &profile->io.read_bytes, NULL},
+        {"io_write", WY_LEAST_IO_BYTES, WY_MOST_IO_BYTES, &profile->io.write_bytes, NULL},
+        {"io_read_ops", WY_LEAST_IO_OPS, WY_MOST_IO_OPS, NULL, &profile->io.read_ops},
+        {"io_write_ops", WY_LEAST_IO_OPS, WY_MOST_IO_OPS, NULL, &profile->io.write_ops},
     };
     wy_status status = WY_OK;
     char *line = NULL;
@@ -231,7 +235,8 @@ static wy_status read_profile_lines(int directory, wy_text *text, wy_profile *pr
         } else {
             status = wy_text_fail(text, error,
                                   "%.40s: unknown or twice; allowed: files, own_network, pids, open_files, "
-                                  "memory, tmpfs, disk, cpu_milli, cpu_weight, file_size, path, path?, root, network, destination, syscalls",
+                                  "memory, tmpfs, disk, cpu_milli, cpu_weight, io_read, io_write, io_read_ops, io_write_ops, "
+                                  "file_size, path, path?, root, network, destination, syscalls",
                                   key);
         }
     }

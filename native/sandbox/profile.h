@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <stdint.h>
 
+#include "base/rates.h"
 #include "base/status.h"
 
 #define WY_PROFILE_MAX_PATHS 64u
@@ -61,6 +62,7 @@ typedef struct wy_profile {
     uint64_t disk_bytes;    /* of /tmp at most; at least tmpfs_bytes */
     uint32_t cpu_milli;     /* thousandths of a processor; 0: no cap */
     uint32_t cpu_weight;    /* per cent of its class's weight that a message may ask for */
+    wy_io_rates io;         /* of each disk; 0: no limit */
     uint64_t file_bytes;    /* RLIMIT_FSIZE */
     uint32_t open_files;    /* RLIMIT_NOFILE */
     uint32_t path_count;

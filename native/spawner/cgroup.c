@@ -16,7 +16,7 @@
 
 #include "spawner/group.h"
 
-static const char *const names[] = {"memory", "pids", "cpu", "cpuacct", "freezer"};
+static const char *const names[] = {"memory", "pids", "cpu", "cpuacct", "freezer", "io"};
 
 static int write_file(int dir_fd, const char *name, const char *text) {
     int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
@@ -142,10 +142,11 @@ static int make_base(wy_cgroups *groups, int c, const char *own, const char *par
     int parent_fd = own_fd >= 0 ? make_dir(own_fd, parent) : -1;
     int base_fd = -1, failure = errno;
     if (parent_fd >= 0) {
-        bool swept = true;
-        if (c == 0 || strcmp(groups->base[c], groups->base[c - 1]) != 0) { /* hierarchies may be shared: sweep once */
-            swept = sweep(parent_fd, instance, error);
+        bool swept = false; /* hierarchies may be shared: sweep once */
+        for (int before = 0; before < c && !swept; before++) {
+            swept = strcmp(groups->base[c], groups->base[before]) == 0;
         }
+        swept = swept || sweep(parent_fd, instance, error);
         bool enabled = !groups->unified[c] || (enable(own_fd, names[c]) && enable(parent_fd, names[c]));
         base_fd = swept && enabled ? make_dir(parent_fd, instance) : -1;
         failure = errno;
@@ -180,7 +181,7 @@ static void make_low(wy_cgroups *groups, int c, const char *own, const char *ins
 static void tell(wy_cgroups *groups, int c, const char *reason) {
     static const char *const costs[] = {
         "memory is limited per process only (RLIMIT_DATA)", "processes are limited by RLIMIT_NPROC",
-        "CPU weight is by niceness only", "CPU time is known of ended processes only", "tasks are frozen by SIGSTOP"};
+        "CPU weight is by niceness only", "CPU time is known of ended processes only", "tasks are frozen by SIGSTOP", "rates of disk I/O are not enforced"};
     size_t have = strlen(groups->note);
     snprintf(groups->note + have, sizeof groups->note - have, "%sno %s group (%s): %s", have > 0 ? "; " : "", names[c],
              reason, costs[c]);
@@ -238,6 +239,33 @@ static bool borrow_freezer(wy_cgroups *groups) {
     return false;
 }
 
+/* What a predecessor left below `parent` and waits for the disk cannot be killed before its rates are gone. */
+static void lift_rates(const char *own, const char *parent, const char *suffix, const char *instance) {
+    char path[640];
+    int written = snprintf(path, sizeof path, "%s/%s%s/%s", own, parent, suffix, instance);
+    int fd = written > 0 && (size_t)written < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        wy_io_lift_below(fd);
+        close(fd);
+    }
+}
+
+/* Our own group in each hierarchy: all of them, before making room for the first moves us. */
+static void find_all(wy_cgroups *groups, const char *instance, char own[WY_CONTROLLER_COUNT][400], bool found[WY_CONTROLLER_COUNT]) {
+    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
+        wy_error none = {0};
+        found[c] = (c == WY_CONTROLLER_IO && wy_cgroup_find("blkio", own[c], sizeof own[c], &groups->unified[c], &none) == WY_OK) ||
+                   wy_cgroup_find(names[c], own[c], sizeof own[c], &groups->unified[c], &none) == WY_OK;
+        if (found[c] && groups->unified[c]) {
+            leave_runtime(own[c], groups->parent);
+        }
+    }
+    if (found[WY_CONTROLLER_IO] && strcmp(groups->parent, "none") != 0) {
+        lift_rates(own[WY_CONTROLLER_IO], groups->parent, "", instance);
+        lift_rates(own[WY_CONTROLLER_IO], groups->parent, WY_LOW_SUFFIX, instance);
+    }
+}
+
 wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *instance, wy_error *error) {
     memset(groups, 0, sizeof *groups);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
@@ -253,12 +281,7 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
     }
     char own[WY_CONTROLLER_COUNT][400];
     bool found[WY_CONTROLLER_COUNT];
-    for (int c = 0; c < WY_CONTROLLER_COUNT; c++) { /* all of them, before making room for the first moves us */
-        found[c] = wy_cgroup_find(names[c], own[c], sizeof own[c], &groups->unified[c], &(wy_error){0}) == WY_OK;
-        if (found[c] && groups->unified[c]) {
-            leave_runtime(own[c], parent);
-        }
-    }
+    find_all(groups, instance, own, found);
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         wy_error why = {0};
         if (c == WY_CONTROLLER_CPUACCT && groups->base_fd[WY_CONTROLLER_CPU] >= 0 && groups->unified[WY_CONTROLLER_CPU]) {
@@ -295,6 +318,7 @@ wy_status wy_cgroups_open(wy_cgroups *groups, const char *parent, const char *in
     }
     weigh(groups);
     wy_low_settle(groups);
+    groups->io_rates = wy_io_usable(groups);
     const int cpu = WY_CONTROLLER_CPU; /* a kernel can be built without quotas */
     groups->cpu_caps = groups->base_fd[cpu] >= 0 &&
                        faccessat(groups->base_fd[cpu], groups->unified[cpu] ? "cpu.max" : "cpu.cfs_quota_us", F_OK, 0) == 0;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/rates.h"
 #include "base/status.h"
 
 typedef enum wy_controller {
@@ -17,9 +18,11 @@ typedef enum wy_controller {
     WY_CONTROLLER_CPU = 2,
     WY_CONTROLLER_CPUACCT = 3, /* version 1 only: version 2's cpu counts as well */
     WY_CONTROLLER_FREEZER = 4, /* version 2: no controller, but a file of every group */
-    WY_CONTROLLER_COUNT = 5
+    WY_CONTROLLER_IO = 5,      /* version 1 calls it blkio; of groups with rates alone (group_io.c) */
+    WY_CONTROLLER_COUNT = 6
 } wy_controller;
 
+#define WY_IO_FILES 4 /* that rates of I/O are written to: version 1 has one each, version 2 one for all */
 #define WY_LOW_SUFFIX "-low"
 
 typedef struct wy_limits {
@@ -28,6 +31,7 @@ typedef struct wy_limits {
     uint32_t nice_class; /* as in wy_msg_worker_start, like all of these */
     uint64_t reserve_bytes;
     uint32_t cpu_milli, cpu_weight;
+    wy_io_rates io;
 } wy_limits;
 
 typedef struct wy_group {
@@ -42,6 +46,7 @@ typedef struct wy_group {
     uint64_t oom_before; /* kills counted before the present tenant */
     bool low;            /* its processor time comes from OWN/PARENT-low (group_low.c) */
     int low_join_fd;     /* version 1: cgroup.procs of its place there; -1: it has none yet */
+    int io_fd[WY_IO_FILES]; /* -1 without rates of I/O */
 } wy_group;
 
 typedef struct wy_cgroups {
@@ -53,6 +58,7 @@ typedef struct wy_cgroups {
     wy_group *free;
     uint32_t next_number;
     bool cpu_caps; /* the kernel has quotas of CPU time */
+    bool io_rates; /* rates of I/O can be set, and there is a disk for it */
     char note[248]; /* what is missing and what that costs; "" if nothing is */
 } wy_cgroups;
 
@@ -86,6 +92,9 @@ wy_status wy_group_freeze(wy_cgroups *groups, wy_group *group, bool freeze);
 
 /* Lets go on what is frozen: it is being killed, which version 1 delivers only then, or it was. */
 void wy_group_thaw(wy_group *group);
+
+/* No rates of I/O any more: it is being killed, and a request that waits for its turn cannot be interrupted. */
+void wy_group_lift_io(wy_group *group);
 
 /* Sends a signal to every process in it, again for those that came meanwhile; as far as they can be found. 0: none is there. */
 unsigned wy_group_signal(const wy_cgroups *groups, const wy_group *group, int signal);

@@ -22,6 +22,7 @@ static uint32_t read_features(const wy_spawner *s, uint32_t *landlock_abi) {
     }
     features |= s->groups.base_fd[WY_CONTROLLER_FREEZER] >= 0 ? WY_FEATURE_FREEZER : 0;
     features |= s->groups.cpu_caps ? WY_FEATURE_CPU_CAP : 0;
+    features |= s->groups.io_rates ? WY_FEATURE_IO : 0;
     features |= s->agent_binary_fd >= 0 ? WY_FEATURE_MIGRATION : 0;
     features |= s->spaces.usable ? WY_FEATURE_DISK : 0;
     features |= s->policy.overlays ? WY_FEATURE_OVERLAY : 0;
@@ -71,6 +72,7 @@ void wy_send_welcome(wy_spawner *s, uint64_t request_id) {
         told->tmpfs_bytes = profile->files ? profile->tmpfs_bytes : 0;
         told->cpu_milli = profile->cpu_milli;
         told->cpu_weight = profile->cpu_weight;
+        told->io = profile->io;
     }
     wy_send_daemon(s, WY_MSG_WELCOME, request_id, &welcome, sizeof welcome, profiles,
                    count * sizeof profiles[0]);

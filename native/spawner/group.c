@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define POOL_LOOKS 16 /* at groups that are free, for one with the same limits */
+
 static int put(const wy_cgroups *groups, int c, const wy_group *group, const char *file, const char *text) {
     char path[80];
     snprintf(path, sizeof path, "g%u/%s", group->number, file);
@@ -133,6 +135,9 @@ static wy_status write_limits(wy_cgroups *groups, wy_group *group, const wy_limi
             return status;
         }
     }
+    if (wy_io_any(&limits->io) && wy_group_limit_io(groups, group, &limits->io) != 0) {
+        return wy_fail(error, WY_SYSTEM, errno, "cgroup", "the rates of disk I/O cannot be set");
+    }
     group->limits = *limits;
     return WY_OK;
 }
@@ -148,9 +153,10 @@ static int open_file(const wy_cgroups *groups, int c, const wy_group *group, con
 }
 
 static void close_files(wy_group *group) {
-    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->join_fd[3],  &group->join_fd[4],
+    int *descriptors[] = {&group->join_fd[0], &group->join_fd[1], &group->join_fd[2], &group->join_fd[3],  &group->join_fd[4], &group->join_fd[5],
+                          &group->io_fd[0],   &group->io_fd[1],   &group->io_fd[2],   &group->io_fd[3],
                           &group->peak_fd,    &group->oom_fd,     &group->usage_fd,   &group->time_fd,     &group->freeze_fd, &group->low_join_fd};
-    _Static_assert(WY_CONTROLLER_COUNT == 5, "one join descriptor each");
+    _Static_assert(WY_CONTROLLER_COUNT == 6 && WY_IO_FILES == 4, "one join descriptor each");
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++) {
         if (*descriptors[i] >= 0) {
             close(*descriptors[i]);
@@ -188,20 +194,23 @@ static void open_counters(const wy_cgroups *groups, wy_group *group) {
     }
 }
 
-static wy_status create(wy_cgroups *groups, uint32_t nice_class, wy_group **out, wy_error *error) {
+static wy_status create(wy_cgroups *groups, const wy_limits *limits, wy_group **out, wy_error *error) {
     wy_group *group = calloc(1, sizeof *group);
     if (group == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "cgroup", "not enough memory");
     }
     group->number = groups->next_number++;
-    group->low = wy_low_from_birth(groups, nice_class);
+    group->low = wy_low_from_birth(groups, limits->nice_class);
+    for (int i = 0; i < WY_IO_FILES; i++) {
+        group->io_fd[i] = -1;
+    }
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         group->join_fd[c] = -1;
     }
     group->peak_fd = group->oom_fd = group->usage_fd = group->time_fd = group->freeze_fd = group->low_join_fd = -1;
     for (int c = 0; c < WY_CONTROLLER_COUNT; c++) {
         char name[16];
-        bool joined = groups->base_fd[c] < 0;
+        bool joined = groups->base_fd[c] < 0 || (c == WY_CONTROLLER_IO && !wy_io_any(&limits->io));
         for (int before = 0; before < c && !joined; before++) {
             joined = same_base(groups, c, before);
         }
@@ -231,10 +240,10 @@ wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group
     if (!wy_cgroups_any(groups)) {
         return WY_OK;
     }
-    /* First one that needs no write at all, else any. */
+    /* First one that needs no write at all, else any; with rates of I/O, one of its own. */
     wy_group **any = NULL;
-    int looked = 0;
-    for (wy_group **link = &groups->free; *link != NULL && looked < 16; looked++, link = &(*link)->next) {
+    int looked = wy_io_any(&limits->io) ? POOL_LOOKS : 0;
+    for (wy_group **link = &groups->free; *link != NULL && looked < POOL_LOOKS; looked++, link = &(*link)->next) {
         bool fits = wy_low_fits(groups, *link, limits->nice_class);
         bool same = fits && memcmp(&(*link)->limits, limits, sizeof *limits) == 0;
         if (same || (fits && any == NULL)) {
@@ -247,7 +256,7 @@ wy_status wy_group_acquire(wy_cgroups *groups, const wy_limits *limits, wy_group
     wy_group *group = NULL;
     bool fresh = any == NULL;
     if (fresh) {
-        wy_status status = create(groups, limits->nice_class, &group, error);
+        wy_status status = create(groups, limits, &group, error);
         if (status != WY_OK) {
             return status;
         }
@@ -369,8 +378,8 @@ unsigned wy_group_signal(const wy_cgroups *groups, const wy_group *group, int si
 
 void wy_group_release(wy_cgroups *groups, wy_group *group) {
     wy_group_thaw(group);
-    if (group->frozen) {
-        destroy(groups, group); /* the next one in it would be frozen at once */
+    if (group->frozen || wy_io_any(&group->limits.io)) {
+        destroy(groups, group); /* the next one in it would be frozen at once, or pay for this one's I/O */
         return;
     }
     /* As new: the peak starts again. Version 1 resets it on any write; version 2 since Linux 6.12, per open file. */

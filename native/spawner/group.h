@@ -28,4 +28,13 @@ void wy_group_move_members(const wy_cgroups *groups, const wy_group *group);
 /* Its place on the other side goes, too. Empty. */
 void wy_group_leave_low(const wy_cgroups *groups, wy_group *group);
 
+/* group_io.c. Whether rates of I/O can be set. */
+bool wy_io_usable(const wy_cgroups *groups);
+
+/* Of a new group: its rates on every disk. 0, or -1 with errno. */
+int wy_group_limit_io(const wy_cgroups *groups, wy_group *group, const wy_io_rates *rates);
+
+/* Of all groups in the instance's group of that controller: what a predecessor left may be killed now. */
+void wy_io_lift_below(int instance_fd);
+
 #endif

@@ -81,6 +81,18 @@ static wy_status check_image_open(const wy_msg_image_open *m, const wy_datagram 
     return wanted ? wy_check_sealed_memory(d->fds[0], WY_SOURCE_MAX_BYTES, "source", error) : WY_OK;
 }
 
+static bool is_rate(uint64_t value, uint64_t least, uint64_t most) {
+    return value == 0 || (value >= least && value <= most);
+}
+
+static wy_status check_rates(const wy_io_rates *io, const char *where, wy_error *error) {
+    return is_rate(io->read_bytes, WY_LEAST_IO_BYTES, WY_MOST_IO_BYTES) && is_rate(io->write_bytes, WY_LEAST_IO_BYTES, WY_MOST_IO_BYTES) &&
+                   is_rate(io->read_ops, WY_LEAST_IO_OPS, WY_MOST_IO_OPS) && is_rate(io->write_ops, WY_LEAST_IO_OPS, WY_MOST_IO_OPS)
+               ? WY_OK
+               : wy_fail(error, WY_INVALID, 0, where, "a rate of disk I/O is not 0, or %llu to %llu bytes, or %u to %u operations a second",
+                         (unsigned long long)WY_LEAST_IO_BYTES, (unsigned long long)WY_MOST_IO_BYTES, WY_LEAST_IO_OPS, WY_MOST_IO_OPS);
+}
+
 static wy_status check_worker_start(const wy_msg_worker_start *m, int command, const wy_datagram *d, wy_error *error) {
     const char *where = command ? "COMMAND_START" : "WORKER_START";
     if (m->worker_id == 0 || m->image_id == 0) {
@@ -92,6 +104,9 @@ static wy_status check_worker_start(const wy_msg_worker_start *m, int command, c
     if (m->cpu_milli != 0 && (m->cpu_milli < WY_LEAST_CPU_MILLI || m->cpu_milli > WY_MOST_CPU_MILLI)) {
         return wy_fail(error, WY_INVALID, 0, where, "cpu_milli %u is not 0 or %u to %u", m->cpu_milli, WY_LEAST_CPU_MILLI,
                        WY_MOST_CPU_MILLI);
+    }
+    if (check_rates(&m->io, where, error) != WY_OK) {
+        return error->status;
     }
     if (!command) {
         wy_status status = wy_check_channel_memory(d->fds[0], "D", error);

@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include "base/rates.h"
+
 #define WY_MSG_MAGIC 0x50535957u /* "WYSP" */
 #define WY_MSG_VERSION 1u
 #define WY_MSG_MAX_BYTES 65536u
@@ -91,6 +93,7 @@ typedef struct wy_msg_hello {
 #define WY_FEATURE_FREEZER 0x800u /* tasks are frozen by a group's freezer; without, by SIGSTOP */
 #define WY_FEATURE_MIGRATION 0x1000u /* wayang-migrate-agent is installed */
 #define WY_FEATURE_DISK 0x2000u /* writable space can be made on the disk (space.h) */
+#define WY_FEATURE_IO 0x4000u /* rates of disk I/O can be set (group_io.c) */
 #define WY_FEATURE_OVERLAY 0x400u /* roots may be written by way of an overlay (told where roots were lent) */
 
 typedef struct wy_msg_welcome {
@@ -114,6 +117,7 @@ typedef struct wy_msg_profile {
     uint32_t cpu_milli;    /* thousandths of a processor; 0: no cap */
     uint32_t cpu_weight;   /* per cent of its class's weight */
     uint64_t tmpfs_bytes;  /* of writable space, where a message asks for none */
+    wy_io_rates io;        /* 0: no limit */
 } wy_msg_profile;
 
 typedef struct wy_msg_profile_network {
@@ -181,6 +185,7 @@ typedef struct wy_msg_worker_start {
     uint32_t cpu_milli;     /* a hard cap in thousandths of a processor; 0 = the profile's, or none; never above it */
     uint32_t cpu_weight;    /* per cent of its class's weight; 0 = 100; never above the profile's */
     uint64_t disk_bytes;    /* 0, or /tmp is a file system of this size on the disk (tmpfs_bytes is 0 then): never above the profile's disk */
+    wy_io_rates io;         /* of each disk; never above the profile's where that has some */
 } wy_msg_worker_start;
 
 #define WY_SPACE_LEAST_MIB 16u /* disk_bytes: a file system of less holds next to nothing but itself */
@@ -370,9 +375,9 @@ _Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 &&
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
 _Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 32, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 520, "protocol");
-_Static_assert(sizeof(wy_msg_profile) == 104, "protocol");
+_Static_assert(sizeof(wy_msg_profile) == 128, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");
-_Static_assert(sizeof(wy_msg_worker_start) == 64, "protocol");
+_Static_assert(sizeof(wy_msg_worker_start) == 88, "protocol");
 _Static_assert(sizeof(wy_msg_worker_exited) == 168, "protocol");
 _Static_assert(sizeof(wy_msg_failure) == 528, "protocol");
 _Static_assert(sizeof(wy_msg_scan) == 8, "protocol");

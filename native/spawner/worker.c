@@ -37,6 +37,31 @@ static wy_status check_cpu(const wy_spawner *s, const wy_profile *profile, wy_ms
                : wy_fail(error, WY_UNSUPPORTED, 0, "limits", "this host gives no cap of CPU time (no cpu group, or no quotas in it)");
 }
 
+/* Takes the profile's where none was asked for. */
+static bool over_rate(uint64_t most, uint64_t *asked) {
+    bool over = most != 0 && *asked > most;
+    *asked = *asked != 0 ? *asked : most;
+    return over;
+}
+
+static wy_status check_io(const wy_spawner *s, const wy_profile *profile, wy_io_rates *io, wy_error *error) {
+    uint64_t read_ops = io->read_ops, write_ops = io->write_ops;
+    bool over = over_rate(profile->io.read_bytes, &io->read_bytes);
+    over |= over_rate(profile->io.write_bytes, &io->write_bytes);
+    over |= over_rate(profile->io.read_ops, &read_ops);
+    over |= over_rate(profile->io.write_ops, &write_ops);
+    io->read_ops = (uint32_t)read_ops;
+    io->write_ops = (uint32_t)write_ops;
+    if (over) {
+        return wy_fail(error, WY_TOO_BIG, 0, "limits", "profile \"%s\" allows %llu bytes read and %llu written a second, in %u and %u operations (0: all)",
+                       profile->name, (unsigned long long)profile->io.read_bytes, (unsigned long long)profile->io.write_bytes,
+                       profile->io.read_ops, profile->io.write_ops);
+    }
+    return !wy_io_any(io) || s->groups.io_rates
+               ? WY_OK
+               : wy_fail(error, WY_UNSUPPORTED, 0, "limits", "this host gives no rates of disk I/O (no io or blkio group, or no disk)");
+}
+
 static wy_status check_disk(const wy_spawner *s, const wy_profile *profile, wy_msg_worker_start *m, wy_error *error) {
     if (m->disk_bytes == 0) {
         return WY_OK;
@@ -72,6 +97,7 @@ static wy_status check_limits(const wy_spawner *s, const wy_profile *profile, wy
     m->pids = m->pids != 0 ? m->pids : profile->pids;
     wy_status status = check_disk(s, profile, m, error);
     m->tmpfs_bytes = m->tmpfs_bytes != 0 ? m->tmpfs_bytes : tmpfs;
+    status = status == WY_OK ? check_io(s, profile, &m->io, error) : status;
     return status == WY_OK ? check_cpu(s, profile, m, error) : status;
 }
 
@@ -242,7 +268,8 @@ static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error)
                         .nice_class = worker->start.nice_class,
                         .reserve_bytes = worker->start.reserve_bytes,
                         .cpu_milli = worker->start.cpu_milli,
-                        .cpu_weight = worker->start.cpu_weight};
+                        .cpu_weight = worker->start.cpu_weight,
+                        .io = worker->start.io};
     wy_status status = wy_group_acquire(&s->groups, &limits, &worker->group, error);
     if (status == WY_OK && worker->group != NULL) {
         status = wy_group_attach(worker->group, worker->pid, error);
@@ -267,6 +294,7 @@ void wy_worker_kill(wy_worker_slot *worker) {
     if (worker->pidfd >= 0) {
         wy_process_kill(worker->pidfd, SIGKILL);
         if (worker->group != NULL) {
+            wy_group_lift_io(worker->group);
             wy_group_thaw(worker->group); /* a frozen process of version 1 dies when it goes on; this was its last instruction */
         }
     }

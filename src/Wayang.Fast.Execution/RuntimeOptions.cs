@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Preemption;
@@ -49,6 +50,9 @@ public sealed record RuntimeOptions
 
     /// <summary>The share of one worker or command beside others, in per cent of what its class gives; 0: 100.</summary>
     public int WorkerCpuWeight { get; init; }
+
+    /// <summary>I/O of one worker or command on each disk, where it does not ask for less; 0: its profile's.</summary>
+    public IoRates WorkerIo { get; init; }
 
     /// <summary>What becomes of a task that asks for a limit which this host cannot enforce.</summary>
     public UnenforcedLimits UnenforcedLimits { get; init; }

@@ -11,9 +11,9 @@ namespace Wayang.Fast.Execution.Tests;
 public sealed class LimitTests
 {
     private const SpawnerFeatures Everything =
-        SpawnerFeatures.MemoryGroup | SpawnerFeatures.PidsGroup | SpawnerFeatures.CpuGroup | SpawnerFeatures.CpuCap;
+        SpawnerFeatures.MemoryGroup | SpawnerFeatures.PidsGroup | SpawnerFeatures.CpuGroup | SpawnerFeatures.CpuCap | SpawnerFeatures.IoRates;
 
-    private static readonly ProfileLimits Most = new(1L << 30, 1L << 29, 1L << 28, 256, 2000, 400);
+    private static readonly ProfileLimits Most = new(1L << 30, 1L << 29, 1L << 28, 256, 2000, 400) { Io = new IoRates(8 << 20, 0, 0, 500) };
 
     public static TheoryData<TaskLimits, string> TooMuch => new()
     {
@@ -24,6 +24,8 @@ public sealed class LimitTests
         { new TaskLimits { DiskBytes = (1L << 29) + 1 }, "limits.disk_bytes" },
         { new TaskLimits { MemoryBytes = 1 << 20, DiskBytes = 2 << 20 }, "limits.disk_bytes" },
         { new TaskLimits { MemoryBytes = 1 << 20, ReservedBytes = 2 << 20 }, "limits.reserved_bytes" },
+        { new TaskLimits { Io = new IoRates((8 << 20) + 1, 0, 0, 0) }, "limits.io_read_bytes_per_s" },
+        { new TaskLimits { Io = new IoRates(1 << 20, 1L << 40, 1_000_000, 501) }, "limits.io_write_ops_per_s" },
     };
 
     [Theory]
@@ -37,8 +39,8 @@ public sealed class LimitTests
     [Fact]
     public void What_is_configured_bounds_what_tasks_may_ask_for()
     {
-        var options = new RuntimeOptions { WorkerMemoryBytes = 1 << 28, WorkerDiskBytes = 1 << 20 };
-        foreach (var (limits, key) in new[] { (new TaskLimits { MemoryBytes = (1 << 28) + 1 }, "memory_bytes"), (new TaskLimits { DiskBytes = (1 << 20) + 1 }, "disk_bytes") })
+        var options = new RuntimeOptions { WorkerMemoryBytes = 1 << 28, WorkerDiskBytes = 1 << 20, WorkerIo = new IoRates(0, 1 << 24, 0, 0) };
+        foreach (var (limits, key) in new[] { (new TaskLimits { MemoryBytes = (1 << 28) + 1 }, "memory_bytes"), (new TaskLimits { DiskBytes = (1 << 20) + 1 }, "disk_bytes"), (new TaskLimits { Io = new IoRates(0, (1 << 24) + 1, 0, 0) }, "io_write_bytes_per_s") })
         {
             var error = LimitCheck.Refuse(limits, options, "p", Told(Everything));
             Assert.Equal((ErrorCode.InvalidArgument, $"limits.{key}"), (error!.Code, error.Field));
@@ -53,9 +55,10 @@ public sealed class LimitTests
     [InlineData(SpawnerFeatures.PidsGroup, "pids")]
     [InlineData(SpawnerFeatures.CpuGroup, "cpu_weight")]
     [InlineData(SpawnerFeatures.CpuCap, "cpu_milli")]
+    [InlineData(SpawnerFeatures.IoRates, "io_write_bytes_per_s")]
     internal void What_the_host_cannot_enforce_is_refused_or_told_as_configured(SpawnerFeatures missing, string name)
     {
-        var limits = new TaskLimits { MemoryBytes = 1 << 28, Pids = 8, CpuMilli = 500, CpuWeight = 50 };
+        var limits = new TaskLimits { MemoryBytes = 1 << 28, Pids = 8, CpuMilli = 500, CpuWeight = 50, Io = new IoRates(0, 1 << 20, 0, 0) };
         var told = Told(Everything & ~missing);
         Assert.Null(LimitCheck.Refuse(limits, new RuntimeOptions(), "p", Told(Everything)));
         var error = LimitCheck.Refuse(limits, new RuntimeOptions(), "p", told);
@@ -74,6 +77,16 @@ public sealed class LimitTests
         Assert.Equal(new StartLimits(1L << 30, 1L << 29, 1 << 20, 0, 0, 50), StartLimits.Of(null, options, "p", told));
         var asked = new TaskLimits { MemoryBytes = 1 << 26, Pids = 3, CpuMilli = 500, CpuWeight = 200 };
         Assert.Equal(new StartLimits(1 << 26, 1 << 26, 1 << 20, 3, 0, 200), StartLimits.Of(asked, options, "p", told)); // no cap where there is none
+    }
+
+    [Fact]
+    public void A_configured_rate_is_lowered_to_the_profiles_and_what_a_task_asks_goes_before_it()
+    {
+        var options = new RuntimeOptions { WorkerIo = new IoRates(1 << 30, 1 << 20, 0, 100) };
+        var told = Told(Everything);
+        Assert.Equal(new IoRates(8 << 20, 1 << 20, 0, 100), StartLimits.Of(null, options, "p", told).Io);
+        Assert.Equal(new IoRates(1 << 20, 1 << 20, 7, 50), StartLimits.Of(new TaskLimits { Io = new IoRates(1 << 20, 0, 7, 50) }, options, "p", told).Io);
+        Assert.Equal(default, StartLimits.Of(null, options, "p", Told(Everything & ~SpawnerFeatures.IoRates)).Io); // none where the host has none
     }
 
     [Fact]

@@ -68,6 +68,7 @@ public sealed partial class ProtocolTests
     [InlineData("WY_FROZEN_BY_GROUP", (long)FrozenBy.Group)]
     [InlineData("WY_FROZEN_BY_SIGNAL", (long)FrozenBy.Signal)]
     [InlineData("WY_FEATURE_DISK", (long)SpawnerFeatures.DiskImage)]
+    [InlineData("WY_FEATURE_IO", (long)SpawnerFeatures.IoRates)]
     [InlineData("WY_SPACE_LEAST_MIB", StartLimits.LeastOnDisk >> 20)]
     [InlineData("WY_FEATURE_MIGRATION", (long)SpawnerFeatures.Migration)]
     [InlineData("WY_USAGE_MOST", ProtocolLayout.UsageMost)]

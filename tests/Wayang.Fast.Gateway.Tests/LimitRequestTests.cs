@@ -24,7 +24,7 @@ public sealed class LimitRequestTests : IAsyncLifetime
     [Fact]
     public async Task Limits_arrive_as_they_were_given()
     {
-        var limits = new TaskLimits { MemoryBytes = 1L << 30, ReservedBytes = 1 << 20, CpuMilli = 500, CpuWeight = 50, Pids = 64, DiskBytes = 1 << 24 };
+        var limits = new TaskLimits { MemoryBytes = 1L << 30, ReservedBytes = 1 << 20, CpuMilli = 500, CpuWeight = 50, Pids = 64, DiskBytes = 1 << 24, Io = new IoRates(1 << 20, 2 << 20, 300, 400) };
         await _client.RunAsync(TaskSpec.Call("demo", "echo") with { Limits = limits });
         Assert.Equal(limits, _fixture.Tasks.LastTerms?.Limits);
         await _client.RunAsync(TaskSpec.Call("demo", "echo") with { Limits = new TaskLimits { Pids = 3 } });
@@ -46,6 +46,8 @@ public sealed class LimitRequestTests : IAsyncLifetime
         { new TaskLimits { CpuWeight = 1001 }, "limits.cpu_weight" },
         { new TaskLimits { Pids = 4097 }, "limits.pids" },
         { new TaskLimits { DiskBytes = 4095 }, "limits.disk_bytes" },
+        { new TaskLimits { Io = new IoRates(65535, 0, 0, 0) }, "limits.io_read_bytes_per_s" },
+        { new TaskLimits { Io = new IoRates(0, 0, 0, IoRates.MostOps + 1) }, "limits.io_write_ops_per_s" },
     };
 
     [Theory]

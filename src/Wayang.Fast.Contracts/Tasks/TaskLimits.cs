@@ -36,13 +36,16 @@ public sealed record TaskLimits
     /// <summary>Writable space: the size of its /tmp.</summary>
     public long DiskBytes { get; init; }
 
+    /// <summary>Reads and writes of each disk in a second.</summary>
+    public IoRates Io { get; init; }
+
     /// <summary>Those that were asked for, with their names on the wire and in the order of the operation table.</summary>
     public IEnumerable<(string Name, long Value)> Asked()
     {
         (string, long)[] all =
         [
             ("memory_bytes", MemoryBytes), ("reserved_bytes", ReservedBytes), ("cpu_milli", CpuMilli), ("cpu_weight", CpuWeight),
-            ("pids", Pids), ("disk_bytes", DiskBytes),
+            ("pids", Pids), ("disk_bytes", DiskBytes), .. Io.Named(),
         ];
         return all.Where(static l => l.Item2 > 0);
     }
@@ -59,6 +62,11 @@ public sealed record TaskLimits
             CpuWeight = (int)values.GetValueOrDefault("cpu_weight"),
             Pids = (int)values.GetValueOrDefault("pids"),
             DiskBytes = values.GetValueOrDefault("disk_bytes"),
+            Io = new IoRates(
+                values.GetValueOrDefault("io_read_bytes_per_s"),
+                values.GetValueOrDefault("io_write_bytes_per_s"),
+                (int)values.GetValueOrDefault("io_read_ops_per_s"),
+                (int)values.GetValueOrDefault("io_write_ops_per_s")),
         };
     }
 }

@@ -336,7 +336,11 @@ public sealed record ProfileDescription(string Name, bool HasFiles, bool HasOwnR
 /// <param name="CpuWeight">Per cent of the class's weight.</param>
 /// <param name="DiskBytes">0: its tasks have no files.</param>
 /// <param name="UsualDiskBytes">Writable space of a task that asks for none.</param>
-public sealed record ProfileLimits(long MemoryBytes, long DiskBytes, long UsualDiskBytes, int Pids, int CpuMilli, int CpuWeight);
+public sealed record ProfileLimits(long MemoryBytes, long DiskBytes, long UsualDiskBytes, int Pids, int CpuMilli, int CpuWeight)
+{
+    /// <summary>Of each disk; 0: no limit.</summary>
+    public IoRates Io { get; init; }
+}
 
 /// <summary>Counters since the start and gauges of now. Latency quantiles in microseconds.</summary>
 public sealed record NodeStatistics(IReadOnlyDictionary<string, long> Values);

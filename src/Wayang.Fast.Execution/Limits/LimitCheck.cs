@@ -41,6 +41,7 @@ internal static class LimitCheck
                 "pids" when !features.HasFlag(SpawnerFeatures.PidsGroup) => "it gives the runtime no pids group (see: wayang doctor)",
                 "cpu_weight" when !features.HasFlag(SpawnerFeatures.CpuGroup) => "it gives the runtime no cpu group (see: wayang doctor)",
                 "cpu_milli" when !features.HasFlag(SpawnerFeatures.CpuCap) => "it gives the runtime no cpu group with quotas (see: wayang doctor)",
+                _ when name.StartsWith("io_", StringComparison.Ordinal) && !features.HasFlag(SpawnerFeatures.IoRates) => "it gives the runtime no io (version 1: blkio) group, or has no disk (see: wayang doctor)",
                 _ => null,
             };
             if (why is not null)
@@ -63,7 +64,22 @@ internal static class LimitCheck
             ?? OverConfigured("disk_bytes", limits.DiskBytes, options.WorkerDiskBytes)
             ?? (limits.DiskBytes > memory && !StartLimits.IsOnDisk(limits.DiskBytes, welcome.Features) ? Wrong(
                 "disk_bytes", $"is {limits.DiskBytes}: what a task writes lies in its memory here, of which it has {memory}; ask for more with limits.memory_bytes, or let the node make room on its disk (limits.disk_directory, as root)") : null)
-            ?? (limits.ReservedBytes > memory ? Wrong("reserved_bytes", $"is {limits.ReservedBytes}, more than its memory of {memory}") : null);
+            ?? (limits.ReservedBytes > memory ? Wrong("reserved_bytes", $"is {limits.ReservedBytes}, more than its memory of {memory}") : null)
+            ?? RatesAbove(limits.Io, most.Io, options.WorkerIo, profile);
+    }
+
+    private static OperationError? RatesAbove(IoRates asked, IoRates most, IoRates configured, string profile)
+    {
+        foreach (var (rate, allowed, node) in asked.Named().Zip(most.Named(), configured.Named()))
+        {
+            var overProfile = allowed.Value > 0 ? Over(rate.Name, rate.Value, allowed.Value, profile) : null;
+            if ((overProfile ?? OverConfigured(rate.Name, rate.Value, node.Value)) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        return null;
     }
 
     private static long Lower(long configured, long most) => configured > 0 ? Math.Min(configured, most) : most;

@@ -15,6 +15,9 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
     /// <summary>Its writable space is a file system on the disk; else it lies in its memory.</summary>
     public bool OnDisk { get; init; }
 
+    /// <summary>Of each disk.</summary>
+    public IoRates Io { get; init; }
+
     /// <summary>
     /// What the task asked for, else what is configured, never above the profile: a configured limit that is too high is lowered,
     /// as it is meant for all profiles. What the host cannot enforce is left out; admission told or refused it.
@@ -37,7 +40,8 @@ internal readonly record struct StartLimits(long MemoryBytes, long DiskBytes, lo
         var reserved = asked?.ReservedBytes > 0 ? asked.ReservedBytes : Math.Min(options.WorkerReservedBytes, room);
         var weight = asked?.CpuWeight > 0 ? asked.CpuWeight : Math.Min(options.WorkerCpuWeight, most.CpuWeight);
         var cap = (welcome.Features & SpawnerFeatures.CpuCap) != SpawnerFeatures.None ? asked?.CpuMilli ?? 0 : 0;
-        return new StartLimits(memory, onDisk ? disk : Math.Min(disk, room), reserved, asked?.Pids ?? 0, cap, weight) { OnDisk = onDisk };
+        var io = (welcome.Features & SpawnerFeatures.IoRates) != SpawnerFeatures.None ? (asked?.Io ?? default).Or(options.WorkerIo.Within(most.Io)) : default;
+        return new StartLimits(memory, onDisk ? disk : Math.Min(disk, room), reserved, asked?.Pids ?? 0, cap, weight) { OnDisk = onDisk, Io = io };
     }
 
     /// <summary>Where so much writable space lies. A task that asks for none has its profile's usual size, in memory.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Isolation;
 using Wayang.Fast.Execution.Limits;
@@ -95,6 +96,9 @@ internal enum SpawnerFeatures : uint
 
     /// <summary>Writable space can be made on the disk: a file system of its own for each worker.</summary>
     DiskImage = 0x2000,
+
+    /// <summary>Rates of disk I/O can be set.</summary>
+    IoRates = 0x4000,
 }
 
 /// <summary>What a profile of the policy is; told in WELCOME.</summary>
@@ -117,12 +121,12 @@ internal static class ProtocolLayout
     public const int HeaderBytes = 24;
     public const int HelloBytes = 8;
     public const int WelcomeBytes = 520;
-    public const int ProfileBytes = 104;
+    public const int ProfileBytes = 128;
     public const int MaxProfiles = 16;
     public const int ImageOpenBytes = 144;
     public const int ImageRefBytes = 8;
     public const int ImageReadyBytes = 16;
-    public const int WorkerStartBytes = 64;
+    public const int WorkerStartBytes = 88;
     public const int WorkerSignalBytes = 16;
     public const int WorkerClassBytes = 16;
     public const int WorkerFreezeBytes = 16;
@@ -194,6 +198,10 @@ internal static class MessageWriter
         BinaryPrimitives.WriteInt64LittleEndian(body[40..], limits.ReservedBytes);
         BinaryPrimitives.WriteInt32LittleEndian(body[48..], limits.CpuMilli);
         BinaryPrimitives.WriteInt32LittleEndian(body[52..], limits.CpuWeight);
+        BinaryPrimitives.WriteInt64LittleEndian(body[64..], limits.Io.ReadBytes);
+        BinaryPrimitives.WriteInt64LittleEndian(body[72..], limits.Io.WriteBytes);
+        BinaryPrimitives.WriteInt32LittleEndian(body[80..], limits.Io.ReadOps);
+        BinaryPrimitives.WriteInt32LittleEndian(body[84..], limits.Io.WriteOps);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerStartBytes;
     }
 
@@ -345,7 +353,14 @@ internal static class MessageReader
         BinaryPrimitives.ReadInt64LittleEndian(profile[96..]),
         BinaryPrimitives.ReadInt32LittleEndian(profile[68..]),
         BinaryPrimitives.ReadInt32LittleEndian(profile[88..]),
-        BinaryPrimitives.ReadInt32LittleEndian(profile[92..]));
+        BinaryPrimitives.ReadInt32LittleEndian(profile[92..]))
+    {
+        Io = new IoRates(
+            BinaryPrimitives.ReadInt64LittleEndian(profile[104..]),
+            BinaryPrimitives.ReadInt64LittleEndian(profile[112..]),
+            BinaryPrimitives.ReadInt32LittleEndian(profile[120..]),
+            BinaryPrimitives.ReadInt32LittleEndian(profile[124..])),
+    };
 
     public static bool TryReadImageReady(ReadOnlySpan<byte> body, out ulong image, out int zygote, out string[] functions)
     {

@@ -26,6 +26,11 @@ internal static class LimitsRequest
             CpuWeight = (int)slots[LimitFields.CpuWeight].Number,
             Pids = (int)slots[LimitFields.Pids].Number,
             DiskBytes = slots[LimitFields.DiskBytes].Number,
+            Io = new IoRates(
+                slots[LimitFields.IoReadBytes].Number,
+                slots[LimitFields.IoWriteBytes].Number,
+                (int)slots[LimitFields.IoReadOps].Number,
+                (int)slots[LimitFields.IoWriteOps].Number),
         };
         after = limits == Nothing ? before : before with { Limits = limits };
         return null;

@@ -12,6 +12,11 @@ internal static class LimitOptions
     private static readonly Option<string?> Reserve = Size("--reserve", "Memory that is left to it while the host can take other.");
     private static readonly Option<string?> Disk = Size("--disk", "Writable space: the size of its /tmp; from 16M on a file system on the disk where the node can make one, else in its memory.");
 
+    private static readonly Option<string?> ReadRate = Size("--io-read", "Bytes that it reads from each disk in a second, at most: 10M.");
+    private static readonly Option<string?> WriteRate = Size("--io-write", "Bytes that it writes to each disk in a second, at most.");
+    private static readonly Option<int?> ReadOps = new("--io-read-ops") { Description = "Requests of it that read from each disk in a second, at most.", HelpName = "COUNT" };
+    private static readonly Option<int?> WriteOps = new("--io-write-ops") { Description = "Requests of it that write to each disk in a second, at most.", HelpName = "COUNT" };
+
     private static readonly Option<string?> Cpu = new("--cpu")
     {
         Description = "Processors at most, however idle the host is: 0.5, 2.",
@@ -28,7 +33,7 @@ internal static class LimitOptions
 
     public static void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Memory, Cpu, Weight, Pids, Disk, Reserve])
+        foreach (var option in (Option[])[Memory, Cpu, Weight, Pids, Disk, Reserve, ReadRate, WriteRate, ReadOps, WriteOps])
         {
             command.Options.Add(option);
         }
@@ -46,6 +51,11 @@ internal static class LimitOptions
             CpuWeight = ReadCount("--cpu-weight", result.GetValue(Weight), TaskLimits.MostCpuWeight),
             Pids = ReadCount("--pids", result.GetValue(Pids), TaskLimits.MostPids),
             DiskBytes = ReadSize("--disk", result.GetValue(Disk), TaskLimits.LeastDiskBytes),
+            Io = new IoRates(
+                ReadSize("--io-read", result.GetValue(ReadRate), IoRates.LeastBytes),
+                ReadSize("--io-write", result.GetValue(WriteRate), IoRates.LeastBytes),
+                ReadCount("--io-read-ops", result.GetValue(ReadOps), IoRates.MostOps),
+                ReadCount("--io-write-ops", result.GetValue(WriteOps), IoRates.MostOps)),
         };
         return limits.Asked().Any() ? limits : null;
     }

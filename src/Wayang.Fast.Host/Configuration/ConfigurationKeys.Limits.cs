@@ -7,6 +7,8 @@ namespace Wayang.Fast.Host.Configuration;
 /// <content>What one task may use, where it does not say so itself.</content>
 public static partial class ConfigurationKeys
 {
+    private const string ProfilesRate = "the profile's rate, or none; so too where this host cannot enforce it";
+
     private static IEnumerable<ConfigurationKey> OfLimits() =>
     [
         Number("limits.worker_cpu_weight", "Share of one worker or command beside others, in per cent of what its class gives; of those that start from now on.", 1, TaskLimits.MostCpuWeight, static r => r.WorkerCpuWeight, static (r, n) => r with { WorkerCpuWeight = (int)n })
@@ -15,6 +17,14 @@ public static partial class ConfigurationKeys
             with { ZeroMeans = "none" },
         Size("limits.worker_disk_bytes", "Writable space (/tmp) of one worker or command, never over its profile's; where no room can be made on the disk it lies in its memory, and is never over that.", 4_096, 1L << 40, static r => r.WorkerDiskBytes, static (r, n) => r with { WorkerDiskBytes = n })
             with { ZeroMeans = "the profile's usual size" },
+        Size("limits.worker_io_read_bytes_per_s", "Bytes that one worker or command reads from each disk in a second, at most; no task may ask for more.", IoRates.LeastBytes, IoRates.MostBytes, static r => r.WorkerIo.ReadBytes, static (r, n) => r with { WorkerIo = r.WorkerIo with { ReadBytes = n } })
+            with { ZeroMeans = ProfilesRate },
+        Size("limits.worker_io_write_bytes_per_s", "Bytes that one worker or command writes to each disk in a second, at most.", IoRates.LeastBytes, IoRates.MostBytes, static r => r.WorkerIo.WriteBytes, static (r, n) => r with { WorkerIo = r.WorkerIo with { WriteBytes = n } })
+            with { ZeroMeans = ProfilesRate },
+        Number("limits.worker_io_read_ops_per_s", "Requests of one worker or command that read from each disk in a second, at most.", 1, IoRates.MostOps, static r => r.WorkerIo.ReadOps, static (r, n) => r with { WorkerIo = r.WorkerIo with { ReadOps = (int)n } })
+            with { ZeroMeans = ProfilesRate },
+        Number("limits.worker_io_write_ops_per_s", "Requests of one worker or command that write to each disk in a second, at most.", 1, IoRates.MostOps, static r => r.WorkerIo.WriteOps, static (r, n) => r with { WorkerIo = r.WorkerIo with { WriteOps = (int)n } })
+            with { ZeroMeans = ProfilesRate },
         new("limits.disk_directory", KeyKind.Path, "Where room is made for writable space of 16 MiB and more: a file system of that size for each task, in a file without a name. Only a runtime that root started can; the directory is root's alone.")
         {
             Minimum = 1,

@@ -61,7 +61,7 @@ internal static class CheckRules
         new("groups.pids", Need.Wanted, "processes are limited by RLIMIT_NPROC, before Linux 5.14 for all tasks of an image's user together", Remedies.Groups),
         new("groups.cpu", Need.Wanted, "CPU weight is by niceness only", Remedies.Groups),
         new("groups.cpu_cap", Need.Wanted, "limits.cpu_milli is refused: tasks have a weight, no cap of CPU time", "A kernel with CONFIG_CFS_BANDWIDTH, and the cpu controller for the runtime (see groups.cpu)."),
-        new("groups.io", Need.Wanted, "the disks are not shared out between tasks", Remedies.Groups),
+        new("groups.io", Need.Wanted, "limits.io_* are refused: what a task reads and writes of the disks has no rate", Remedies.Groups),
         new("groups.freezer", Need.Wanted, "a task of several processes cannot be frozen at once", Remedies.Groups),
         new("groups.kill", Need.Wanted, "what is left in a group is killed process by process", "Boot with systemd.unified_cgroup_hierarchy=1 (version 2), kernel 5.14 or later."),
         new("groups.pressure", Need.Wanted, "pressure on memory is not seen before the kernel kills", "Boot with psi=1 on the kernel's command line (CONFIG_PSI)."),

@@ -1,4 +1,6 @@
 using System.Runtime.Versioning;
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Xunit;
 
@@ -87,13 +89,75 @@ public sealed class DiskSpaceTests : IDisposable
         Assert.Contains("limits.disk_directory", refused.Err, StringComparison.Ordinal);
     }
 
-    private async Task<ServedRuntime> StartAsync(string more = "", Account account = Account.Root)
+    [Fact]
+    public async Task Rates_of_disk_io_are_kept_and_told_and_no_task_has_more_than_is_configured()
+    {
+        const string write = "dd if=/dev/zero of=/tmp/x bs=256K count=16 oflag=direct 2>/dev/null";
+        await using var serve = await StartAsync(limits: ", worker_io_write_bytes_per_s: 4MiB");
+        await using var client = await serve.ConnectAsync();
+        var node = await client.NodeInfoAsync(TestContext.Current.CancellationToken);
+        Assert.SkipUnless(node.Features.Contains("IoRates"), $"this host gives no rates of disk I/O: {node.Note}");
+        Assert.Equal(4 << 20, node.Limits["worker_io_write_bytes_per_s"]);
+
+        TimeSpan slow, fast;
+        var attempt = 0;
+        do
+        {
+            slow = await TimeAsync(1 << 20);
+            fast = await TimeAsync(0); // the configured rate
+            TestContext.Current.TestOutputHelper?.WriteLine($"4 MiB at 1 MiB/s: {slow.TotalSeconds:0.00} s; at the node's 4 MiB/s: {fast.TotalSeconds:0.00} s; ratio {slow / fast:0.0}");
+            Assert.True(slow.TotalSeconds > 3.5, $"{slow}"); // whatever else runs, never faster than its rate
+            Assert.True(fast.TotalSeconds > 0.8, $"{fast}");
+        }
+        while (slow < 2 * fast && ++attempt < 3); // others may hold up the fast one
+        Assert.True(slow > 2 * fast, $"{slow} and {fast}");
+
+        var tooMuch = await serve.RunAsync("--io-write", "5M", "--", "/bin/true");
+        Assert.Contains("limits.worker_io_write_bytes_per_s", tooMuch.Err, StringComparison.Ordinal);
+
+        var accepted = await serve.RunAsync("--io-write", "3M", "--io-read-ops", "1000", "--", "/bin/echo", "fine");
+        Assert.True(accepted is { Code: 0, Out: "fine\n" }, accepted.ToString());
+
+        async Task<TimeSpan> TimeAsync(long bytes)
+        {
+            var limits = new TaskLimits { DiskBytes = 64 << 20, Io = new IoRates(0, bytes, 0, 0) };
+            var result = await client.RunAsync(TaskSpec.Command("/bin/sh", "-c", write) with { Limits = limits }, cancellation: TestContext.Current.CancellationToken);
+            Assert.Equal(TaskState.Succeeded, result.State);
+            var told = await client.GetAsync(result.Id, TestContext.Current.CancellationToken);
+            Assert.Equal(limits, told.Limits);
+            Assert.Empty(told.LimitsNotEnforced);
+            return TimeSpan.FromMicroseconds(told.RunMicroseconds);
+        }
+    }
+
+    [Theory]
+    [InlineData("refuse")]
+    [InlineData("tell")]
+    public async Task Where_the_host_gives_no_rates_they_are_refused_or_told(string unenforced)
+    {
+        await using var serve = await StartAsync(account: Account.Unprivileged, limits: $", unenforced: {unenforced}");
+        await using var client = await serve.ConnectAsync();
+        Assert.SkipWhen((await client.NodeInfoAsync(TestContext.Current.CancellationToken)).Features.Contains("IoRates"), "an unprivileged runtime has rates here");
+        if (unenforced == "refuse")
+        {
+            var refused = await serve.RunAsync("--io-read", "1M", "--", "/bin/true");
+            Assert.Contains("limits.io_read_bytes_per_s cannot be enforced on this host", refused.Err, StringComparison.Ordinal);
+            return;
+        }
+
+        var spec = TaskSpec.Command("/bin/true") with { Limits = new TaskLimits { Io = new IoRates(1 << 20, 0, 0, 0) } };
+        var result = await client.RunAsync(spec, cancellation: TestContext.Current.CancellationToken);
+        var known = await client.GetAsync(result.Id, TestContext.Current.CancellationToken);
+        Assert.Equal(["io_read_bytes_per_s"], known.LimitsNotEnforced);
+    }
+
+    private async Task<ServedRuntime> StartAsync(string more = "", Account account = Account.Root, string limits = "")
     {
         Assert.SkipUnless(account != Account.Root || File.Exists("/dev/loop-control"), "there are no loop devices");
         await OwnRoot.PrepareAsync(account, _scratch);
         return await ServedRuntime.StartAsync(account, _scratch, $$"""
             http_port: 0
-            limits: {disk_directory: {{Space}}}
+            limits: {disk_directory: {{Space}}{{limits}}}
             runtime:
               agents:
                 resource_allocator: {disk_quota_gb: 1}{{more}}

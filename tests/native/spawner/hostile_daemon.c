@@ -165,6 +165,10 @@ static void limits_of(const wy_msg_worker_start *good, const int fds[4]) {
         {{.reserve_bytes = UINT64_MAX}, "reserved"},
         {{.cpu_milli = 9}, "cpu_milli"},
         {{.cpu_milli = UINT32_MAX}, "cpu_milli"},
+        {{.io = {.read_bytes = WY_LEAST_IO_BYTES - 1}}, "rate of disk I/O"},
+        {{.io = {.write_bytes = UINT64_MAX}}, "rate of disk I/O"},
+        {{.io = {.read_ops = UINT32_MAX}}, "rate of disk I/O"},
+        {{.io = {.write_ops = WY_MOST_IO_OPS + 1}}, "rate of disk I/O"},
         {{.cpu_weight = 1001}, "weight"},
         {{.cpu_weight = UINT32_MAX}, "weight"},
     };
