@@ -101,7 +101,7 @@ fetch_vectors() {
 
 # Other people's clients that tests drive; without npm (or network) their test says that it was skipped.
 fetch_clients() {
-  local folder="$out/clients/node" wanted="msgpack5rpc@1.1.0 msgpack-rpc-lite@1.0.2 @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1 @bufbuild/buf@1.75.0 @stoplight/spectral-cli@6.16.3 standardwebhooks@1.1.1"
+  local folder="$out/clients/node" wanted="msgpack5rpc@1.1.0 msgpack-rpc-lite@1.0.2 @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1 @bufbuild/buf@1.75.0 @stoplight/spectral-cli@6.16.3 standardwebhooks@1.1.1 eventsource@3.0.7"
   command -v npm >/dev/null || return 0
   stamp_is clients-node "$wanted" && [[ -d $folder/node_modules/msgpack5rpc ]] && return 0
   rm -rf -- "$folder"

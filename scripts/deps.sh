@@ -28,6 +28,7 @@ e2fsprogs    extra file:/usr/sbin/mkfs.ext4
 crun         test  command:crun
 python3-numpy test file:/usr/lib/python3/dist-packages/numpy/__init__.py
 imagemagick  test  file:/usr/bin/convert
+faketime     test  command:faketime
 '
 
 is_there() { # command:NAME, pkg:NAME (of pkg-config) or file:PATH

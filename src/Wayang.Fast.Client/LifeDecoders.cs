@@ -42,8 +42,16 @@ internal static class LifeDecoders
             return null;
         }
 
+        return new(fields.Text("group"), States(fields.Map("states")));
+    }
+
+    public static GroupPage? Groups(ref MessagePackReader reader) => Fields.Read(ref reader) is not { } fields ? null : new(
+        [.. fields.Items("groups").Select(static g => new GroupListed(g.Text("group"), g.Number("live"), States(g.Map("ended"))))], fields.OptionalText("next"));
+
+    private static SortedDictionary<TaskState, long> States(Fields? map)
+    {
         var states = new SortedDictionary<TaskState, long>();
-        foreach (var (name, count) in fields.Map("states")?.Numbers() ?? [])
+        foreach (var (name, count) in map?.Numbers() ?? [])
         {
             if (WireNames.TryParse<TaskState>(name, out var state))
             {
@@ -51,7 +59,7 @@ internal static class LifeDecoders
             }
         }
 
-        return new(fields.Text("group"), states);
+        return states;
     }
 
     public static Boxed<int>? Asked(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new((int)fields.Number("asked")) : null;

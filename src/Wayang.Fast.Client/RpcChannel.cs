@@ -13,7 +13,7 @@ namespace Wayang.Fast.Client;
 /// One connection: many calls in flight, requests that are made together leave together. When it breaks, every pending
 /// call ends with <see cref="ErrorCode.NodeLost"/>; it is never used again.
 /// </summary>
-internal sealed class RpcChannel : IDisposable
+internal sealed class RpcChannel : IClientTransport
 {
     private const int InitialBytes = 16 << 10;
     private const int SolSocket = 1;
@@ -37,6 +37,8 @@ internal sealed class RpcChannel : IDisposable
     }
 
     public bool IsLost => Volatile.Read(ref _lost) is not null;
+
+    public bool EndsAbandonedRuns => false;
 
     public int PendingCount => _pending.Count;
 
@@ -115,7 +117,7 @@ internal sealed class RpcChannel : IDisposable
     public void Dispose() => Lose(new WayangException(ErrorCode.NodeLost, "The client was closed while the call was pending."));
 
     /// <summary>In /tmp anyone may have made the directory first: the peer must be this user or root.</summary>
-    private static void CheckOwner(Socket socket, string path)
+    internal static void CheckOwner(Socket socket, string path)
     {
         if (!path.StartsWith("/tmp/", StringComparison.Ordinal))
         {

@@ -62,6 +62,22 @@ public sealed partial class WayangClient
     public Task<GroupInfo> GetGroupAsync(string group, CancellationToken cancellation = default) =>
         CallAsync("group.get", (ref writer) => Group(ref writer, group, null), LifeDecoders.Group, cancellation);
 
+    /// <summary>The tenant's groups, in the order of their names.</summary>
+    /// <param name="limit">At most so many.</param>
+    /// <param name="cursor">The next of the page before; null: the first one.</param>
+    /// <param name="cancellation">Of the call.</param>
+    public Task<GroupPage> ListGroupsAsync(int limit = 100, string? cursor = null, CancellationToken cancellation = default) =>
+        CallAsync(
+            "group.list",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(cursor is null ? 1 : 2);
+                RequestEncoders.OptionalNumber(ref writer, "limit"u8, limit);
+                RequestEncoders.OptionalText(ref writer, "cursor"u8, cursor);
+            },
+            LifeDecoders.Groups,
+            cancellation);
+
     /// <summary>Asks all tasks of a group that have not ended to stop.</summary>
     /// <returns>How many were asked.</returns>
     public async Task<int> CancelGroupAsync(string group, CancellationToken cancellation = default) =>

@@ -41,7 +41,7 @@ public sealed partial class WayangClient : IAsyncDisposable
     private readonly WayangClientOptions _options;
     private readonly SemaphoreSlim _connecting = new(1, 1);
     private readonly SemaphoreSlim _pending;
-    private RpcChannel? _channel;
+    private IClientTransport? _channel;
     private bool _disposed;
 
     private WayangClient(WayangClientOptions options)
@@ -89,7 +89,7 @@ public sealed partial class WayangClient : IAsyncDisposable
 
     public async Task<TaskResult> RunAsync(TaskSpec spec, OnAbandon onAbandon = OnAbandon.KeepTask, CancellationToken cancellation = default)
     {
-        if (onAbandon == OnAbandon.KeepTask)
+        if (onAbandon == OnAbandon.KeepTask && !(Endpoint.IsGrpc && (cancellation.CanBeCanceled || _options.CallTimeout is not null)))
         {
             return await CallAsync("task.run", (ref writer) => RequestEncoders.Spec(ref writer, spec), ResponseDecoders.Result, cancellation);
         }
@@ -99,7 +99,7 @@ public sealed partial class WayangClient : IAsyncDisposable
         {
             return await WaitAsync(id, timeout: null, cancellation);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (onAbandon == OnAbandon.CancelTask)
         {
             await CancelAsync(id, CancellationToken.None);
             throw;
@@ -173,7 +173,9 @@ public sealed partial class WayangClient : IAsyncDisposable
         try
         {
             var channel = _channel is { IsLost: false } open ? open : await ReachAsync(_options.ReconnectTimeout, cancellation);
-            return await channel.CallAsync(operation, encode, decode, cancellation);
+            return _options.CallTimeout is { } most
+                ? await CallAsync(channel, most, operation, encode, decode, cancellation)
+                : await channel.CallAsync(operation, encode, decode, cancellation);
         }
         finally
         {
@@ -181,8 +183,23 @@ public sealed partial class WayangClient : IAsyncDisposable
         }
     }
 
+    private async Task<T> CallAsync<T>(IClientTransport channel, TimeSpan most, string operation, RequestEncoder encode, ResponseDecoder<T> decode, CancellationToken cancellation)
+        where T : class
+    {
+        using var late = new CancellationTokenSource(most, _options.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
+        try
+        {
+            return await channel.CallAsync(operation, encode, decode, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new WayangException(ErrorCode.WaitTimeout, $"{operation} was not answered within {most.TotalSeconds:0.###} s (CallTimeout); what it began goes on.");
+        }
+    }
+
     /// <summary>The open connection, or a new one; tries until the time is over, with growing pauses.</summary>
-    private async Task<RpcChannel> ReachAsync(TimeSpan patience, CancellationToken cancellation)
+    private async Task<IClientTransport> ReachAsync(TimeSpan patience, CancellationToken cancellation)
     {
         await _connecting.WaitAsync(cancellation);
         try
@@ -228,19 +245,19 @@ public sealed partial class WayangClient : IAsyncDisposable
     }
 
     /// <summary>A connection that takes requests: over TCP its session is open.</summary>
-    private async Task<RpcChannel> OpenAsync(CancellationToken cancellation)
+    private async Task<IClientTransport> OpenAsync(CancellationToken cancellation)
     {
+        if (Endpoint.IsGrpc)
+        {
+            return await OpenGrpcAsync(cancellation);
+        }
+
         if (Endpoint.SocketPath is { } path)
         {
             return await RpcChannel.ConnectAsync(path, _options.Frame, cancellation);
         }
 
-        var token = _options.Token;
-        if (token is null && !(Endpoint.IsTls && _options.Certificates?.ShowsOne == true))
-        {
-            throw new WayangException(ErrorCode.Unauthenticated, $"{Endpoint} asks for a token, and none was given. Make one with 'wayang token create' on its host.");
-        }
-
+        var token = NeedToken();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(_options.HandshakeTimeout);
         RpcChannel? channel = null;
@@ -268,11 +285,38 @@ public sealed partial class WayangClient : IAsyncDisposable
         }
     }
 
+    private async Task<IClientTransport> OpenGrpcAsync(CancellationToken cancellation)
+    {
+        if (Endpoint.IsTcp)
+        {
+            NeedToken();
+        }
+
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(_options.HandshakeTimeout);
+        try
+        {
+            return await GrpcTransport.ConnectAsync(Endpoint, _options, patience.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new SocketException((int)SocketError.TimedOut);
+        }
+        catch (WayangException lost) when (lost.Code == ErrorCode.NodeLost)
+        {
+            throw new SocketException((int)SocketError.ConnectionReset);
+        }
+    }
+
+    /// <summary>Null: the certificate says who calls.</summary>
+    private string? NeedToken() => _options.Token ?? (Endpoint.IsTls && _options.Certificates?.ShowsOne == true ? null
+        : throw new WayangException(ErrorCode.Unauthenticated, $"{Endpoint} asks for a token, and none was given. Make one with 'wayang token create' on its host."));
+
     private WayangException Unreachable(SocketException failure) => failure.SocketErrorCode == SocketError.AccessDenied
         ? new(ErrorCode.PermissionDenied,
             $"You may not open {Endpoint}: ask for membership in the group 'wayang', or start a runtime of your own with 'wayang serve'.", failure)
         : new(ErrorCode.Unavailable,
             $"No runtime answers at {Endpoint} ({failure.SocketErrorCode}). {(Endpoint.IsTcp
-                ? "Is it started there, with rpc_tcp in its configuration, and can its host be reached?"
+                ? $"Is it started there, with {(Endpoint.IsGrpc ? "grpc" : "rpc_tcp")} in its configuration, and can its host be reached?"
                 : "Start one with 'wayang serve', or name its socket.")}", failure);
 }

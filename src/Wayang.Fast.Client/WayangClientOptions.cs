@@ -36,6 +36,9 @@ public sealed record WayangClientOptions
 
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a call may take until its answer is there; then it ends with <see cref="Contracts.Errors.ErrorCode.WaitTimeout"/>, and a task goes on. Null: as long as it takes.</summary>
+    public TimeSpan? CallTimeout { get; init; }
+
     /// <summary>Calls in flight; more wait their turn.</summary>
     public int MaxPending { get; init; } = 4096;
 

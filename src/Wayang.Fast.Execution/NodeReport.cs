@@ -28,6 +28,7 @@ internal sealed class NodeReport(
     public ITaskLedger? Ledger { get; set; }
 
     private readonly DateTimeOffset _started = time.GetUtcNow();
+    private readonly long _startedAt = time.GetTimestamp();
 
     /// <summary>Of the spawner that answered last; empty before the first did.</summary>
     public IReadOnlyList<ProfileDescription> Profiles => supervisor.Welcome?.Profiles ?? [];
@@ -203,7 +204,7 @@ internal sealed class NodeReport(
         PreemptionReport.Add(values, shard, supervisor);
         values["workers_rung_again"] = supervisor.WorkersRungAgain;
         values["scans"] = supervisor.ScansDone;
-        values["uptime_s"] = (long)(time.GetUtcNow() - _started).TotalSeconds;
+        values["uptime_s"] = (long)time.GetElapsedTime(_startedAt).TotalSeconds;
         values["gc_pause_total_us"] = (long)GC.GetTotalPauseDuration().TotalMicroseconds;
         foreach (var kind in Enum.GetValues<IncidentKind>())
         {

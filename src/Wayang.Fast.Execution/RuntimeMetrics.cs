@@ -209,6 +209,7 @@ internal sealed class RuntimeMetrics(
         to.Counter("wayang_events_lost_total", "Events that came too fast, or that nothing stored in time.", events.Lost);
         to.Counter("wayang_event_gaps_total", "Times that a reader of events came too late for some.", events.Stream.Gaps);
         to.Counter("wayang_scan_findings_total", "What security scans found that is not as it has to be.", incidents.CountOf(IncidentKind.ScanFinding));
+        to.Counter("wayang_clock_jumps_total", "Times that the wall clock was set, by a second or more, while the node served.", incidents.CountOf(IncidentKind.ClockJump));
         to.Counter("wayang_workers_unresponsive_total", "Workers that were ended because they gave no sign of life.", incidents.CountOf(IncidentKind.WorkerUnresponsive));
         to.Counter("wayang_workers_rung_again_total", "Workers that slept beside a request and were rung once more.", supervisor.WorkersRungAgain);
         to.Counter("wayang_spawner_restarts_total", "Spawners that took the place of a lost one.", Math.Max(0, supervisor.SpawnersAttached - 1));

@@ -10,7 +10,7 @@ internal sealed partial class LedgerReader
 {
     public IReadOnlyList<StoredWebhook> ReadWebhooks() => Ask(
         """
-        SELECT id, tenant, url, type, severity, of_tenant, created_ms, secret, former_secret, former_until_ms, enabled, reason, cursor FROM webhooks ORDER BY created_ms, id
+        SELECT id, tenant, url, type, severity, of_tenant, created_ms, secret, former_secret, former_until_ms, enabled, reason, cursor, shifts FROM webhooks ORDER BY created_ms, id
         """,
         null,
         static row => ReadAll(row, ReadWebhook));
@@ -49,6 +49,7 @@ internal sealed partial class LedgerReader
         IsEnabled = row.GetInt32(10) == 1,
         Reason = row.GetString(11),
         Cursor = row.GetInt64(12),
+        Shifts = row.GetInt64(13),
     };
 
     private static List<T> ReadAll<T>(SqliteDataReader row, Func<SqliteDataReader, T> read)

@@ -101,6 +101,11 @@ internal static class LedgerSchema
         );
         CREATE INDEX webhook_log ON webhook_attempts(webhook, place);
         """,
+
+        // How often the times of its messages were moved because the clock was set: what makes such a move happen once.
+        """
+        ALTER TABLE webhooks ADD COLUMN shifts INTEGER NOT NULL DEFAULT 0;
+        """,
     ];
 
     public static int Version => s_steps.Length;

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Wayang.Fast.Core.Diagnostics;
 
 namespace Wayang.Fast.Ledger;
 
@@ -9,6 +10,7 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
     private const int PagesAtOnce = 2_000;
     private const int EventsAtOnce = 10_000;
 
+    private readonly RetentionClock _clock = new(time);
     private long _ended;
     private long _events;
 
@@ -30,7 +32,7 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
         var over = Math.Clamp(_ended - options.MaxEnded, 0, MostAtOnce);
         using var transaction = connection.BeginTransaction(deferred: false);
         var gone = Delete(
-            connection, transaction, "ended_ms < $bound", (time.GetUtcNow() - options.Retention).ToUnixTimeMilliseconds(), MostAtOnce);
+            connection, transaction, "ended_ms < $bound", _clock.Before(options.Retention).ToUnixTimeMilliseconds(), MostAtOnce);
         gone += over > gone ? Delete(connection, transaction, "ended_ms IS NOT NULL", 0, over - gone) : 0;
         if (gone == 0)
         {
@@ -59,7 +61,7 @@ internal sealed class LedgerSweep(LedgerOptions options, TimeProvider time)
             OR sequence IN (SELECT sequence FROM oldest LIMIT $over)
             """;
         command.Transaction = transaction;
-        command.Parameters.AddWithValue("$bound", (time.GetUtcNow() - options.EventRetention).ToUnixTimeMilliseconds());
+        command.Parameters.AddWithValue("$bound", _clock.Before(options.EventRetention).ToUnixTimeMilliseconds());
         command.Parameters.AddWithValue("$over", over);
         var gone = command.ExecuteNonQuery();
         transaction.Commit();

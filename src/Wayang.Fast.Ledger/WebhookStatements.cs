@@ -16,6 +16,9 @@ internal sealed class WebhookStatements : IDisposable
     private readonly SqliteCommand _delivered;
     private readonly SqliteCommand _tried;
     private readonly SqliteCommand _replay;
+    private readonly SqliteCommand _shift;
+    private readonly SqliteCommand _shiftMessages;
+    private readonly SqliteCommand _recover;
     private readonly SqliteCommand[] _remove;
     private readonly SqliteCommand _forgetMessages;
     private readonly SqliteCommand _forgetAttempts;
@@ -41,6 +44,12 @@ internal sealed class WebhookStatements : IDisposable
             "$id", "$sequence", "$attempts", "$due", "$dead");
         _replay = Prepare(connection, "UPDATE webhook_messages SET attempts = 0, due_ms = $due, dead = 0 WHERE webhook = $id AND dead = 1 AND ($sequence IS NULL OR sequence = $sequence)",
             "$id", "$due", "$sequence");
+        _shift = Prepare(connection, "UPDATE webhooks SET shifts = $number WHERE id = $id AND shifts < $number", "$id", "$number");
+        _shiftMessages = Prepare(connection, "UPDATE webhook_messages SET due_ms = MAX(1, due_ms + $by) WHERE webhook = $id AND due_ms > 0", "$id", "$by");
+        _recover = Prepare(connection, """
+            UPDATE webhook_messages SET due_ms = $now WHERE webhook = $id AND dead = 0 AND due_ms > $now
+            AND sequence IN (SELECT sequence FROM webhook_attempts WHERE webhook = $id AND at_ms > $now)
+            """, "$id", "$now");
         _remove =
         [
             Prepare(connection, "DELETE FROM webhook_messages WHERE webhook = $id", "$id"),
@@ -74,6 +83,10 @@ internal sealed class WebhookStatements : IDisposable
                 return Settle(result, transaction);
             case WebhookReplay replay:
                 return Run(_replay, transaction, id, replay.DueUnixMs, replay.Sequence);
+            case WebhookShift shift:
+                return Run(_shift, transaction, id, shift.Number) == 0 ? 0 : Run(_shiftMessages, transaction, id, (long)shift.By.TotalMilliseconds);
+            case WebhookRecovery recovery:
+                return Run(_recover, transaction, id, recovery.NowUnixMs);
             case WebhookRemoval:
                 return _remove.Sum(command => Run(command, transaction, id));
             case WebhookSweep sweep:
@@ -86,7 +99,7 @@ internal sealed class WebhookStatements : IDisposable
 
     public void Dispose()
     {
-        foreach (var command in (SqliteCommand[])[_put, _advance, _message, _attempt, _delivered, _tried, _replay, .. _remove, _forgetMessages, _forgetAttempts])
+        foreach (var command in (SqliteCommand[])[_put, _advance, _message, _attempt, _delivered, _tried, _replay, _shift, _shiftMessages, _recover, .. _remove, _forgetMessages, _forgetAttempts])
         {
             command.Dispose();
         }

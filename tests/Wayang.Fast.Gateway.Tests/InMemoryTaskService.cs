@@ -15,6 +15,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     private static readonly string[] s_functions = ["echo", "echo_later", "forever", "fill", "fail", "refuse_later"];
 
     private readonly Lock _gate = new();
+    private int _submissions;
     private readonly EndedTask[] _ring = new EndedTask[4096];
     private readonly EndedTask _inline = new();
     private readonly EndedTask?[] _tasks = new EndedTask?[Capacity];
@@ -39,6 +40,15 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     }
 
     public int Resolutions { get; private set; }
+
+    /// <summary>Tasks that came so far.</summary>
+    public int Submissions => Volatile.Read(ref _submissions);
+
+    /// <summary>Those who began to wait for a task that had not ended, so far.</summary>
+    public int Waits { get; private set; }
+
+    /// <summary>Cancels so far.</summary>
+    public int Cancels { get; private set; }
 
     public int Forgotten { get; private set; }
 
@@ -92,6 +102,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         id = TaskId.Create(1, 1, 1, slot);
         OnSubmit?.Invoke(submission.Command, submission.Level, submission.TimeoutMs);
         LastTerms = submission.Terms;
+        Interlocked.Increment(ref _submissions);
         switch (target.Function)
         {
             case "echo_later":
@@ -157,6 +168,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
 
             if (task.State < TaskState.Succeeded)
             {
+                Waits++;
                 _waiters.Add((id, observer, token));
                 return null;
             }
@@ -190,6 +202,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
                 return NotFound();
             }
 
+            Cancels++;
             task.State = TaskState.Cancelled;
             task.Cause = new TaskCause(CauseType.Cancelled);
             told = _waiters.FindAll(waiter => waiter.Id == id);

@@ -67,6 +67,30 @@ public sealed class WebhookTests : SmallDiskFixture
     }
 
     [Fact]
+    public async Task Times_move_with_the_clock_once_however_often_it_is_stored()
+    {
+        using (var ledger = Open())
+        {
+            await StoreAsync(ledger, new WebhookPut(Hook()));
+            await StoreAsync(ledger, new WebhookAdvance(Id, 7, [Message(5), Message(6)]));
+            await StoreAsync(ledger, Result(5, AttemptOutcome.Failed, due: 500, at: 400));
+            await StoreAsync(ledger, new WebhookShift(Id, TimeSpan.FromMilliseconds(1_000), 1));
+            await StoreAsync(ledger, new WebhookShift(Id, TimeSpan.FromMilliseconds(1_000), 1));
+            Assert.Equal([(6, 1_002L), (5, 1_500L)], ledger.ReadMessages(Id, 10).Select(static m => ((int)m.Sequence, m.DueUnixMs)));
+            await StoreAsync(ledger, new WebhookPut(Hook())); // a change leaves the number
+        }
+
+        using var again = Open();
+        Assert.Equal(1, Assert.Single(again.ReadWebhooks()).Shifts);
+        await StoreAsync(again, new WebhookShift(Id, TimeSpan.FromMilliseconds(-1_000), 2));
+        Assert.Equal(500, again.ReadMessages(Id, 10)[^1].DueUnixMs);
+        await StoreAsync(again, new WebhookRecovery(Id, 450)); // its last try was before
+        Assert.Equal(500, again.ReadMessages(Id, 10)[^1].DueUnixMs);
+        await StoreAsync(again, new WebhookRecovery(Id, 300)); // it was not: the clock was put back
+        Assert.Equal(300, again.ReadMessages(Id, 10)[^1].DueUnixMs);
+    }
+
+    [Fact]
     public async Task Tries_are_read_page_by_page_whatever_is_added_in_between()
     {
         using var ledger = Open();

@@ -5,18 +5,34 @@ internal sealed class ManualClock : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<Timer> _timers = [];
+    private TimeSpan _set;
     private DateTimeOffset _now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private TaskCompletionSource _armed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override long GetTimestamp() => GetUtcNow().Ticks;
+    public override long GetTimestamp()
+    {
+        lock (_gate)
+        {
+            return _now.Ticks;
+        }
+    }
 
     public override DateTimeOffset GetUtcNow()
     {
         lock (_gate)
         {
-            return _now;
+            return _now + _set;
+        }
+    }
+
+    /// <summary>Somebody sets the wall clock; no time goes by.</summary>
+    public void Set(TimeSpan by)
+    {
+        lock (_gate)
+        {
+            _set += by;
         }
     }
 

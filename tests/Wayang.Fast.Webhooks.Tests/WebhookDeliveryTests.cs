@@ -63,6 +63,50 @@ public sealed class WebhookDeliveryTests
         Assert.Equal([2, 1], fixture.Desk.Deliveries(0, id, AttemptOutcome.Failed, 10).Attempts.Select(static t => t.Attempt));
     }
 
+    [Theory]
+    [InlineData(-3)]
+    [InlineData(3)]
+    public async Task What_is_due_in_five_seconds_comes_in_five_seconds_whoever_sets_the_clock(int hours)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var fixture = new WebhookFixture();
+        var (id, _) = await fixture.CreateAsync(receiver.Url);
+        receiver.Status(500);
+        fixture.Tell("wayang.test.one");
+        await receiver.NextAsync();
+        await fixture.Store.NextAsync();
+        await fixture.Clock.ArmedAsync(s_first);
+        fixture.Clock.Set(TimeSpan.FromHours(hours));
+        fixture.Clock.Advance(s_first - TimeSpan.FromMilliseconds(1));
+        fixture.Tell("wayang.test.two"); // it looks, and sees the jump
+        await receiver.NextAsync();
+        await fixture.Store.NextAsync();
+        await fixture.Clock.ArmedAsync(TimeSpan.FromMilliseconds(1));
+        Assert.True(receiver.IsQuiet);
+        fixture.Clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal("wayang.test.one", (await receiver.NextAsync()).Type);
+        Assert.Equal(2, (await fixture.Store.NextAsync()).Attempt);
+        var due = fixture.Clock.GetUtcNow() + (s_first * 4);
+        Assert.Equal(due.ToUnixTimeMilliseconds(), fixture.Store.ReadMessages(id, 10).Single(static m => m.Type == "wayang.test.one").DueUnixMs); // by the clock as it is
+    }
+
+    [Fact]
+    public async Task After_a_restart_under_a_clock_that_was_put_back_it_is_sent_at_once()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var fixture = new WebhookFixture();
+        await fixture.CreateAsync(receiver.Url);
+        receiver.Status(500);
+        fixture.Tell("wayang.test.one");
+        await receiver.NextAsync();
+        await fixture.Store.NextAsync();
+        fixture.Clock.Set(TimeSpan.FromHours(-3));
+        receiver.Status(200);
+        await fixture.RestartAsync();
+        Assert.Equal("wayang.test.one", (await receiver.NextAsync()).Type);
+        Assert.Equal(AttemptOutcome.Delivered, (await fixture.Store.NextAsync()).Outcome);
+    }
+
     [Fact]
     public async Task A_receiver_says_itself_when_it_is_asked_again()
     {

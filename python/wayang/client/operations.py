@@ -72,6 +72,11 @@ class Operations:
         """How many tasks of a group are in each state: state to number."""
         return self._call("group.get", {"group": name}, lambda answer: answer["states"], timeout)
 
+    def groups(self, *, limit=100, cursor=None, timeout=None):
+        """A page of the tenant's groups in the order of their names: {groups: [{group, live, ended}], next}; ``next`` is the ``cursor`` of the page behind, absent at the end."""
+        params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+        return self._call("group.list", params, dict, timeout)
+
     def cancel_group(self, name, *, timeout=None):
         """Asks all tasks of a group that have not ended to stop; how many they are."""
         return self._call("group.cancel", {"group": name}, lambda answer: answer["asked"], timeout)

@@ -107,6 +107,12 @@ public static class LifeFields
         {
             Scopes = OperationScopes.Read | OperationScopes.Submit | OperationScopes.Operate,
         },
+        new(OperationKind.GroupList, "group.list", "The tenant's groups, by their names; one is remembered for a while after its last task ended.",
+            [new("limit", FieldType.Integer, "At most so many; default 100.") { Min = 1, Max = OperationTable.MaxListed }, PageFields.Cursor],
+            [new("groups", "list of map", "{group, live: tasks that have not ended, ended: state to number of tasks since the group began}."), PageFields.Next])
+        {
+            Scopes = OperationScopes.Read | OperationScopes.Submit | OperationScopes.Operate,
+        },
         new(OperationKind.GroupCancel, "group.cancel", "Asks all tasks of a group that have not ended to stop.", [s_group],
             [new("group", "text", "Its name."), new("asked", "integer", "Tasks that were asked.")])
         {

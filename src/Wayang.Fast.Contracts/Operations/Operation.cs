@@ -104,6 +104,7 @@ public enum OperationKind : byte
     TaskCheckpoint,
     TaskUpdate,
     GroupGet,
+    GroupList,
     GroupCancel,
     GroupWait,
     TaskArtifact,

@@ -303,7 +303,7 @@ public static class OperationTable
         new(OperationKind.NodeIncidents, "node.incidents", "What went wrong and was seen to by the node itself, the newest first; 256 are remembered.", [s_limit],
             [
                 new("incidents", "list of map",
-                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding | connection_refused, at, pool, reason, duration_us}."),
+                    "{kind: heal | thread_stalled | worker_unresponsive | spawner_lost | zygote_lost | gc_pause | scan_finding | connection_refused | clock_jump, at, pool, reason, duration_us}."),
             ])
         {
             Scopes = Watching,

@@ -49,6 +49,16 @@ public sealed partial record TaskSpec
     public string? IdempotencyKey { get; init; }
 }
 
+/// <summary>A group as <c>group.list</c> tells of it.</summary>
+/// <param name="Live">Tasks that have not ended.</param>
+/// <param name="Ended">Tasks that ended since it began, by state.</param>
+public sealed record GroupListed(string Group, long Live, IReadOnlyDictionary<TaskState, long> Ended);
+
+/// <summary>What <c>group.list</c> answers.</summary>
+/// <param name="Groups">In the order of their names.</param>
+/// <param name="Next">The cursor of the next page; null: that was all.</param>
+public sealed record GroupPage(IReadOnlyList<GroupListed> Groups, string? Next);
+
 /// <summary>What <c>group.get</c> and <c>group.wait</c> answer: how many tasks are in each state, ended ones since the group began.</summary>
 public sealed record GroupInfo(string Group, IReadOnlyDictionary<TaskState, long> States)
 {

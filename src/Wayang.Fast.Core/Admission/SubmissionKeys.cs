@@ -84,12 +84,13 @@ public sealed class SubmissionKeys(SubmissionKeyOptions options, TimeProvider ti
         _order.Enqueue((tenant, terms.Key, now));
     }
 
-    /// <summary>A key of an earlier start of the node; the oldest first. Before any submission.</summary>
+    /// <summary>A key of an earlier start of the node; the oldest first. Before any submission. One that seems to come from the future (the clock was put back) is new.</summary>
     public void Restore(int tenant, IdempotencyTerms terms, TaskId id, TimeSpan age)
     {
         ArgumentNullException.ThrowIfNull(terms);
         lock (_lock)
         {
+            age = age < TimeSpan.Zero ? TimeSpan.Zero : age;
             var at = time.GetTimestamp() - (long)(age.TotalSeconds * time.TimestampFrequency);
             if (_known.Count < options.MaxKeys && _known.TryAdd((tenant, terms.Key), new Known(id, terms.Fingerprint, at)))
             {

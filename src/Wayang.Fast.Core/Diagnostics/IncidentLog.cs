@@ -22,6 +22,9 @@ public enum IncidentKind : byte
 
     /// <summary>A task tried to connect to what it was not granted.</summary>
     ConnectionRefused,
+
+    /// <summary>The wall clock was set while the node served.</summary>
+    ClockJump,
 }
 
 /// <param name="Pool">The pool concerned (image, profile), or empty.</param>

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
@@ -115,6 +116,21 @@ public sealed class TaskGroups(int maxGroups, TimeSpan remembered, TimeProvider 
         }
     }
 
+    /// <summary>A tenant's groups behind a name, in the order of names.</summary>
+    public IReadOnlyList<GroupSummary> List(int tenant, string? after, int limit, out bool more)
+    {
+        lock (_lock)
+        {
+            List<TaskGroup> found =
+            [
+                .. _groups.Values.Where(g => g.Tenant == tenant && !IsOver(g) && (after is null || string.CompareOrdinal(g.Name, after) > 0))
+                    .OrderBy(static g => g.Name, StringComparer.Ordinal).Take(limit + 1),
+            ];
+            more = found.Count > limit;
+            return [.. found.Take(limit).Select(Summary)];
+        }
+    }
+
     /// <summary>False: no such group.</summary>
     /// <param name="empty">Completes when no member is left that has not ended.</param>
     public bool TryAwaitEmpty(int tenant, string name, out Task empty)
@@ -134,6 +150,20 @@ public sealed class TaskGroups(int maxGroups, TimeSpan remembered, TimeProvider 
 
             return true;
         }
+    }
+
+    private static GroupSummary Summary(TaskGroup group)
+    {
+        var ended = new SortedDictionary<TaskState, long>();
+        for (var state = TaskState.Succeeded; (int)state < group.Ended.Length; state++)
+        {
+            if (group.Ended[(int)state] > 0)
+            {
+                ended[state] = group.Ended[(int)state];
+            }
+        }
+
+        return new GroupSummary(group.Name, group.Live.Count, ended);
     }
 
     private bool TryFind(int tenant, string name, out TaskGroup? group)

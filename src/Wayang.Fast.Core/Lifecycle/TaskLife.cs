@@ -29,6 +29,7 @@ public sealed class TaskLife
     private TaskStay? _stay;
     private TaskMoves? _moves;
     private HashSet<TaskId>? _children;
+    private long _deadlineAt;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -125,6 +126,18 @@ public sealed class TaskLife
         return _asked!;
     }
 
+    /// <summary>Its deadline is that far from now: from here on the monotonic clock says when it is over, whoever sets the other one. Before it is admitted.</summary>
+    /// <param name="now">The timestamp of that moment.</param>
+    /// <param name="nowUnixMs">The wall clock then.</param>
+    /// <param name="frequency">Of timestamps.</param>
+    internal void BeginDeadline(long now, long nowUnixMs, long frequency)
+    {
+        if (Terms?.Deadline is { } deadline)
+        {
+            _deadlineAt = now + (long)Math.Clamp((deadline.ToUnixTimeMilliseconds() - nowUnixMs) * (frequency / 1e3), 0, long.MaxValue / 4);
+        }
+    }
+
     /// <summary>Counts a child before it is admitted. Any thread that holds the record.</summary>
     /// <returns>False: it has <paramref name="most"/> already.</returns>
     public bool TryCountChild(int most)
@@ -165,8 +178,9 @@ public sealed class TaskLife
     /// <summary>The pause before another attempt; null when the task ends with this one.</summary>
     /// <param name="state">What the attempt ended as.</param>
     /// <param name="cause">Why.</param>
-    /// <param name="nowUnixMs">An attempt that would begin after the deadline is none.</param>
-    internal TimeSpan? PauseAfter(TaskState state, in TaskCause cause, long nowUnixMs)
+    /// <param name="now">An attempt that would begin after the deadline is none.</param>
+    /// <param name="frequency">Of timestamps.</param>
+    internal TimeSpan? PauseAfter(TaskState state, in TaskCause cause, long now, long frequency)
     {
         if (Terms?.Retry is not { } retry || state is not (TaskState.Failed or TaskState.TimedOut) || _asked is not null
             || _attempt - _uncounted >= retry.MaxAttempts || (retry.On & RetryTerms.Bit(cause.Type)) == 0)
@@ -177,7 +191,7 @@ public sealed class TaskLife
 #pragma warning disable CA5394 // Not a secret.
         var pause = retry.PauseAfter(_attempt, Random.Shared.NextDouble());
 #pragma warning restore CA5394
-        return Terms.Deadline is { } deadline && nowUnixMs + pause.TotalMilliseconds >= deadline.ToUnixTimeMilliseconds() ? null : pause;
+        return _deadlineAt != 0 && now + (pause.TotalSeconds * frequency) >= _deadlineAt ? null : pause;
     }
 
     internal void EndAttempt(TaskAttempt ended, long retryAtUnixMs)

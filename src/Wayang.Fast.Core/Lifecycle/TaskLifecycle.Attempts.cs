@@ -91,7 +91,7 @@ public sealed partial class TaskLifecycle
     private bool TryAgain(TaskRecord record, TaskLife life, ulong word, TaskState state, in TaskCause cause, long now)
     {
         if (AttemptTimer is not { } timer || record.CancelRequested || RecordWord.State(word) is not (TaskState.Starting or TaskState.Running or TaskState.Frozen)
-            || life.PauseAfter(state, cause, _clock.UnixMilliseconds(now)) is not { } pause)
+            || life.PauseAfter(state, cause, now, _time.TimestampFrequency) is not { } pause)
         {
             return false;
         }

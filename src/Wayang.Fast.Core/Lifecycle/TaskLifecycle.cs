@@ -111,6 +111,7 @@ public sealed partial class TaskLifecycle
         var id = TaskId.Create(unix, _table.BootTag, RecordWord.Generation(word), record.Slot);
         record.Submitted = now;
         record.SubmittedUnixMs = unix;
+        record.Life?.BeginDeadline(now, unix, _time.TimestampFrequency);
         record.Id = id;
         record.Observer = observer;
         record.Token = token;

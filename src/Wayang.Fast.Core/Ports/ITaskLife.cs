@@ -26,6 +26,13 @@ public interface ITaskLife
 
     OperationError? GetGroup(string group, int tenant, out GroupSnapshot? snapshot);
 
+    /// <summary>A tenant's groups in the order of their names (by code units).</summary>
+    /// <param name="tenant">Whose.</param>
+    /// <param name="after">Only those behind this name; null: from the first on.</param>
+    /// <param name="limit">At most so many.</param>
+    /// <param name="more">There are others behind the last.</param>
+    IReadOnlyList<GroupSummary> ListGroups(int tenant, string? after, int limit, out bool more);
+
     /// <summary>Completes when no task of the group is left that has not ended; at once when there is none.</summary>
     OperationError? WaitGroup(string group, int tenant, out Task ended);
 }
@@ -35,3 +42,8 @@ public sealed record TaskUpdate(byte? Level, uint? TimeoutMs);
 
 /// <summary>A group of now: how many of its tasks are in each state, ended ones since it began.</summary>
 public sealed record GroupSnapshot(string Group, IReadOnlyDictionary<TaskState, long> States);
+
+/// <summary>A group in a list.</summary>
+/// <param name="Live">Tasks that have not ended.</param>
+/// <param name="Ended">Those that ended since it began; states that none ended in are left out.</param>
+public sealed record GroupSummary(string Group, long Live, IReadOnlyDictionary<TaskState, long> Ended);

@@ -59,6 +59,9 @@ public sealed record StoredWebhook(string Id, int Tenant)
 
     /// <summary>All events up to this one were looked at, and what was to be told of them is stored.</summary>
     public long Cursor { get; init; }
+
+    /// <summary>How often its messages' times were moved (<see cref="WebhookShift"/>). As it was read; changes of a webhook leave it.</summary>
+    public long Shifts { get; init; }
 }
 
 /// <summary>One event for one webhook, as it is sent each time.</summary>

@@ -65,6 +65,23 @@ public sealed class WebhookReplay(string webhook, long? sequence, long dueUnixMs
     public override bool MayBeRefused => true;
 }
 
+/// <summary>The clock was set: the times of all its messages move with it, so that what was due in a minute still is. Each number counts once, however often it is stored.</summary>
+/// <param name="number">One more than of the move before.</param>
+public sealed class WebhookShift(string webhook, TimeSpan by, long number) : WebhookWrite(webhook)
+{
+    public TimeSpan By { get; } = by;
+
+    public long Number { get; } = number;
+}
+
+/// <summary>
+/// Messages whose last try lies in the future are due now: the clock was put back while the node was away, and when they were really due cannot be told any more.
+/// </summary>
+public sealed class WebhookRecovery(string webhook, long nowUnixMs) : WebhookWrite(webhook)
+{
+    public long NowUnixMs { get; } = nowUnixMs;
+}
+
 /// <summary>Old tries and old dead messages go, so many of each at most; <see cref="WebhookWrite.Changed"/> are the messages.</summary>
 /// <param name="before">What is older.</param>
 /// <param name="mostAttempts">The newest that stay at most.</param>

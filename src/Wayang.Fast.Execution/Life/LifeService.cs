@@ -60,6 +60,8 @@ internal sealed class LifeService(
         return null;
     }
 
+    public IReadOnlyList<GroupSummary> ListGroups(int tenant, string? after, int limit, out bool more) => Groups.List(tenant, after, limit, out more);
+
     public OperationError? GetGroup(string group, int tenant, out GroupSnapshot? snapshot)
     {
         snapshot = null;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
@@ -43,6 +44,7 @@ internal sealed partial class Supervisor : IDisposable
     private readonly SecurityScans _scans;
     private readonly UsageSampler _usage;
     private readonly IncidentLog _incidents;
+    private readonly ClockWatch _wall = new(TimeProvider.System);
     private readonly Lock _retiring = new();
     private readonly long[] _exits = new long[Enum.GetValues<ExitKind>().Length + 1];
     private long _retiredSpaceRings;
@@ -423,6 +425,7 @@ internal sealed partial class Supervisor : IDisposable
             _heartbeats.Judge(now);
             _usage.Tick();
             WeighAll();
+            TellJump(_wall.Look());
         }
 
         // At each tick as well: a dispatch whose entry was not visible to a scan may have found its deadline watched already.
@@ -434,6 +437,18 @@ internal sealed partial class Supervisor : IDisposable
         // SYNC POINT: reset first; a deadline that is set during the scan lowers it again.
         Interlocked.Exchange(ref _nextDeadline, long.MaxValue);
         WatchDeadline(Math.Min(Timers.Sweep(now, _completion), Math.Min(_commands.Sweep(now), SweepCalls(now))));
+    }
+
+    private void TellJump(TimeSpan jump)
+    {
+        if (jump != TimeSpan.Zero)
+        {
+            var reason = string.Create(
+                CultureInfo.InvariantCulture,
+                $"the wall clock was put {(jump > TimeSpan.Zero ? "forward" : "back")} by {jump.Duration():c}: tasks' times go on as before, what is due by it was corrected (README, \"When the clock is set\")");
+            _log.Warn(reason);
+            _incidents.Add(IncidentKind.ClockJump, string.Empty, reason, jump.Duration());
+        }
     }
 
     /// <summary>Finds calls over their time, and workers that never became ready; returns the earliest next deadline.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using Grpc.Core;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
+using Wayang.Fast.Contracts.Protobuf;
 
 namespace Wayang.Fast.Gateway.Grpc;
 
@@ -36,14 +37,14 @@ internal sealed class GrpcRequest : IDisposable
         var map = new PooledBuffer((int)Math.Min(message.Length + 64, int.MaxValue));
         if (message.IsSingleSegment)
         {
-            return new(map, RequestTranslator.Translate(shape, message.FirstSpan, map));
+            return new(map, MessageReader.Translate(shape, message.FirstSpan, map));
         }
 
         var whole = ArrayPool<byte>.Shared.Rent((int)message.Length);
         try
         {
             message.CopyTo(whole);
-            return new(map, RequestTranslator.Translate(shape, whole.AsSpan(0, (int)message.Length), map));
+            return new(map, MessageReader.Translate(shape, whole.AsSpan(0, (int)message.Length), map));
         }
         finally
         {
@@ -62,7 +63,7 @@ internal sealed class GrpcReply(PooledBuffer message)
     public static GrpcReply Of(ProtoShape shape, PooledBuffer map)
     {
         var message = new PooledBuffer(map.Count + 64);
-        ReplyTranslator.Translate(shape, map.WrittenSpan, message);
+        MessageWriter.Translate(shape, map.WrittenSpan, message);
         return new GrpcReply(message);
     }
 

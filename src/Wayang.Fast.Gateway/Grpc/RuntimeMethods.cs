@@ -3,6 +3,8 @@ using Google.Protobuf.Reflection;
 using Grpc.AspNetCore.Server.Model;
 using Grpc.Core;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Proto;
+using Wayang.Fast.Contracts.Protobuf;
 using Wayang.Fast.Gateway.Grpc.Wire;
 
 namespace Wayang.Fast.Gateway.Grpc;
@@ -36,9 +38,9 @@ internal sealed class RuntimeMethods : IServiceMethodProvider<RuntimeService>
         foreach (var method in Service.Methods)
         {
             var operation = OperationOf(method.Name) ?? throw new InvalidOperationException($"{method.FullName} is no operation.");
-            var reply = ProtoShape.Of(method.OutputType);
+            var reply = ProtoShapes.Of(method.OutputType);
             var described = new Method<GrpcRequest, GrpcReply>(
-                TypeOf(method), Service.FullName, method.Name, GrpcRequest.MarshallerOf(ProtoShape.Of(method.InputType)), GrpcReply.Marshaller);
+                TypeOf(method), Service.FullName, method.Name, GrpcRequest.MarshallerOf(ProtoShapes.Of(method.InputType)), GrpcReply.Marshaller);
             object[] metadata = [operation];
             if (method is { IsServerStreaming: true, IsClientStreaming: true })
             {

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Protobuf;
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Gateway.Audit;
 using Wayang.Fast.Gateway.Auth;

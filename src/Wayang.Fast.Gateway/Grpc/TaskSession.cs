@@ -4,6 +4,7 @@ using Grpc.Core;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Protobuf;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Operations;

@@ -10,6 +10,7 @@ namespace Wayang.Fast.Gateway.Operations;
 /// <summary>Pauses, updates and groups: operations that wait for the completion thread, or for tasks, without holding a thread.</summary>
 internal static class LifeCalls
 {
+    private const int DefaultLimit = 100;
     private static readonly TimeSpan s_longestWait = TimeSpan.FromHours(1);
 
     public static bool Handles(OperationKind kind) => kind is >= OperationKind.TaskPause and <= OperationKind.GroupWait;
@@ -34,6 +35,11 @@ internal static class LifeCalls
             var id = TaskRequest.IdOf(frame.Span, slots);
             var refusal = await ChangeAsync(kind, life, tenant, id, slots);
             return (refusal is null ? (ref writer) => ReplyEncoder.TaskIdMap(ref writer, id) : null, refusal);
+        }
+
+        if (kind == OperationKind.GroupList)
+        {
+            return List(life, tenant, frame.Span, slots);
         }
 
         var group = Encoding.UTF8.GetString(slots[0].Of(frame.Span));
@@ -95,6 +101,43 @@ internal static class LifeCalls
         }
 
         return life.UpdateAsync(id, tenant, new TaskUpdate(level, slots[3].Present ? (uint)slots[3].Number : null));
+    }
+
+    private static (ReplyWriter? Write, OperationError? Refusal) List(ITaskLife life, int tenant, ReadOnlySpan<byte> frame, ParameterSlot[] slots)
+    {
+        string? after = null;
+        if (slots[1].Present && ListCursor.ReadGroup(slots[1].Of(frame), out after) is { } unknown)
+        {
+            return (null, unknown);
+        }
+
+        var groups = life.ListGroups(tenant, after, slots[0].Present ? (int)slots[0].Number : DefaultLimit, out var more);
+        return ((ref writer) => Groups(ref writer, groups, more ? ListCursor.OfGroup(groups[^1].Group) : null), null);
+    }
+
+    private static void Groups(ref MessagePackWriter writer, IReadOnlyList<GroupSummary> groups, string? next)
+    {
+        writer.WriteMapHeader(next is null ? 1 : 2);
+        writer.WriteString("groups"u8);
+        writer.WriteArrayHeader(groups.Count);
+        foreach (var group in groups)
+        {
+            writer.WriteMapHeader(3);
+            ReplyEncoder.Text(ref writer, "group"u8, group.Group);
+            ReplyEncoder.Number(ref writer, "live"u8, group.Live);
+            writer.WriteString("ended"u8);
+            writer.WriteMapHeader(group.Ended.Count);
+            foreach (var (state, count) in group.Ended)
+            {
+                writer.WriteString(WireNames.Utf8(state));
+                writer.WriteInt64(count);
+            }
+        }
+
+        if (next is not null)
+        {
+            ReplyEncoder.Text(ref writer, "next"u8, next);
+        }
     }
 
     private static void Asked(ref MessagePackWriter writer, string group, int asked)

@@ -16,9 +16,10 @@ internal static class ListCursor
 {
     private const byte OfTasks = 1;
     private const byte OfDeliveries = 2;
+    private const byte OfGroups = 3;
     private const int TaskBytes = 34;
     private const int DeliveryBytes = 18;
-    private const int MostBytes = 48;
+    private const int MostBytes = 192;
 
     /// <summary>Places among tasks are times by a clock that begins anew with the node.</summary>
     private static readonly ulong s_boot = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(sizeof(ulong)));
@@ -83,6 +84,26 @@ internal static class ListCursor
         }
 
         place = BinaryPrimitives.ReadInt64LittleEndian(bytes[10..]);
+        return null;
+    }
+
+    /// <summary>Of groups: behind a name.</summary>
+    public static string OfGroup(string name)
+    {
+        var utf8 = Encoding.UTF8.GetBytes(name);
+        return Base64Url.EncodeToString((byte[])[OfGroups, .. utf8]);
+    }
+
+    public static OperationError? ReadGroup(ReadOnlySpan<byte> text, out string? name)
+    {
+        name = null;
+        Span<byte> bytes = stackalloc byte[MostBytes];
+        if (!TryDecode(text, ref bytes) || bytes.Length < 2 || bytes[0] != OfGroups)
+        {
+            return Unknown();
+        }
+
+        name = Encoding.UTF8.GetString(bytes[1..]);
         return null;
     }
 

@@ -31,6 +31,14 @@ internal static class EntityTag
         return true;
     }
 
+    /// <summary>The caller wants a change only of what it knows.</summary>
+    public static bool IsAsked(HttpContext context) => context.Request.Headers.IfMatch.Count > 0;
+
+    /// <summary>Strongly compared, as the standard has it for <c>If-Match</c>: a weak tag is never the same. What is no list of tags names none.</summary>
+    public static bool Matches(HttpContext context, string tag) =>
+        EntityTagHeaderValue.TryParseStrictList([.. context.Request.Headers.IfMatch.OfType<string>()], out var tags)
+        && tags.Any(known => known.Tag == "*" || (!known.IsWeak && known.Tag == tag));
+
     /// <summary>Weakly compared, as the standard has it for this header; what is no list of tags names none.</summary>
     private static bool Names(StringValues header, string tag) =>
         header.Count > 0 && EntityTagHeaderValue.TryParseList([.. header.OfType<string>()], out var tags)

@@ -92,6 +92,16 @@ public static class OpenApiDescription
             });
         }
 
+        if (IsTagged(route) || route.Resource is not null)
+        {
+            parameters.Add(new JsonObject
+            {
+                ["name"] = "If-Match", ["in"] = "header", ["schema"] = new JsonObject { ["type"] = "string" },
+                ["description"] = route.Resource is { } resource
+                    ? $"The ETag of an answer of GET {resource.Path}: done only if it still is the answer, else 412." : "The ETag of an earlier answer: if it is not the answer any more, 412 says so.",
+            });
+        }
+
         if (parameters.Count > 0)
         {
             described["parameters"] = parameters;
@@ -119,6 +129,11 @@ public static class OpenApiDescription
                 ["ETag"] = new JsonObject { ["description"] = "Names the content; to be given as If-None-Match.", ["schema"] = new JsonObject { ["type"] = "string" } },
             };
             responses["304"] = new JsonObject { ["description"] = "The caller has it already." };
+        }
+
+        if (IsTagged(route) || route.Resource is not null)
+        {
+            responses["412"] = new JsonObject { ["$ref"] = "#/components/responses/Problem" };
         }
 
         responses["default"] = new JsonObject { ["$ref"] = "#/components/responses/Problem" };

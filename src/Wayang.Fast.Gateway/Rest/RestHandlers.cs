@@ -22,6 +22,8 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
 
     private const string EventStream = "text/event-stream";
 
+    private readonly ConditionalChange _changes = new(desk);
+
     public async Task HandleAsync(RestRoute route, HttpContext context)
     {
         if (callers.Enter(context, route.Operation, out var caller) is { } stranger)
@@ -32,7 +34,7 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
 
         try
         {
-            if ((CallerRefusals.OutOfScope(caller!, route.Operation) ?? Unconditional(context)) is { } outside)
+            if ((CallerRefusals.OutOfScope(caller!, route.Operation) ?? ConditionalChange.Unfit(route, context)) is { } outside)
             {
                 desk.Audit.TellRefused(caller!, route.Operation, outside, () => TargetIn(context));
                 await RestProblem.WriteAsync(context, outside);
@@ -45,6 +47,12 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
                 if (refusal is not null)
                 {
                     desk.Audit.TellRefused(caller!, route.Operation, refusal, () => TargetIn(context));
+                }
+
+                if (refusal is null && route.Resource is { } resource && EntityTag.IsAsked(context))
+                {
+                    await _changes.RunAsync(resource, context, caller!, () => AnswerAsync(route, context, caller!, parameters.Map.WrittenMemory));
+                    return;
                 }
 
                 await (refusal is not null ? RestProblem.WriteAsync(context, refusal) : AnswerAsync(route, context, caller!, parameters.Map.WrittenMemory));
@@ -66,11 +74,6 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
             callers.Leave(caller!);
         }
     }
-
-    /// <summary>A change that is to be made only if nothing changed before cannot be promised: it is not made at all, instead of in spite of it.</summary>
-    private static OperationError? Unconditional(HttpContext context) => context.Request.Headers.IfMatch.Count == 0 && context.Request.Headers.IfUnmodifiedSince.Count == 0
-        ? null
-        : new(ErrorCode.Unsupported, "If-Match and If-Unmodified-Since are not heeded here: leave them out. For a task that is submitted once there is Idempotency-Key.", "If-Match");
 
     /// <summary>What the path names.</summary>
     private static List<KeyValuePair<string, string>> TargetIn(HttpContext context) =>
@@ -134,9 +137,19 @@ internal sealed class RestHandlers(OperationDesk desk, HttpCallers callers)
             return;
         }
 
-        if (route.IsConditional && EntityTag.IsKnown(context, EntityTag.Of(reply.WrittenSpan)))
+        if (route.IsConditional)
         {
-            return;
+            var tag = EntityTag.Of(reply.WrittenSpan);
+            if (EntityTag.IsAsked(context) && !EntityTag.Matches(context, tag))
+            {
+                await ConditionalChange.RefuseAsync(context, tag);
+                return;
+            }
+
+            if (EntityTag.IsKnown(context, tag))
+            {
+                return;
+            }
         }
 
         context.Response.ContentType = "application/json";

@@ -41,6 +41,10 @@ public sealed record RestRoute(string Method, string Path, string Name)
     /// <summary>Its answers have a tag, by which who has one already is told so; not those that are waited for, or hold what a task wrote.</summary>
     public bool IsConditional => Method == "GET" && Answer == RestAnswer.Json && Operation.Request.All(static f => f.Name is not ("timeout_ms" or "wait_ms"));
 
+    /// <summary>The route that tells of what this one changes, by whose tag a change can be made conditional; null: there is none, or it changes nothing.</summary>
+    public RestRoute? Resource => Method == "GET" ? null : All.FirstOrDefault(r => r.IsConditional && r.Path.EndsWith('}')
+        && (Path == r.Path || (Path.StartsWith(r.Path + '/', StringComparison.Ordinal) && !Path.AsSpan(r.Path.Length + 1).Contains('/'))));
+
     /// <summary>Every route there is.</summary>
     public static IReadOnlyList<RestRoute> All { get; } =
     [
@@ -60,6 +64,7 @@ public sealed record RestRoute(string Method, string Path, string Name)
         new("GET", "/v1/tasks/{task}/output", "task.output"),
         new("GET", "/v1/tasks/{task}/output/stream", "task.output") { Answer = RestAnswer.Stream },
         new("GET", "/v1/tasks/{task}/artifacts/{**name}", "task.artifact") { Answer = RestAnswer.File },
+        new("GET", "/v1/groups", "group.list"),
         new("GET", "/v1/groups/{group}", "group.get"),
         new("GET", "/v1/groups/{group}/result", "group.wait"),
         new("POST", "/v1/groups/{group}/cancel", "group.cancel"),

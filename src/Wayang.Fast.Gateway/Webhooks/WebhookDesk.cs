@@ -181,7 +181,7 @@ public sealed class WebhookDesk : IMetricSource, IAsyncDisposable
             return (0, missing);
         }
 
-        var replay = new WebhookReplay(id, sequence, _context.Time.GetUtcNow().ToUnixTimeMilliseconds());
+        var replay = new WebhookReplay(id, sequence, dueUnixMs: 0);
         var refusal = await StoreAsync(replay);
         if (refusal is null && replay.Changed == 0 && sequence is not null)
         {

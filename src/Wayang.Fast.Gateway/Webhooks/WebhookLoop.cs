@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
 
@@ -34,15 +35,23 @@ internal sealed class WebhookLoop : IAsyncDisposable
     private long _waiting;
     private long _dead;
     private long _bytes;
-    private DateTimeOffset _nextSweep;
+    private readonly Lock _clockGate = new();
+    private readonly ClockWatch _clock;
+    private readonly RetentionClock _retention;
+    private long _shifts;
+    private long _nextSweep;
     private bool _counted;
+    private bool _recovered;
 
     public WebhookLoop(WebhookContext context, StoredWebhook hook)
     {
         (_context, _hook) = (context, hook);
         _sender = new WebhookSender(context.Options, context.Resolve, context.Time);
         _read = _stored = hook.Cursor;
-        _nextSweep = context.Time.GetUtcNow();
+        _nextSweep = context.Time.GetTimestamp();
+        _shifts = hook.Shifts;
+        _clock = new ClockWatch(context.Time);
+        _retention = new RetentionClock(context.Time);
     }
 
     /// <summary>Set by who changes it, after the change is stored.</summary>
@@ -120,6 +129,7 @@ internal sealed class WebhookLoop : IAsyncDisposable
     /// <returns>How long there is nothing to do, unless something happens.</returns>
     private async Task<TimeSpan> TurnAsync()
     {
+        await FollowClockAsync();
         var rest = await SweepAsync();
         if (!Volatile.Read(ref _counted))
         {
@@ -142,6 +152,45 @@ internal sealed class WebhookLoop : IAsyncDisposable
         return more ? TimeSpan.Zero : due < rest ? due : rest;
     }
 
+    /// <summary>
+    /// Times of messages are those of <see cref="_clock"/>: when the wall clock was set they move with it. What was due while the node was away, by a clock that was put back since, is due now.
+    /// </summary>
+    private async Task FollowClockAsync()
+    {
+        if (!_recovered)
+        {
+            var recovery = new WebhookRecovery(_hook.Id, Now());
+            _context.Store.Post(recovery);
+            await recovery.Done.WaitAsync(_stop.Token);
+            _recovered = true;
+        }
+
+        WebhookShift? shift = null;
+        lock (_clockGate)
+        {
+            var jump = _clock.Look();
+            if (jump != TimeSpan.Zero)
+            {
+                // In the order of the store: what was posted before is by the clock as it was, what is posted later by the one that is.
+                shift = new WebhookShift(_hook.Id, jump, ++_shifts);
+                _context.Store.Post(shift);
+            }
+        }
+
+        if (shift is not null)
+        {
+            await shift.Done.WaitAsync(_stop.Token);
+        }
+    }
+
+    private long Now()
+    {
+        lock (_clockGate)
+        {
+            return _clock.Now.ToUnixTimeMilliseconds();
+        }
+    }
+
     /// <summary>What is told of the events behind the cursor is stored with it: a kill loses neither, and tells no event under two ids.</summary>
     /// <returns>There may be more.</returns>
     private async Task<bool> AdvanceAsync()
@@ -161,7 +210,7 @@ internal sealed class WebhookLoop : IAsyncDisposable
             return false;
         }
 
-        var now = _context.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        var now = Now(); // only this loop moves the clock
         var messages = page.Events.Where(static e => !e.Type.StartsWith(EventTypes.WebhookPrefix, StringComparison.Ordinal))
             .Select(e => new WebhookMessage(e.Sequence, e.Type, WebhookBody.Of(e), 0, now)).ToList();
         if (messages.Count > 0 || page.Next - _stored >= UnstoredEvents)
@@ -187,7 +236,7 @@ internal sealed class WebhookLoop : IAsyncDisposable
     /// <returns>When the next message is due that is not under way.</returns>
     private TimeSpan SendDue()
     {
-        var now = _context.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        var now = Now();
         var most = _context.Options.Parallel;
         foreach (var message in _context.Store.ReadMessages(_hook.Id, most + _underWay.Count + 1))
         {
@@ -248,23 +297,24 @@ internal sealed class WebhookLoop : IAsyncDisposable
         var attempt = message.Attempts + 1;
         var outcome = sent.IsDelivered ? AttemptOutcome.Delivered : sent.IsGone ? AttemptOutcome.Gone : attempt >= _context.Options.Attempts ? AttemptOutcome.Dead : AttemptOutcome.Failed;
         var now = time.GetUtcNow();
-        var due = outcome == AttemptOutcome.Failed ? now + RetrySchedule.After(_context.Options, attempt, sent.RetryAfter, _context.Chance()) : now;
-        var result = new WebhookResult(
-            _hook.Id,
-            new WebhookAttempt(
-                message.Sequence, message.Type, at.ToUnixTimeMilliseconds(), attempt, outcome, sent.Status, (long)time.GetElapsedTime(began).TotalMicroseconds, sent.Detail),
-            due.ToUnixTimeMilliseconds())
-        {
-            Event = outcome == AttemptOutcome.Dead
-                ? WebhookEvents.Of(_hook, WebhookEvents.Dead, now, $"{WebhookSender.IdOf(_hook.Id, message.Sequence)} was tried {attempt} times: {sent.Detail}") : null,
-        };
+        var rest = outcome == AttemptOutcome.Failed ? RetrySchedule.After(_context.Options, attempt, sent.RetryAfter, _context.Chance()) : TimeSpan.Zero;
+        var tried = new WebhookAttempt(
+            message.Sequence, message.Type, at.ToUnixTimeMilliseconds(), attempt, outcome, sent.Status, (long)time.GetElapsedTime(began).TotalMicroseconds, sent.Detail);
+        var told = outcome == AttemptOutcome.Dead
+            ? WebhookEvents.Of(_hook, WebhookEvents.Dead, now, $"{WebhookSender.IdOf(_hook.Id, message.Sequence)} was tried {attempt} times: {sent.Detail}") : null;
         if (outcome == AttemptOutcome.Gone)
         {
             // First: while it is enabled the message would be sent again at once.
             await _context.Disable(_hook.Id, string.Create(CultureInfo.InvariantCulture, $"its receiver answered 410 (gone) at {at:yyyy-MM-dd'T'HH:mm:ss'Z'}"), _stop.Token);
         }
 
-        _context.Store.Post(result);
+        WebhookResult result;
+        lock (_clockGate)
+        {
+            result = new WebhookResult(_hook.Id, tried, (_clock.Now + rest).ToUnixTimeMilliseconds()) { Event = told };
+            _context.Store.Post(result);
+        }
+
         await result.Done.WaitAsync(_stop.Token);
         _context.Counters.Count(outcome);
         if (outcome is AttemptOutcome.Delivered or AttemptOutcome.Dead)
@@ -278,14 +328,15 @@ internal sealed class WebhookLoop : IAsyncDisposable
     /// <summary>Forgets old tries and old dead messages.</summary>
     private async Task<TimeSpan> SweepAsync()
     {
-        var now = _context.Time.GetUtcNow();
-        if (now < _nextSweep)
+        var time = _context.Time;
+        var left = time.GetElapsedTime(time.GetTimestamp(), _nextSweep);
+        if (left > TimeSpan.Zero)
         {
-            return _nextSweep - now;
+            return left;
         }
 
-        var hook = _hook;
-        var sweep = new WebhookSweep(hook.Id, (now - _context.Options.Retention).ToUnixTimeMilliseconds(), _context.Options.MostAttempts)
+        var (hook, now) = (_hook, time.GetUtcNow());
+        var sweep = new WebhookSweep(hook.Id, _retention.Before(_context.Options.Retention).ToUnixTimeMilliseconds(), _context.Options.MostAttempts)
         {
             OfForgotten = count => WebhookEvents.Of(hook, WebhookEvents.Forgotten, now, "dead messages that nobody replayed in time", count),
         };
@@ -297,7 +348,7 @@ internal sealed class WebhookLoop : IAsyncDisposable
         }
 
         var more = sweep.Changed >= WebhookSweep.MostAtOnce || sweep.AttemptsGone >= WebhookSweep.MostAtOnce;
-        _nextSweep = more ? now : now + s_sweepEach;
+        _nextSweep = time.GetTimestamp() + (more ? 0 : (long)(s_sweepEach.TotalSeconds * time.TimestampFrequency));
         return more ? TimeSpan.Zero : s_sweepEach;
     }
 

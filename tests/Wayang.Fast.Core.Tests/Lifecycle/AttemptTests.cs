@@ -27,11 +27,11 @@ public class AttemptTests : IAttemptTimer
     private static RetryTerms Retry(int attempts, uint? on = null) =>
         new(attempts, TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(250), 200, 0, on ?? RetryTerms.AllRetryable);
 
-    private TaskRecord Admit(RetryTerms? retry, out TaskId id)
+    private TaskRecord Admit(RetryTerms? retry, out TaskId id, DateTimeOffset? deadline = null)
     {
         Assert.True(_table.TryRent(out var record));
         record.Input.Set("in"u8);
-        record.Terms = new TaskTerms { Retry = retry };
+        record.Terms = new TaskTerms { Retry = retry, Deadline = deadline };
         TaskLifecycle.Begin(record, record.Terms);
         id = _lifecycle.Admit(record, _observer, 5);
         return record;
@@ -87,6 +87,23 @@ public class AttemptTests : IAttemptTimer
         Assert.Equal([100, 200, 250, 250], pauses);
         var jittered = Retry(2) with { JitterPercent = 50 };
         Assert.Equal((100, 75, 50), (jittered.PauseAfter(1, 0).TotalMilliseconds, jittered.PauseAfter(1, 0.5).TotalMilliseconds, jittered.PauseAfter(1, 1).TotalMilliseconds));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    [InlineData(-3)]
+    public void ADeadlineIsAsFarAwayAsItWasWhoeverSetsTheClock(int hours)
+    {
+        var record = Admit(Retry(9), out _, _time.GetUtcNow().AddMilliseconds(250)); // room for two attempts of 7 ms and the pause of 100 between them
+        _time.Set(TimeSpan.FromHours(hours));
+        _lifecycle.Sweep(0); // notices it
+        Attempt(record, TaskState.Failed, Lost);
+        Assert.True(_lifecycle.TryRequeue(record));
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        Attempt(record, TaskState.Failed, Lost);
+        Assert.Equal(TaskState.Failed, record.State);
+        Assert.Single(_wakes);
     }
 
     [Theory]

@@ -23,6 +23,32 @@ public class TaskGroupsTests
     }
 
     [Fact]
+    public void GroupsAreListedByNameBehindAName()
+    {
+        var groups = new TaskGroups(10, TimeSpan.FromMinutes(10), _time);
+        var order = new[] { "b", "a", "ä", "c" };
+        for (var i = 0; i < order.Length; i++)
+        {
+            Assert.Null(groups.TryJoin(0, order[i], out var group));
+            groups.Add(group!, Id(i));
+            if (i == 1)
+            {
+                groups.Leave(group!, Id(i), TaskState.Failed);
+            }
+        }
+
+        groups.TryJoin(1, "bb", out _); // another tenant's
+        var page = groups.List(0, after: null, 2, out var more);
+        Assert.True(more);
+        Assert.Equal([("a", 0L), ("b", 1L)], page.Select(static g => (g.Group, g.Live)));
+        Assert.Equal([(TaskState.Failed, 1L)], page[0].Ended.Select(static e => (e.Key, e.Value)));
+        Assert.Equal(["c", "ä"], groups.List(0, "b", 2, out more).Select(static g => g.Group));
+        Assert.False(more);
+        _time.Advance(TimeSpan.FromMinutes(11));
+        Assert.Equal(["b", "c", "ä"], groups.List(0, after: null, 9, out _).Select(static g => g.Group)); // one is forgotten
+    }
+
+    [Fact]
     public void AGroupCountsItsTasksAndTellsWhenNoneIsLeft()
     {
         Assert.False(_groups.TryAwaitEmpty(0, "g", out _));

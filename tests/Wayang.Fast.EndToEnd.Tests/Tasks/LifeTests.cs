@@ -64,6 +64,12 @@ public sealed class LifeTests : IAsyncLifetime
         var quick = await _client.RunAsync(Shell("exit 0") with { Group = "g" });
         Assert.Equal("g", (await _client.GetAsync(slow)).Life!.Group);
         var group = await _client.GetGroupAsync("g");
+        await _client.RunAsync(Shell("exit 0") with { Group = "f" });
+        var first = await _client.ListGroupsAsync(limit: 1);
+        Assert.Equal(("f", 0L, 1L), first.Groups.Single() is { } f ? (f.Group, f.Live, f.Ended[TaskState.Succeeded]) : default);
+        var second = await _client.ListGroupsAsync(limit: 1, first.Next);
+        Assert.Equal(("g", 1L, null), second.Groups.Single() is { } listed ? (listed.Group, listed.Live, second.Next) : default);
+        Assert.Equal("cursor", (await Assert.ThrowsAsync<WayangException>(() => _client.ListGroupsAsync(1, "AAAA"))).Field);
         Assert.Equal((1L, 1L, 1L), (group.Live, group.States[TaskState.Running], group.States[TaskState.Succeeded]));
         Assert.True(quick.Succeeded);
         var early = await Assert.ThrowsAsync<WayangException>(() => _client.WaitGroupAsync("g", TimeSpan.FromMilliseconds(20)));

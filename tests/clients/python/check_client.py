@@ -105,6 +105,7 @@ def check_sync(endpoint, token, where):
         sleeper = client.submit(wayang.Task.command("/bin/sleep", "60", deadline=50, group=where))
         child = client.submit(wayang.Task.command("/bin/sleep", "60", parent=sleeper))
         refused(wayang.WaitTimeout, client.wait_group, where, wait_timeout=0.01)
+        assert where in [group["group"] for group in client.groups(limit=10_000)["groups"]]
         assert client.cancel_group(where) == 1 and client.wait_group(where)["cancelled"] == 1
         assert client.wait(child).state == "cancelled"
         refused(wayang.InvalidArgument, client.pause, child)

@@ -1,11 +1,10 @@
 using System.Collections.Frozen;
 using System.Text;
-using Google.Protobuf.Reflection;
 
-namespace Wayang.Fast.Gateway.Grpc;
+namespace Wayang.Fast.Contracts.Protobuf;
 
 /// <summary>What a value of a message is, as far as its encoding goes.</summary>
-internal enum ProtoKind : byte
+public enum ProtoKind : byte
 {
     Text = 0,
     Bytes,
@@ -19,9 +18,11 @@ internal enum ProtoKind : byte
 /// <param name="Number">As on the wire.</param>
 /// <param name="Kind">Of the value; of each, if there are many.</param>
 /// <param name="Message">Its shape, if it is a message.</param>
-internal sealed record ProtoField(string Name, int Number, ProtoKind Kind, ProtoShape? Message)
+public sealed record ProtoField(string Name, int Number, ProtoKind Kind, ProtoShape? Message)
 {
-    public byte[] Utf8Name { get; } = Encoding.UTF8.GetBytes(Name);
+    private readonly byte[] _utf8Name = Encoding.UTF8.GetBytes(Name);
+
+    public ReadOnlySpan<byte> Utf8Name => _utf8Name;
 
     /// <summary>A list.</summary>
     public bool IsRepeated { get; init; }
@@ -34,16 +35,17 @@ internal sealed record ProtoField(string Name, int Number, ProtoKind Kind, Proto
 }
 
 /// <summary>
-/// What a message looks like on the wire, made once of its descriptor. Requests and replies are translated by it, without a generated
+/// What a message looks like on the wire, made once of its descriptor (Proto/ProtoShapes.cs, compiled by who generates the descriptors). Requests and replies are translated by it, without a generated
 /// type in between: a field that the proto file has is a key of the map, by the same name.
 /// </summary>
-internal sealed class ProtoShape
+public sealed class ProtoShape
 {
     private readonly ProtoField?[] _byNumber;
     private readonly FrozenDictionary<string, ProtoField>.AlternateLookup<ReadOnlySpan<char>> _byName;
 
-    private ProtoShape(string name, IReadOnlyList<ProtoField> fields)
+    public ProtoShape(string name, IReadOnlyList<ProtoField> fields)
     {
+        ArgumentNullException.ThrowIfNull(fields);
         Name = name;
         Fields = fields;
         _byNumber = new ProtoField?[fields.Select(static f => f.Number).DefaultIfEmpty().Max() + 1];
@@ -62,8 +64,6 @@ internal sealed class ProtoShape
     /// <summary>Numbers of fields are below that.</summary>
     public int Numbers => _byNumber.Length;
 
-    public static ProtoShape Of(MessageDescriptor message) => new(message.Name, [.. message.Fields.InDeclarationOrder().Select(FieldOf)]);
-
     /// <summary>Null: there is no such field.</summary>
     public ProtoField? Find(int number) => (uint)number < (uint)_byNumber.Length ? _byNumber[number] : null;
 
@@ -73,24 +73,5 @@ internal sealed class ProtoShape
         const int Longest = 64;
         Span<char> name = stackalloc char[Longest];
         return utf8.Length <= Longest && Encoding.UTF8.TryGetChars(utf8, name, out var length) && _byName.TryGetValue(name[..length], out var field) ? field : null;
-    }
-
-    private static ProtoField FieldOf(FieldDescriptor field)
-    {
-        var value = field.IsMap ? field.MessageType.FindFieldByName("value") : field;
-        var kind = value.FieldType switch
-        {
-            FieldType.String => ProtoKind.Text,
-            FieldType.Bytes => ProtoKind.Bytes,
-            FieldType.Int64 => ProtoKind.Integer,
-            FieldType.Bool => ProtoKind.Flag,
-            FieldType.Message => ProtoKind.Message,
-            _ => throw new NotSupportedException($"{field.FullName}: fields are string, bytes, int64, bool or messages"),
-        };
-        return new ProtoField(field.Name, field.FieldNumber, kind, kind == ProtoKind.Message ? Of(value.MessageType) : null)
-        {
-            IsRepeated = field.IsRepeated && !field.IsMap,
-            IsMap = field.IsMap,
-        };
     }
 }

@@ -1,7 +1,7 @@
-namespace Wayang.Fast.Gateway.Grpc;
+namespace Wayang.Fast.Contracts.Protobuf;
 
 /// <summary>Reads the wire format of protocol buffers in place. What a peer sends is cut, overlong or of another type as it likes: nothing is taken for granted.</summary>
-internal ref struct WireReader(ReadOnlySpan<byte> data)
+public ref struct WireReader(ReadOnlySpan<byte> data)
 {
     public const int Varint = 0;
     public const int Fixed64 = 1;

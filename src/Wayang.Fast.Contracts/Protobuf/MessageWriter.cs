@@ -1,10 +1,10 @@
 using System.Buffers.Binary;
 using Wayang.Fast.Contracts.MessagePack;
 
-namespace Wayang.Fast.Gateway.Grpc;
+namespace Wayang.Fast.Contracts.Protobuf;
 
-/// <summary>Turns the map of a reply into a message. Keys that the proto file does not have are left out; a test looks for such.</summary>
-internal static class ReplyTranslator
+/// <summary>Turns a map (the node: of a reply, the client: of a request) into a message. Keys that the proto file does not have are left out; a test looks for such.</summary>
+public static class MessageWriter
 {
     private const int MaxVarintBytes = 10;
 
@@ -12,6 +12,8 @@ internal static class ReplyTranslator
     /// <exception cref="InvalidDataException">The reply is no map that fits: a defect of ours.</exception>
     public static void Translate(ProtoShape shape, ReadOnlySpan<byte> map, PooledBuffer message)
     {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(message);
         var reader = new MessagePackReader(map);
         WriteMessage(shape, ref reader, message);
     }
