@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Net.Sockets;
+using System.Runtime.ExceptionServices;
 using Google.Protobuf.Reflection;
 using Google.Rpc;
 using Grpc.Core;
@@ -69,7 +70,8 @@ internal sealed class GrpcTransport : IClientTransport
         catch (WayangException refused) when (refused.InnerException?.InnerException is HttpRequestException { InnerException: SocketException unreached })
         {
             transport.Dispose();
-            throw unreached;
+            ExceptionDispatchInfo.Throw(unreached);
+            throw;
         }
         catch
         {

@@ -4,7 +4,6 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Gateway.Auth;
-using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Tests.Grpc;
 using Xunit;
 

@@ -4,7 +4,6 @@ using Grpc.AspNetCore.Server.Model;
 using Grpc.Core;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Proto;
-using Wayang.Fast.Contracts.Protobuf;
 using Wayang.Fast.Gateway.Grpc.Wire;
 
 namespace Wayang.Fast.Gateway.Grpc;

@@ -39,11 +39,11 @@ public sealed class TlsCrowdTests(ITestOutputHelper output) : ServeTest
         await using var serve = await StartAsync();
         var daemon = DaemonOf(serve);
         var hello = await HelloAsync();
-        await AskAllAsync(doors, trusted, token, TestContext.Current.CancellationToken, once: true);
+        await AskAllAsync(doors, trusted, token, once: true, TestContext.Current.CancellationToken);
         var baseline = RawRequest.ResidentBytes(daemon);
 
         using var stop = new CancellationTokenSource();
-        var working = AskAllAsync(doors, trusted, token, stop.Token, once: false);
+        var working = AskAllAsync(doors, trusted, token, once: false, stop.Token);
         var idle = new List<SslStream>();
         var stalled = new List<Socket>();
         foreach (var door in doors)
@@ -73,7 +73,7 @@ public sealed class TlsCrowdTests(ITestOutputHelper output) : ServeTest
         Assert.True(most < allowed, $"{most >> 20} MiB, {allowed >> 20} allowed");
         Assert.All(served, static s => Assert.True(s.Count > 0, $"nobody was served at {s.Door}"));
         Assert.Equal(daemon, DaemonOf(serve));
-        await AskAllAsync(doors, trusted, token, TestContext.Current.CancellationToken, once: true); // and who comes now
+        await AskAllAsync(doors, trusted, token, once: true, TestContext.Current.CancellationToken); // and who comes now
         idle.ForEach(static stream => stream.Dispose());
         await EndAsync(serve);
     }
@@ -162,20 +162,20 @@ public sealed class TlsCrowdTests(ITestOutputHelper output) : ServeTest
     }
 
     /// <summary>A few clients of each door that ask one thing after the other, or once; how much each door's were told.</summary>
-    private static async Task<List<(string Door, long Count)>> AskAllAsync(List<(string Name, IPEndPoint Place)> doors, ClientCertificates trusted, string token, CancellationToken stop, bool once)
+    private static async Task<List<(string Door, long Count)>> AskAllAsync(List<(string Name, IPEndPoint Place)> doors, ClientCertificates trusted, string token, bool once, CancellationToken stop)
     {
         var working = new List<Task<(string Door, long Count)>>();
         for (var i = 0; i < Workers; i++)
         {
-            working.Add(AskRpcAsync(doors[0].Place, trusted, token, stop, once));
-            working.Add(AskHttpAsync(doors[1], token, stop, once));
-            working.Add(AskHttpAsync(doors[2], token, stop, once));
+            working.Add(AskRpcAsync(doors[0].Place, trusted, token, once, stop));
+            working.Add(AskHttpAsync(doors[1], token, once, stop));
+            working.Add(AskHttpAsync(doors[2], token, once, stop));
         }
 
         return [.. (await Task.WhenAll(working)).GroupBy(static w => w.Door, StringComparer.Ordinal).Select(static g => (g.Key, g.Min(static w => w.Count)))];
     }
 
-    private static async Task<(string Door, long Count)> AskRpcAsync(IPEndPoint place, ClientCertificates trusted, string token, CancellationToken stop, bool once)
+    private static async Task<(string Door, long Count)> AskRpcAsync(IPEndPoint place, ClientCertificates trusted, string token, bool once, CancellationToken stop)
     {
         await using var client = await WayangClient.ConnectAsync(
             new WayangClientOptions { Endpoint = WayangEndpoint.Tls("127.0.0.1", place.Port), Token = token, Certificates = trusted, ConnectTimeout = Eventually.Patience }, CancellationToken.None);
@@ -189,7 +189,7 @@ public sealed class TlsCrowdTests(ITestOutputHelper output) : ServeTest
         return ("rpc", count);
     }
 
-    private static async Task<(string Door, long Count)> AskHttpAsync((string Name, IPEndPoint Place) door, string token, CancellationToken stop, bool once)
+    private static async Task<(string Door, long Count)> AskHttpAsync((string Name, IPEndPoint Place) door, string token, bool once, CancellationToken stop)
     {
         var isGrpc = door.Name == "grpc";
 #pragma warning disable CA5359 // The certificate is looked at by the client of the other door.
