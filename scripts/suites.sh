@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # root, out and install are set by build.sh
 # Runs the test suites one after the other and sums their results. Sourced by build.sh.
 
-readonly suite_timeout=900 # seconds; also the longest time that one native suite may take
+readonly suite_timeout=1800 # seconds; also the longest time that one native suite may take
 total_passed=0
 total_failed=0
 total_skipped=0

@@ -10,6 +10,9 @@ public delegate void TargetNames(CallTarget? target, ushort function, out string
 /// <content>Waiters, pins and copies: what any thread may do with a task that it knows by id.</content>
 public sealed partial class TaskLifecycle
 {
+    /// <summary>Bytes of pinned memory for payloads that was ever made: no garbage of the young generations. Any thread.</summary>
+    public long SlabBytesMade => _table.Slabs.BytesMade;
+
     /// <summary>Told of ends as they are published; set once by the composition. Null: nobody is.</summary>
     public IEndEvents? Events { get; set; }
 

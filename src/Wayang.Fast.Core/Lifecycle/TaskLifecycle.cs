@@ -30,9 +30,6 @@ public sealed partial class TaskLifecycle
 {
     private const int LockStripes = 64;
 
-    /// <summary>Bytes of pinned memory for payloads that was ever made: no garbage of the young generations. Any thread.</summary>
-    public long SlabBytesMade => _table.Slabs.BytesMade;
-
     private readonly TaskTable _table;
     private readonly TimeProvider _time;
     private readonly Retention _retention;

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Interop;
@@ -29,7 +29,8 @@ internal enum WorkerPhase : byte
 internal sealed partial class CallWorker : IDisposable
 {
     private readonly byte[] _free;
-    private byte[] _released;
+    private readonly byte[] _released;
+    private readonly int _releasedMask;
     private Taken[] _held = [];
     private int _freeCount;
     private long _lookedOrder;
@@ -48,7 +49,8 @@ internal sealed partial class CallWorker : IDisposable
         Concurrency = concurrency;
         Entries = new InFlightEntry[concurrency];
         _free = new byte[concurrency];
-        _released = ArrayPool<byte>.Shared.Rent(256); // at least; what was in it is written before it is read
+        _released = new byte[BitOperations.RoundUpToPowerOf2((uint)concurrency)]; // not rented: the dispatch owner may still look here when all else is over
+        _releasedMask = _released.Length - 1;
         for (var i = 0; i < concurrency; i++)
         {
             _free[i] = (byte)(concurrency - 1 - i);
@@ -187,7 +189,7 @@ internal sealed partial class CallWorker : IDisposable
     /// <returns>True for the first one of a turn.</returns>
     public bool Release(int index)
     {
-        _released[_releasedTail & 255] = (byte)index;
+        _released[_releasedTail & _releasedMask] = (byte)index;
         Volatile.Write(ref _releasedTail, _releasedTail + 1);
         var first = !ReleasedInTurn;
         ReleasedInTurn = true;
@@ -254,7 +256,7 @@ internal sealed partial class CallWorker : IDisposable
             return false;
         }
 
-        var index = _released[_releasedHead++ & 255];
+        var index = _released[_releasedHead++ & _releasedMask];
         _free[_freeCount++] = index;
         taken = new Taken(Entries[index].Since, Entries[index].TakenLevel);
         return true;
@@ -294,10 +296,6 @@ internal sealed partial class CallWorker : IDisposable
     {
         Writer.Dispose();
         Channel.Dispose();
-        if (Interlocked.Exchange(ref _released, []) is { Length: > 0 } rented)
-        {
-            ArrayPool<byte>.Shared.Return(rented);
-        }
     }
 }
 

@@ -16,6 +16,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Escape;
 [Collection("runtimes")]
 public sealed class EscapeTests(ITestOutputHelper output)
 {
+    private const string ForeignEntry = "foreign_entry";
     private const int Hostile = 1;
     private const int Innocent = 2;
     private const int Successor = 3;
@@ -52,7 +53,7 @@ public sealed class EscapeTests(ITestOutputHelper output)
         var wrong = new List<string>();
         foreach (var one in EscapeTable.Rooms[room].Where(c => c.Under(mode) != "-" && Applies(node, c.Name)))
         {
-            var expected = Alternatives(node, one.Under(mode));
+            var expected = one.Name == ForeignEntry && !await HasForeignEntryAsync() ? ["signal 11"] : Alternatives(node, one.Under(mode));
             var before = beside.Checked;
             var (outcome, end) = await run.AttemptAsync(
                 one.Name, one.Name.StartsWith("find_", StringComparison.Ordinal) ? Successor : Hostile, expected is ["timeout"] ? Endless : 60_000);
@@ -100,6 +101,10 @@ public sealed class EscapeTests(ITestOutputHelper output)
             Assert.Equal(1, waiter.Told);
         }
     }
+
+    /// <summary>Some hosts' kernels or hypervisors have no entry for the other architecture: then the attempt dies of it anywhere, sandbox or not.</summary>
+    private static async Task<bool> HasForeignEntryAsync() =>
+        (await Finished.RunAsync(Account.Root, [EscapeRun.ProgramPath, ForeignEntry])).Out.Contains("went", StringComparison.Ordinal);
 
     /// <summary>Nothing but a memory group bounds memory files: where there is none that is told (README, "Honest limits"), and not tried.</summary>
     private bool Applies(LiveNode node, string name)
