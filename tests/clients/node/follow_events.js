@@ -4,7 +4,8 @@
 const { EventSource } = require('eventsource');
 
 const token = process.env.WAYANG_TEST_TOKEN;
-const source = new EventSource(process.env.WAYANG_EVENTS_URL, {
+// From the oldest that is kept; when it comes back, Last-Event-ID goes before.
+const source = new EventSource(`${process.env.WAYANG_EVENTS_URL}&since=0`, {
   fetch: (address, init) => fetch(address, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } }),
 });
 source.addEventListener('open', () => console.log('open'));
