@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,15 @@ static void place_configuration(int fd) {
     }
 }
 
+/* What the daemon's runtime collects at on whichever thread allocates: above what the daemon lets stand (CollectionPacer: a 64th of the memory, 256 MiB at most). */
+static void set_garbage_bound(void) {
+    const uint64_t most = UINT64_C(384) << 20;
+    char text[24];
+    uint64_t share = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 16;
+    snprintf(text, sizeof text, "%llx", (unsigned long long)(share < most ? share : most)); /* hexadecimal, without a prefix */
+    setenv("DOTNET_GCgen0size", text, 0);
+}
+
 static void set_environment(const wy_child_start *start) {
     char number[16];
     snprintf(number, sizeof number, "%d", WY_CONTROL_FD);
@@ -121,7 +131,7 @@ static void set_environment(const wy_child_start *start) {
     setenv("WAYANG_NATIVE", start->installation->native_dir, 1);
     setenv("WAYANG_INSTANCE", start->options->instance, 1);
     setenv("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1", 0);
-    setenv("DOTNET_GCgen0size", "18000000", 0); /* hexadecimal, 384 MiB: before that the daemon collects, when nobody waits for it (CollectionPacer) */
+    set_garbage_bound();
     if (start->installation->dotnet_root[0] != 0) {
         setenv("DOTNET_ROOT", start->installation->dotnet_root, 1);
     }

@@ -124,7 +124,8 @@ void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_c
     wy_error error = {0};
     const char *refusal = why_not(s, worker);
     if (refusal != NULL) {
-        wy_refuse(s, request_id, message->worker_id, WY_INVALID, 0, "%s", refusal);
+        /* An agent that just made it go on is gone in a moment: FULL says that it helps to ask again. */
+        wy_refuse(s, request_id, message->worker_id, worker != NULL && worker->agent.pid > 0 ? WY_FULL : WY_INVALID, 0, "%s", refusal);
         return;
     }
     worker->agent.request_id = request_id;

@@ -64,7 +64,8 @@ internal sealed class PreemptSuite : Suite
         }
 
         var stats = await client.NodeStatsAsync();
-        context.Tell($"done: {stats["preemption_freezes"]} freezes");
+        var refused = stats.Where(static s => s.Value > 0 && s.Key.StartsWith("preemption_refused", StringComparison.Ordinal)).Select(static s => $"{s.Key} {s.Value}");
+        context.Tell($"done: {stats["preemption_freezes"]} freezes; {string.Join(", ", refused)}");
         return figures;
     }
 

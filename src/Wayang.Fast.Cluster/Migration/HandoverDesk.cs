@@ -13,6 +13,8 @@ namespace Wayang.Fast.Cluster.Migration;
 /// <summary>Where this node's calls are that go on at peers, and what moves them. It holds nothing that would be missed: what a task is, its record says.</summary>
 public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
 {
+    private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(5);
+
     private readonly ConfiguredMembership _membership;
     private readonly IHandoverHome _home;
     private readonly Func<TimeSpan> _lease;
@@ -108,7 +110,7 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
         var departure = new Departure(_home, link, _membership.Self.Boot, _lease(), _report, new Departing(id, tenant, name, call, why));
         while (!_departures.TryAdd(id, departure))
         {
-            if (_departures.TryGetValue(id, out var other) && !other.Over.IsCompleted)
+            if (_departures.TryGetValue(id, out var other) && !await IsOverSoonAsync(other).ConfigureAwait(false))
             {
                 return (null, new(ErrorCode.Conflict, "it is being moved already", "task", 100));
             }
@@ -119,6 +121,20 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
         var moved = departure.RunAsync(_stop.Token);
         _ = departure.Over.ContinueWith(_ => Forget(id, departure), TaskScheduler.Default);
         return await moved.ConfigureAwait(false);
+    }
+
+    /// <summary>A move that is told to be over has some words to say to the other node yet; who comes meanwhile waits for it.</summary>
+    private static async Task<bool> IsOverSoonAsync(Departure departure)
+    {
+        try
+        {
+            await departure.Over.WaitAsync(departure.IsAway ? TimeSpan.Zero : s_soon).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
     }
 
     private void Forget(TaskId id, Departure? departure)

@@ -277,10 +277,14 @@ internal readonly record struct WorkerExit(ulong Worker, ExitKind Kind, int Valu
 /// <param name="Detail">Lines of the image itself; empty when there are none.</param>
 internal readonly record struct SpawnerFailure(ulong Id, uint Code, int Errno, string Text, string Detail)
 {
-    private const uint Closed = 4; // wy_status
+    private const uint Full = 2; // wy_status, as the next
+    private const uint Closed = 4;
 
     /// <summary>What was asked of is there no more, through no fault of the request.</summary>
     public bool IsClosed => Code == Closed;
+
+    /// <summary>It is in the way of something that is over in a moment: asking again helps.</summary>
+    public bool IsBusy => Code == Full;
 }
 
 /// <summary>Reads messages of the spawner; false for anything malformed (the spawner is then considered broken).</summary>

@@ -13,6 +13,7 @@ namespace Wayang.Fast.Execution.Supervision;
 /// <content>Workers that are written down, and workers that are made to go on from a file. What waits for the disk has a thread of its own.</content>
 internal sealed partial class Supervisor
 {
+    private const int BusyRetryMs = 100;
     private const ulong FirstCaptureRequest = 1UL << 62;
 
     private static readonly TimeSpan s_filePatience = TimeSpan.FromSeconds(10);
@@ -119,8 +120,8 @@ internal sealed partial class Supervisor
         }
     }
 
-    private void FailCapture(Capture capture, ErrorCode code, string why) => _completion.Post(new CompletionCommand(
-        CompletionCommandKind.CaptureFailed, Capture: capture, Refusal: new OperationError(code, why, "task")));
+    private void FailCapture(Capture capture, ErrorCode code, string why, int? retryAfterMs = null) => _completion.Post(new CompletionCommand(
+        CompletionCommandKind.CaptureFailed, Capture: capture, Refusal: new OperationError(code, why, "task", retryAfterMs)));
 
     private bool OnCaptured(ulong request, ReadOnlySpan<byte> body)
     {
@@ -145,7 +146,7 @@ internal sealed partial class Supervisor
             return request is >= FirstCaptureRequest and < 1UL << 63;
         }
 
-        FailCapture(capture, ErrorCode.Conflict, failure.Text);
+        FailCapture(capture, ErrorCode.Conflict, failure.Text, failure.IsBusy ? BusyRetryMs : null);
         return true;
     }
 

