@@ -19,7 +19,7 @@ public sealed class MembershipTests
     {
         await using var nodes = PeerNodes.Prepare("alpha", "beta");
         await nodes.StartAsync("alpha");
-        Assert.Contains("No runtime answers", (await nodes.AwaitAsync("alpha", "beta", PeerState.Connecting)).Reason, StringComparison.Ordinal);
+        await nodes.AwaitAsync("alpha", "beta", PeerState.Connecting, "No runtime answers");
         await nodes.StartAsync("beta");
         await nodes.AwaitAsync("beta", "alpha", PeerState.Connected);
         var first = await nodes.AwaitAsync("alpha", "beta", PeerState.Connected);
@@ -52,7 +52,7 @@ public sealed class MembershipTests
         await nodes.StartAsync("alpha");
         await nodes.StartAsync("beta", certificate: "gamma"); // signed by their authority, and not beta's
         Assert.NotEmpty((await nodes.AwaitAsync("alpha", "beta", PeerState.Refused)).Reason);
-        Assert.Contains("does not take this node for a peer", (await nodes.AwaitAsync("beta", "alpha", PeerState.Refused)).Reason, StringComparison.Ordinal);
+        await nodes.AwaitAsync("beta", "alpha", PeerState.Refused, "does not take this node for a peer");
 
         // An operator may everything, and is no node.
         await using var operatorsOwn = await nodes["alpha"].ConnectAsync();

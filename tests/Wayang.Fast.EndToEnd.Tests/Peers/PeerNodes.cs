@@ -80,14 +80,18 @@ internal sealed class PeerNodes : IAsyncDisposable
         Certificates = ClientCertificates.Read(Authority.CertificatePath, InPki(certificate + ".pem"), InPki(certificate + "-key.pem")),
     });
 
-    public async Task<PeerInfo> AwaitAsync(string node, string peer, PeerState state)
+    /// <param name="node">Which is asked.</param>
+    /// <param name="peer">Of whom.</param>
+    /// <param name="state">In which the node finds the peer.</param>
+    /// <param name="reason">What the node says of it, in part: a node that has not tried yet says nothing.</param>
+    public async Task<PeerInfo> AwaitAsync(string node, string peer, PeerState state, string reason = "")
     {
         await using var client = await _nodes[node].ConnectAsync();
         PeerInfo? last = null;
         try
         {
-            return await Eventually.ValueAsync($"{node} finds {peer} {state}", async () =>
-                (last = (await client.ListPeersAsync()).Peers.FirstOrDefault(p => p.Name == peer)) is { } info && info.State == state ? info : null);
+            return await Eventually.ValueAsync($"{node} finds {peer} {state} {reason}", async () =>
+                (last = (await client.ListPeersAsync()).Peers.FirstOrDefault(p => p.Name == peer)) is { } info && info.State == state && info.Reason.Contains(reason, StringComparison.Ordinal) ? info : null);
         }
         catch (Exception) when (last is not null)
         {
