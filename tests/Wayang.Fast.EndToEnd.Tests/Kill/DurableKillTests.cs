@@ -16,7 +16,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Kill;
 [Trait("Promise", "COM2")]
 public sealed class DurableKillTests : DaemonKillTest
 {
-    private const int Bound = 1_800_000;
+    private const int Bound = 7_200_000;
     private static readonly int s_rounds = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1" ? 200 : 10;
 
     private readonly DurableWitness _witness = new();

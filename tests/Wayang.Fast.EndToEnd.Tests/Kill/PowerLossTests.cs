@@ -19,7 +19,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Kill;
 [Trait("Promise", "COM2")]
 public sealed class PowerLossTests : DaemonKillTest
 {
-    private const int Bound = 1_800_000;
+    private const int Bound = 7_200_000;
     private const int Tasks = 240;
     private const int Clients = 6;
     private const int RoundsPerLoad = 50;

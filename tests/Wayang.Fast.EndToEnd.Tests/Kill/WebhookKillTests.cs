@@ -17,7 +17,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Kill;
 [Trait("Promise", "TR4")]
 public sealed class WebhookKillTests : DaemonKillTest
 {
-    private const int Bound = 1_800_000;
+    private const int Bound = 7_200_000;
     private static readonly int s_rounds = Environment.GetEnvironmentVariable("WAYANG_TEST_LONG") == "1" ? 200 : 4;
 
     private readonly ConcurrentDictionary<string, string> _taken = new(StringComparer.Ordinal);
