@@ -30,6 +30,7 @@ internal sealed class InterferenceSuite : Suite
         var other = (await client.PutImageAsync("c", (byte[])[.. plugin, 0], "probe-normal")).Image;
         var theirs = (await hostile.PutImageAsync("c", plugin, "bombs")).Image;
         await using var ready = new ReadinessProbe(node.HttpPort);
+        await ready.Ready.WaitAsync(TimeSpan.FromMinutes(1));
         using var urgent = new CallProbe(node.SocketPath, image, TaskClass.Urgent, s_interval, TimeSpan.Zero);
         using var normal = new CallProbe(node.SocketPath, other, TaskClass.Normal, s_interval, s_interval / 2);
         Console.Out.WriteLine(string.Create(

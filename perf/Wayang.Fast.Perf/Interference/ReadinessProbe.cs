@@ -13,6 +13,7 @@ internal sealed class ReadinessProbe : IAsyncDisposable
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(2) };
     private readonly CancellationTokenSource _over = new();
     private readonly Lock _gate = new();
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Uri _place;
     private readonly Task _asking;
     private ReadinessTally _tally = new(0, 0, 0);
@@ -22,6 +23,9 @@ internal sealed class ReadinessProbe : IAsyncDisposable
         _place = new Uri($"http://127.0.0.1:{port}/readyz");
         _asking = Task.Run(AskAsync);
     }
+
+    /// <summary>Ends when the node was ready for the first time: until then it starts, and what it says is no failure.</summary>
+    public Task Ready => _first.Task;
 
     /// <summary>Since the last time.</summary>
     public ReadinessTally TakeAndRestart()
@@ -49,6 +53,11 @@ internal sealed class ReadinessProbe : IAsyncDisposable
             var start = Stopwatch.GetTimestamp();
             var ready = await IsReadyAsync();
             var took = Stopwatch.GetElapsedTime(start);
+            if (ready)
+            {
+                _first.TrySetResult();
+            }
+
             lock (_gate)
             {
                 _tally = new ReadinessTally(

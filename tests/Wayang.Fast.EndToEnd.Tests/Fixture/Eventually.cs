@@ -11,6 +11,9 @@ internal static class Eventually
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
+    /// <summary>What one look may cost of the patience: a machine that stood still meanwhile did not give the other process its time either.</summary>
+    private static readonly TimeSpan MostOfALook = TimeSpan.FromSeconds(2);
+
     public static Task TrueAsync(string what, Func<bool> probe) =>
         ValueAsync(what, () => Task.FromResult(probe() ? "" : null));
 
@@ -31,15 +34,19 @@ internal static class Eventually
 
     private static async Task UntilAsync(Func<Task<bool>> probe, Func<string> describe)
     {
-        var start = Stopwatch.GetTimestamp();
+        var waited = TimeSpan.Zero;
+        var look = Stopwatch.GetTimestamp();
         while (!await probe())
         {
-            if (Stopwatch.GetElapsedTime(start) > Patience)
+            if (waited > Patience)
             {
                 Assert.Fail($"not within {Patience.TotalSeconds} s: {describe()}");
             }
 
             await Task.Delay(Pause);
+            var took = Stopwatch.GetElapsedTime(look);
+            look = Stopwatch.GetTimestamp();
+            waited += took < MostOfALook ? took : MostOfALook;
         }
     }
 }

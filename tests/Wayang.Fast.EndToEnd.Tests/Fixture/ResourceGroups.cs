@@ -2,7 +2,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Fixture;
 
 /// <summary>
 /// A resource group of the test's own in each hierarchy that the runtime uses: everything that the runtime makes lies below,
-/// and what it leaves is told from other runtimes'. Empty where the host offers none or we may not make any.
+/// and what it leaves is told from other runtimes'. In each, or runtimes of one instance name would sweep each other's. Empty where the host offers none or we may not make any.
 /// </summary>
 internal sealed class ResourceGroups : IDisposable
 {
@@ -55,7 +55,7 @@ internal sealed class ResourceGroups : IDisposable
     {
         var lines = File.ReadAllLines("/proc/self/cgroup");
         var found = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var controller in (string[])["memory", "pids", "cpu"])
+        foreach (var controller in (string[])["memory", "pids", "cpu", "cpuacct", "freezer", "blkio"])
         {
             var line = lines.FirstOrDefault(l => l.Split(':')[1].Split(',').Contains(controller, StringComparer.Ordinal));
             if (line is not null && Mount("cgroup", controller) is { } mount)

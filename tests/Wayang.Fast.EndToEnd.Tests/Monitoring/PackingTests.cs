@@ -52,6 +52,33 @@ public sealed class PackingTests(ITestOutputHelper output) : IDisposable
         Assert.True(before == Fit && after >= 2 * before, $"{before} before, {after} after");
     }
 
+    /// <summary>The first runs out and is tried again with more, the next of its kind has more from the start; who did not ask for it keeps the limit that was given.</summary>
+    [Fact]
+    public async Task Declared_too_low_it_is_tried_again_with_more_and_the_next_has_more_at_once()
+    {
+        await using var serve = await ServedRuntime.StartAsync(Account.Root, _scratch, "http_port: 0\n");
+        await using var client = await serve.ConnectAsync();
+        var node = await client.NodeInfoAsync(TestContext.Current.CancellationToken);
+        Assert.SkipUnless(node.Features.Contains("MemoryGroup"), "this host has no memory group: nothing runs out");
+        var asked = TaskSpec.Command("/usr/bin/python3", "-c", "b = b'x' * (50 << 20)") with
+        {
+            Limits = new TaskLimits { MemoryBytes = 48 * Mebibyte }, // half as much again is enough
+            Retry = new RetrySpec(2) { Backoff = TimeSpan.FromMilliseconds(1), On = [CauseType.OutOfMemory] },
+        };
+        foreach (var attempts in new[] { 2, 1 })
+        {
+            var id = await client.SubmitAsync(asked, TestContext.Current.CancellationToken);
+            var end = await client.WaitAsync(id, cancellation: TestContext.Current.CancellationToken);
+            var told = await client.GetAsync(id, TestContext.Current.CancellationToken);
+            Assert.True(end.Succeeded && told.Life?.Attempt == attempts, $"{attempts} wanted: {end}, {told.Life}");
+            Assert.All(told.Life!.Attempts, static before => Assert.Equal(CauseType.OutOfMemory, before.Cause.Type));
+            Assert.Contains("ran out of memory", (await client.ExplainAsync(id, TestContext.Current.CancellationToken)).Text, StringComparison.Ordinal);
+        }
+
+        var kept = await client.RunAsync(asked with { Retry = null }, cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal(CauseType.OutOfMemory, kept.Cause.Type);
+    }
+
     private static TaskSpec Spec(string script) =>
         TaskSpec.Command("/usr/bin/python3", "-c", script) with { Limits = new TaskLimits { MemoryBytes = Declared } };
 
