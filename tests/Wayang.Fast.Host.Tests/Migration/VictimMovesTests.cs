@@ -81,8 +81,8 @@ public sealed class VictimMovesTests : IAsyncDisposable
     public async Task Who_was_refused_or_had_no_room_is_left_alone_for_a_while()
     {
         Freeze(1);
-        _clock.Advance(TimeSpan.FromSeconds(1));
         _peers.Peers.Clear();
+        _clock.Advance(TimeSpan.FromSeconds(1));
         _moves.Look();
         _moves.Look();
         Assert.Equal((1, 0), (Counted("no_room"), _node.Asked.Count));
