@@ -149,6 +149,10 @@ public sealed class WebhookStreamTests
         Received[] came = [await early.NextAsync(), await early.NextAsync()];
         Assert.Equal(["wayang.test.after", "wayang.test.before"], came.Select(static r => r.Type).Order(StringComparer.Ordinal));
         Assert.Equal("wayang.test.after", (await late.NextAsync()).Type);
+
+        // A number that was never told here would be behind nothing: it is said, not taken for now.
+        var (_, refusal) = await fixture.Desk.CreateAsync(0, new WebhookWish { Url = late.Url, Since = fixture.Events.Stream.Last + 1_000_000 }, CancellationToken.None);
+        Assert.Equal((ErrorCode.InvalidArgument, "since"), (refusal!.Code, refusal.Field));
     }
 
     [Fact]

@@ -13,7 +13,8 @@ namespace Wayang.Fast.Cluster.Migration;
 /// <summary>Where this node's calls are that go on at peers, and what moves them. It holds nothing that would be missed: what a task is, its record says.</summary>
 public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
 {
-    private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(5);
+    /// <summary>How long who comes to a move that is told to be over waits for its last words.</summary>
+    internal static readonly TimeSpan Soon = TimeSpan.FromSeconds(5);
 
     private readonly ConfiguredMembership _membership;
     private readonly IHandoverHome _home;
@@ -110,7 +111,7 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
         var departure = new Departure(_home, link, _membership.Self.Boot, _lease(), _report, new Departing(id, tenant, name, call, why));
         while (!_departures.TryAdd(id, departure))
         {
-            if (_departures.TryGetValue(id, out var other) && !await IsOverSoonAsync(other).ConfigureAwait(false))
+            if (_departures.TryGetValue(id, out var other) && !await IsOverSoonAsync(other.Over, other.IsAway, TimeProvider.System).ConfigureAwait(false))
             {
                 return (null, new(ErrorCode.Conflict, "it is being moved already", "task", 100));
             }
@@ -124,11 +125,14 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
     }
 
     /// <summary>A move that is told to be over has some words to say to the other node yet; who comes meanwhile waits for it.</summary>
-    private static async Task<bool> IsOverSoonAsync(Departure departure)
+    /// <param name="over">Completes when the move is over.</param>
+    /// <param name="isAway">The call goes on elsewhere: nobody knows how long that takes.</param>
+    /// <param name="time">Says how long soon is.</param>
+    internal static async Task<bool> IsOverSoonAsync(Task over, bool isAway, TimeProvider time)
     {
         try
         {
-            await departure.Over.WaitAsync(departure.IsAway ? TimeSpan.Zero : s_soon).ConfigureAwait(false);
+            await over.WaitAsync(isAway ? TimeSpan.Zero : Soon, time).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)

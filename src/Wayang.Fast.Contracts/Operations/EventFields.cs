@@ -5,7 +5,7 @@ internal static class EventFields
 {
     private const int MaxType = 128;
 
-    private static readonly RequestField s_since = new("since", FieldType.Integer, "The last number that is known; what follows it is told. 0: from the oldest that is kept; beyond the newest: from now on.") { Max = long.MaxValue };
+    private static readonly RequestField s_since = new("since", FieldType.Integer, "The last number that is known; what follows it is told. 0: from the oldest that is kept; 9223372036854775807: from now on. Another one beyond the newest is none of this stream's: a gap is told, and the oldest that is kept follows.") { Max = long.MaxValue };
 
     private static readonly RequestField[] s_filter =
     [

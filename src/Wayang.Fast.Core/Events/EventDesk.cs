@@ -44,11 +44,12 @@ public sealed class EventDesk : IThreadPoolWorkItem, IDisposable
     /// <param name="capacity">Events in memory.</param>
     /// <param name="store">Keeps them over restarts; null: nothing does.</param>
     /// <param name="time">Clock.</param>
-    public EventDesk(int capacity, IEventStore? store, TimeProvider time)
+    /// <param name="begin">Behind which number those begin that nothing stores; null: by chance.</param>
+    public EventDesk(int capacity, IEventStore? store, TimeProvider time, long? begin = null)
     {
         ArgumentNullException.ThrowIfNull(time);
         (_store, _time) = (store, time);
-        Stream = new EventStream(capacity, store, time);
+        Stream = new EventStream(capacity, store, time, begin);
         if (store is not null)
         {
             store.EventsStored = Stream.Publish;

@@ -7,7 +7,7 @@ internal sealed class EventRing(int capacity)
 {
     private readonly Lock _gate = new();
     private readonly ToldEvent[] _events = new ToldEvent[capacity];
-    private long _first;
+    private long _first; // 0: not begun
     private long _last;
 
     /// <summary>Where the numbers go on: the next event follows this one.</summary>
@@ -16,6 +16,18 @@ internal sealed class EventRing(int capacity)
         lock (_gate)
         {
             (_first, _last) = (last + 1, last);
+        }
+    }
+
+    /// <summary>It is known which numbers there are.</summary>
+    public bool IsBegun
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _first > 0;
+            }
         }
     }
 

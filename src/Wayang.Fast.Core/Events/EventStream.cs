@@ -17,7 +17,15 @@ public sealed class EventStream
     /// <summary>Events that one look looks at, at most.</summary>
     public const int MostAtOnce = 1_000;
 
-    private const long MicrosecondsPerMs = 1_000;
+    /// <summary>In place of a number: nothing of what is kept, and all that comes.</summary>
+    public const long FromNow = long.MaxValue;
+
+    /// <summary>Where the numbers of a stream that nothing stores may begin: sixteen digits, which programs that know no integers (JavaScript) still count exactly.</summary>
+    private const long LeastBegin = 1_000_000_000_000_000;
+    private const long MostBegin = 8_000_000_000_000_000;
+
+    private const string TooLate = "these are not kept any more: the reader came too late, or the node keeps none over a restart";
+    private const string Foreign = "the number is none of this stream's, but an earlier start's or another node's: all that is kept here follows";
 
     private readonly IEventStore? _store;
     private readonly TimeProvider _time;
@@ -29,14 +37,23 @@ public sealed class EventStream
     /// <param name="capacity">Events in memory.</param>
     /// <param name="store">Where all are stored, and get their numbers; null: they are in memory only.</param>
     /// <param name="time">Clock.</param>
-    public EventStream(int capacity, IEventStore? store, TimeProvider time)
+    /// <param name="begin">Behind which number a stream without a store begins; null: by chance.</param>
+    public EventStream(int capacity, IEventStore? store, TimeProvider time, long? begin = null)
     {
         ArgumentNullException.ThrowIfNull(time);
         (_store, _time) = (store, time);
         _ring = new EventRing(capacity);
 
-        // Without a store numbers begin at the microseconds of the clock: an earlier start's are all below, and are told to be missing.
-        _ring.Begin(store is null ? time.GetUtcNow().ToUnixTimeMilliseconds() * MicrosecondsPerMs : store.LastEvent() ?? 0);
+        // Without a store nothing is known of earlier starts, and the clock may have been set back since: numbers begin where chance says, so that an earlier start's is not taken for one
+        // of ours (one in seven thousand million, for a stream of a million), and is told as a gap.
+        if (store is null)
+        {
+            _ring.Begin(begin ?? RandomBegin());
+        }
+        else if (store.LastEvent() is { } last)
+        {
+            _ring.Begin(last);
+        }
     }
 
     /// <summary>The number of the newest event.</summary>
@@ -49,7 +66,10 @@ public sealed class EventStream
     public long Gaps => Volatile.Read(ref _gaps);
 
     /// <summary>What is behind a number. May read the disk.</summary>
-    /// <param name="since">The last number that the reader knows; 0: from the oldest that is kept; beyond the newest: from now on.</param>
+    /// <param name="since">
+    /// The last number that the reader knows; 0: from the oldest that is kept; <see cref="FromNow"/>: nothing of that. One beyond the newest is none of this stream: that is told as a gap,
+    /// and the oldest that is kept follows.
+    /// </param>
     /// <param name="limit">Looks at so many at most; what the filter does not admit counts.</param>
     /// <param name="filter">Which are told.</param>
     /// <exception cref="LedgerUnreadableException">They are in the store, and it cannot be read.</exception>
@@ -58,29 +78,30 @@ public sealed class EventStream
         ArgumentNullException.ThrowIfNull(filter);
         var found = new NodeEvent[Math.Clamp(limit, 1, MostAtOnce)];
         var count = _ring.Read(since, found, out var first, out var last);
-        if (count == 0)
+        if (!_ring.IsBegun)
         {
-            return new EventPage([], Math.Clamp(since, 0, last), _store?.EventProblem);
+            return new EventPage([], since, _store?.EventProblem); // nobody knows yet which numbers there are
         }
 
-        IReadOnlyList<NodeEvent> behind = count > 0 ? new ArraySegment<NodeEvent>(found, 0, count) : [];
-        if (count < 0)
+        if (since == FromNow)
         {
-            behind = _store?.ReadEvents(since, found.Length) ?? [];
-            if (behind.Count == 0)
-            {
-                count = _ring.Read(first - 1, found, out first, out last);
-                behind = new ArraySegment<NodeEvent>(found, 0, Math.Max(0, count));
-            }
+            return new EventPage([], last, _store?.EventProblem);
         }
 
-        return Choose(since, behind, first, filter);
+        var isForeign = since > last;
+        if (count == 0 && !isForeign)
+        {
+            return new EventPage([], since, _store?.EventProblem);
+        }
+
+        var behind = count > 0 ? new ArraySegment<NodeEvent>(found, 0, count) : Older(isForeign ? 0 : since, found, ref first);
+        return Choose(since, isForeign, behind, first, filter);
     }
 
-    /// <summary>Completes when there is something behind a number, at once if there is already.</summary>
+    /// <summary>Completes when there is something to be told to who knows a number, at once if there is already.</summary>
     public Task WaitAsync(long since, TimeSpan longest, CancellationToken cancellation)
     {
-        if (since < _ring.Last)
+        if (!IsNewest(since))
         {
             return Task.CompletedTask;
         }
@@ -93,7 +114,7 @@ public sealed class EventStream
             signal = Interlocked.CompareExchange(ref _grown, made, null) ?? made;
         }
 
-        return since < _ring.Last ? Task.CompletedTask : AwaitAsync(signal.Task, longest, cancellation);
+        return IsNewest(since) ? AwaitAsync(signal.Task, longest, cancellation) : Task.CompletedTask;
     }
 
     /// <summary>Takes events that have their numbers. One caller at a time.</summary>
@@ -118,6 +139,28 @@ public sealed class EventStream
         }
     }
 
+    private static long RandomBegin()
+    {
+#pragma warning disable CA5394 // Not a secret: it must differ from start to start.
+        return Random.Shared.NextInt64(LeastBegin, MostBegin);
+#pragma warning restore CA5394
+    }
+
+    /// <summary>Nothing can be told to who knows it, until something comes.</summary>
+    private bool IsNewest(long since) => since == FromNow || !_ring.IsBegun || since == _ring.Last;
+
+    /// <summary>What is behind a number and no longer in memory, or the oldest that is there.</summary>
+    private IReadOnlyList<NodeEvent> Older(long since, NodeEvent[] found, ref long first)
+    {
+        if (_store?.ReadEvents(since, found.Length) is { Count: > 0 } stored)
+        {
+            return stored;
+        }
+
+        var count = _ring.Read(first - 1, found, out first, out _);
+        return new ArraySegment<NodeEvent>(found, 0, Math.Max(0, count));
+    }
+
     private void Signal(int count)
     {
         Volatile.Write(ref _told, _told + count);
@@ -140,17 +183,17 @@ public sealed class EventStream
         }
     }
 
-    private EventPage Choose(long since, IReadOnlyList<NodeEvent> behind, long first, EventFilter filter)
+    private EventPage Choose(long since, bool isForeign, IReadOnlyList<NodeEvent> behind, long first, EventFilter filter)
     {
         var begin = behind.Count > 0 ? behind[0].Sequence : first;
         var next = behind.Count > 0 ? behind[^1].Sequence : first - 1;
         var chosen = new List<NodeEvent>(behind.Count + 1);
-        if (since > 0 && begin > since + 1)
+        if (since > 0 && (isForeign || begin > since + 1))
         {
             Interlocked.Increment(ref _gaps);
             chosen.Add(new NodeEvent(
                 begin - 1, _time.GetUtcNow().ToUnixTimeMilliseconds(), EventTypes.Gap, EventSeverity.Warning, filter.Tenant ?? NodeEvent.OfNode, filter.Task,
-                EventData.Gap(since + 1, begin - 1, "these are not kept any more: the reader came too late, or the node keeps none over a restart")));
+                EventData.Gap(since + 1, begin - 1, isForeign ? Foreign : TooLate)));
         }
 
         chosen.AddRange(behind.Where(filter.Admits));

@@ -74,7 +74,7 @@ internal sealed partial class RpcConnection
         lock (_sessionGate)
         {
             // SYNC POINT: pairs with Close, which marks the connection closed before it takes this lock.
-            if (IsClosed)
+            if (IsClosed || Unopened?.Leave() == false)
             {
                 return false;
             }

@@ -77,6 +77,9 @@ internal sealed partial class RpcConnection : ITaskObserver, ISubmissionReceipt,
     /// <summary>From where it came, of one that nobody knew.</summary>
     public CallerOrigin Origin { get; init; }
 
+    /// <summary>Its place among those without a session; null: it came with one.</summary>
+    public UnopenedPlace? Unopened { get; init; }
+
     /// <summary>Asked only of connections with a session.</summary>
     public Caller Session => _session!;
 

@@ -16,6 +16,7 @@ public sealed partial class RpcServer : IMetricSource
         exposition.Gauge("wayang_rpc_connections", "Connections that are open.", ConnectionCount);
         exposition.Gauge("wayang_rpc_buffered_bytes", "Bytes held in large frames and in copies for cold operations.", BufferedBytes);
         exposition.Counter("wayang_rpc_handshakes_failed_total", "Peers over TCP that spoke no TLS, or showed nothing that is believed.", FailedHandshakes);
+        exposition.Counter("wayang_rpc_unopened_evicted_total", "Peers over TCP that stood still without a session, and were closed for newcomers.", _unopened?.Evicted ?? 0);
         exposition.Counter("wayang_rpc_tokens_refused_total", "Tokens that were unknown or had expired.", RefusedTokens);
         exposition.Counter("wayang_rpc_notifications_ignored_total", "Notifications of peers; none asks for anything.", IgnoredNotifications);
         exposition.Gauge("wayang_rpc_cold_waiting", "Cold operations that wait for a thread.", Cold.Waiting);

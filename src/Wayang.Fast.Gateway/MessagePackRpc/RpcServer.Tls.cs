@@ -12,7 +12,7 @@ public sealed partial class RpcServer
     public long FailedHandshakes => Interlocked.Read(ref _failedHandshakes);
 
     /// <summary>Counted as one that has not opened its session: from here it becomes a connection, or is gone.</summary>
-    private async Task AdmitEncryptedAsync(Socket socket, DoorCertificates certificates, RpcTcpOptions tcp)
+    private async Task AdmitEncryptedAsync(Socket socket, UnopenedPlace place, DoorCertificates certificates, RpcTcpOptions tcp)
     {
         var origin = OriginOf(socket);
         try
@@ -23,11 +23,11 @@ public sealed partial class RpcServer
             if (relay is null)
             {
                 Interlocked.Increment(ref _failedHandshakes);
-                GiveUpUnopened();
+                GiveUp(place);
                 return;
             }
 
-            if (Connect(relay, certificates, tcp, origin) is { } inner)
+            if (Connect(relay, place, certificates, tcp, origin) is { } inner)
             {
                 await relay.RunAsync(inner);
             }
@@ -45,18 +45,24 @@ public sealed partial class RpcServer
     }
 
     /// <summary>Null: there are no descriptors left for it.</summary>
-    private Socket? Connect(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
+    private Socket? Connect(TlsRelay relay, UnopenedPlace place, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
     {
         try
         {
             var (inner, outer) = ConnectedPair.Make();
             inner.Blocking = false;
-            Begin(new RpcConnection(this, inner, SessionOf(relay, certificates, tcp, origin)) { Origin = origin });
+            var session = SessionOf(relay, certificates, tcp, origin);
+            if (session is not null)
+            {
+                place.Leave();
+            }
+
+            Begin(new RpcConnection(this, inner, session) { Origin = origin, Unopened = session is null ? place : null });
             return outer;
         }
         catch (SocketException)
         {
-            GiveUpUnopened();
+            GiveUp(place);
             return null;
         }
     }
@@ -77,9 +83,9 @@ public sealed partial class RpcServer
         return session;
     }
 
-    private void GiveUpUnopened()
+    private void GiveUp(UnopenedPlace place)
     {
-        Interlocked.Decrement(ref _unopened);
+        place.Leave();
         Interlocked.Decrement(ref _count);
     }
 }

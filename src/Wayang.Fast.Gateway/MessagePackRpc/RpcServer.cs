@@ -32,7 +32,7 @@ public sealed partial class RpcServer : IAsyncDisposable
     private readonly IdentityTable _identities;
     private ITimer? _sweeper;
     private int _count;
-    private int _unopened;
+    private readonly UnopenedPlaces? _unopened;
     private long _ignoredNotifications;
     private long _refusedTokens;
     private int _disposed;
@@ -47,6 +47,7 @@ public sealed partial class RpcServer : IAsyncDisposable
             new IdentityBounds(options.MaxConnectionsPerIdentity, options.MaxInFlightPerIdentity, options.MaxBufferedBytesPerIdentity, options.CallsPerSecondPerIdentity), Budget);
         Ports = new OperationPorts(tasks, options.Monitor, options.Life) { Events = options.Events, Webhooks = options.Webhooks, Membership = options.Membership, Moves = options.Moves, Drain = options.Drain, Visits = options.Visits };
         Cold = new ColdThreads(options.MaxColdThreads);
+        _unopened = options.Tcp is { } tcp ? new UnopenedPlaces(tcp.MaxUnopened, tcp.UnopenedGrace, time) : null;
     }
 
     public RpcServerOptions Options { get; }
@@ -134,13 +135,10 @@ public sealed partial class RpcServer : IAsyncDisposable
         if (_connections.TryRemove(connection, out _))
         {
             Interlocked.Decrement(ref _count);
+            connection.Unopened?.Leave();
             if (ended is { } session)
             {
                 _identities.Leave(session.Identity);
-            }
-            else
-            {
-                Interlocked.Decrement(ref _unopened);
             }
         }
     }
@@ -168,7 +166,6 @@ public sealed partial class RpcServer : IAsyncDisposable
             return TooManyOf(token.Name);
         }
 
-        Interlocked.Decrement(ref _unopened);
         session = new Caller(token.Tenant, token.Scopes, identity, token) { Origin = origin };
         return null;
     }
@@ -179,17 +176,12 @@ public sealed partial class RpcServer : IAsyncDisposable
         session = null;
         if (_identities.Enter("peer:" + peer.Peer) is { } identity)
         {
-            Interlocked.Decrement(ref _unopened);
             session = new Caller(NoTenant, OperationScopes.Peer, identity, Token: null, peer) { Origin = origin };
         }
     }
 
     /// <summary>For a session whose connection was closed while it was being opened.</summary>
-    internal void AbandonSession(Caller session)
-    {
-        _identities.Leave(session.Identity);
-        Interlocked.Increment(ref _unopened);
-    }
+    internal void AbandonSession(Caller session) => _identities.Leave(session.Identity);
 
     private void Listen()
     {
@@ -261,9 +253,9 @@ public sealed partial class RpcServer : IAsyncDisposable
             return;
         }
 
-        if (Interlocked.Increment(ref _unopened) > tcp.MaxUnopened)
+        var origin = OriginOf(socket);
+        if (_unopened!.Take(origin.Place?.Address, socket) is not { } place)
         {
-            Interlocked.Decrement(ref _unopened);
             Interlocked.Decrement(ref _count);
             Refuse(socket, new(ErrorCode.ResourceExhausted, $"{tcp.MaxUnopened} connections have not opened their session yet.", RetryAfterMs: BusyRetryMs));
             return;
@@ -271,11 +263,11 @@ public sealed partial class RpcServer : IAsyncDisposable
 
         if (tcp.Certificates is { } certificates)
         {
-            _ = AdmitEncryptedAsync(socket, certificates, tcp);
+            _ = AdmitEncryptedAsync(socket, place, certificates, tcp);
             return;
         }
 
-        Begin(new RpcConnection(this, socket, session: null) { Origin = OriginOf(socket) });
+        Begin(new RpcConnection(this, socket, session: null) { Origin = origin, Unopened = place });
     }
 
     private static CallerOrigin OriginOf(Socket socket)
@@ -305,7 +297,7 @@ public sealed partial class RpcServer : IAsyncDisposable
     private void Begin(RpcConnection connection)
     {
         _connections[connection] = true;
-        if (Volatile.Read(ref _disposed) != 0)
+        if (Volatile.Read(ref _disposed) != 0 || connection.Unopened?.HandTo(connection) == false)
         {
             connection.Close();
         }

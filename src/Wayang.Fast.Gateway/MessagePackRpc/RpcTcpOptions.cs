@@ -26,8 +26,11 @@ public sealed record RpcTcpOptions
     /// <summary>Must be said for an address that other hosts can reach.</summary>
     public bool AllowRemote { get; init; }
 
-    /// <summary>Connections that have not opened their session yet; more are refused.</summary>
+    /// <summary>Connections that have not opened their session yet; when there are so many, who stands still makes room for newcomers (<see cref="UnopenedPlaces"/>).</summary>
     public int MaxUnopened { get; init; } = 64;
+
+    /// <summary>For so long a connection without a session keeps its place, unless its address has more than a quarter of all; then newcomers may take it.</summary>
+    public TimeSpan UnopenedGrace { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Requests and notifications before the session is open, wrong tokens among them; the last one closes.</summary>
     public int MaxRequestsBeforeSession { get; init; } = 8;

@@ -97,6 +97,11 @@ public sealed class WebhookDesk : IMetricSource, IAsyncDisposable
             }
 
             var last = _context.Events.Last;
+            if (wish.Since > last && wish.Since != EventStream.FromNow)
+            {
+                return (null, new(ErrorCode.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"'since' is beyond the newest event ({last}), so it is none of this node's; leave it out to begin now."), "since"));
+            }
+
             var made = new StoredWebhook("wh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(IdBytes)), tenant)
             {
                 Url = wish.Url!, Filter = wish.FilterOver(new EventFilter { Tenant = tenant == DefaultTenant ? null : tenant }),

@@ -7,7 +7,7 @@ namespace Wayang.Fast.Host.Cli;
 /// <summary><c>wayang events</c>: what happened on the node, and with --follow what happens.</summary>
 internal static class EventsCommand
 {
-    private const long FromNow = long.MaxValue;
+    private const long FromNow = long.MaxValue; // as the operation's description says
     private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(10);
 
     private static readonly Option<long> Since = new("--since") { Description = "The last number that is known; 0 (default): from the oldest that is kept.", HelpName = "N" };

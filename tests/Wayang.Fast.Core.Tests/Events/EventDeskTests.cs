@@ -53,9 +53,9 @@ public sealed class EventDeskTests
         Assert.Equal(begin + 40, page.Next);
         Assert.Empty(desk.Stream.Read(page.Next, 100, s_all).Events);
 
-        // Who asks from the beginning misses nothing that it knows of; who is ahead goes on from now.
+        // Who asks from the beginning misses nothing that it knows of, and neither does who wants to know of nothing before.
         Assert.Equal(16, desk.Stream.Read(0, 100, s_all).Events.Count);
-        Assert.Equal(begin + 40, desk.Stream.Read(long.MaxValue, 100, s_all).Next);
+        Assert.Equal((0, begin + 40), (desk.Stream.Read(EventStream.FromNow, 100, s_all).Events.Count, desk.Stream.Read(EventStream.FromNow, 100, s_all).Next));
         Assert.Equal(1, desk.Stream.Gaps);
     }
 
@@ -82,14 +82,12 @@ public sealed class EventDeskTests
             await UntilAsync(desk.Stream, () => desk.Stream.Last == 100);
         }
 
-        // Numbers of memory begin at the clock's microseconds: this start's is years ahead.
-        using (var desk = new EventDesk(16, null, new ManualTime()))
+        // Another start, at another number: whether it is above or below.
+        using (var desk = new EventDesk(16, null, TimeProvider.System))
         {
             desk.Post("b", EventSeverity.Info, EventData.Nothing);
-            var first = desk.Stream.Last;
             await UntilAsync(desk.Stream, () => desk.Stream.Read(memory, 10, s_all).Events.Count == 2);
-            Assert.Equal(EventTypes.Gap, desk.Stream.Read(memory, 10, s_all).Events[0].Type);
-            Assert.True(first > memory);
+            Assert.Equal([EventTypes.Gap, "b"], desk.Stream.Read(memory, 10, s_all).Events.Select(static e => e.Type));
         }
 
         using var again = new EventDesk(16, store, TimeProvider.System);
@@ -99,6 +97,48 @@ public sealed class EventDeskTests
         Assert.Equal((EventTypes.Gap, 50L), again.Stream.Read(7, 1_000, s_all).Events.Select(static e => (e.Type, e.Sequence)).First());
         store.Unreadable = true;
         Assert.Throws<LedgerUnreadableException>(() => again.Stream.Read(7, 1_000, s_all));
+    }
+
+    [Theory]
+    [InlineData(1_000, 4_000)] // begun again further up
+    [InlineData(4_000, 1_000)] // further down: the clock, a replaced ledger or chance
+    public async Task A_number_of_another_start_is_told_as_a_gap_and_all_that_is_kept_follows(long earlier, long later)
+    {
+        var since = earlier + 8;
+        using var desk = new EventDesk(16, null, TimeProvider.System, later);
+        var waiting = desk.Stream.WaitAsync(since, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        Assert.True(waiting.IsCompleted); // told at once, not with the next event
+        var gap = Assert.Single(desk.Stream.Read(since, 10, s_all).Events);
+        Assert.Equal((EventTypes.Gap, later, later), (gap.Type, gap.Sequence, desk.Stream.Read(since, 10, s_all).Next));
+        desk.Post("b", EventSeverity.Info, EventData.Nothing);
+        await UntilAsync(desk.Stream, () => desk.Stream.Last == later + 1);
+        var page = desk.Stream.Read(since, 10, s_all);
+        Assert.Equal([(EventTypes.Gap, later), ("b", later + 1)], page.Events.Select(static e => (e.Type, e.Sequence)));
+        Assert.Equal(later + 1, page.Next);
+        Assert.Empty(desk.Stream.Read(page.Next, 10, s_all).Events);
+        Assert.Equal(3, desk.Stream.Gaps);
+    }
+
+    [Fact]
+    public void Starts_without_a_store_begin_at_numbers_that_lie_far_apart_under_the_same_clock()
+    {
+        var clock = new ManualTime(); // stands still: what a clock that is set back to the second comes to
+        var begins = Enumerable.Range(0, 50).Select(_ => new EventStream(16, null, clock).Last).Order().ToList();
+        Assert.All(begins, static b => Assert.InRange(b, 1_000_000_000_000_000, (1L << 53) - 1)); // what JavaScript counts exactly
+        Assert.All(begins.Zip(begins.Skip(1)), static pair => Assert.True(pair.Second - pair.First > 1_000_000, $"{pair}"));
+    }
+
+    [Fact]
+    public async Task What_is_in_a_store_that_cannot_be_read_at_the_start_moves_no_reader()
+    {
+        var store = new ScriptedStore { EventProblem = "the disk fails", Unreadable = true };
+        using var desk = new EventDesk(16, store, TimeProvider.System);
+        Assert.Equal((0, 70, "the disk fails"), desk.Stream.Read(70, 10, s_all) is var early ? (early.Events.Count, early.Next, early.Stalled) : default);
+        var waiting = desk.Stream.WaitAsync(70, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        Assert.False(waiting.IsCompleted);
+        (store.Unreadable, store.EventProblem) = (false, null);
+        desk.Post("b", EventSeverity.Info, EventData.Nothing);
+        await waiting.WaitAsync(s_patience);
     }
 
     [Fact]

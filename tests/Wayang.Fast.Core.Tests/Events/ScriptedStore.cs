@@ -31,7 +31,7 @@ internal sealed class ScriptedStore : IEventStore
         }
     }
 
-    public long? LastEvent() => _stored.Count;
+    public long? LastEvent() => Unreadable ? null : _stored.Count;
 
     public IReadOnlyList<NodeEvent> ReadEvents(long since, int limit)
     {

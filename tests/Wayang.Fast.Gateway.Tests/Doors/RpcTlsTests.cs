@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Client;
 using Wayang.Fast.Contracts.Errors;
@@ -99,6 +100,39 @@ public sealed class RpcTlsTests : IDisposable
         half.Send([22, 3, 1, 2, 0, 1]);
         Assert.Equal(0, await ReadAsync(half));
         await Eventually.TrueAsync("nobody is connected", () => fixture.Server.ConnectionCount == 0);
+    }
+
+    [Fact]
+    public async Task An_address_whose_handshakes_stand_still_takes_no_place_of_others()
+    {
+        await using var fixture = Start(sessionTimeout: TimeSpan.FromMinutes(10)); // nobody is given up by time
+        var stalled = new List<Socket>();
+        for (var i = 0; i < 64; i++)
+        {
+            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+            await socket.ConnectAsync(fixture.Server.TcpEndPoint!, TestContext.Current.CancellationToken);
+            socket.Send([22, 3, 1, 2, 0, 1]);
+            stalled.Add(socket);
+        }
+
+        await Eventually.TrueAsync("all places are taken", () => fixture.Server.ConnectionCount == stalled.Count);
+        var clients = new List<WayangClient>();
+        for (var i = 0; i < 8; i++)
+        {
+            clients.Add(await ConnectAsync(fixture, Secret)); // each is served at once
+            Assert.True((await clients[^1].RunCallAsync("demo", "echo", "x"u8.ToArray())).Succeeded);
+        }
+
+        // One lost its place, the oldest; the others keep theirs, as each client left its own when it had its session.
+        Assert.Equal(0, await ReadAsync(stalled[0]));
+        await Eventually.TrueAsync("the rest is there", () => fixture.Server.ConnectionCount == stalled.Count - 1 + clients.Count);
+        stalled.ForEach(static socket => socket.Dispose());
+        await Eventually.TrueAsync("those who went are forgotten", () => fixture.Server.ConnectionCount == clients.Count);
+        foreach (var client in clients)
+        {
+            await client.DisposeAsync();
+        }
     }
 
     [Fact]
