@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
 using Wayang.Fast.Core.Ports;
@@ -50,8 +51,10 @@ public sealed class DrainDesk : INodeDrain, IMetricSource, IAsyncDisposable
         }
 
         DrainRun run;
+        bool changed;
         lock (_lock)
         {
+            changed = _run is null || (to is not null && to != _run.To);
             if (_run is null)
             {
                 _node.RefusesWork = true;
@@ -74,7 +77,7 @@ public sealed class DrainDesk : INodeDrain, IMetricSource, IAsyncDisposable
             // Then it is told how far it is.
         }
 
-        return (run.Describe(out _), null);
+        return (run.Describe(out _) with { Changed = changed }, null);
     }
 
     public DrainProgress Undo()
@@ -87,11 +90,22 @@ public sealed class DrainDesk : INodeDrain, IMetricSource, IAsyncDisposable
                 _run = null;
                 _node.RefusesWork = false;
                 _events.Post(EventTypes.NodeServing, EventSeverity.Info, EventData.Nothing);
-                return run.Describe(out _) with { State = DrainState.Serving };
+                return run.Describe(out _) with { State = DrainState.Serving, Changed = true };
             }
         }
 
         return new DrainProgress(DrainState.Serving, null, 0, 0, 0, 0, 0, []);
+    }
+
+    public string? Explain(TaskId id, TaskState state)
+    {
+        DrainRun? run;
+        lock (_lock)
+        {
+            run = _run;
+        }
+
+        return state >= TaskState.Succeeded ? null : run?.Explain(id);
     }
 
     public void WriteMetrics(Exposition exposition)

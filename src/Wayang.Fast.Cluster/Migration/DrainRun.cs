@@ -107,6 +107,24 @@ internal sealed class DrainRun(IDrainable node, ITaskMoves? moves, INodeMembersh
         return new DrainProgress(state, _since, Volatile.Read(ref _moved), Volatile.Read(ref _givenBack), running, waiting, away, staying);
     }
 
+    /// <summary>What becomes of a task that has not ended.</summary>
+    public string Explain(TaskId id)
+    {
+        LiveTask? found = null;
+        foreach (var task in node.List(out _))
+        {
+            found = task.Id == id ? task : found;
+        }
+
+        var what = found switch
+        {
+            null => "it waits for a slot here, and begins in those that become free", // those that only wait are counted, not listed
+            { Node: { } away } => $"its call is at node '{away}' already, and this node tells its end{(found.Value.IsDurable ? string.Empty : ": it would be lost if this node was stopped before")}",
+            { } here => WhyHere(here) ?? (here.Home is { } home ? $"it goes home to node '{home}'" : "its call goes to a peer as soon as one has room, or ends here"),
+        };
+        return $"The node is being drained (node.drain): {what}.";
+    }
+
     private string? WhyHere(in LiveTask task) =>
         _reasons.TryGetValue(task.Id, out var why) ? why
         : _underWay.ContainsKey(task.Id) ? task.Home is null ? "it is being moved" : $"it goes home to node '{task.Home}'"

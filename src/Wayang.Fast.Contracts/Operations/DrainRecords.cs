@@ -31,6 +31,9 @@ public sealed record DrainProgress(
 {
     /// <summary>Tasks that are told in <see cref="Staying"/> at most.</summary>
     public const int MostStaying = 100;
+
+    /// <summary>The request began the drain, undid it, or named another peer; else it only asked how far it is.</summary>
+    public bool Changed { get; init; }
 }
 
 /// <param name="Task">Where it is.</param>

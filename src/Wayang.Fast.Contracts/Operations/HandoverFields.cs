@@ -63,6 +63,7 @@ public static class HandoverFields
             new("queued", "integer", "Tasks that wait here: they begin in the slots that moves make free."),
             new("away", "integer", "Calls of this node that go on at peers; it tells their ends."),
             new("staying", "list of map", "{task, state, reason}: what does not move, at most 100 of them."),
+            new("changed", "boolean", "true: this request began the drain, undid it, or named another peer; false: it only asked."),
         ])
     {
         Scopes = OperationScopes.Operate,

@@ -16,6 +16,10 @@ public interface INodeDrain
 
     /// <summary>The node takes work again; what moved stays where it went.</summary>
     DrainProgress Undo();
+
+    /// <summary>What the drain means for a task.</summary>
+    /// <returns>A sentence; null: the node is not being drained, or the task has ended.</returns>
+    string? Explain(TaskId id, TaskState state);
 }
 
 /// <summary>The tasks of a node, as a drain sees them, and automatic moves. Thread-safe.</summary>

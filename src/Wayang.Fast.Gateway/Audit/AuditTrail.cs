@@ -1,6 +1,7 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Gateway.Auth;
+using Wayang.Fast.Gateway.Operations;
 
 namespace Wayang.Fast.Gateway.Audit;
 
@@ -11,7 +12,7 @@ internal static class AuditTrail
     public static void Tell(
         this AuditLog? log, Caller caller, Operation operation, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots, ReadOnlySpan<byte> reply, OperationError? refusal)
     {
-        if (log is not null && operation.IsAudited)
+        if (log is not null && operation.IsAudited && !IsQuestion(operation, reply))
         {
             log.Tell(caller, operation, AuditTarget.Of(operation, frame, slots, refusal is null ? reply : default), AuditRecord.OutcomeOf(refusal), refusal);
         }
@@ -20,7 +21,7 @@ internal static class AuditTrail
     /// <summary>The same of one whose parameters are a map, read or not.</summary>
     public static void Tell(this AuditLog? log, Caller caller, Operation operation, ReadOnlySpan<byte> map, ReadOnlySpan<byte> reply, OperationError? refusal)
     {
-        if (log is not null && operation.IsAudited)
+        if (log is not null && operation.IsAudited && !IsQuestion(operation, reply))
         {
             log.Tell(caller, operation, AuditTarget.Of(operation, map, refusal is null ? reply : default), AuditRecord.OutcomeOf(refusal), refusal);
         }
@@ -48,6 +49,10 @@ internal static class AuditTrail
     /// <summary>Somebody who was not let in.</summary>
     public static void TellStranger(this AuditLog? log, CallerOrigin origin, string operation, OperationError refusal, string? claimed = null) =>
         log?.PostRefusal(new AuditRecord(log.Now, origin.Door ?? "", origin.From, operation, AuditRecord.OutcomeOf(refusal)) { Identity = claimed }, caller: null);
+
+    /// <summary>Who follows a drain asks for it again and again, and does nothing by that.</summary>
+    private static bool IsQuestion(Operation operation, ReadOnlySpan<byte> reply) =>
+        operation.Kind == OperationKind.NodeDrain && !reply.IsEmpty && !new ReplyFields(reply).Flag("changed"u8);
 
     private static void Tell(
         this AuditLog log, Caller caller, Operation operation, IReadOnlyList<KeyValuePair<string, string>> target, string outcome, OperationError? refusal)

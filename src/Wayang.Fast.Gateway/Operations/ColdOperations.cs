@@ -14,7 +14,7 @@ internal static class ColdOperations
     public static OperationError? Perform(
         OperationKind kind, OperationPorts ports, int tenant, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots, ref MessagePackWriter writer)
     {
-        if (MonitorReplies.TryWrite(kind, ref writer, ports.Monitor, tenant, frame, slots, out var refusal))
+        if (MonitorReplies.TryWrite(kind, ref writer, ports, tenant, frame, slots, out var refusal))
         {
             return refusal;
         }

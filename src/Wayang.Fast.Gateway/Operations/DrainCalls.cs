@@ -41,8 +41,10 @@ internal static class DrainCalls
 
     private static void Write(ref MessagePackWriter writer, DrainProgress progress)
     {
-        writer.WriteMapHeader(progress.Since is null ? 7 : 8);
+        writer.WriteMapHeader(progress.Since is null ? 8 : 9);
         ReplyEncoder.Text(ref writer, "state"u8, WireNames.Text(progress.State));
+        writer.WriteString("changed"u8);
+        writer.WriteBoolean(progress.Changed);
         if (progress.Since is { } since)
         {
             ReplyEncoder.Text(ref writer, "since"u8, ReplyEncoder.Time(since));

@@ -17,7 +17,7 @@ internal static class MonitorReplies
 
     /// <summary>False when the operation is none of these.</summary>
     public static bool TryWrite(
-        OperationKind kind, ref MessagePackWriter writer, INodeMonitor? monitor, int tenant, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots,
+        OperationKind kind, ref MessagePackWriter writer, OperationPorts ports, int tenant, ReadOnlySpan<byte> frame, ReadOnlySpan<ParameterSlot> slots,
         out OperationError? refusal)
     {
         refusal = null;
@@ -27,7 +27,7 @@ internal static class MonitorReplies
             return false;
         }
 
-        if (monitor is null)
+        if (ports.Monitor is not { } monitor)
         {
             refusal = new(ErrorCode.Unsupported, "This front door was started without a monitor.");
             return true;
@@ -41,7 +41,7 @@ internal static class MonitorReplies
 
         if (kind == OperationKind.TaskExplain)
         {
-            refusal = Explain(ref writer, monitor, tenant, TaskRequest.IdOf(frame, slots));
+            refusal = Explain(ref writer, monitor, ports.Drain, tenant, TaskRequest.IdOf(frame, slots));
             return true;
         }
 
@@ -96,7 +96,7 @@ internal static class MonitorReplies
         return null;
     }
 
-    private static OperationError? Explain(ref MessagePackWriter writer, INodeMonitor monitor, int tenant, TaskId id)
+    private static OperationError? Explain(ref MessagePackWriter writer, INodeMonitor monitor, INodeDrain? drain, int tenant, TaskId id)
     {
         if (monitor.Explain(id, tenant) is not { } told)
         {
@@ -109,7 +109,7 @@ internal static class MonitorReplies
         writer.WriteString("state"u8);
         writer.WriteString(WireNames.Text(told.State));
         writer.WriteString("text"u8);
-        writer.WriteString(told.Text);
+        writer.WriteString(drain?.Explain(id, told.State) is { } drained ? $"{told.Text} {drained}" : told.Text);
         return null;
     }
 

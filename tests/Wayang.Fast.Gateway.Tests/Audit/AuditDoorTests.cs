@@ -2,8 +2,11 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Grpc.Core;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Gateway.Auth;
 using Wayang.Fast.Gateway.Grpc;
 using Wayang.Fast.Gateway.Grpc.Wire;
@@ -56,6 +59,23 @@ public sealed class AuditDoorTests
         Assert.All(audit.Records(), r => Assert.Equal(("file", file, "ok"), (r.GetProperty("door").GetString(), r.GetProperty("from").GetString(), r.GetProperty("outcome").GetString())));
         Assert.DoesNotContain(AccessToken.HashOf(secret), audit.Text(), StringComparison.Ordinal);
         Assert.DoesNotContain(secret, audit.Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_drain_that_is_asked_for_again_and_again_is_told_once()
+    {
+        using var audit = new AuditDirectory();
+        using (var log = audit.Open())
+        {
+            await using var fixture = new ServerFixture(options => ServerFixture.OverTcp(options, new TokenStore([ServerFixture.Token(Operator, "operator") with { Tenant = 0 }])) with { Audit = log, Drain = new BegunDrain() });
+            using var operating = fixture.OpenTcp(Operator);
+            for (var i = 0; i < 5; i++)
+            {
+                Assert.Contains("changed", ServerFixture.Ask(operating, Frame(s_audited.Single(static o => o.Kind == OperationKind.NodeDrain))), StringComparison.Ordinal);
+            }
+        }
+
+        Assert.Equal("node.drain", Assert.Single(audit.Records()).GetProperty("operation").GetString());
     }
 
     [Fact]
@@ -245,4 +265,17 @@ public sealed class AuditDoorTests
     }
 
     private delegate void EventDataWriter(ref MessagePackWriter writer);
+
+    /// <summary>The first request changes something, those that follow only ask.</summary>
+    private sealed class BegunDrain : INodeDrain
+    {
+        private int _asked;
+
+        public Task<(DrainProgress? Progress, OperationError? Refusal)> DrainAsync(string? to, TimeSpan wait, int tenant, CancellationToken cancellation) =>
+            System.Threading.Tasks.Task.FromResult<(DrainProgress?, OperationError?)>((Undo(), null));
+
+        public DrainProgress Undo() => new(DrainState.Draining, null, 0, 0, 0, 0, 0, []) { Changed = Interlocked.Increment(ref _asked) == 1 };
+
+        public string? Explain(TaskId id, TaskState state) => null;
+    }
 }
