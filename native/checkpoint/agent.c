@@ -147,7 +147,7 @@ static wy_status write_down(working *w, wy_error *error) {
     wy_capture capture = {.memory = &w->tracee.memory, .snapshot = &w->snapshot, .image = w->image, .always = &w->always, .whole = w->task->whole};
     wy_status status = wy_snapshot_take(&w->tracee, &s_rules, &w->snapshot, error);
     if (status == WY_OK) {
-        status = w->live.rounds > 0 ? wy_live_finish(&w->live, capture, &w->stream, error) : wy_capture_write(&capture, &w->stream, error);
+        status = w->live.ran ? wy_live_finish(&w->live, capture, &w->stream, error) : wy_capture_write(&capture, &w->stream, error);
         wy_snapshot_free(&w->snapshot);
     }
     return status;

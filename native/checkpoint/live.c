@@ -1,6 +1,7 @@
 #include "checkpoint/live.h"
 
 #include <string.h>
+#include <time.h>
 
 wy_status wy_live_begin(wy_live *live, wy_tracee *tracee, const wy_state_rules *rules, wy_error *error) {
     memset(live, 0, sizeof *live);
@@ -16,49 +17,87 @@ wy_status wy_live_begin(wy_live *live, wy_tracee *tracee, const wy_state_rules *
     return status;
 }
 
-/* What was written since the last one is told, and watched again from before it is read. */
-static wy_status tell_round(wy_live *live, const wy_capture *how, wy_stream *stream, uint64_t *pages, wy_error *error) {
-    wy_runs written = {0}, lost = {0}, missed = {0};
-    wy_status status = wy_written_find(&live->written, &live->memory, &written, &lost, error);
-    *pages = wy_runs_pages(&written);
-    if (status == WY_OK && *pages > 0 && live->rounds > 0) {
-        status = wy_stream_write_round(stream, error);
-    }
-    status = status == WY_OK ? wy_capture_round(how, &written, stream, &missed, error) : status;
-    status = status == WY_OK ? wy_runs_join(&live->known, &written, error) : status;
-    status = status == WY_OK ? wy_runs_join(&live->owed, &lost, error) : status;
+/* So that what it writes all the time shows as that: it is left for the end, and travels once. */
+static void watch_a_while(void) {
+    (void)nanosleep(&(struct timespec){.tv_nsec = WY_LIVE_WINDOW_NS}, NULL);
+}
+
+/* Of what was written before, what was not written again is told, each page behind the mark that shows when it is. */
+static wy_status tell_settled(wy_live *live, const wy_capture *how, const wy_runs *settled, wy_stream *stream, wy_error *error) {
+    wy_runs missed = {0};
+    wy_status status = live->rounds > 0 ? wy_stream_write_round(stream, error) : WY_OK;
+    status = status == WY_OK ? wy_capture_round(how, settled, stream, &missed, error) : status;
+    status = status == WY_OK ? wy_runs_join(&live->known, settled, error) : status;
     status = status == WY_OK ? wy_runs_join(&live->owed, &missed, error) : status;
-    wy_runs_free(&written);
-    wy_runs_free(&lost);
     wy_runs_free(&missed);
+    live->rounds++;
+    return status;
+}
+
+/* Marks what was written since the last mark: *pending becomes that; what of the former is not in it has settled. */
+static wy_status mark(wy_live *live, wy_runs *pending, wy_runs *settled, wy_error *error) {
+    wy_runs written = {0}, lost = {0};
+    wy_status status = wy_written_find(&live->written, &live->memory, &written, &lost, error);
+    status = status == WY_OK ? wy_runs_join(&live->owed, &lost, error) : status;
+    status = status == WY_OK ? wy_runs_less(pending, &written, settled, error) : status;
+    wy_runs_free(&lost);
+    wy_runs_free(pending);
+    *pending = written;
+    return status;
+}
+
+static wy_status run_rounds(wy_live *live, const wy_capture *how, wy_runs *pending, wy_stream *stream, wy_error *error) {
+    wy_runs settled = {0};
+    wy_status status = mark(live, pending, &settled, error);
+    uint64_t first = wy_runs_pages(pending), sum = 0;
+    while (status == WY_OK && live->rounds < WY_LIVE_ROUNDS && sum < WY_LIVE_TIMES * first) {
+        watch_a_while();
+        settled.count = 0;
+        status = mark(live, pending, &settled, error);
+        uint64_t pages = wy_runs_pages(&settled);
+        if (status != WY_OK || pages <= (live->rounds > 0 ? WY_LIVE_FEW_PAGES : 0)) {
+            status = status == WY_OK ? wy_runs_join(&live->owed, &settled, error) : status;
+            break; /* the rest is little, or written all the time */
+        }
+        sum += pages;
+        status = tell_settled(live, how, &settled, stream, error);
+    }
+    status = status == WY_OK ? wy_runs_join(&live->owed, pending, error) : status; /* marked, and not told as they are */
+    wy_runs_free(&settled);
     return status;
 }
 
 wy_status wy_live_run(wy_live *live, wy_capture how, wy_stream *stream, wy_error *error) {
-    uint64_t first = 0, last = 0, sum = 0;
+    wy_runs pending = {0};
     how.memory = &live->memory;
     how.snapshot = &live->first;
     how.known = &live->known;
     how.clean = NULL;
     wy_status status = wy_stream_write_head(stream, how.snapshot, how.image->manifest, how.whole, 1, error);
-    while (status == WY_OK && live->rounds < WY_LIVE_ROUNDS) {
-        uint64_t pages = 0;
-        status = tell_round(live, &how, stream, &pages, error);
-        live->rounds++;
-        sum += pages;
-        first = live->rounds == 1 ? pages : first;
-        if (pages <= WY_LIVE_FEW_PAGES || (live->rounds > 1 && pages > last / 4 * 3) || sum > WY_LIVE_TIMES * first) {
-            break;
-        }
-        last = pages;
-    }
+    status = status == WY_OK ? run_rounds(live, &how, &pending, stream, error) : status;
+    live->ran = status == WY_OK;
     live->pages = stream->pages;
+    wy_runs_free(&pending);
+    return status;
+}
+
+/* Mappings that are not now what they were at first are made anew by whoever restores them (restore.c), with nothing in them. */
+static wy_status add_remade(const wy_live *live, const wy_vmas *now, wy_runs *out, wy_error *error) {
+    wy_runs remade = {0};
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < live->first.vmas.count && status == WY_OK; i++) {
+        const wy_vma *vma = &live->first.vmas.items[i];
+        status = wy_vmas_have(now, vma) ? WY_OK : wy_runs_add(&remade, vma->start, vma->end, error);
+    }
+    status = status == WY_OK ? wy_runs_join(out, &remade, error) : status;
+    wy_runs_free(&remade);
     return status;
 }
 
 wy_status wy_live_finish(wy_live *live, wy_capture how, wy_stream *stream, wy_error *error) {
     wy_runs dirty = {0};
     wy_status status = wy_written_find(&live->written, how.memory, &dirty, NULL, error);
+    status = status == WY_OK ? add_remade(live, &how.snapshot->vmas, &dirty, error) : status;
     status = status == WY_OK ? wy_runs_join(&dirty, &live->owed, error) : status;
     status = status == WY_OK ? wy_runs_less(&live->known, &dirty, &live->clean, error) : status;
     wy_runs_free(&dirty);

@@ -1,5 +1,5 @@
-/* Writing down a worker while it runs: round by round what it wrote since the last, and, once that is little or does not become less, the rest while it
- * stands still. What it does meanwhile costs pages that come twice, never one that is missing. */
+/* Writing down a worker while it runs: round by round what it wrote before and has not written again since, and, once little of that is left, the rest
+ * while it stands still. What it does meanwhile costs pages that come twice, never one that is missing. */
 #ifndef WAYANG_CHECKPOINT_LIVE_H
 #define WAYANG_CHECKPOINT_LIVE_H
 
@@ -7,7 +7,8 @@
 #include "checkpoint/written.h"
 
 #define WY_LIVE_ROUNDS 8u       /* at most, while it runs */
-#define WY_LIVE_FEW_PAGES 64u   /* that many may be left for when it stands still */
+#define WY_LIVE_FEW_PAGES 64u   /* for no more than that there is another round */
+#define WY_LIVE_WINDOW_NS 2000000L /* what is written again within it waits for the end */
 #define WY_LIVE_TIMES 3u        /* rounds bring at most that many times what it had at first */
 
 _Static_assert(WY_LIVE_ROUNDS <= WY_STREAM_ROUNDS, "live");
@@ -19,8 +20,9 @@ typedef struct wy_live {
     wy_runs known;     /* what the rounds told, or found to be the image's */
     wy_runs owed;      /* what they could not read, or may have missed */
     wy_runs clean;     /* of `known`, what is as it was told, once it stands still */
-    uint32_t rounds;
-    uint64_t pages; /* told while it ran */
+    int ran;         /* the stream's live part is complete */
+    uint32_t rounds; /* in which pages were told */
+    uint64_t pages;  /* told in them */
 } wy_live;
 
 /* Of a frozen tracee, which may go on then. WY_UNSUPPORTED: here it cannot be seen what is written, and nothing was changed; other failures are

@@ -173,8 +173,12 @@ static wy_status second_head(filling *f, wy_stream *stream, wy_error *error) {
         return status;
     }
     int same = last.heap_end == f->wanted.heap_end && wy_vmas_equal(&last.vmas, &f->wanted.vmas, NULL) == WY_OK;
+    status = same ? WY_OK : wy_layout_forget(f->target, &f->wanted.vmas, &last.vmas, error);
     wy_snapshot_free(&f->wanted);
     f->wanted = last;
+    if (status != WY_OK) {
+        return status;
+    }
     status = (int)head.whole == f->whole ? check_head(f, &head, error)
                                          : wy_fail(error, WY_CORRUPT, 0, "stream", "its two heads are of two captures");
     return status == WY_OK && !same ? lay_out(f, error) : status;

@@ -186,7 +186,7 @@ static wy_status capture(mover *m, moving *v, wy_error *error) {
     wy_status status = wy_snapshot_take(&v->source, &s_rules, &snapshot, error);
     if (status == WY_OK) {
         const wy_capture request = {.memory = &v->source.memory, .snapshot = &snapshot, .image = &v->side->image, .always = &m->differing};
-        status = v->live.rounds > 0 ? wy_live_finish(&v->live, request, &v->stream, error) : wy_capture_write(&request, &v->stream, error);
+        status = v->live.ran ? wy_live_finish(&v->live, request, &v->stream, error) : wy_capture_write(&request, &v->stream, error);
         wy_snapshot_free(&snapshot);
     }
     m->shipped_pages += v->stream.pages;
@@ -264,10 +264,10 @@ wy_status mover_move(mover *m, mover_call *call, int verify, wy_error *error) {
         uint64_t bytes = 0;
         status = wy_verify(&v.source, &target, &bytes, error);
         m->verified += status == WY_OK;
-        m->verified_live += status == WY_OK && v.live.rounds > 0;
+        m->verified_live += status == WY_OK && v.live.ran;
         m->verified_bytes += bytes;
     }
-    m->live_frozen_ns += v.live.rounds > 0 ? written : 0;
+    m->live_frozen_ns += v.live.ran ? written : 0;
     wy_live_close(&v.live);
     (void)close(fd);
     if (status != WY_OK) {
