@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "channel/layout.h"
-#include "checkpoint/capture.h"
+#include "checkpoint/live.h"
 #include "checkpoint/restore.h"
 
 static int64_t now_ns(void) {
@@ -26,29 +26,31 @@ static int64_t now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int set_capabilities(uint32_t kept) {
+static int set_capabilities(uint32_t permitted, uint32_t effective) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     memset(data, 0, sizeof data);
-    data[0].permitted = data[0].effective = kept;
+    data[0].permitted = permitted;
+    data[0].effective = effective;
     return (int)syscall(SYS_capset, &header, data);
 }
 
-static int become(uid_t uid, gid_t gid) {
+static int become(uid_t uid, gid_t gid, uint32_t permitted) {
     return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
-                   setresuid(uid, uid, uid) != 0 || set_capabilities(1u << CAP_SYS_PTRACE) != 0
+                   setresuid(uid, uid, uid) != 0 || set_capabilities(permitted, 1u << CAP_SYS_PTRACE) != 0
                ? -1
                : 0;
 }
 
-wy_status wy_agent_confine(pid_t worker, wy_error *error) {
+wy_status wy_agent_confine(pid_t worker, int live, wy_error *error) {
+    uint32_t permitted = 1u << CAP_SYS_PTRACE | (live ? 1u << CAP_SYS_ADMIN : 0);
     char path[32];
     struct stat facts;
     (void)snprintf(path, sizeof path, "/proc/%d", (int)worker);
     if (stat(path, &facts) != 0) {
         return wy_fail(error, WY_CLOSED, errno, "agent", "process %d is not there", (int)worker);
     }
-    if (geteuid() == 0 && facts.st_uid != 0 && become(facts.st_uid, facts.st_gid) != 0) {
+    if (geteuid() == 0 && facts.st_uid != 0 && become(facts.st_uid, facts.st_gid, permitted) != 0) {
         return wy_fail(error, WY_SYSTEM, errno, "agent", "cannot become the worker's user: %s", strerror(errno));
     }
     /* After the change of credentials, which clears it: the spawner's end is ours. */
@@ -58,11 +60,36 @@ wy_status wy_agent_confine(pid_t worker, wy_error *error) {
     return WY_OK;
 }
 
-static void tell(wy_agent_word word, const wy_stream *stream, int64_t frozen_ns, const wy_error *error) {
+wy_status wy_agent_confine_more(wy_error *error) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct has[2];
+    if (syscall(SYS_capget, &header, has) != 0 || set_capabilities(has[0].permitted & 1u << CAP_SYS_PTRACE, has[0].effective & 1u << CAP_SYS_PTRACE) != 0) {
+        return wy_fail(error, WY_SYSTEM, errno, "agent", "capset: %s", strerror(errno));
+    }
+    return WY_OK;
+}
+
+/* What one agent works with, and what it tells. */
+typedef struct working {
+    const wy_agent_task *task;
+    const wy_image_side *image;
+    wy_runs always;
+    int has_peer;
+    wy_tracee tracee;
+    wy_snapshot snapshot;
+    wy_live live;
+    wy_stream stream;
+    int64_t begun; /* the request to freeze */
+    uint64_t live_bytes;
+} working;
+
+static void tell(wy_agent_word word, const working *w, int64_t frozen_ns, const wy_error *error) {
     wy_agent_message message = {.word = (uint32_t)word,
-                                .bytes = stream->bytes,
-                                .pages = stream->pages,
-                                .frozen_ns = (uint64_t)frozen_ns};
+                                .rounds = w->live.rounds,
+                                .bytes = w->stream.bytes,
+                                .pages = w->stream.pages,
+                                .frozen_ns = (uint64_t)frozen_ns,
+                                .live_bytes = w->live_bytes};
     if (error != NULL) {
         message.error = *error;
     }
@@ -109,26 +136,53 @@ static void let_parent_reap(wy_tracee *tracee) {
     tracee->stopped = 0;
 }
 
-static wy_status write_down(const wy_agent_task *task, wy_tracee *tracee, const wy_image_side *image, const wy_runs *always, wy_stream *stream,
-                            wy_error *error) {
-    static wy_snapshot snapshot;
-    const wy_state_rules rules = {.confined = 1, .doorbell_fd = WY_WORKER_FD_DOORBELL};
-    wy_status status = wy_snapshot_take(tracee, &rules, &snapshot, error);
+static wy_status freeze(working *w, wy_error *error) {
+    w->begun = now_ns();
+    return wy_tracee_freeze(w->task->worker, w->image->manifest->syscall_at, w->task->restore, &w->tracee, error);
+}
+
+static const wy_state_rules s_rules = {.confined = 1, .doorbell_fd = WY_WORKER_FD_DOORBELL};
+
+static wy_status write_down(working *w, wy_error *error) {
+    wy_capture capture = {.memory = &w->tracee.memory, .snapshot = &w->snapshot, .image = w->image, .always = &w->always, .whole = w->task->whole};
+    wy_status status = wy_snapshot_take(&w->tracee, &s_rules, &w->snapshot, error);
     if (status == WY_OK) {
-        const wy_capture capture = {.tracee = tracee, .snapshot = &snapshot, .image = image, .always = always, .whole = task->whole};
-        status = wy_capture_write(&capture, stream, error);
-        wy_snapshot_free(&snapshot);
+        status = w->live.ran ? wy_live_finish(&w->live, capture, &w->stream, error) : wy_capture_write(&capture, &w->stream, error);
+        wy_snapshot_free(&w->snapshot);
     }
     return status;
 }
 
-static wy_status work(const wy_agent_task *task, wy_tracee *tracee, const wy_image_side *image, const wy_runs *always, wy_stream *stream,
-                      wy_error *error) {
-    if (!task->restore) {
-        return write_down(task, tracee, image, always, stream, error);
+/* All but the end of it while it runs. It stands still when this returns, if it returns WY_OK; where writes cannot be counted it has not moved. */
+static wy_status run_ahead(working *w, wy_error *error) {
+    wy_status begun = wy_live_begin(&w->live, &w->tracee, &s_rules, error);
+    wy_status status = wy_agent_confine_more(error);
+    if (status != WY_OK || (begun != WY_OK && begun != WY_UNSUPPORTED)) {
+        return begun != WY_OK ? begun : status;
     }
-    wy_status status = wy_restore_prepare(tracee, error);
-    return status == WY_OK ? wy_restore_read(tracee, image, stream, error) : status;
+    if (begun == WY_OK) {
+        wy_tracee_close(&w->tracee);
+    }
+    if (w->has_peer) { /* somebody else's bytes: not read before that */
+        status = find_differing(w->image->manifest, 1, &w->always, error);
+    }
+    if (status != WY_OK || begun != WY_OK) {
+        return status;
+    }
+    const wy_capture how = {.image = w->image, .always = &w->always, .whole = w->task->whole};
+    status = wy_live_run(&w->live, how, &w->stream, error);
+    w->live_bytes = w->stream.bytes;
+    return status == WY_OK ? freeze(w, error) : status;
+}
+
+static wy_status work(working *w, wy_error *error) {
+    if (w->task->restore) {
+        wy_status status = wy_restore_prepare(&w->tracee, error);
+        return status == WY_OK ? wy_restore_read(&w->tracee, w->image, &w->stream, error) : status;
+    }
+    wy_status status = wy_written_sweep(&w->tracee, error);
+    status = status == WY_OK && w->task->live ? run_ahead(w, error) : status;
+    return status == WY_OK ? write_down(w, error) : status;
 }
 
 static void end_target(wy_tracee *tracee) {
@@ -136,66 +190,73 @@ static void end_target(wy_tracee *tracee) {
     let_parent_reap(tracee);
 }
 
-static wy_status freeze_and_work(const wy_agent_task *task, const wy_image_side *image, const wy_runs *always, int pidfd, wy_error *error) {
-    static wy_tracee tracee;
-    wy_stream stream = WY_STREAM_ON(WY_AGENT_FD_STREAM);
-    int64_t begun = now_ns();
-    wy_status status = wy_tracee_freeze(task->worker, image->manifest->syscall_at, task->restore, &tracee, error);
+static wy_status freeze_and_work(working *w, int pidfd, wy_error *error) {
+    const wy_agent_task *task = w->task;
+    wy_status status = freeze(w, error);
     if (status != WY_OK) {
-        tell(WY_AGENT_FAILED, &stream, 0, error);
+        tell(WY_AGENT_FAILED, w, 0, error);
         return status;
     }
-    status = work(task, &tracee, image, always, &stream, error);
+    status = work(w, error);
     (void)close(WY_AGENT_FD_STREAM); /* whoever reads it sees its end */
-    int64_t frozen = now_ns() - begun;
+    int64_t frozen = now_ns() - w->begun;
     int word = 0;
     if (status == WY_OK) {
-        tell(WY_AGENT_DONE, &stream, frozen, NULL);
+        tell(WY_AGENT_DONE, w, frozen, NULL);
         word = wait_for_word(pidfd);
     } else if (task->restore) { /* before its end is seen */
-        tell(WY_AGENT_FAILED, &stream, frozen, error);
+        tell(WY_AGENT_FAILED, w, frozen, error);
     }
     wy_error ignored;
     if (word < 0) {
-        let_parent_reap(&tracee);
+        let_parent_reap(&w->tracee);
     } else if (task->restore && word == 0) {
-        end_target(&tracee);
-    } else if (wy_tracee_go(&tracee, &ignored) == WY_CLOSED) {
-        let_parent_reap(&tracee);
+        end_target(&w->tracee);
+    } else if (w->tracee.stopped && wy_tracee_go(&w->tracee, &ignored) == WY_CLOSED) {
+        let_parent_reap(&w->tracee);
     }
-    wy_tracee_close(&tracee);
+    wy_tracee_close(&w->tracee);
+    wy_live_close(&w->live);
     if (status != WY_OK && !task->restore) { /* once it goes on: another may ask at once */
-        tell(WY_AGENT_FAILED, &stream, frozen, error);
+        tell(WY_AGENT_FAILED, w, frozen, error);
     }
+    return status;
+}
+
+static wy_status run(working *w, wy_image_side *image, wy_manifest *manifest, int pidfd, wy_error *error) {
+    const wy_agent_task *task = w->task;
+    wy_status status = pidfd < 0 ? wy_fail(error, WY_CLOSED, errno, "agent", "process %d is not there", (int)task->worker)
+                                 : wy_agent_confine(task->worker, task->live, error);
+    status = status == WY_OK ? wy_manifest_make(task->zygote, manifest, error) : status; /* before anything stands still */
+    status = status == WY_OK ? wy_memory_open(task->zygote, &image->zygote, error) : status;
+    if (status == WY_OK && task->describe) {
+        status = wy_manifest_write(manifest, WY_AGENT_FD_STREAM, &w->stream.bytes, error);
+    } else if (status == WY_OK && !task->restore && !(task->live && w->has_peer)) {
+        status = find_differing(manifest, w->has_peer, &w->always, error);
+    }
+    if (status != WY_OK) {
+        tell(WY_AGENT_FAILED, w, 0, error);
+    } else if (task->describe) {
+        w->stream.pages = manifest->page_count;
+        tell(WY_AGENT_DONE, w, 0, NULL);
+    } else {
+        status = freeze_and_work(w, pidfd, error);
+    }
+    wy_runs_free(&w->always);
     return status;
 }
 
 wy_status wy_agent_run(const wy_agent_task *task) {
     static wy_manifest manifest;
+    static working w;
     wy_image_side image = {.zygote = WY_NO_MEMORY_OPEN, .manifest = &manifest};
-    wy_stream nothing = WY_STREAM_ON(-1);
-    wy_runs always = {0};
     wy_error error = {0};
-    int has_peer = fcntl(WY_AGENT_FD_PEER, F_GETFD) >= 0; /* before anything of ours takes that number */
+    w = (working){.task = task, .image = &image, .stream = WY_STREAM_ON(WY_AGENT_FD_STREAM)};
+    w.tracee.memory = w.live.memory = WY_NO_MEMORY_OPEN;
+    w.live.written = WY_NOTHING_WATCHED;
+    w.has_peer = fcntl(WY_AGENT_FD_PEER, F_GETFD) >= 0; /* before anything of ours takes that number */
     int pidfd = (int)syscall(SYS_pidfd_open, task->worker, 0);
-    wy_status status = pidfd < 0 ? wy_fail(&error, WY_CLOSED, errno, "agent", "process %d is not there", (int)task->worker)
-                                 : wy_agent_confine(task->worker, &error);
-    status = status == WY_OK ? wy_manifest_make(task->zygote, &manifest, &error) : status; /* before anything stands still */
-    status = status == WY_OK ? wy_memory_open(task->zygote, &image.zygote, &error) : status;
-    if (status == WY_OK && task->describe) {
-        status = wy_manifest_write(&manifest, WY_AGENT_FD_STREAM, &nothing.bytes, &error);
-    } else if (status == WY_OK && !task->restore) {
-        status = find_differing(&manifest, has_peer, &always, &error);
-    }
-    if (status != WY_OK) {
-        tell(WY_AGENT_FAILED, &nothing, 0, &error);
-    } else if (task->describe) {
-        nothing.pages = manifest.page_count;
-        tell(WY_AGENT_DONE, &nothing, 0, NULL);
-    } else {
-        status = freeze_and_work(task, &image, &always, pidfd, &error);
-    }
-    wy_runs_free(&always);
+    wy_status status = run(&w, &image, &manifest, pidfd, &error);
     wy_memory_close(&image.zygote);
     wy_manifest_free(&manifest);
     if (pidfd >= 0) {

@@ -2,9 +2,12 @@
  *   of its own, and the image has nothing of its own there      -> it travels
  *   of its own, and the image has too                           -> it travels, unless it is certainly the same page or the same bytes
  *   not its own, and the image has one of its own there         -> its emptiness travels (or the file's page that shows again)
+ * Where pages were told while it ran (`known`), of its own and unchanged since (`clean`) is not told again; otherwise what is known is always told,
+ * its emptiness too.
  * "The image" is what every zygote of it shows: pages in which two zygotes differ count as different from both. */
 #include "checkpoint/capture.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct walk {
@@ -13,6 +16,7 @@ typedef struct walk {
     uint64_t start; /* pages [start, start + count) are to travel and were not told yet */
     uint32_t count;
     uint32_t empty; /* 1: these are emptiness */
+    wy_runs *missed; /* of a worker that runs: what could not be read; NULL: that is a failure */
     uint8_t pages[WY_BATCH_PAGES * WY_PAGE];
 } walk;
 
@@ -25,7 +29,10 @@ static wy_status tell(walk *w, wy_error *error) {
     if (w->empty) {
         return wy_stream_write_empty(w->stream, w->start, count, error);
     }
-    wy_status status = wy_memory_read(&w->capture->tracee->memory, w->start, w->pages, (size_t)count * WY_PAGE, error);
+    wy_status status = wy_memory_read(w->capture->memory, w->start, w->pages, (size_t)count * WY_PAGE, error);
+    if (status == WY_SYSTEM && w->missed != NULL) {
+        return wy_runs_add(w->missed, w->start, w->start + (uint64_t)count * WY_PAGE, error);
+    }
     return status == WY_OK ? wy_stream_write_pages(w->stream, w->start, w->pages, count, error) : status;
 }
 
@@ -53,7 +60,11 @@ static wy_status add(walk *w, uint64_t address, uint32_t count, uint32_t empty, 
 /* Whether the worker's page has the bytes that the zygote's has. */
 static wy_status compare(const walk *w, uint64_t address, int *same, wy_error *error) {
     uint8_t ours[WY_PAGE], theirs[WY_PAGE];
-    wy_status status = wy_memory_read(&w->capture->tracee->memory, address, ours, WY_PAGE, error);
+    *same = 0;
+    wy_status status = wy_memory_read(w->capture->memory, address, ours, WY_PAGE, error);
+    if (status == WY_SYSTEM && w->missed != NULL) {
+        return WY_OK; /* it is seen again when it is told */
+    }
     status = status == WY_OK ? wy_memory_read(&w->capture->image->zygote, address, theirs, WY_PAGE, error) : status;
     *same = status == WY_OK && memcmp(ours, theirs, WY_PAGE) == 0;
     return status;
@@ -62,16 +73,17 @@ static wy_status compare(const walk *w, uint64_t address, int *same, wy_error *e
 /* A page that both have as their own, or may have: a batch at a time. */
 static wy_status add_changed(walk *w, uint64_t address, uint32_t count, wy_error *error) {
     uint64_t same = 0;
-    uint32_t at = 0;
+    uint32_t at = 0, seen = w->capture->known == NULL ? 0 : wy_runs_seek(w->capture->known, address);
     int told = 0;
-    wy_status status = wy_pages_shared(&w->capture->tracee->memory, &w->capture->image->zygote, address, count, &same, &told, error);
+    wy_status status = w->missed != NULL ? WY_OK : wy_pages_shared(w->capture->memory, &w->capture->image->zygote, address, count, &same, &told, error);
     if (status == WY_OK && !told) {
-        told = wy_pages_compare(&w->capture->tracee->memory, &w->capture->image->zygote, address, count, &same) == WY_OK;
+        told = wy_pages_compare(w->capture->memory, &w->capture->image->zygote, address, count, &same) == WY_OK;
     }
     for (uint32_t i = 0; i < count && status == WY_OK; i++) {
         uint64_t page = address + (uint64_t)i * WY_PAGE;
         int equal = (int)(same >> i & 1);
-        if (w->capture->always != NULL && wy_runs_hold(w->capture->always, &at, page)) {
+        if ((w->capture->always != NULL && wy_runs_hold(w->capture->always, &at, page)) ||
+            (w->capture->known != NULL && wy_runs_hold(w->capture->known, &seen, page))) {
             equal = 0;
         } else if (!equal && !told) {
             status = compare(w, page, &equal, error);
@@ -83,15 +95,15 @@ static wy_status add_changed(walk *w, uint64_t address, uint32_t count, wy_error
     return status;
 }
 
-/* Addresses at which the image, or one of two zygotes, has a page of its own. */
+/* Addresses at which the target may have a page of its own: where the image has one, or one of two zygotes, or where one was told. */
 typedef struct expected {
-    const wy_manifest *manifest;
-    const wy_runs *always;
-    uint32_t page, run;
+    const wy_manifest *manifest; /* NULL: the image has no such mapping */
+    const wy_runs *sets[2];      /* always, known; NULL: none */
+    uint32_t page, run[2];
 } expected;
 
 static void seek(expected *e, uint64_t address) {
-    uint32_t low = 0, high = e->manifest->page_count;
+    uint32_t low = 0, high = e->manifest == NULL ? 0 : e->manifest->page_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (WY_PAGE_ADDRESS(&e->manifest->pages[middle]) < address) {
@@ -101,22 +113,31 @@ static void seek(expected *e, uint64_t address) {
         }
     }
     e->page = low;
-    e->run = 0;
+    for (int i = 0; i < 2; i++) {
+        e->run[i] = e->sets[i] == NULL ? 0 : wy_runs_seek(e->sets[i], address);
+    }
 }
 
 /* The first one from `address` on; UINT64_MAX behind the last. Asked by rising addresses. */
 static uint64_t next_expected(expected *e, uint64_t address) {
     const wy_manifest *m = e->manifest;
-    while (e->page < m->page_count &&
-           (WY_PAGE_ADDRESS(&m->pages[e->page]) < address || (m->pages[e->page].address & WY_PAGE_OWN) == 0)) {
-        e->page++;
+    uint64_t next = UINT64_MAX;
+    if (m != NULL) {
+        while (e->page < m->page_count &&
+               (WY_PAGE_ADDRESS(&m->pages[e->page]) < address || (m->pages[e->page].address & WY_PAGE_OWN) == 0)) {
+            e->page++;
+        }
+        next = e->page < m->page_count ? WY_PAGE_ADDRESS(&m->pages[e->page]) : UINT64_MAX;
     }
-    uint64_t own = e->page < m->page_count ? WY_PAGE_ADDRESS(&m->pages[e->page]) : UINT64_MAX;
-    if (e->always == NULL || wy_runs_hold(e->always, &e->run, address)) {
-        return e->always == NULL ? own : address;
+    for (int i = 0; i < 2; i++) {
+        const wy_runs *set = e->sets[i];
+        if (set != NULL && wy_runs_hold(set, &e->run[i], address)) {
+            return address;
+        }
+        uint64_t start = set != NULL && e->run[i] < set->count ? set->items[e->run[i]].start : UINT64_MAX;
+        next = start < next ? start : next;
     }
-    uint64_t differs = e->run < e->always->count ? e->always->items[e->run].start : UINT64_MAX;
-    return own < differs ? own : differs;
+    return next;
 }
 
 /* What the image has and the worker has not, in [start, end). */
@@ -148,28 +169,63 @@ static wy_status add_run(walk *w, expected *e, const wy_run *run, int file, wy_e
     return status;
 }
 
+/* Of a run of the worker's own what the stream has not told as it is. */
+static wy_status add_unclean(walk *w, expected *e, const wy_run *run, int inherited, int file, wy_error *error) {
+    const wy_runs one = {.items = &(wy_run){run->start, run->end}, .count = 1}, none = {0};
+    wy_runs left = {0};
+    wy_status status = wy_runs_less(&one, w->capture->clean != NULL ? w->capture->clean : &none, &left, error);
+    for (uint32_t i = 0; i < left.count && status == WY_OK; i++) {
+        const wy_run *part = &left.items[i];
+        status = inherited ? add_run(w, e, part, file, error) : add(w, part->start, (uint32_t)((part->end - part->start) / WY_PAGE), 0, error);
+    }
+    wy_runs_free(&left);
+    return status;
+}
+
 /* [start, end) lies in one mapping of the worker's; `inherited`: the image has it too, of the same kind. */
 static wy_status add_part(walk *w, const wy_vma *vma, uint64_t start, uint64_t end, int inherited, wy_error *error) {
     int file = (vma->flags & WY_VMA_FILE) != 0;
-    expected e = {.manifest = w->capture->image->manifest, .always = w->capture->always};
+    expected missing = {.manifest = inherited ? w->capture->image->manifest : NULL,
+                        .sets = {inherited ? w->capture->always : NULL, w->capture->known}};
     wy_runs own = {0};
     uint64_t at = start;
-    wy_status status = wy_pages_own(&w->capture->tracee->memory, start, end, &own, error);
-    seek(&e, start);
+    wy_status status = wy_pages_own(w->capture->memory, start, end, &own, error);
+    seek(&missing, start);
+    expected e = missing;
     for (uint32_t i = 0; i < own.count && status == WY_OK; i++) {
         const wy_run *run = &own.items[i];
-        if (!inherited) {
-            status = add(w, run->start, (uint32_t)((run->end - run->start) / WY_PAGE), 0, error);
-            continue;
-        }
-        status = add_missing(w, &e, at, run->start, file, error);
-        status = status == WY_OK ? add_run(w, &e, run, file, error) : status;
+        status = add_missing(w, &missing, at, run->start, file, error);
+        status = status == WY_OK ? add_unclean(w, &e, run, inherited, file, error) : status;
         at = run->end;
     }
-    if (status == WY_OK && inherited) {
-        status = add_missing(w, &e, at, end, file, error);
-    }
+    status = status == WY_OK ? add_missing(w, &missing, at, end, file, error) : status;
     wy_runs_free(&own);
+    return status;
+}
+
+/* The same of a worker that runs: of what it wrote. What it has dropped is told when it stands still. */
+static wy_status add_written(walk *w, uint64_t start, uint64_t end, const wy_vma *vma, int inherited, wy_error *error) {
+    expected e = {.manifest = inherited ? w->capture->image->manifest : NULL, .sets = {inherited ? w->capture->always : NULL, w->capture->known}};
+    const wy_run run = {start, end};
+    seek(&e, start);
+    return inherited ? add_run(w, &e, &run, (vma->flags & WY_VMA_FILE) != 0, error)
+                     : add(w, start, (uint32_t)((end - start) / WY_PAGE), 0, error);
+}
+
+/* Cuts a run where mappings of the worker's, as they were, and of the image begin and end. */
+static wy_status add_written_run(walk *w, const wy_run *run, wy_error *error) {
+    const wy_vmas *own = &w->capture->snapshot->vmas, *images = &w->capture->image->manifest->vmas;
+    wy_status status = WY_OK;
+    for (uint64_t at = run->start; at < run->end && status == WY_OK;) {
+        const wy_vma *vma = wy_vmas_find(own, at), *image = wy_vmas_find(images, at);
+        int mine = vma != NULL && vma->start <= at, covers = image != NULL && image->start <= at;
+        uint64_t end = run->end, first = vma == NULL ? end : mine ? vma->end : vma->start, second = image == NULL ? end : covers ? image->end : image->start;
+        end = first < end ? first : end;
+        end = second < end ? second : end;
+        status = mine ? add_written(w, at, end, vma, covers && wy_vma_same_kind(vma, image), error) : tell(w, error);
+        status = status == WY_OK && !mine ? wy_runs_add(w->missed, at, end, error) : status;
+        at = end;
+    }
     return status;
 }
 
@@ -187,13 +243,34 @@ static wy_status add_vma(walk *w, const wy_vma *vma, wy_error *error) {
     return status;
 }
 
-wy_status wy_capture_write(const wy_capture *capture, wy_stream *stream, wy_error *error) {
-    walk w = {.capture = capture, .stream = stream};
-    const wy_vmas *vmas = &capture->snapshot->vmas;
-    wy_status status = wy_stream_write_head(stream, capture->snapshot, capture->image->manifest, capture->whole, error);
-    for (uint32_t i = 0; i < vmas->count && status == WY_OK; i++) {
-        status = add_vma(&w, &vmas->items[i], error);
+wy_status wy_capture_round(const wy_capture *capture, const wy_runs *written, wy_stream *stream, wy_runs *missed, wy_error *error) {
+    walk *w = malloc(sizeof *w);
+    if (w == NULL) {
+        return wy_fail(error, WY_NO_MEMORY, 0, "capture", "no memory");
     }
-    status = status == WY_OK ? tell(&w, error) : status;
-    return status == WY_OK ? wy_stream_write_end(stream, error) : status;
+    *w = (walk){.capture = capture, .stream = stream, .missed = missed};
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < written->count && status == WY_OK; i++) {
+        status = add_written_run(w, &written->items[i], error);
+    }
+    status = status == WY_OK ? tell(w, error) : status;
+    free(w);
+    return status;
+}
+
+wy_status wy_capture_write(const wy_capture *capture, wy_stream *stream, wy_error *error) {
+    walk *w = malloc(sizeof *w);
+    const wy_vmas *vmas = &capture->snapshot->vmas;
+    if (w == NULL) {
+        return wy_fail(error, WY_NO_MEMORY, 0, "capture", "no memory");
+    }
+    *w = (walk){.capture = capture, .stream = stream};
+    wy_status status = wy_stream_write_head(stream, capture->snapshot, capture->image->manifest, capture->whole, 0, error);
+    for (uint32_t i = 0; i < vmas->count && status == WY_OK; i++) {
+        status = add_vma(w, &vmas->items[i], error);
+    }
+    status = status == WY_OK ? tell(w, error) : status;
+    status = status == WY_OK ? wy_stream_write_end(stream, error) : status;
+    free(w);
+    return status;
 }

@@ -131,3 +131,14 @@ wy_status wy_layout_apply(wy_tracee *tracee, const wy_snapshot *wanted, wy_vmas 
     }
     return status;
 }
+
+wy_status wy_layout_forget(wy_tracee *tracee, const wy_vmas *before, const wy_vmas *now, wy_error *error) {
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < before->count && status == WY_OK; i++) {
+        const wy_vma *vma = &before->items[i];
+        if ((vma->flags & (WY_VMA_FILE | WY_VMA_STACK)) == 0 && !wy_vmas_have(now, vma)) {
+            status = call(tracee, "munmap", SYS_munmap, (uint64_t[6]){vma->start, vma->end - vma->start}, 0, error);
+        }
+    }
+    return status;
+}

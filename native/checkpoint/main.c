@@ -9,7 +9,7 @@
 
 #include "checkpoint/agent.h"
 
-static const char usage[] = "usage: wayang-migrate-agent describe|capture|capture-whole|restore WORKER ZYGOTE\n"
+static const char usage[] = "usage: wayang-migrate-agent describe|capture|capture-whole|live|live-whole|restore WORKER ZYGOTE\n"
                             "Freezes the worker with this pid and writes it down, or continues one in it. Started by wayang-spawner.\n";
 
 static int parse_pid(const char *text, pid_t *out) {
@@ -22,10 +22,11 @@ static int parse_pid(const char *text, pid_t *out) {
 int main(int argc, char **argv) {
     wy_agent_task task = {0};
     task.restore = argc == 4 && strcmp(argv[1], "restore") == 0;
-    task.whole = argc == 4 && strcmp(argv[1], "capture-whole") == 0;
+    task.live = argc == 4 && (strcmp(argv[1], "live") == 0 || strcmp(argv[1], "live-whole") == 0);
+    task.whole = argc == 4 && (strcmp(argv[1], "capture-whole") == 0 || strcmp(argv[1], "live-whole") == 0);
     task.describe = argc == 4 && strcmp(argv[1], "describe") == 0;
     int plain = argc == 4 && strcmp(argv[1], "capture") == 0;
-    if (!(task.restore || task.whole || task.describe || plain) || !parse_pid(argv[2], &task.worker) || !parse_pid(argv[3], &task.zygote)) {
+    if (!(task.restore || task.whole || task.live || task.describe || plain) || !parse_pid(argv[2], &task.worker) || !parse_pid(argv[3], &task.zygote)) {
         (void)fputs(usage, stderr);
         return 2;
     }

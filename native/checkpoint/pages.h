@@ -27,6 +27,14 @@ void wy_runs_free(wy_runs *runs);
 /* Walks a list by rising addresses: whether `address` lies in it. *at starts as 0 and is the walk's own. */
 int wy_runs_hold(const wy_runs *runs, uint32_t *at, uint64_t address);
 
+/* Sets (runs.c): `runs` with those of `more`; what of `runs` is not in `taken`, added to `out`; how many pages. */
+wy_status wy_runs_join(wy_runs *runs, const wy_runs *more, wy_error *error);
+wy_status wy_runs_less(const wy_runs *runs, const wy_runs *taken, wy_runs *out, wy_error *error);
+uint64_t wy_runs_pages(const wy_runs *runs);
+
+/* Where the walk of wy_runs_hold may begin for `address` and those behind it. */
+uint32_t wy_runs_seek(const wy_runs *runs, uint64_t address);
+
 /* Adds the pages of [start, end) that hold something of the process's own: present or swapped out, no file's. Uses
  * PAGEMAP_SCAN (Linux 6.7), which passes holes; else reads entry by entry, and refuses ranges over 256 GiB. A guard page
  * (MADV_GUARD_INSTALL), which no copy would have, is WY_DENIED. */

@@ -10,9 +10,10 @@
 typedef struct filling {
     wy_tracee *target;
     const wy_image_side *image;
-    const wy_snapshot *wanted;
+    wy_snapshot wanted; /* by the last head */
     int whole;
-    wy_runs told; /* what the stream spoke of */
+    wy_runs told;  /* what the stream spoke of */
+    wy_runs round; /* in the round that is read */
     uint8_t pages[WY_BATCH_PAGES * WY_PAGE];
 } filling;
 
@@ -33,7 +34,7 @@ static wy_status check_head(const filling *f, const wy_stream_head *head, wy_err
         return wy_fail(error, WY_DENIED, 0, "image", "it was captured from another image (%016" PRIx64 ", here %016" PRIx64 ")",
                        head->image_hash, f->image->manifest->image_hash);
     }
-    if (head->cpu_hash != f->image->manifest->cpu_hash || f->wanted->registers.xsave_bytes != f->target->registers.xsave_bytes) {
+    if (head->cpu_hash != f->image->manifest->cpu_hash || f->wanted.registers.xsave_bytes != f->target->registers.xsave_bytes) {
         return wy_fail(error, WY_DENIED, 0, "processor", "it was captured on a processor that offers programs other things");
     }
     return WY_OK;
@@ -51,27 +52,37 @@ static int is_mapped(const wy_vmas *vmas, uint64_t start, uint64_t end) {
     return 1;
 }
 
-static wy_status fill(filling *f, wy_stream *stream, wy_error *error) {
+static wy_status put_pages(filling *f, const wy_record *record, wy_error *error) {
     static const uint8_t nothing[WY_PAGE];
     const wy_memory *memory = &f->target->memory;
     wy_status status = WY_OK;
-    while (status == WY_OK && !stream->ended) {
+    uint64_t length = (uint64_t)record->pages * WY_PAGE;
+    if (!is_mapped(&f->wanted.vmas, record->address, record->address + length)) {
+        return wy_fail(error, WY_CORRUPT, 0, "stream", "pages at %" PRIx64 ", where nothing is mapped", record->address);
+    }
+    if (record->kind == WY_RECORD_PAGES) {
+        status = wy_memory_write(memory, record->address, f->pages, length, error);
+    }
+    for (uint32_t i = 0; record->kind == WY_RECORD_EMPTY && i < record->pages && status == WY_OK; i++) {
+        status = wy_memory_write(memory, record->address + (uint64_t)i * WY_PAGE, nothing, WY_PAGE, error);
+    }
+    return status == WY_OK ? wy_runs_add(&f->round, record->address, record->address + length, error) : status;
+}
+
+static wy_status end_round(filling *f, wy_error *error) {
+    wy_status status = wy_runs_join(&f->told, &f->round, error);
+    f->round.count = 0;
+    return status;
+}
+
+/* Up to the end, or to the second head. */
+static wy_status fill(filling *f, wy_stream *stream, wy_error *error) {
+    wy_status status = WY_OK;
+    while (status == WY_OK && !stream->ended && !stream->head_next) {
         wy_record record;
         status = wy_stream_read(stream, &record, f->pages, error);
-        if (status != WY_OK || stream->ended) {
-            break;
-        }
-        uint64_t length = (uint64_t)record.pages * WY_PAGE;
-        if (!is_mapped(&f->wanted->vmas, record.address, record.address + length)) {
-            return wy_fail(error, WY_CORRUPT, 0, "stream", "pages at %" PRIx64 ", where nothing is mapped", record.address);
-        }
-        if (record.kind == WY_RECORD_PAGES) {
-            status = wy_memory_write(memory, record.address, f->pages, length, error);
-        }
-        for (uint32_t i = 0; record.kind == WY_RECORD_EMPTY && i < record.pages && status == WY_OK; i++) {
-            status = wy_memory_write(memory, record.address + (uint64_t)i * WY_PAGE, nothing, WY_PAGE, error);
-        }
-        status = status == WY_OK ? wy_runs_add(&f->told, record.address, record.address + length, error) : status;
+        int is_pages = status == WY_OK && (record.kind == WY_RECORD_PAGES || record.kind == WY_RECORD_EMPTY);
+        status = status != WY_OK ? status : is_pages ? put_pages(f, &record, error) : end_round(f, error);
     }
     return status;
 }
@@ -146,32 +157,65 @@ static wy_status reset_vma(const filling *f, const wy_vma *vma, wy_error *error)
     return status;
 }
 
-static wy_status restore(filling *f, const wy_snapshot *wanted, wy_stream *stream, wy_error *error) {
+static wy_status lay_out(filling *f, wy_error *error) {
     wy_vmas was = {0};
-    wy_status status = wy_layout_apply(f->target, wanted, &was, error);
+    wy_status status = wy_layout_apply(f->target, &f->wanted, &was, error);
     wy_vmas_free(&was);
-    status = status == WY_OK ? wy_snapshot_set_actions(f->target, wanted, error) : status;
+    return status;
+}
+
+/* What the worker was when it stood still, after what it was when it was begun to be written down. */
+static wy_status second_head(filling *f, wy_stream *stream, wy_error *error) {
+    static wy_snapshot last;
+    wy_stream_head head;
+    wy_status status = wy_stream_read_head(stream, &head, &last, error);
+    if (status != WY_OK) {
+        return status;
+    }
+    int same = last.heap_end == f->wanted.heap_end && wy_vmas_equal(&last.vmas, &f->wanted.vmas, NULL) == WY_OK;
+    status = same ? WY_OK : wy_layout_forget(f->target, &f->wanted.vmas, &last.vmas, error);
+    wy_snapshot_free(&f->wanted);
+    f->wanted = last;
+    if (status != WY_OK) {
+        return status;
+    }
+    status = (int)head.whole == f->whole ? check_head(f, &head, error)
+                                         : wy_fail(error, WY_CORRUPT, 0, "stream", "its two heads are of two captures");
+    return status == WY_OK && !same ? lay_out(f, error) : status;
+}
+
+static wy_status restore(filling *f, wy_stream *stream, wy_error *error) {
+    wy_status status = lay_out(f, error);
     status = status == WY_OK ? fill(f, stream, error) : status;
-    for (uint32_t i = 0; i < wanted->vmas.count && status == WY_OK; i++) {
-        status = reset_vma(f, &wanted->vmas.items[i], error);
+    while (status == WY_OK && stream->head_next) {
+        status = second_head(f, stream, error);
+        status = status == WY_OK ? fill(f, stream, error) : status;
+    }
+    status = status == WY_OK ? wy_snapshot_set_actions(f->target, &f->wanted, error) : status;
+    for (uint32_t i = 0; i < f->wanted.vmas.count && status == WY_OK; i++) {
+        status = reset_vma(f, &f->wanted.vmas.items[i], error);
     }
     if (status == WY_OK) {
-        f->target->registers = wanted->registers;
+        f->target->registers = f->wanted.registers;
     }
     return status;
 }
 
 wy_status wy_restore_read(wy_tracee *target, const wy_image_side *image, wy_stream *stream, wy_error *error) {
+    static filling f;
     wy_stream_head head;
-    wy_snapshot wanted;
-    wy_status status = wy_stream_read_head(stream, &head, &wanted, error);
+    memset(&f, 0, sizeof f);
+    wy_status status = wy_stream_read_head(stream, &head, &f.wanted, error);
     if (status != WY_OK) {
         return status;
     }
-    filling f = {.target = target, .image = image, .wanted = &wanted, .whole = (int)head.whole};
+    f.target = target;
+    f.image = image;
+    f.whole = (int)head.whole;
     status = check_head(&f, &head, error);
-    status = status == WY_OK ? restore(&f, &wanted, stream, error) : status;
+    status = status == WY_OK ? restore(&f, stream, error) : status;
     wy_runs_free(&f.told);
-    wy_snapshot_free(&wanted);
+    wy_runs_free(&f.round);
+    wy_snapshot_free(&f.wanted);
     return status;
 }

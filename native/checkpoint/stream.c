@@ -56,7 +56,22 @@ static uint8_t *lay(uint8_t *at, const void *bytes, size_t length) {
     return at + length;
 }
 
-wy_status wy_stream_write_head(wy_stream *stream, const wy_snapshot *snapshot, const wy_manifest *image, int whole, wy_error *error) {
+static wy_status put_record(wy_stream *stream, wy_record *record, wy_error *error) {
+    if (record->kind != WY_RECORD_PAGES) {
+        record->hash = record->kind == WY_RECORD_END ? stream->sum : wy_hash64(record, 16, 4);
+    }
+    stream->sum = wy_hash64(record, sizeof *record, stream->sum);
+    return put(stream, record, sizeof *record, error);
+}
+
+/* The second head is part of the sum of all. */
+static void take_in(wy_stream *stream, const wy_stream_head *head) {
+    stream->sum = wy_hash64(&head->head_hash, sizeof head->head_hash, stream->sum);
+    stream->live = (int)head->live;
+    stream->head_next = 0;
+}
+
+wy_status wy_stream_write_head(wy_stream *stream, const wy_snapshot *snapshot, const wy_manifest *image, int whole, int live, wy_error *error) {
     const wy_registers *registers = &snapshot->registers;
     wy_stream_head head = {.magic = WY_STREAM_MAGIC,
                            .version = WY_STREAM_VERSION,
@@ -67,12 +82,15 @@ wy_status wy_stream_write_head(wy_stream *stream, const wy_snapshot *snapshot, c
                            .signal_mask = registers->signal_mask,
                            .xsave_bytes = registers->xsave_bytes,
                            .vma_count = snapshot->vmas.count,
-                           .whole = whole != 0};
+                           .whole = whole != 0,
+                           .live = live != 0};
     head.bytes = (uint32_t)body_bytes(&head);
     uint8_t *body = malloc(head.bytes), *at = body;
     if (body == NULL) {
         return wy_fail(error, WY_NO_MEMORY, 0, "stream", "no memory for %u bytes", head.bytes);
     }
+    wy_record second = {.kind = WY_RECORD_HEAD};
+    wy_status status = stream->live ? put_record(stream, &second, error) : WY_OK;
     at = lay(at, &registers->general, sizeof registers->general);
     for (uint32_t i = 0; i < WY_SIGNALS; i++) {
         if ((snapshot->handled >> i & 1) != 0) {
@@ -83,18 +101,11 @@ wy_status wy_stream_write_head(wy_stream *stream, const wy_snapshot *snapshot, c
     (void)lay(at, registers->xsave, registers->xsave_bytes);
     head.body_hash = wy_hash64(body, head.bytes, 3);
     head.head_hash = head_hash(&head);
-    wy_status status = put(stream, &head, sizeof head, error);
+    take_in(stream, &head);
+    status = status == WY_OK ? put(stream, &head, sizeof head, error) : status;
     status = status == WY_OK ? put(stream, body, head.bytes, error) : status;
     free(body);
     return status;
-}
-
-static wy_status put_record(wy_stream *stream, wy_record *record, wy_error *error) {
-    if (record->kind != WY_RECORD_PAGES) {
-        record->hash = record->kind == WY_RECORD_END ? stream->sum : wy_hash64(record, 16, 4);
-    }
-    stream->sum = wy_hash64(record, sizeof *record, stream->sum);
-    return put(stream, record, sizeof *record, error);
 }
 
 wy_status wy_stream_write_pages(wy_stream *stream, uint64_t address, const void *pages, uint32_t count, wy_error *error) {
@@ -107,6 +118,11 @@ wy_status wy_stream_write_pages(wy_stream *stream, uint64_t address, const void 
 
 wy_status wy_stream_write_empty(wy_stream *stream, uint64_t address, uint32_t count, wy_error *error) {
     wy_record record = {.address = address, .kind = WY_RECORD_EMPTY, .pages = count};
+    return put_record(stream, &record, error);
+}
+
+wy_status wy_stream_write_round(wy_stream *stream, wy_error *error) {
+    wy_record record = {.address = ++stream->round + 1, .kind = WY_RECORD_ROUND};
     return put_record(stream, &record, error);
 }
 
@@ -154,7 +170,7 @@ wy_status wy_stream_read_head(wy_stream *stream, wy_stream_head *head, wy_snapsh
         return corrupt(error, "these are no captured worker's bytes, or another version's");
     }
     if (head->head_hash != head_hash(head) || head->vma_count == 0 || head->vma_count > WY_MAX_VMAS ||
-        head->xsave_bytes < 576 || head->xsave_bytes >= WY_MAX_XSAVE_BYTES || head->whole > 1 || head->reserved != 0 ||
+        head->xsave_bytes < 576 || head->xsave_bytes >= WY_MAX_XSAVE_BYTES || head->whole > 1 || head->live > (stream->head_next ? 0u : 1u) ||
         head->bytes > MAX_BODY || head->bytes != body_bytes(head)) {
         return corrupt(error, "the head is damaged");
     }
@@ -170,14 +186,28 @@ wy_status wy_stream_read_head(wy_stream *stream, wy_stream_head *head, wy_snapsh
     free(body);
     if (status != WY_OK) {
         wy_snapshot_free(out);
+    } else {
+        take_in(stream, head);
     }
     return status;
 }
 
+/* What only a stream has that was written while the worker ran. */
+static wy_status check_turn(const wy_stream *stream, const wy_record *record, wy_error *error) {
+    int round = record->kind == WY_RECORD_ROUND && record->address == stream->round + 2 && record->address <= WY_STREAM_ROUNDS;
+    int head = record->kind == WY_RECORD_HEAD && record->address == 0;
+    return stream->live && (round || head) && record->pages == 0 && record->hash == wy_hash64(record, 16, 4)
+               ? WY_OK
+               : corrupt(error, "a round is malformed, out of order or one too many");
+}
+
 static wy_status check_record(const wy_stream *stream, const wy_record *record, wy_error *error) {
     uint64_t most = record->kind == WY_RECORD_PAGES ? WY_BATCH_PAGES : WY_MAX_MANIFEST_PAGES;
+    if (record->kind == WY_RECORD_ROUND || record->kind == WY_RECORD_HEAD) {
+        return check_turn(stream, record, error);
+    }
     if (record->kind == WY_RECORD_END) {
-        return record->pages == 0 && record->address == stream->pages && record->hash == stream->sum
+        return !stream->live && record->pages == 0 && record->address == stream->pages && record->hash == stream->sum
                    ? WY_OK
                    : corrupt(error, "its end does not match what came before");
     }
@@ -190,7 +220,7 @@ static wy_status check_record(const wy_stream *stream, const wy_record *record, 
 }
 
 wy_status wy_stream_read(wy_stream *stream, wy_record *record, void *pages, wy_error *error) {
-    wy_status status = stream->ended ? corrupt(error, "nothing follows its end") : take(stream, record, sizeof *record, error);
+    wy_status status = stream->ended || stream->head_next ? corrupt(error, "nothing follows its end") : take(stream, record, sizeof *record, error);
     status = status == WY_OK ? check_record(stream, record, error) : status;
     if (status != WY_OK) {
         return status;
@@ -198,6 +228,12 @@ wy_status wy_stream_read(wy_stream *stream, wy_record *record, void *pages, wy_e
     stream->sum = wy_hash64(record, sizeof *record, stream->sum);
     if (record->kind == WY_RECORD_END) {
         stream->ended = 1;
+        return WY_OK;
+    }
+    if (record->kind == WY_RECORD_ROUND || record->kind == WY_RECORD_HEAD) {
+        stream->round += record->kind == WY_RECORD_ROUND;
+        stream->head_next = record->kind == WY_RECORD_HEAD;
+        stream->next = 0;
         return WY_OK;
     }
     size_t length = (size_t)record->pages * WY_PAGE;

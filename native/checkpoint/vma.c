@@ -176,6 +176,11 @@ const wy_vma *wy_vmas_find(const wy_vmas *vmas, uint64_t address) {
     return low < vmas->count ? &vmas->items[low] : NULL;
 }
 
+int wy_vmas_have(const wy_vmas *vmas, const wy_vma *vma) {
+    const wy_vma *found = wy_vmas_find(vmas, vma->start);
+    return found != NULL && memcmp(found, vma, sizeof *vma) == 0;
+}
+
 wy_status wy_vmas_equal(const wy_vmas *a, const wy_vmas *b, wy_error *error) {
     for (uint32_t i = 0; i < a->count || i < b->count; i++) {
         const wy_vma *x = i < a->count ? &a->items[i] : NULL, *y = i < b->count ? &b->items[i] : NULL;

@@ -48,6 +48,9 @@ const wy_vma *wy_vmas_find(const wy_vmas *vmas, uint64_t address);
 /* Whether both show the same bytes as long as nobody writes: no file, or one file at places that correspond. */
 int wy_vma_same_kind(const wy_vma *a, const wy_vma *b);
 
+/* Whether `vmas` has exactly this mapping. */
+int wy_vmas_have(const wy_vmas *vmas, const wy_vma *vma);
+
 /* Whether two lists are equal; else says where they part. */
 wy_status wy_vmas_equal(const wy_vmas *a, const wy_vmas *b, wy_error *error);
 

@@ -1,5 +1,6 @@
 /* The supervisor's side of the seccomp filter. A call that the profile lists as dangerous stops the caller and appears
- * here; it is never answered: its number is kept and the worker is killed, which ends the whole pid namespace. */
+ * here; it is not answered: its number is kept and the worker is killed, which ends the whole pid namespace. One call is refused
+ * instead: that which an agent had the worker make (checkpoint/written.c) and was lost before the kernel came to it. */
 #include "sandbox/profile.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "channel/layout.h"
+#include "checkpoint/written.h"
 #include "spawner/descriptor.h"
 #include "spawner/state.h"
 
@@ -61,6 +63,13 @@ static int receive_bounded(int fd, struct seccomp_notif *notification) {
     return result;
 }
 
+/* Whoever makes it: it is answered with EPERM, and nothing else comes of it. */
+static bool refuse_agents_call(const wy_worker_slot *worker, const struct seccomp_notif *notification) {
+    struct seccomp_notif_resp refusal = {.id = notification->id, .error = -EPERM};
+    return worker->agent.counts && notification->data.nr == SYS_userfaultfd && notification->data.arch == NATIVE_ARCH &&
+           notification->data.args[0] == WY_WRITTEN_FLAGS && ioctl(worker->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &refusal) == 0;
+}
+
 void wy_listener_readable(wy_spawner *s, wy_worker_slot *worker) {
     struct seccomp_notif notification;
     if (worker->violated || worker->listener_fd < 0) {
@@ -78,6 +87,9 @@ void wy_listener_readable(wy_spawner *s, wy_worker_slot *worker) {
     }
     if (ioctl(worker->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) != 0) {
         return; /* its thread is gone already, and the call was never made */
+    }
+    if (refuse_agents_call(worker, &notification)) {
+        return;
     }
     worker->violated = true;
     worker->violation = notification.data.nr;

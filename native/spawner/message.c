@@ -165,8 +165,9 @@ static wy_status check_freeze(const wy_msg_worker_freeze *m, wy_error *error) {
 #define WY_MANIFEST_MAX_BYTES (80u * 1024u * 1024u)
 
 static wy_status check_capture(const wy_msg_worker_capture *m, const wy_datagram *d, wy_error *error) {
-    if (m->worker_id == 0 || m->reserved != 0 || (m->flags & ~(WY_CAPTURE_WHOLE | WY_CAPTURE_MANIFEST)) != 0 ||
-        m->flags == (WY_CAPTURE_WHOLE | WY_CAPTURE_MANIFEST) || (d->fd_count == 2 && m->flags != 0)) {
+    if (m->worker_id == 0 || m->reserved != 0 || (m->flags & ~(WY_CAPTURE_WHOLE | WY_CAPTURE_MANIFEST | WY_CAPTURE_LIVE)) != 0 ||
+        ((m->flags & WY_CAPTURE_MANIFEST) != 0 && m->flags != WY_CAPTURE_MANIFEST) ||
+        (d->fd_count == 2 && (m->flags & ~WY_CAPTURE_LIVE) != 0)) {
         return wy_fail(error, WY_INVALID, 0, "WORKER_CAPTURE", "the id is 0, a reserved field is not, or the flags make no sense");
     }
     wy_status status = wy_check_stream(d->fds[0], "stream", error);

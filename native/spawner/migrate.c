@@ -1,7 +1,7 @@
 /* Workers that are written down, and workers that continue what was written. The work is an agent's (checkpoint/agent.h), a process for each;
  * this is who may ask, and what is told.
  *
- *   capture:  RUNNING, agent started -> DONE: CAPTURED, it stays frozen -> GO, or WORKER_SIGNAL SIGKILL
+ *   capture:  RUNNING (live: for most of it), agent started -> DONE: CAPTURED, it stays frozen -> GO, or WORKER_SIGNAL SIGKILL
  *   restore:  BOOTING, ready, agent started instead of WY_BOOT_GO -> DONE: RESTORED, frozen -> GO: RUNNING, STARTED
  *
  * The daemon first ends the one, then lets the other go: so a call never runs twice, and until then the source can go on. */
@@ -130,7 +130,10 @@ void wy_worker_capture(wy_spawner *s, uint64_t request_id, const wy_msg_worker_c
     }
     worker->agent.request_id = request_id;
     worker->agent.describes = (message->flags & WY_CAPTURE_MANIFEST) != 0;
-    const char *what = (message->flags & WY_CAPTURE_WHOLE) != 0 ? "capture-whole" : (message->flags & WY_CAPTURE_MANIFEST) != 0 ? "describe" : "capture";
+    static const char *const whats[] = {"capture", "capture-whole", "live", "live-whole"};
+    bool live = (message->flags & WY_CAPTURE_LIVE) != 0;
+    const char *what = worker->agent.describes ? "describe" : whats[((message->flags & WY_CAPTURE_WHOLE) != 0) + 2 * live];
+    worker->agent.counts |= live;
     wy_status status = start_agent(s, worker, what, stream, manifest, &error);
     if (status != WY_OK) {
         wy_refuse(s, request_id, message->worker_id, status, error.sys_errno, "%s: %s", error.where, error.message);
@@ -201,7 +204,9 @@ static void told(wy_spawner *s, wy_worker_slot *worker, const wy_agent_message *
     wy_msg_worker_moved moved = {.worker_id = worker->start.worker_id,
                                  .bytes = message->bytes,
                                  .pages = message->pages,
-                                 .frozen_ns = message->frozen_ns};
+                                 .frozen_ns = message->frozen_ns,
+                                 .live_bytes = message->live_bytes,
+                                 .rounds = message->rounds};
     if (message->word != WY_AGENT_DONE) {
         failed(s, worker, &message->error);
         worker->agent.request_id = 0;

@@ -195,6 +195,7 @@ typedef struct wy_msg_worker_start {
 #define WY_CAPTURE_WHOLE 0x1u /* fits every zygote of the image, also one that is started later; larger */
 #define WY_CAPTURE_MANIFEST 0x2u /* nothing is frozen: the manifest of its image is written, which another spawner takes as [manifest] (sealed
                                     memory) for a capture that fits this image's zygote here, and refuses where the images differ */
+#define WY_CAPTURE_LIVE 0x4u /* most of it is written while the worker runs, as far as this host can count what is written meanwhile; not with MANIFEST */
 
 typedef struct wy_msg_worker_capture {
     uint64_t worker_id;
@@ -206,7 +207,10 @@ typedef struct wy_msg_worker_moved {
     uint64_t worker_id;
     uint64_t bytes;     /* of the stream */
     uint64_t pages;     /* in it */
-    uint64_t frozen_ns; /* from the request to freeze to this word */
+    uint64_t frozen_ns; /* from the (last) request to freeze to this word */
+    uint64_t live_bytes; /* of the stream, written while it ran */
+    uint32_t rounds;     /* in which that was done; 0: it stood still for all of it */
+    uint32_t reserved;
 } wy_msg_worker_moved;
 
 typedef struct wy_msg_worker_signal {
@@ -373,7 +377,7 @@ typedef struct wy_artifact {
 
 _Static_assert(sizeof(wy_stage_header) == 24 && sizeof(wy_stage_entry) == 280 && sizeof(wy_artifact) == 16, "protocol");
 _Static_assert(sizeof(wy_msg_header) == 24, "protocol");
-_Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 32, "protocol");
+_Static_assert(sizeof(wy_msg_worker_capture) == 16 && sizeof(wy_msg_worker_moved) == 48, "protocol");
 _Static_assert(sizeof(wy_msg_welcome) == 520, "protocol");
 _Static_assert(sizeof(wy_msg_profile) == 128, "protocol");
 _Static_assert(sizeof(wy_msg_image_open) == 144, "protocol");

@@ -95,6 +95,7 @@ typedef struct wy_worker_slot {
         bool restoring;   /* it goes on from a stream, and was not told to go */
         bool describes;   /* asked for the manifest only */
         bool done;        /* it stands frozen */
+        bool counts;      /* it was once made to make what its writes are counted with */
     } agent;
     struct {
         int32_t sys_errno;

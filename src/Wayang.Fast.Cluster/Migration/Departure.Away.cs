@@ -48,6 +48,7 @@ internal sealed partial class Departure
 
             (_recallAsked, _goesOn) = (true, goesOn);
             _asked.Restart();
+            _stands = 0;
             _poke?.Cancel();
             return _recalled.Task;
         }
@@ -127,7 +128,7 @@ internal sealed partial class Departure
         {
             case VisitState.Begun when !_noted:
                 HandoverFaults.Reach(HandoverPoint.HomeAway);
-                await NoteAsync(Node, _asked.Elapsed).ConfigureAwait(false);
+                await NoteAsync(Node, Pause).ConfigureAwait(false);
                 return false;
             case VisitState.Ended:
                 await EndAsync(client, news, stop).ConfigureAwait(false);
@@ -272,7 +273,7 @@ internal sealed partial class Departure
         HandoverFaults.Reach(HandoverPoint.HomeEnded);
         if (!_noted)
         {
-            await NoteAsync(Node, _asked.Elapsed).ConfigureAwait(false); // it was over before anybody looked
+            await NoteAsync(Node, Pause).ConfigureAwait(false); // it was over before anybody looked
         }
 
         await home.EndAsync(what.Task, what.Name, news.End!, output.ToArray()).ConfigureAwait(false);
@@ -289,6 +290,7 @@ internal sealed partial class Departure
             return;
         }
 
+        _stands = news.Standing > TimeSpan.Zero ? Stopwatch.GetTimestamp() - (long)(news.Standing.TotalSeconds * Stopwatch.Frequency) : 0;
         try
         {
             using var file = home.Receive(what.Task, what.Tenant);
@@ -337,7 +339,7 @@ internal sealed partial class Departure
 
         if (refusal is null && (_noted || why is null))
         {
-            await NoteAsync(null, why is null ? _asked.Elapsed : _silence.Elapsed).ConfigureAwait(false);
+            await NoteAsync(null, why is null ? Pause : _silence.Elapsed).ConfigureAwait(false);
         }
 
         _over.TrySetResult();

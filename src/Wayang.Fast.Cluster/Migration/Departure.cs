@@ -22,8 +22,12 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     private readonly Stopwatch _asked = new();
     private volatile bool _isAway;
     private long _bytes;
+    private long _stands;
 
     private static OperationError NotThere => new(ErrorCode.Conflict, "it is not at that node any more", "task", 100);
+
+    /// <summary>For how long it does nothing: since its worker was stopped, where that is known, as it runs while most of it is written down; else since it was asked for.</summary>
+    private TimeSpan Pause => _stands > 0 ? Stopwatch.GetElapsedTime(_stands) : _asked.Elapsed;
 
     public string Node => link.Spec.Name;
 
@@ -89,7 +93,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         }
 
         HandoverFaults.Reach(HandoverPoint.HomeWritten);
-        _bytes = file.Bytes;
+        (_bytes, _stands) = (file.Bytes, what.Call.Stands ? 0 : file.StandsSince);
         OperationError? refusal;
         try
         {

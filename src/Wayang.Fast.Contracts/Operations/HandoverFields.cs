@@ -97,6 +97,7 @@ public static class HandoverFields
                 new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
                 new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),
                 new("key", "bytes", "Of that file.", Optional: true),
+                new("standing_us", "integer", "For how long the call in it stands still by now; 0: not known.", Optional: true),
             ],
             new("known", FieldType.Integer, "The news that the asker has; absent: none.") { Max = long.MaxValue },
             new("wait_ms", FieldType.Integer, "So long at most.") { Max = MaxWatchMs }),

@@ -51,6 +51,9 @@ public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long
 
     /// <summary>Of that file.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
+
+    /// <summary>For how long the call in it stands still by now; zero: not known.</summary>
+    public TimeSpan Standing { get; init; }
 }
 
 /// <summary>How a call ended at another node.</summary>

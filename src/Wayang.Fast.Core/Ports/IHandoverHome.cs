@@ -72,4 +72,8 @@ public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, Tas
 /// <param name="Path">Of the file.</param>
 /// <param name="Bytes">Of the file.</param>
 /// <param name="Key">Opens this file and no other; secret.</param>
-public sealed record CallFile(string Path, long Bytes, ReadOnlyMemory<byte> Key);
+public sealed record CallFile(string Path, long Bytes, ReadOnlyMemory<byte> Key)
+{
+    /// <summary>When the call was stopped, by this node's monotonic clock; 0: not known.</summary>
+    public long StandsSince { get; init; }
+}

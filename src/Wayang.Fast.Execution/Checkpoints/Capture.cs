@@ -27,8 +27,14 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
     /// <summary>When it was asked for.</summary>
     public long Begun { get; } = Stopwatch.GetTimestamp();
 
-    /// <summary>What its agent said when all was read. Set by the supervisor before that is told.</summary>
-    public WorkerMoved Moved { get; set; }
+    /// <summary>The worker may run while most of it is written down: it does run. Set by the dispatch owner.</summary>
+    public bool IsLive { get; set; }
+
+    /// <summary>What its agent said when all was read. Set by the supervisor before that is told, as is the next.</summary>
+    public WorkerMoved Moved { get; private set; }
+
+    /// <summary>When the worker was stopped.</summary>
+    public long StandsSince { get; private set; }
 
     /// <summary>Of the record.</summary>
     public int Slot { get; } = slot;
@@ -52,6 +58,22 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
 
     /// <summary>The file, once it is whole. Set before that is told.</summary>
     public TaskCheckpoint? File { get; set; }
+
+    /// <summary>The agent has read all. Supervisor.</summary>
+    public void OnMoved(in WorkerMoved moved)
+    {
+        Moved = moved;
+        StandsSince = Stopwatch.GetTimestamp() - (long)(moved.FrozenNanoseconds * (Stopwatch.Frequency / 1e9));
+    }
+
+    /// <summary>While it was being written down its time ran, too, up to when it was stopped. Completion thread, once.</summary>
+    public void CountTime()
+    {
+        if (TimeLeft != long.MaxValue)
+        {
+            TimeLeft = Math.Max(1, TimeLeft - Math.Max(0, (StandsSince == 0 ? Stopwatch.GetTimestamp() : StandsSince) - Begun));
+        }
+    }
 
     /// <summary>The worker stands still, and what belongs to it is known. Any thread.</summary>
     public void Describe(CheckpointState? state) => _state.TrySetResult(state);

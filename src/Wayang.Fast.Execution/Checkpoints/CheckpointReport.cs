@@ -14,6 +14,8 @@ internal sealed class CheckpointReport(EventDesk desk)
     private readonly LatencyHistogram _frozen = LatencyHistogram.Coarse();
     private readonly LatencyHistogram _restored = LatencyHistogram.Coarse();
     private long _bytesWritten;
+    private long _liveBytes;
+    private long _rounds;
     private long _bytesRestored;
     private long _notWritten;
     private long _notContinued;
@@ -25,7 +27,9 @@ internal sealed class CheckpointReport(EventDesk desk)
         _written.Record((long)took.TotalMicroseconds);
         _frozen.Record((long)(capture.Moved.FrozenNanoseconds / 1000));
         Volatile.Write(ref _bytesWritten, _bytesWritten + capture.File!.Bytes);
-        Tell(EventTypes.TaskCheckpointed, EventSeverity.Info, capture.Task, tenant, capture.File.Bytes, took);
+        Volatile.Write(ref _liveBytes, _liveBytes + (long)capture.Moved.LiveBytes);
+        Volatile.Write(ref _rounds, _rounds + capture.Moved.Rounds);
+        Tell(EventTypes.TaskCheckpointed, EventSeverity.Info, capture.Task, tenant, capture.File.Bytes, took, capture.Moved);
     }
 
     /// <summary>It was not written down after all, and goes on where it is or has ended. Completion thread.</summary>
@@ -37,7 +41,7 @@ internal sealed class CheckpointReport(EventDesk desk)
         var took = TimeSpan.FromMicroseconds(moved.FrozenNanoseconds / 1000.0);
         _restored.Record((long)took.TotalMicroseconds);
         Volatile.Write(ref _bytesRestored, _bytesRestored + (long)moved.Bytes);
-        Tell(EventTypes.TaskContinued, EventSeverity.Info, continuation.Task, continuation.Pool.Key.Tenant, (long)moved.Bytes, took);
+        Tell(EventTypes.TaskContinued, EventSeverity.Info, continuation.Task, continuation.Pool.Key.Tenant, (long)moved.Bytes, took, null);
     }
 
     /// <summary>It could not go on from its file, in which it stays. Completion thread.</summary>
@@ -61,25 +65,33 @@ internal sealed class CheckpointReport(EventDesk desk)
 
     public void Write(Exposition to)
     {
-        to.Histogram("wayang_checkpoint_write_seconds", "From the wish to write a call down until its file is safe on the disk; the call stands still for most of it.");
+        to.Histogram("wayang_checkpoint_write_seconds", "From the wish to write a call down until its file is safe on the disk; the call runs for most of it where its writes can be counted meanwhile.");
         to.Distribution(_written, 1e-6);
         to.Histogram("wayang_checkpoint_frozen_seconds", "Of that: from the request to freeze its worker until all that travels of its memory was read.");
         to.Distribution(_frozen, 1e-6);
         to.Histogram("wayang_checkpoint_restore_seconds", "From a fresh worker until it stands where the call stood.");
         to.Distribution(_restored, 1e-6);
         to.Counter("wayang_checkpoint_written_bytes_total", "Bytes of the files that calls were written into.", Volatile.Read(ref _bytesWritten));
+        to.Counter("wayang_checkpoint_live_bytes_total", "Bytes of calls' memory that were written down while they ran.", Volatile.Read(ref _liveBytes));
+        to.Counter("wayang_checkpoint_rounds_total", "Rounds in which calls' memory was written down while they ran.", Volatile.Read(ref _rounds));
         to.Counter("wayang_checkpoint_restored_bytes_total", "Bytes of memory that workers were made of.", Volatile.Read(ref _bytesRestored));
         to.Counter("wayang_checkpoint_failures_total", "Calls that were not written down, or did not go on from their file, when that was asked for.");
         to.Sample(Volatile.Read(ref _notWritten), "step", "write");
         to.Sample(Volatile.Read(ref _notContinued), "step", "restore");
     }
 
-    private void Tell(string type, EventSeverity severity, TaskId task, int tenant, long bytes, TimeSpan took) =>
+    private void Tell(string type, EventSeverity severity, TaskId task, int tenant, long bytes, TimeSpan took, WorkerMoved? written) =>
         desk.Post(Made(type, severity, task, tenant, EventData.Write((ref MessagePackWriter writer) =>
         {
-            writer.WriteMapHeader(2);
+            writer.WriteMapHeader(written is null ? 2 : 5);
             EventData.Number(ref writer, "bytes", bytes);
             EventData.Number(ref writer, "duration_us", (long)took.TotalMicroseconds);
+            if (written is { } moved)
+            {
+                EventData.Number(ref writer, "frozen_us", (long)(moved.FrozenNanoseconds / 1000));
+                EventData.Number(ref writer, "live_bytes", (long)moved.LiveBytes);
+                EventData.Number(ref writer, "rounds", moved.Rounds);
+            }
         })));
 
     private static NodeEvent Made(string type, EventSeverity severity, TaskId task, int tenant, byte[] data) =>

@@ -17,7 +17,10 @@ internal sealed partial class CheckpointStore
     {
         Hold();
         using var file = File.OpenRead(checkpoint.File);
-        return new CallFile(checkpoint.File, file.Length, CheckpointFile.KeyOf(file, _key.Read()) ?? throw new InvalidDataException($"{checkpoint.File}: it is no checkpoint of this program"));
+        return new CallFile(checkpoint.File, file.Length, CheckpointFile.KeyOf(file, _key.Read()) ?? throw new InvalidDataException($"{checkpoint.File}: it is no checkpoint of this program"))
+        {
+            StandsSince = checkpoint.StandsSince,
+        };
     }
 
     /// <summary>An empty file for what comes; swept at the next start if nothing becomes of it.</summary>

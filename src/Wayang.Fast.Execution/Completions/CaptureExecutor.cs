@@ -47,6 +47,11 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     {
         var worker = capture.Worker;
         capture.Stands = true;
+        if (capture.IsLive)
+        {
+            capture.CountTime();
+        }
+
         if (!Holds(capture))
         {
             if (!worker.IsGone)
@@ -230,6 +235,10 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
             if (capture.Stands)
             {
                 Supervisor.LetGo(worker.Id);
+            }
+            else if (capture.IsLive)
+            {
+                capture.CountTime();
             }
 
             ref var entry = ref worker.Entries[capture.Index];

@@ -32,6 +32,7 @@ internal sealed partial class Shard
         var deadline = Interlocked.Exchange(ref entry.Deadline, long.MaxValue); // SYNC POINT: as of a freeze, see Lend
         capture.TimeLeft = deadline == long.MaxValue ? long.MaxValue : Math.Max(1, deadline - _now);
         worker.Capture = capture;
+        capture.IsLive = !worker.IsFrozen && !capture.IsRestart; // one that is to stand still does not run for it
         if (worker.IsFrozen)
         {
             capture.TimeLeft = Math.Min(capture.TimeLeft, worker.TakeFrozenTime(capture.Index));

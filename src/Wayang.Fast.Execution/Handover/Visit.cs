@@ -190,6 +190,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             return new VisitNews(_number, _state, _streams is { } streams ? [.. streams.Select(static s => (long)s.Length)] : lengths, Report(progress))
             {
                 End = _end, Reason = _reason, FileBytes = _back?.Bytes ?? 0, Key = _back?.Key ?? default,
+                Standing = _back is { StandsSince: > 0 and var since } ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero,
             };
         }
     }

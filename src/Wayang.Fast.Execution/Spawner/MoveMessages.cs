@@ -9,14 +9,18 @@ internal static class MoveMessages
     /// <summary>The stream fits every zygote of the image, also one that is started later.</summary>
     private const uint Whole = 0x1;
 
+    /// <summary>Most of it is written while the worker runs, where the host can count what that writes meanwhile.</summary>
+    private const uint Live = 0x4;
+
     /// <param name="buffer">At least the size of the message.</param>
     /// <param name="request">Echoed in the answer and in a refusal; no id of an image or worker.</param>
     /// <param name="worker">Which; a descriptor for its stream travels with it.</param>
-    public static int Capture(Span<byte> buffer, ulong request, ulong worker)
+    /// <param name="live">It may run for most of it.</param>
+    public static int Capture(Span<byte> buffer, ulong request, ulong worker, bool live)
     {
         var body = MessageWriter.Begin(buffer, MessageType.WorkerCapture, ProtocolLayout.WorkerCaptureBytes, 1, request);
         BinaryPrimitives.WriteUInt64LittleEndian(body, worker);
-        BinaryPrimitives.WriteUInt32LittleEndian(body[8..], Whole);
+        BinaryPrimitives.WriteUInt32LittleEndian(body[8..], live ? Whole | Live : Whole);
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerCaptureBytes;
     }
 
@@ -39,13 +43,16 @@ internal static class MoveMessages
 
         moved = new WorkerMoved(
             BinaryPrimitives.ReadUInt64LittleEndian(body), BinaryPrimitives.ReadUInt64LittleEndian(body[8..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(body[16..]), BinaryPrimitives.ReadUInt64LittleEndian(body[24..]));
+            BinaryPrimitives.ReadUInt64LittleEndian(body[16..]), BinaryPrimitives.ReadUInt64LittleEndian(body[24..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(body[32..]), BinaryPrimitives.ReadUInt32LittleEndian(body[40..]));
         return true;
     }
 }
 
 /// <summary>What an agent says of the worker that it holds.</summary>
 /// <param name="Bytes">Of the stream.</param>
-/// <param name="FrozenNanoseconds">From the request to freeze to this word.</param>
+/// <param name="FrozenNanoseconds">From the (last) request to freeze to this word.</param>
+/// <param name="LiveBytes">Of the stream, written while it ran.</param>
+/// <param name="Rounds">In which that was done; 0: it stood still for all of it.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct WorkerMoved(ulong Worker, ulong Bytes, ulong Pages, ulong FrozenNanoseconds);
+internal readonly record struct WorkerMoved(ulong Worker, ulong Bytes, ulong Pages, ulong FrozenNanoseconds, ulong LiveBytes, uint Rounds);

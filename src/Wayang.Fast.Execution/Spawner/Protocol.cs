@@ -132,7 +132,7 @@ internal static class ProtocolLayout
     public const int WorkerFreezeBytes = 16;
     public const int WorkerFrozenBytes = 16;
     public const int WorkerCaptureBytes = 16;
-    public const int WorkerMovedBytes = 32;
+    public const int WorkerMovedBytes = 48;
     public const int WorkerRefBytes = 8;
     public const int UsageBytes = 8;
     public const int UsageOfBytes = 8;

@@ -133,9 +133,10 @@ internal sealed class SpawnerLink : IDisposable
 
     /// <param name="request">Echoed in the answer, or when it is refused.</param>
     /// <param name="worker">A call worker of a migratable image.</param>
+    /// <param name="live">It may run for most of it.</param>
     /// <param name="stream">Where it is written down; stays the caller's.</param>
     /// <returns>False when it was not and will not be sent.</returns>
-    public bool SendCapture(ulong request, ulong worker, int stream) => Send(MoveMessages.Capture(_buffer, request, worker), [stream]);
+    public bool SendCapture(ulong request, ulong worker, bool live, int stream) => Send(MoveMessages.Capture(_buffer, request, worker, live), [stream]);
 
     /// <returns>False when it was not and will not be sent.</returns>
     public bool SendWorkerRestore(ulong worker, ulong image, uint niceClass, in StartLimits limits, ReadOnlySpan<int> channelAndStream) =>

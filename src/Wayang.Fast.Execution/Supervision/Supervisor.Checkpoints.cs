@@ -77,7 +77,7 @@ internal sealed partial class Supervisor
         {
             (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
             var request = _nextCapture++;
-            if (!_link.SendCapture(request, capture.Worker.Id, write))
+            if (!_link.SendCapture(request, capture.Worker.Id, capture.IsLive, write))
             {
                 throw new IOException("the spawner cannot be asked now");
             }
@@ -103,7 +103,7 @@ internal sealed partial class Supervisor
         try
         {
             Stall(FaultPoint.CaptureUnread);
-            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, capture.State);
+            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, capture.State) is { } file ? file with { StandsSince = capture.StandsSince } : null;
             Stall(FaultPoint.CaptureUntold);
             if (capture.File is not null)
             {
@@ -132,7 +132,7 @@ internal sealed partial class Supervisor
 
         if (_captures.Remove(request, out var capture))
         {
-            capture.Moved = moved;
+            capture.OnMoved(moved);
             _completion.Post(new CompletionCommand(CompletionCommandKind.Captured, Capture: capture));
         }
 

@@ -83,7 +83,7 @@ internal static class HandoverCalls
 
     private static void News(ref MessagePackWriter writer, VisitNews news)
     {
-        writer.WriteMapHeader(7 + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 2));
+        writer.WriteMapHeader(7 + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 3));
         ReplyEncoder.Number(ref writer, "number"u8, news.Number);
         ReplyEncoder.Text(ref writer, "state"u8, WireNames.Text(news.State));
         for (var i = 0; i < s_lengths.Length; i++)
@@ -114,6 +114,7 @@ internal static class HandoverCalls
             ReplyEncoder.Number(ref writer, "file_bytes"u8, news.FileBytes);
             writer.WriteString("key"u8);
             writer.WriteBinary(news.Key.Span);
+            ReplyEncoder.Number(ref writer, "standing_us"u8, (long)news.Standing.TotalMicroseconds);
         }
     }
 

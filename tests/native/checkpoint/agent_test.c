@@ -5,18 +5,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "checkpoint/agent.h"
+#include "checkpoint/written.h"
 
 #define CHAIN 0
 #define ROUNDS "2000000"
+
+static int refused, left; /* what a storm left behind */
 
 typedef struct agent {
     pid_t pid;
@@ -120,8 +127,8 @@ static void through_a_file(mover *m, const char *how, int side, uint64_t wanted)
     CHECK(end_agent(&target) == 0, "the agent failed");
     uint64_t answer = wait_answer(&call);
     CHECK(answer == wanted, "%016" PRIx64 " instead of %016" PRIx64, answer, wanted);
-    printf("%s, then restored by zygote %d: the same answer; %" PRIu64 " KiB, frozen %.2f ms, restored in %.2f ms\n", how, side,
-           told.bytes >> 10, (double)told.frozen_ns / 1e6, (double)there.frozen_ns / 1e6);
+    printf("%s, then restored by zygote %d: the same answer; %" PRIu64 " KiB in %u rounds ahead (%" PRIu64 " KiB), frozen %.2f ms, restored in %.2f ms\n", how, side,
+           told.bytes >> 10, told.rounds, told.live_bytes >> 10, (double)told.frozen_ns / 1e6, (double)there.frozen_ns / 1e6);
     mover_stop(&call);
     (void)close(file);
 }
@@ -179,6 +186,43 @@ static void never_runs(mover *m) {
     }
 }
 
+/* What an agent had the worker make and was killed before the kernel came to it, refused as the spawner does. */
+static void answer_filter(const mover_call *call) {
+    struct pollfd one = {call->process.listener, POLLIN, 0};
+    if (poll(&one, 1, 0) == 1 && (one.revents & POLLIN) != 0) {
+        struct seccomp_notif notification;
+        memset(&notification, 0, sizeof notification);
+        CHECK(ioctl(call->process.listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0, "%s", strerror(errno));
+        CHECK(notification.data.nr == SYS_userfaultfd && notification.data.args[0] == WY_WRITTEN_FLAGS, "call %d", notification.data.nr);
+        struct seccomp_notif_resp refusal = {.id = notification.id, .error = -EPERM};
+        (void)ioctl(call->process.listener, SECCOMP_IOCTL_NOTIF_SEND, &refusal);
+        refused++;
+    }
+}
+
+/* Whether the worker has a descriptor that an agent left there. */
+static int has_left(pid_t pid) {
+    char path[64], target[64];
+    for (int fd = 0; fd < 16; fd++) {
+        (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        target[length > 0 ? length : 0] = '\0';
+        if (strcmp(target, "anon_inode:[userfaultfd]") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The next agent takes it away, and moves the call as ever. */
+static void take_away(const mover *m, const mover_call *call) {
+    agent one = start_agent("capture-whole", call->process.pid, zygote_of(m, 0), new_file());
+    wy_agent_message told = hear(&one);
+    CHECK(told.word == WY_AGENT_DONE || told.error.status == WY_CLOSED, "%s: %s", told.error.where, told.error.message);
+    CHECK(!has_left(call->process.pid), "it still has what an agent left");
+    (void)end_agent(&one);
+}
+
 /* Killed at any instant: the agent of a call that is written down again and again. It always goes on, and ends as it should. */
 static void storm(mover *m, uint64_t wanted) {
     static mover_call call;
@@ -194,17 +238,23 @@ static void storm(mover *m, uint64_t wanted) {
         for (int64_t until = mover_now_ns() + INT64_C(60000000000); !mover_answer(&call, &answer);) {
             CHECK(mover_now_ns() < until, "no answer");
             CHECK(ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0, "%s", strerror(errno));
-            agent one = start_agent("capture-whole", call.process.pid, zygote_of(m, 0), file);
-            (void)usleep((useconds_t)(rand_r(&seed) % 6000));
+            agent one = start_agent(done % 2 == 0 ? "capture-whole" : "live-whole", call.process.pid, zygote_of(m, 0), file);
+            (void)usleep((useconds_t)(rand_r(&seed) % (done % 2 == 0 ? 12000 : 6000)));
             (void)kill(one.pid, SIGKILL);
             in_time += end_agent(&one) == -1;
             done++;
+            answer_filter(&call);
+            if (has_left(call.process.pid)) {
+                left++;
+                take_away(m, &call);
+            }
         }
         CHECK(answer == wanted, "after %d kills: %016" PRIx64 " instead of %016" PRIx64, done, answer, wanted);
         mover_stop(&call);
         (void)close(file);
     }
-    printf("%d agents were killed at any instant (%d before they had ended): each call went on, with the same answer\n", done, in_time);
+    printf("%d agents were killed at any instant (%d before they had ended): each call went on, with the same answer; %d calls of theirs were refused, "
+           "%d descriptors taken away\n", done, in_time, refused, left);
 }
 
 static void *read_plugin(size_t *bytes) {
@@ -232,6 +282,8 @@ int main(int argc, char **argv) {
     through_a_file(&m, "capture", 0, wanted);
     through_a_file(&m, "capture-whole", 0, wanted);
     through_a_file(&m, "capture-whole", 1, wanted);
+    through_a_file(&m, "live", 0, wanted);
+    through_a_file(&m, "live-whole", 1, wanted);
     goes_on(&m, wanted);
     never_runs(&m);
     storm(&m, wanted);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checkpoint/live.h"
 #include "checkpoint/restore.h"
 #include "checkpoint/verify.h"
 
@@ -164,21 +165,52 @@ int mover_answer(mover_call *call, uint64_t *out) {
     return 0;
 }
 
+static const wy_state_rules s_rules = {.confined = 1, .doorbell_fd = WY_WORKER_FD_DOORBELL};
+
+typedef struct moving {
+    const mover_side *side;
+    wy_tracee source;
+    wy_live live;
+    wy_stream stream;
+    int64_t begun;
+} moving;
+
+static wy_status freeze(moving *v, const mover_call *call, wy_error *error) {
+    v->begun = mover_now_ns();
+    return wy_tracee_freeze(call->process.pid, v->side->manifest.syscall_at, 0, &v->source, error);
+}
+
 /* The source frozen, written down, and thawed if anything fails. */
-static wy_status capture(mover *m, const mover_call *call, wy_tracee *source, int fd, wy_error *error) {
-    const mover_side *side = &m->sides[call->process.side];
-    const wy_state_rules rules = {.confined = 1, .doorbell_fd = WY_WORKER_FD_DOORBELL};
+static wy_status capture(mover *m, moving *v, wy_error *error) {
     static wy_snapshot snapshot;
-    wy_stream stream = WY_STREAM_ON(fd);
-    wy_status status = wy_snapshot_take(source, &rules, &snapshot, error);
+    wy_status status = wy_snapshot_take(&v->source, &s_rules, &snapshot, error);
     if (status == WY_OK) {
-        const wy_capture request = {.tracee = source, .snapshot = &snapshot, .image = &side->image, .always = &m->differing};
-        status = wy_capture_write(&request, &stream, error);
+        const wy_capture request = {.memory = &v->source.memory, .snapshot = &snapshot, .image = &v->side->image, .always = &m->differing};
+        status = v->live.ran ? wy_live_finish(&v->live, request, &v->stream, error) : wy_capture_write(&request, &v->stream, error);
         wy_snapshot_free(&snapshot);
     }
-    m->shipped_pages += stream.pages;
-    m->shipped_bytes += stream.bytes;
+    m->shipped_pages += v->stream.pages;
+    m->shipped_bytes += v->stream.bytes;
     return status;
+}
+
+/* The source frozen; every second time most of it was written down before, while it ran. */
+static wy_status freeze_source(mover *m, moving *v, const mover_call *call, wy_error *error) {
+    wy_status status = freeze(v, call, error);
+    if (status != WY_OK || m->tried++ % 2 == 0) {
+        return status;
+    }
+    status = wy_live_begin(&v->live, &v->source, &s_rules, error);
+    if (status == WY_UNSUPPORTED) {
+        m->unsupported++;
+        return WY_OK;
+    }
+    wy_tracee_close(&v->source);
+    const wy_capture how = {.image = &v->side->image, .always = &m->differing};
+    status = status == WY_OK ? wy_live_run(&v->live, how, &v->stream, error) : status;
+    m->live += status == WY_OK;
+    m->live_rounds += v->live.rounds;
+    return status == WY_OK ? freeze(v, call, error) : status;
 }
 
 /* The target stands frozen and waits for its stream before the source is stopped. */
@@ -193,47 +225,57 @@ static wy_status restore(const mover *m, const mover_process *next, wy_tracee *t
     return lseek(fd, 0, SEEK_SET) == 0 ? wy_restore_read(target, &m->sides[next->side].image, &stream, error) : WY_SYSTEM;
 }
 
+static int is_later(wy_status status, const wy_error *error) {
+    return status == WY_DENIED && strcmp(error->where, "signal") == 0; /* it is under way to its handler */
+}
+
+/* The call goes on where it was. */
+static wy_status give_up(mover *m, moving *v, const mover_process *next, wy_tracee *target, wy_status status, const wy_error *error) {
+    wy_error ignored;
+    end_worker(next);
+    if (v->source.stopped) {
+        (void)wy_tracee_go(&v->source, &ignored);
+    }
+    wy_tracee_close(&v->source);
+    wy_memory_close(&target->memory);
+    m->again += is_later(status, error);
+    m->failed += !is_later(status, error);
+    return status;
+}
+
 wy_status mover_move(mover *m, mover_call *call, int verify, wy_error *error) {
-    static wy_tracee source, target;
+    static moving v;
+    static wy_tracee target;
     mover_process next;
     int fd = memfd_create("captured", MFD_CLOEXEC);
     CHECK(fd >= 0, "%s", strerror(errno));
+    v = (moving){.side = &m->sides[call->process.side], .stream = WY_STREAM_ON(fd)};
+    v.source.memory = v.live.memory = WY_NO_MEMORY_OPEN;
+    v.live.written = WY_NOTHING_WATCHED;
     fork_worker(m, call, 1 - call->process.side, &next);
     wy_status status = prepare(m, &next, &target, error);
     CHECK(status == WY_OK, "a fresh worker cannot be frozen: %s: %s", error->where, error->message);
-    int64_t begun = mover_now_ns();
-    status = wy_tracee_freeze(call->process.pid, m->sides[call->process.side].manifest.syscall_at, 0, &source, error);
-    if (status != WY_OK) {
-        end_worker(&next);
-        wy_memory_close(&target.memory);
-        (void)close(fd);
-        m->again += status == WY_DENIED;
-        return status;
-    }
-    status = capture(m, call, &source, fd, error);
+    status = freeze_source(m, &v, call, error);
+    status = status == WY_OK ? capture(m, &v, error) : status;
+    int64_t written = mover_now_ns() - v.begun;
     status = status == WY_OK ? restore(m, &next, &target, fd, error) : status;
-    int64_t paused = mover_now_ns() - begun;
+    int64_t paused = mover_now_ns() - v.begun;
     if (status == WY_OK && verify) {
         uint64_t bytes = 0;
-        status = wy_verify(&source, &target, &bytes, error);
+        status = wy_verify(&v.source, &target, &bytes, error);
         m->verified += status == WY_OK;
+        m->verified_live += status == WY_OK && v.live.ran;
         m->verified_bytes += bytes;
     }
+    m->live_frozen_ns += v.live.ran ? written : 0;
+    wy_live_close(&v.live);
     (void)close(fd);
     if (status != WY_OK) {
-        wy_error ignored;
-        end_worker(&next);
-        (void)wy_tracee_go(&source, &ignored);
-        wy_tracee_close(&source);
-        wy_memory_close(&target.memory);
-        int later = status == WY_DENIED && strcmp(error->where, "signal") == 0; /* it is under way to its handler */
-        m->again += later;
-        m->failed += !later;
-        return status;
+        return give_up(m, &v, &next, &target, status, error);
     }
     end_worker(&call->process); /* first its end, then the other's beginning: never two */
-    source.stopped = 0;
-    wy_tracee_close(&source);
+    v.source.stopped = 0;
+    wy_tracee_close(&v.source);
     status = wy_tracee_go(&target, error);
     CHECK(status == WY_OK, "%s: %s", error->where, error->message);
     wy_tracee_close(&target);

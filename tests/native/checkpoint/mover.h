@@ -19,7 +19,8 @@ typedef struct mover {
     int as_root;
     /* What happened. */
     uint64_t moved, verified, verified_bytes, again, failed, shipped_pages, shipped_bytes;
-    int64_t pause_ns_most, pause_ns_sum;
+    uint64_t tried, live, live_rounds, verified_live, unsupported; /* live: most of it was written down while it ran */
+    int64_t pause_ns_most, pause_ns_sum, live_frozen_ns;
 } mover;
 
 typedef struct mover_process {

@@ -131,6 +131,10 @@ void rounds_run(mover *m, job *all, uint16_t count, uint64_t most) {
            ", wrong %" PRIu64 "; pause mean %.2f ms, most %.2f ms; %.1f pages each\n",
            m->moved, runs, m->verified, m->verified_bytes >> 20, m->failed, m->again, wrong, (double)m->pause_ns_sum / 1e6 / (double)m->moved,
            (double)m->pause_ns_most / 1e6, (double)m->shipped_pages / (double)m->moved);
+    printf("%" PRIu64 " were written down while they ran, in %.1f rounds, and then in %.2f ms; %" PRIu64 " of these verified; %" PRIu64 " could not be\n", m->live,
+           (double)m->live_rounds / (double)(m->live + (m->live == 0)), (double)m->live_frozen_ns / 1e6 / (double)(m->live + (m->live == 0)),
+           m->verified_live, m->unsupported);
+    CHECK(!m->as_root || m->unsupported > 0 || (m->live > 0 && m->verified_live > 0), "none was written down while it ran");
     CHECK(wrong == 0 && m->failed == 0, "%" PRIu64 " wrong, %" PRIu64 " failed", wrong, m->failed);
     for (uint16_t i = 0; i < count; i++) {
         CHECK(jobs[i].moved > 0, "%s was never moved", jobs[i].name);

@@ -34,10 +34,25 @@ static size_t write_all(int fd) {
     for (size_t i = 0; i < sizeof pages; i++) {
         pages[i] = (uint8_t)(i * 7 + i / 255);
     }
-    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, NULL) == WY_OK);
+    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, 0, NULL) == WY_OK);
     CHECK(wy_stream_write_pages(&stream, 0x11000, pages, 3, NULL) == WY_OK);
     CHECK(wy_stream_write_empty(&stream, 0x20000, 2, NULL) == WY_OK);
     CHECK(wy_stream_write_pages(&stream, 0x7ffffffe0000, pages + WY_PAGE, 1, NULL) == WY_OK);
+    CHECK(wy_stream_write_end(&stream, NULL) == WY_OK);
+    return (size_t)stream.bytes;
+}
+
+/* Written while the worker ran: two rounds, then what it was when it stood still. */
+static size_t write_live(int fd) {
+    wy_stream stream = WY_STREAM_ON(fd);
+    (void)write_all(fd); /* makes the snapshot */
+    CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
+    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 1, 1, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x7ffffffe0000, pages, 1, NULL) == WY_OK);
+    CHECK(wy_stream_write_round(&stream, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x11000, pages, 3, NULL) == WY_OK);
+    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 1, 0, NULL) == WY_OK);
+    CHECK(wy_stream_write_pages(&stream, 0x11000, pages + WY_PAGE, 1, NULL) == WY_OK);
     CHECK(wy_stream_write_end(&stream, NULL) == WY_OK);
     return (size_t)stream.bytes;
 }
@@ -54,6 +69,10 @@ static int read_all(int fd, wy_snapshot *out, wy_error *error) {
         wy_record record;
         status = wy_stream_read(&stream, &record, room, error);
         records += status == WY_OK;
+        if (status == WY_OK && stream.head_next) {
+            wy_snapshot_free(out);
+            status = wy_stream_read_head(&stream, &head, out, error);
+        }
     }
     return status == WY_OK ? records : -1;
 }
@@ -74,11 +93,11 @@ static void comes_back(void) {
     check_done("what was written comes back");
 }
 
-static void every_damage(void) {
+static void every_damage(size_t (*write_it)(int), int count) {
     static wy_snapshot back;
     wy_error error;
     int fd = file();
-    size_t bytes = write_all(fd);
+    size_t bytes = write_it(fd);
     for (size_t at = 0; at < bytes; at += at < 4096 ? 1 : 61) {
         uint8_t was = 0, changed;
         CHECK(pread(fd, &was, 1, (off_t)at) == 1);
@@ -92,17 +111,17 @@ static void every_damage(void) {
         wy_snapshot_free(&back);
         CHECK(pwrite(fd, &was, 1, (off_t)at) == 1);
     }
-    CHECK(read_all(fd, &back, &error) == 4);
+    CHECK(read_all(fd, &back, &error) == count);
     wy_snapshot_free(&back);
     (void)close(fd);
     check_done("every damaged byte is noticed");
 }
 
-static void every_cut(void) {
+static void every_cut(size_t (*write_it)(int)) {
     static wy_snapshot back;
     wy_error error;
     int fd = file();
-    for (size_t bytes = write_all(fd); bytes > 0;) {
+    for (size_t bytes = write_it(fd); bytes > 0;) {
         bytes -= bytes > 97 ? 97 : bytes;
         CHECK(ftruncate(fd, (off_t)bytes) == 0);
         CHECK(read_all(fd, &back, &error) == -1);
@@ -144,7 +163,7 @@ static void order(void) {
     static wy_snapshot back;
     int fd = file();
     wy_stream stream = WY_STREAM_ON(fd);
-    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, NULL) == WY_OK);
+    CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, 0, NULL) == WY_OK);
     CHECK(wy_stream_write_pages(&stream, 0x12000, pages, 1, NULL) == WY_OK);
     CHECK(wy_stream_write_pages(&stream, 0x11000, pages, 1, NULL) == WY_OK);
     CHECK(wy_stream_write_end(&stream, NULL) == WY_OK);
@@ -152,6 +171,31 @@ static void order(void) {
     wy_snapshot_free(&back);
     (void)close(fd);
     check_done("pages come in order");
+}
+
+/* What only a stream with a live head may have, in the order in which it may. */
+static void rounds(void) {
+    static wy_snapshot back;
+    wy_error error;
+    for (int kind = 0; kind < 5; kind++) {
+        int fd = file();
+        wy_stream stream = WY_STREAM_ON(fd);
+        CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, kind != 0, NULL) == WY_OK);
+        for (uint32_t i = 0; i < (kind == 1 ? WY_STREAM_ROUNDS : 1); i++) {
+            CHECK(wy_stream_write_round(&stream, NULL) == WY_OK); /* 0: of one that stood still; 1: one too many */
+        }
+        stream.round += kind == 2;
+        CHECK(wy_stream_write_round(&stream, NULL) == WY_OK); /* 2: out of order */
+        stream.live = kind == 4 ? 0 : stream.live;            /* 4: without its record */
+        if (kind != 3) {                                      /* 3: no second head */
+            CHECK(wy_stream_write_head(&stream, &snapshot, &image, 0, 0, NULL) == WY_OK);
+        }
+        CHECK(wy_stream_write_end(&stream, NULL) == WY_OK);
+        CHECK(read_all(fd, &back, &error) == -1 && error.status == WY_CORRUPT);
+        wy_snapshot_free(&back);
+        (void)close(fd);
+    }
+    check_done("rounds out of order or too many, and a second head that is missing or not due, are refused");
 }
 
 static void hashes(void) {
@@ -223,8 +267,11 @@ static void comparison(void) {
 
 int main(void) {
     comes_back();
-    every_damage();
-    every_cut();
+    every_damage(write_all, 4);
+    every_cut(write_all);
+    every_damage(write_live, 6);
+    every_cut(write_live);
+    rounds();
     refused_mappings();
     order();
     hashes();

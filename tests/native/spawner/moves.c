@@ -282,6 +282,8 @@ int main(int argc, char **argv) {
     moves(1, 0, "moved within its zygote, what it changed alone");
     moves(1, WY_CAPTURE_WHOLE, "moved within its zygote, whole");
     moves(2, WY_CAPTURE_WHOLE, "moved to another zygote");
+    moves(1, WY_CAPTURE_LIVE, "moved within its zygote, written down while it ran");
+    moves(2, WY_CAPTURE_WHOLE | WY_CAPTURE_LIVE, "moved to another zygote, written down while it ran");
     for_the_other();
     thawed();
     refusals();
