@@ -132,13 +132,35 @@ wy_status wy_layout_apply(wy_tracee *tracee, const wy_snapshot *wanted, wy_vmas 
     return status;
 }
 
-wy_status wy_layout_forget(wy_tracee *tracee, const wy_vmas *before, const wy_vmas *now, wy_error *error) {
+/* Of one mapping: what the image does not have, or is not there any more. */
+static wy_status add_remade(const wy_vma *vma, const wy_vmas *now, const wy_vmas *image, wy_runs *out, wy_error *error) {
     wy_status status = WY_OK;
-    for (uint32_t i = 0; i < before->count && status == WY_OK; i++) {
-        const wy_vma *vma = &before->items[i];
-        if ((vma->flags & (WY_VMA_FILE | WY_VMA_STACK)) == 0 && !wy_vmas_have(now, vma)) {
-            status = call(tracee, "munmap", SYS_munmap, (uint64_t[6]){vma->start, vma->end - vma->start}, 0, error);
+    for (uint64_t at = vma->start, end = at; at < vma->end && status == WY_OK; at = end) {
+        end = vma->end;
+        const wy_vma *inherited = at_place(image, at, &end), *still = at_place(now, at, &end);
+        int kept = inherited != NULL && still != NULL && wy_vma_same_kind(vma, inherited) && wy_vma_same_kind(vma, still);
+        status = kept ? WY_OK : wy_runs_add(out, at, end, error);
+    }
+    return status;
+}
+
+wy_status wy_layout_remade(const wy_snapshot *before, const wy_vmas *now, const wy_vmas *image, wy_runs *out, wy_error *error) {
+    uint64_t heap_end = (before->heap_end + WY_PAGE - 1) / WY_PAGE * WY_PAGE;
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < before->vmas.count && status == WY_OK; i++) {
+        const wy_vma *vma = &before->vmas.items[i];
+        if ((vma->flags & (WY_VMA_FILE | WY_VMA_STACK)) == 0 && vma->end != heap_end && !wy_vmas_have(now, vma)) {
+            status = add_remade(vma, now, image, out, error);
         }
+    }
+    return status;
+}
+
+wy_status wy_layout_forget(wy_tracee *tracee, const wy_runs *remade, wy_error *error) {
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < remade->count && status == WY_OK; i++) {
+        const wy_run *run = &remade->items[i];
+        status = call(tracee, "munmap", SYS_munmap, (uint64_t[6]){run->start, run->end - run->start}, 0, error);
     }
     return status;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "checkpoint/layout.h"
+
 wy_status wy_live_begin(wy_live *live, wy_tracee *tracee, const wy_state_rules *rules, wy_error *error) {
     memset(live, 0, sizeof *live);
     live->written = WY_NOTHING_WATCHED;
@@ -81,26 +83,15 @@ wy_status wy_live_run(wy_live *live, wy_capture how, wy_stream *stream, wy_error
     return status;
 }
 
-/* Mappings that are not now what they were at first are made anew by whoever restores them (restore.c), with nothing in them. */
-static wy_status add_remade(const wy_live *live, const wy_vmas *now, wy_runs *out, wy_error *error) {
-    wy_runs remade = {0};
-    wy_status status = WY_OK;
-    for (uint32_t i = 0; i < live->first.vmas.count && status == WY_OK; i++) {
-        const wy_vma *vma = &live->first.vmas.items[i];
-        status = wy_vmas_have(now, vma) ? WY_OK : wy_runs_add(&remade, vma->start, vma->end, error);
-    }
-    status = status == WY_OK ? wy_runs_join(out, &remade, error) : status;
-    wy_runs_free(&remade);
-    return status;
-}
-
 wy_status wy_live_finish(wy_live *live, wy_capture how, wy_stream *stream, wy_error *error) {
-    wy_runs dirty = {0};
+    wy_runs dirty = {0}, remade = {0};
     wy_status status = wy_written_find(&live->written, how.memory, &dirty, NULL, error);
-    status = status == WY_OK ? add_remade(live, &how.snapshot->vmas, &dirty, error) : status;
+    status = status == WY_OK ? wy_layout_remade(&live->first, &how.snapshot->vmas, &how.image->manifest->vmas, &remade, error) : status;
+    status = status == WY_OK ? wy_runs_join(&dirty, &remade, error) : status;
     status = status == WY_OK ? wy_runs_join(&dirty, &live->owed, error) : status;
     status = status == WY_OK ? wy_runs_less(&live->known, &dirty, &live->clean, error) : status;
     wy_runs_free(&dirty);
+    wy_runs_free(&remade);
     how.known = &live->known;
     how.clean = &live->clean;
     return status == WY_OK ? wy_capture_write(&how, stream, error) : status;

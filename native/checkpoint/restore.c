@@ -173,7 +173,10 @@ static wy_status second_head(filling *f, wy_stream *stream, wy_error *error) {
         return status;
     }
     int same = last.heap_end == f->wanted.heap_end && wy_vmas_equal(&last.vmas, &f->wanted.vmas, NULL) == WY_OK;
-    status = same ? WY_OK : wy_layout_forget(f->target, &f->wanted.vmas, &last.vmas, error);
+    wy_runs remade = {0};
+    status = same ? WY_OK : wy_layout_remade(&f->wanted, &last.vmas, &f->image->manifest->vmas, &remade, error);
+    status = status == WY_OK ? wy_layout_forget(f->target, &remade, error) : status;
+    wy_runs_free(&remade);
     wy_snapshot_free(&f->wanted);
     f->wanted = last;
     if (status != WY_OK) {
