@@ -20,6 +20,8 @@
 #include "checkpoint/live.h"
 #include "checkpoint/restore.h"
 
+#define ENDING_MS 1000
+
 static int64_t now_ns(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -190,10 +192,19 @@ static void end_target(wy_tracee *tracee) {
     let_parent_reap(tracee);
 }
 
+/* Whatever failed of a worker that ended meanwhile failed for that. Its memory goes a moment before its end is seen. */
+static void name_its_end(const working *w, int pidfd, wy_error *error) {
+    struct pollfd end = {pidfd, POLLIN, 0};
+    if (!w->task->restore && poll(&end, 1, error->sys_errno == ESRCH ? ENDING_MS : 0) > 0) {
+        (void)wy_fail(error, WY_CLOSED, ESRCH, "agent", "process %d has ended", (int)w->task->worker);
+    }
+}
+
 static wy_status freeze_and_work(working *w, int pidfd, wy_error *error) {
     const wy_agent_task *task = w->task;
     wy_status status = freeze(w, error);
     if (status != WY_OK) {
+        name_its_end(w, pidfd, error);
         tell(WY_AGENT_FAILED, w, 0, error);
         return status;
     }
@@ -218,6 +229,7 @@ static wy_status freeze_and_work(working *w, int pidfd, wy_error *error) {
     wy_tracee_close(&w->tracee);
     wy_live_close(&w->live);
     if (status != WY_OK && !task->restore) { /* once it goes on: another may ask at once */
+        name_its_end(w, pidfd, error);
         tell(WY_AGENT_FAILED, w, frozen, error);
     }
     return status;
