@@ -293,7 +293,7 @@ internal sealed partial class Departure
         _stands = news.Standing > TimeSpan.Zero ? Stopwatch.GetTimestamp() - (long)(news.Standing.TotalSeconds * Stopwatch.Frequency) : 0;
         try
         {
-            using var file = home.Receive(what.Task, what.Tenant);
+            using var file = home.Receive(what.Task, news.Key.Span);
             while (file.Received < news.FileBytes)
             {
                 var piece = await client.ReadVisitAsync(what.Name, VisitPart.File, file.Received, stop).WaitAsync(lease, stop).ConfigureAwait(false);
@@ -307,7 +307,7 @@ internal sealed partial class Departure
 
             HandoverFaults.Reach(HandoverPoint.HomeFetched);
             _bytes = news.FileBytes;
-            await ComeBackAsync(file.Keep(news.Key.Span), null, lost: false).ConfigureAwait(false);
+            await ComeBackAsync(file.Keep(), null, lost: false).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
         {

@@ -17,6 +17,9 @@ namespace Wayang.Fast.Cluster.Migration;
 /// </summary>
 internal sealed partial class Departure(IHandoverHome home, PeerLink link, string boot, TimeSpan lease, HandoverReport report, Departing what)
 {
+    /// <summary>Bytes of a piece that goes while the call runs, at most: its last ones are not to wait behind a long one.</summary>
+    private const int GrowingPiece = 128 << 10;
+
     private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Stopwatch _asked = new();
@@ -86,26 +89,29 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
 
         HandoverFaults.Reach(HandoverPoint.HomeOffered);
         _asked.Start();
-        var (file, unwritten) = await home.WriteDownAsync(what.Task, what.Tenant).ConfigureAwait(false);
-        if (file is null)
-        {
-            return unwritten;
-        }
-
-        HandoverFaults.Reach(HandoverPoint.HomeWritten);
-        (_bytes, _stands) = (file.Bytes, what.Call.Stands ? 0 : file.StandsSince);
-        OperationError? refusal;
+        using var file = home.WriteDown(what.Task);
+        OperationError? refusal = null;
+        var key = ReadOnlyMemory<byte>.Empty;
         try
         {
-            await SendAsync(Client(), file, stop).ConfigureAwait(false);
-            HandoverFaults.Reach(HandoverPoint.HomePrepared);
-            refusal = await home.LeaveAsync(what.Task, new TaskStay(Node, what.Name, AskToStop)).ConfigureAwait(false);
+            key = await SendWhileItGrowsAsync(Client(), file, stop).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
         {
             refusal = Refusal(failure);
         }
 
+        var (whole, unwritten) = await file.Whole.ConfigureAwait(false);
+        if (whole is null)
+        {
+            return unwritten;
+        }
+
+        HandoverFaults.Reach(HandoverPoint.HomeWritten);
+        (_bytes, _stands) = (whole.Bytes, what.Call.Stands ? 0 : whole.StandsSince);
+        refusal ??= key.Span.SequenceEqual(whole.Key.Span)
+            ? await CloseAsync(whole.Bytes, stop).ConfigureAwait(false)
+            : new OperationError(ErrorCode.Conflict, "somebody else has just had it written down", "task", 100);
         if (refusal is not null && !what.Call.Stands)
         {
             await home.ResumeAsync(what.Task).ConfigureAwait(false);
@@ -114,31 +120,52 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         return refusal;
     }
 
-    private async Task SendAsync(WayangClient client, CallFile file, CancellationToken stop)
+    /// <summary>The host has all of the file: the fence.</summary>
+    private async Task<OperationError?> CloseAsync(long bytes, CancellationToken stop)
     {
-        using var handle = File.OpenHandle(file.Path);
-        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.MaxPiece);
         try
         {
-            for (long sent = 0; sent < file.Bytes;)
+            await Client().PrepareVisitAsync(what.Name, bytes, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            HandoverFaults.Reach(HandoverPoint.HomePrepared);
+            return await home.LeaveAsync(what.Task, new TaskStay(Node, what.Name, AskToStop)).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfLink(failure))
+        {
+            return Refusal(failure);
+        }
+    }
+
+    /// <summary>Most of the file goes while the call runs, so that little is left to send when it stands still.</summary>
+    /// <returns>The key of what was sent.</returns>
+    private async Task<ReadOnlyMemory<byte>> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.MaxPiece);
+        var key = ReadOnlyMemory<byte>.Empty;
+        try
+        {
+            for (long sent = 0; ;)
             {
-                var count = RandomAccess.Read(handle, buffer.AsSpan(0, HandoverFields.MaxPiece), sent);
-                if (count == 0)
+                await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
+                var isWhole = file.Whole.IsCompleted; // before the look at what is there
+                var count = file.Read(sent, buffer.AsSpan(0, isWhole ? HandoverFields.MaxPiece : GrowingPiece));
+                if (count == 0 && isWhole)
                 {
-                    throw new IOException($"{file.Path} ends before its {file.Bytes} bytes");
+                    return key;
                 }
 
-                await client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), stop).WaitAsync(lease, stop).ConfigureAwait(false);
-                sent += count;
-                HandoverFaults.Reach(HandoverPoint.HomeSending);
+                if (count > 0)
+                {
+                    key = sent == 0 ? file.Key : key;
+                    await client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), key, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                    sent += count;
+                    HandoverFaults.Reach(HandoverPoint.HomeSending);
+                }
             }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer, clearArray: true);
         }
-
-        await client.PrepareVisitAsync(what.Name, file.Bytes, file.Key, stop).WaitAsync(lease, stop).ConfigureAwait(false);
     }
 
     /// <summary>The peer refuses, is not reached, or its connection is being given up.</summary>

@@ -79,10 +79,10 @@ public static class HandoverFields
             new("spec", FieldType.Bytes, "What it runs, as the ledger has it.") { Required = true, Min = 1, Max = MaxSpec }),
         Between(OperationKind.PeerPiece, "peer.piece", "A piece of its file, in order.", s_taken,
             new("offset", FieldType.Integer, "Where it begins.") { Required = true, Max = long.MaxValue },
-            new("data", FieldType.Bytes, "The piece.") { Required = true, Min = 1, Max = MaxPiece }),
+            new("data", FieldType.Bytes, "The piece.") { Required = true, Min = 1, Max = MaxPiece },
+            new("key", FieldType.Bytes, "Of the file; with its first piece.") { Min = KeyBytes, Max = KeyBytes }),
         Between(OperationKind.PeerPrepare, "peer.prepare", "All of its file was sent; it does not go on before it is told to.", s_taken,
-            new("bytes", FieldType.Integer, "Of the file.") { Required = true, Max = long.MaxValue },
-            new("key", FieldType.Bytes, "Of the file.") { Required = true, Min = KeyBytes, Max = KeyBytes }),
+            new RequestField("bytes", FieldType.Integer, "Of the file.") { Required = true, Max = long.MaxValue }),
         Between(OperationKind.PeerCommit, "peer.commit", "It goes on there, and at home no more.", s_taken),
         Between(OperationKind.PeerWatch, "peer.watch", "What is true of it, as soon as it is news.",
             [

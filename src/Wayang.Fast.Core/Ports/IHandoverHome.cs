@@ -18,8 +18,8 @@ public interface IHandoverHome
     /// <returns>Null, or why it cannot be moved.</returns>
     OperationError? Describe(TaskId id, int tenant, out DepartingCall? call);
 
-    /// <summary>Writes the call down, if that was not done yet.</summary>
-    Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, int tenant);
+    /// <summary>Writes the call down, if that was not done yet; its file may be read meanwhile.</summary>
+    IDepartingFile WriteDown(TaskId id);
 
     /// <summary>The fence: from here on the task is at the other node, and only a word with this stay's name changes it.</summary>
     Task<OperationError?> LeaveAsync(TaskId id, TaskStay stay);
@@ -44,21 +44,43 @@ public interface IHandoverHome
     Task ResumeAsync(TaskId id);
 
     /// <summary>A place for a file that comes from the other node, piece by piece, and what makes a checkpoint of it.</summary>
-    IArrivingFile Receive(TaskId id, int tenant);
+    /// <param name="id">The task.</param>
+    /// <param name="key">Of the file, as the other node wrote it.</param>
+    /// <exception cref="IOException">The disk, or the task is not there.</exception>
+    IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key);
 }
 
-/// <summary>A file on its way here. It is gone when this is disposed, unless it was kept.</summary>
+/// <summary>A call's file that is still being written, or was just now: its bytes stay what they are once they are there. One caller at a time.</summary>
+public interface IDepartingFile : IDisposable
+{
+    /// <summary>Of this one file; secret. Empty before its first bytes are there.</summary>
+    ReadOnlyMemory<byte> Key { get; }
+
+    /// <summary>All of it is there and the call stands in it, or why it is not written down; then the call goes on where it was. One that had begun is read from its beginning again where its key has changed.</summary>
+    Task<(CallFile? File, OperationError? Refusal)> Whole { get; }
+
+    /// <summary>Completes when more of it is there than so many bytes.</summary>
+    Task LongerThan(long length);
+
+    /// <summary>What is there; 0: nothing beyond <paramref name="offset"/> yet.</summary>
+    int Read(long offset, Span<byte> buffer);
+}
+
+/// <summary>
+/// A file on its way here: what comes is checked and written anew under this node's key at once, beside the caller. It is gone when this is disposed, unless it was kept. One caller at a time.
+/// </summary>
 public interface IArrivingFile : IDisposable
 {
     long Received { get; }
 
+    /// <exception cref="IOException">The disk.</exception>
+    /// <exception cref="InvalidDataException">What came before is damaged.</exception>
     void Append(ReadOnlySpan<byte> piece);
 
-    /// <summary>Checks it to its end, and makes it this node's own.</summary>
-    /// <param name="key">Of the file.</param>
+    /// <summary>All of it came: once it is checked to its end, it is this node's own.</summary>
     /// <exception cref="IOException">The disk.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
-    TaskCheckpoint Keep(ReadOnlySpan<byte> key);
+    TaskCheckpoint Keep();
 }
 
 /// <param name="Tenant">Its name.</param>

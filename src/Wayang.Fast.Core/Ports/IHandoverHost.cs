@@ -14,10 +14,15 @@ public interface IHandoverHost
     OperationError? Offer(in VisitOffer offer);
 
     /// <summary>A piece of its file; one that was there before is stepped over.</summary>
-    OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece);
+    /// <param name="peer">Who sends it.</param>
+    /// <param name="handover">Of which.</param>
+    /// <param name="offset">Where it begins.</param>
+    /// <param name="piece">Copied.</param>
+    /// <param name="key">Of the file, with its first piece; else empty.</param>
+    OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key);
 
     /// <summary>All of its file was sent.</summary>
-    OperationError? Prepare(string peer, string handover, long bytes, ReadOnlySpan<byte> key);
+    OperationError? Prepare(string peer, string handover, long bytes);
 
     /// <summary>It may go on, and its home does not any more.</summary>
     OperationError? Commit(string peer, string handover);

@@ -17,6 +17,9 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
 
     public TaskId Task { get; } = request.Id;
 
+    /// <summary>Who reads its file while it is written; null: nobody.</summary>
+    public GrowingFile? Reader => request.Reader;
+
     /// <summary>Nothing is written: the call is ended, and its task begins anew.</summary>
     public bool IsRestart { get; init; }
 

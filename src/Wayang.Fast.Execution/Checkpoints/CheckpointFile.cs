@@ -49,10 +49,14 @@ internal static class CheckpointFile
         {
             _file = file;
             var salt = RandomNumberGenerator.GetBytes(SaltBytes);
-            _cipher = CipherOf(KeyOf(nodeKey, salt));
+            Key = KeyOf(nodeKey, salt);
+            _cipher = CipherOf([.. Key]);
             file.Write(s_magic);
             file.Write(salt);
         }
+
+        /// <summary>Opens this file alone; secret.</summary>
+        public byte[] Key { get; }
 
         /// <param name="kind">Of the piece.</param>
         /// <param name="piece">At most <see cref="PieceBytes"/>.</param>
@@ -75,7 +79,11 @@ internal static class CheckpointFile
             }
         }
 
-        public void Dispose() => _cipher.Dispose();
+        public void Dispose()
+        {
+            CryptographicOperations.ZeroMemory(Key);
+            _cipher.Dispose();
+        }
     }
 
     /// <summary>What is done with a piece.</summary>

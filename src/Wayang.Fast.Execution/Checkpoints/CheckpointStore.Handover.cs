@@ -10,6 +10,11 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// </content>
 internal sealed partial class CheckpointStore
 {
+    private const int MostArrived = 64;
+    private const int MostSides = 1 << 20;
+
+    private readonly OrderedDictionary<string, CheckpointState> _arrived = new(StringComparer.Ordinal);
+
     /// <summary>A file as another node needs it.</summary>
     /// <exception cref="IOException">It is not there, or cannot be read.</exception>
     /// <exception cref="InvalidDataException">It is none of ours.</exception>
@@ -23,32 +28,24 @@ internal sealed partial class CheckpointStore
         };
     }
 
-    /// <summary>An empty file for what comes; swept at the next start if nothing becomes of it.</summary>
-    /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
-    public FileStream Receive(TaskId task)
-    {
-        Hold();
-        return new FileStream(
-            NewPath(task, durable: false) + ".arriving" + Unfinished,
-            new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 0 });
-    }
-
     /// <summary>Makes another node's file this node's own.</summary>
-    /// <param name="arrived">All of it.</param>
+    /// <param name="arrived">All of it, as it comes.</param>
     /// <param name="key">Of that file.</param>
     /// <param name="durable">The ledger will know it: it is flushed to the disk.</param>
     /// <param name="of">What it must be of.</param>
     /// <exception cref="IOException">The disk.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
-    public TaskCheckpoint Adopt(FileStream arrived, ReadOnlySpan<byte> key, bool durable, (TaskId Task, string Image, string Profile) of)
+    public TaskCheckpoint Adopt(Stream arrived, ReadOnlySpan<byte> key, bool durable, (TaskId Task, string Image, string Profile) of)
     {
+        Hold();
         var path = NewPath(of.Task, durable);
         var beside = path + Unfinished;
+        CheckpointState state;
         try
         {
             using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 }))
             {
-                Rewrite(arrived, key, file, of);
+                state = Rewrite(arrived, key, file, of);
                 file.Flush(flushToDisk: durable);
             }
 
@@ -58,6 +55,7 @@ internal sealed partial class CheckpointStore
                 NodeKey.Sync(directory);
             }
 
+            Remember(path, state);
             return new TaskCheckpoint(path, new FileInfo(path).Length, DateTimeOffset.UtcNow);
         }
         catch
@@ -68,9 +66,36 @@ internal sealed partial class CheckpointStore
         }
     }
 
-    private void Rewrite(FileStream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of)
+    /// <summary>What has just come is continued soon: it need not be read again for that. A file that is damaged meanwhile is found out when its memory is read.</summary>
+    private void Remember(string path, CheckpointState state)
     {
-        arrived.Position = 0;
+        lock (_lock)
+        {
+            if (state.DaemonSide.Length + state.WorkerSide.Length > MostSides)
+            {
+                return;
+            }
+
+            if (_arrived.Count == MostArrived)
+            {
+                _arrived.RemoveAt(0); // it goes on later, or never
+            }
+
+            _arrived.Add(path, state);
+        }
+    }
+
+    /// <returns>Null: it is to be read.</returns>
+    private CheckpointState? Recall(string path)
+    {
+        lock (_lock)
+        {
+            return _arrived.Remove(path, out var state) ? state : null;
+        }
+    }
+
+    private CheckpointState Rewrite(Stream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of)
+    {
         using var description = new MemoryStream();
         using var writer = new CheckpointFile.Writer(file, _key.Read());
         if (CheckpointFile.ReadForeign(arrived, key, Copy) is { } wrong)
@@ -84,6 +109,8 @@ internal sealed partial class CheckpointStore
         {
             throw new InvalidDataException($"what arrived is of task {state.Task}, image {state.Image} under {state.Profile}, not of {of.Task}, image {of.Image} under {of.Profile}");
         }
+
+        return state;
 
         bool Copy(CheckpointFile.Kind kind, ReadOnlySpan<byte> piece)
         {

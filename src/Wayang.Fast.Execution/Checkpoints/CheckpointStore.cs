@@ -28,18 +28,19 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     /// <param name="durable">The ledger will know it.</param>
     /// <param name="pipe">The end that is read; stays the caller's.</param>
     /// <param name="state">Null: it is given up, and nothing is left of it.</param>
+    /// <param name="reader">Who reads it meanwhile; null: nobody.</param>
     /// <returns>The file; null when it was given up.</returns>
     /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
     /// <exception cref="InvalidDataException">The key.</exception>
     /// <exception cref="NativeException">The pipe.</exception>
-    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, Task<CheckpointState?> state)
+    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, Task<CheckpointState?> state, GrowingFile? reader)
     {
         Hold();
         var path = NewPath(task, durable);
         var beside = path + Unfinished;
         try
         {
-            if (!TryWrite(beside, durable, pipe, state))
+            if (!TryWrite(beside, durable, pipe, state, reader))
             {
                 File.Delete(beside);
                 return null;
@@ -61,10 +62,15 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
         }
     }
 
-    /// <summary>Reads all of a file, and keeps its description.</summary>
+    /// <summary>Reads all of a file, and keeps its description. One that has just arrived was read then.</summary>
     /// <exception cref="InvalidDataException">What is wrong with it.</exception>
     public CheckpointState ReadState(string path)
     {
+        if (Recall(path) is { } arrived)
+        {
+            return arrived;
+        }
+
         using var description = new MemoryStream();
         Visit(path, (kind, piece) =>
         {
@@ -169,15 +175,17 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     private string NewPath(TaskId task, bool durable) =>
         Path.Combine(directory, $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}");
 
-    private bool TryWrite(string path, bool durable, int pipe, Task<CheckpointState?> state)
+    private bool TryWrite(string path, bool durable, int pipe, Task<CheckpointState?> state, GrowingFile? reader)
     {
         var key = _key.Read();
-        using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 });
+        using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, Share = FileShare.Read | FileShare.Delete, BufferSize = 0 });
         using var writer = new CheckpointFile.Writer(file, key);
+        reader?.Begin(path, [.. writer.Key]);
         var piece = new byte[CheckpointFile.PieceBytes];
         for (var got = Descriptors.Read(pipe, piece); got > 0; got = Descriptors.Read(pipe, piece))
         {
             writer.Write(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
+            reader?.Grow(file.Position);
         }
 
         if (state.GetAwaiter().GetResult() is not { } description)
@@ -187,6 +195,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
 
         writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
         writer.Write(CheckpointFile.Kind.End, []);
+        reader?.Grow(file.Position); // it reads on while the disk is waited for
         file.Flush(flushToDisk: durable);
         return true;
     }

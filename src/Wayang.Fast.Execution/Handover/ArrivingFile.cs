@@ -1,27 +1,86 @@
+using System.IO.Pipelines;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Checkpoints;
 
 namespace Wayang.Fast.Execution.Handover;
 
-/// <summary>A call's file on its way here, beside the checkpoints until all of it is there and was read to its end. One caller at a time.</summary>
-internal sealed class ArrivingFile(CheckpointStore store, bool durable, TaskId task, string image, string profile) : IArrivingFile
+/// <summary>A call's file on its way here. A thread of its own reads what comes, piece by piece, and writes it anew; who brings it waits only while that is a megabyte behind. One caller at a time.</summary>
+internal sealed class ArrivingFile : IArrivingFile
 {
-    private readonly FileStream _file = store.Receive(task);
+    private readonly Pipe _pipe = new(new PipeOptions(
+        readerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 1 << 20, resumeWriterThreshold: 1 << 19, useSynchronizationContext: false));
 
-    public long Received => _file.Length;
+    private readonly Task<TaskCheckpoint> _adopted;
+    private bool _isKept;
+
+    /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
+    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key)
+    {
+        var secret = key.ToArray();
+        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    public long Received { get; private set; }
 
     public void Append(ReadOnlySpan<byte> piece)
     {
-        _file.Seek(0, SeekOrigin.End);
-        _file.Write(piece);
+        piece.CopyTo(_pipe.Writer.GetSpan(piece.Length));
+        _pipe.Writer.Advance(piece.Length);
+        Received += piece.Length;
+        var flushed = _pipe.Writer.FlushAsync();
+        if (!flushed.IsCompleted)
+        {
+            flushed.AsTask().Wait();
+        }
+
+        if (_adopted.IsFaulted)
+        {
+            _ = Keep(); // says why
+        }
     }
 
-    public TaskCheckpoint Keep(ReadOnlySpan<byte> key) => store.Adopt(_file, key, durable, (task, image, profile));
+    public TaskCheckpoint Keep()
+    {
+        _pipe.Writer.Complete();
+        var kept = _adopted.GetAwaiter().GetResult();
+        _isKept = true;
+        return kept;
+    }
 
     public void Dispose()
     {
-        _file.Dispose();
-        File.Delete(_file.Name);
+        if (_isKept)
+        {
+            return;
+        }
+
+        _pipe.Writer.Complete(new IOException("it was given up"));
+        _ = _adopted.ContinueWith(
+            static done =>
+            {
+                if (done.IsCompletedSuccessfully)
+                {
+                    CheckpointStore.DeleteSoon(done.Result);
+                }
+                else
+                {
+                    _ = done.Exception; // seen
+                }
+            },
+            TaskScheduler.Default);
+    }
+
+    private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key)
+    {
+        try
+        {
+            using var arriving = _pipe.Reader.AsStream(leaveOpen: true);
+            return store.Adopt(arriving, key, durable, of);
+        }
+        finally
+        {
+            _pipe.Reader.Complete();
+        }
     }
 }

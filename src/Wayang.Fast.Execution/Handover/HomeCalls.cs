@@ -57,16 +57,35 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         }
     }
 
-    public async Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, int tenant)
+    public IDepartingFile WriteDown(TaskId id)
     {
-        if (CheckpointOf(id) is null && await life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id) { OfHandover = true }).ConfigureAwait(false) is { } refusal)
+        var file = new GrowingFile();
+        file.Whole = WriteDownAsync(id, file);
+        return file;
+    }
+
+    private async Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, GrowingFile file)
+    {
+        if (CheckpointOf(id) is null && await life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id) { OfHandover = true, Reader = file }).ConfigureAwait(false) is { } refusal)
         {
             return (null, refusal);
         }
 
         try
         {
-            return CheckpointOf(id) is { } checkpoint ? (store!.Open(checkpoint), null) : (null, Gone(id));
+            if (CheckpointOf(id) is not { } checkpoint)
+            {
+                return (null, Gone(id));
+            }
+
+            var whole = store!.Open(checkpoint);
+            if (!file.Key.Span.SequenceEqual(whole.Key.Span))
+            {
+                file.Begin(whole.Path, whole.Key.ToArray()); // it stood in its file before
+                file.Grow(whole.Bytes);
+            }
+
+            return (whole, null);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -177,14 +196,14 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         }
     }
 
-    public IArrivingFile Receive(TaskId id, int tenant)
+    public IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key)
     {
         if (store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } record)
         {
             throw new IOException($"task {id} is not there any more, or this node has no directory for checkpoints");
         }
 
-        return new ArrivingFile(store, record.Life is { IsDurable: true }, id, pool.Key.Image, pool.Key.Profile);
+        return new ArrivingFile(store, record.Life is { IsDurable: true }, (id, pool.Key.Image, pool.Key.Profile), key);
     }
 
     private TaskCheckpoint? CheckpointOf(TaskId id) => table.Find(id) is { State: TaskState.Queued, Life.Checkpoint: { } checkpoint } ? checkpoint : null;

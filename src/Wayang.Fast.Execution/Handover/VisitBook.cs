@@ -81,7 +81,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         }
     }
 
-    public OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece)
+    public OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
     {
         if (!TryEnter(peer, handover, out var visit))
         {
@@ -95,7 +95,12 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
                 return null; // all of it is there
             }
 
-            var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, visit.Task, visit.Spec.Image, visit.Spec.Profile);
+            if (visit.Arriving is null && key.IsEmpty)
+            {
+                return new OperationError(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key");
+            }
+
+            var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key);
             if (offset > file.Received || file.Received + piece.Length > HandoverFields.MaxFile)
             {
                 return new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {file.Received} bytes are here: they come in order, at most {HandoverFields.MaxFile}", "offset");
@@ -109,6 +114,10 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 
             return null;
         }
+        catch (InvalidDataException failure)
+        {
+            return Damaged(failure);
+        }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             return Disk(failure);
@@ -119,7 +128,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         }
     }
 
-    public OperationError? Prepare(string peer, string handover, long bytes, ReadOnlySpan<byte> key)
+    public OperationError? Prepare(string peer, string handover, long bytes)
     {
         if (!TryEnter(peer, handover, out var visit))
         {
@@ -138,7 +147,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
                 return new OperationError(ErrorCode.Conflict, $"of {bytes} bytes {visit.Arriving?.Received ?? 0} are here", "bytes");
             }
 
-            visit.File = file.Keep(key);
+            visit.File = file.Keep();
             visit.Arriving = null;
             file.Dispose();
             visit.TryEnter(VisitState.Prepared);
@@ -147,7 +156,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         }
         catch (InvalidDataException failure)
         {
-            return new OperationError(ErrorCode.InvalidArgument, failure.Message, "key");
+            return Damaged(failure);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -231,6 +240,8 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
     public void Dispose() => _timer.Dispose();
 
     private static OperationError Unknown(string handover) => new(ErrorCode.NotFound, $"no hand-over '{handover}' here: it was never offered, or is over", "handover");
+
+    private static OperationError Damaged(InvalidDataException failure) => new(ErrorCode.InvalidArgument, failure.Message, "data");
 
     private static OperationError Disk(Exception failure) => new(ErrorCode.Unavailable, $"its disk: {failure.Message}", "node");
 

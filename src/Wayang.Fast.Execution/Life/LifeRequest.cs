@@ -2,6 +2,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Checkpoints;
 
 namespace Wayang.Fast.Execution.Life;
 
@@ -42,6 +43,9 @@ internal sealed class LifeRequest(LifeRequestKind kind, TaskId id)
 
     /// <summary>A hand-over asks, not a tenant: it may change a call that only visits this node.</summary>
     public bool OfHandover { get; init; }
+
+    /// <summary>Who reads the file of a call that is written down, while it is written; null: nobody.</summary>
+    public GrowingFile? Reader { get; init; }
 
     public Task<OperationError?> Answer => _answer.Task;
 

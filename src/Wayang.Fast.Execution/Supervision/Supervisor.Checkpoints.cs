@@ -103,7 +103,7 @@ internal sealed partial class Supervisor
         try
         {
             Stall(FaultPoint.CaptureUnread);
-            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, capture.State) is { } file ? file with { StandsSince = capture.StandsSince } : null;
+            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, capture.State, capture.Reader) is { } file ? file with { StandsSince = capture.StandsSince } : null;
             Stall(FaultPoint.CaptureUntold);
             if (capture.File is not null)
             {

@@ -47,8 +47,8 @@ internal static class HandoverCalls
     {
         OperationKind.PeerOffer => host.Offer(new VisitOffer(
             peer, Text(frame, slots[1]), handover, TaskId.TryParse(slots[2].Of(frame), out var id) ? id : default, Text(frame, slots[3]), slots[4].Of(frame).ToArray())),
-        OperationKind.PeerPiece => host.Take(peer, handover, slots[1].Number, slots[2].Of(frame)),
-        OperationKind.PeerPrepare => host.Prepare(peer, handover, slots[1].Number, slots[2].Of(frame)),
+        OperationKind.PeerPiece => host.Take(peer, handover, slots[1].Number, slots[2].Of(frame), slots[3].Of(frame)),
+        OperationKind.PeerPrepare => host.Prepare(peer, handover, slots[1].Number),
         OperationKind.PeerCommit => host.Commit(peer, handover),
         OperationKind.PeerStop => host.Stop(
             peer, handover, EndOf(slots[1]), new TaskCause((CauseType)slots[2].Number, 0, slots[3].Present ? Text(frame, slots[3]) : null)),

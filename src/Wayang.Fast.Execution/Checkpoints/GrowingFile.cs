@@ -1,0 +1,83 @@
+using Microsoft.Win32.SafeHandles;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Core.Ports;
+
+namespace Wayang.Fast.Execution.Checkpoints;
+
+/// <summary>
+/// A checkpoint for who reads it while it is being written, and need not wait for its end: what was written stays as it is. The name of the file changes meanwhile, so that it is opened once. Its writer is one
+/// thread, its reader one caller. Dispose by the reader; a writer that comes later finds nobody.
+/// </summary>
+internal sealed class GrowingFile : IDepartingFile
+{
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private SafeFileHandle? _handle;
+    private byte[] _key = [];
+    private long _length;
+    private bool _closed;
+
+    public ReadOnlyMemory<byte> Key => _key;
+
+    /// <summary>Set before it is shown.</summary>
+    public Task<(CallFile? File, OperationError? Refusal)> Whole { get; set; } = null!;
+
+    /// <summary>The writer has begun, and will tell how far it is.</summary>
+    /// <param name="path">Of the file.</param>
+    /// <param name="key">Of this one file; secret.</param>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public void Begin(string path, byte[] key)
+    {
+        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                handle.Dispose();
+                return;
+            }
+
+            _handle?.Dispose();
+            (_handle, _key, _length) = (handle, key, 0);
+        }
+    }
+
+    /// <summary>So many bytes of it are written.</summary>
+    public void Grow(long length)
+    {
+        lock (_lock)
+        {
+            _length = length;
+            var news = _news;
+            _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            news.TrySetResult();
+        }
+    }
+
+    public Task LongerThan(long length)
+    {
+        lock (_lock)
+        {
+            return _length > length ? Task.CompletedTask : _news.Task;
+        }
+    }
+
+    public int Read(long offset, Span<byte> buffer)
+    {
+        lock (_lock)
+        {
+            var there = Math.Min(_length - offset, buffer.Length);
+            return there <= 0 || _handle is null ? 0 : RandomAccess.Read(_handle, buffer[..(int)there], offset);
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            _handle?.Dispose();
+            _handle = null;
+        }
+    }
+}
