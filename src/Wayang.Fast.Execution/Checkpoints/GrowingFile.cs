@@ -54,11 +54,22 @@ internal sealed class GrowingFile : IDepartingFile
         }
     }
 
-    public Task LongerThan(long length)
+    public async Task LongerThan(long length)
     {
-        lock (_lock)
+        while (true)
         {
-            return _length > length ? Task.CompletedTask : _news.Task;
+            Task news;
+            lock (_lock)
+            {
+                if (_length > length)
+                {
+                    return;
+                }
+
+                news = _news.Task;
+            }
+
+            await news.ConfigureAwait(false);
         }
     }
 
