@@ -33,7 +33,7 @@ Usage: ./build.sh COMMAND
   test [--filter SUITE]     every test; the last line is the total
   perf SUITE [--quick] [--json FILE]
                             build, then measure: dispatch | scheduler | rpc | http | spawn | ledger | preempt | migrate | all; apart are soak [--tasks N] [--seed N],
-                            millions of tasks while processes are killed, and interference, calls beside bombs
+                            millions of tasks while processes are killed, and interference [--only BOMB,BOMB], calls beside bombs
   run ARGS                  build, then `wayang ARGS` in the current directory
   clean                     remove out/
   --help                    this text

@@ -30,7 +30,7 @@ try
 {
     foreach (var suite in chosen)
     {
-        var context = new SuiteContext(options.Quick, Composition.Pin, Console.Error) { Tasks = options.Tasks, Seed = options.Seed };
+        var context = new SuiteContext(options.Quick, Composition.Pin, Console.Error) { Tasks = options.Tasks, Seed = options.Seed, Only = options.Only ?? [] };
         var results = suite.Run(context);
         ResultTable.Print(Console.Out, suite.Name, results);
         var path = options.Json ?? ResultFile.DefaultPath(context.Root, suite.Name);

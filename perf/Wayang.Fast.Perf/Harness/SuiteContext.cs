@@ -26,6 +26,9 @@ public sealed class SuiteContext
     /// <summary>Of the soak's dice; each run has its own, which it prints.</summary>
     public int? Seed { get; init; }
 
+    /// <summary>The bombs of the interference that are asked for; empty: all.</summary>
+    public IReadOnlyList<string> Only { get; init; } = [];
+
     /// <summary>The same pinning for value and limit: this side on <see cref="NearCpu"/>, the worker on <see cref="FarCpu"/>.</summary>
     public Action<int>? Pin { get; }
 

@@ -9,6 +9,9 @@ namespace Wayang.Fast.Perf.Interference;
 /// <param name="IsCall">A call of a plugin's function; else a command.</param>
 internal sealed record Bomb(string Name, bool IsCall = false)
 {
+    /// <summary>All of them, one of each.</summary>
+    public const string AllTitle = "all at once";
+
     // Two processors' worth of bombs that go on until this ends them.
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(2);
     private static readonly TaskLimits s_limits = new() { MemoryBytes = 256 << 20, Pids = 64, DiskBytes = 64 << 20 };
@@ -24,6 +27,9 @@ internal sealed record Bomb(string Name, bool IsCall = false)
     public static Bomb Starts { get; } = new("true");
 
     public string Title => IsCall ? "call " + Name : this == Starts ? "task_storm" : Name;
+
+    /// <summary>As it stands in the names of results.</summary>
+    public static string KeyOf(string title) => title.Replace(' ', '_');
 
     /// <param name="program">The bombs' program.</param>
     /// <param name="plugin">The plugin's image.</param>

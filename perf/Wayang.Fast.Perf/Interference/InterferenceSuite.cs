@@ -19,6 +19,13 @@ internal sealed class InterferenceSuite : Suite
 
     private static async Task<IReadOnlyList<Measurement>> RunAsync(SuiteContext context)
     {
+        IReadOnlyList<Bomb> alone = [.. Bomb.All, Bomb.Starts];
+        var known = alone.Select(static b => Bomb.KeyOf(b.Title)).Append(Bomb.KeyOf(Bomb.AllTitle)).ToList();
+        if (context.Only.FirstOrDefault(name => !known.Contains(name, StringComparer.Ordinal)) is { } unknown)
+        {
+            throw new PerfException($"--only: no bomb is called {unknown}; there are {string.Join(", ", known)}");
+        }
+
         context.Tell("warm calls beside bombs");
         using var node = new TwoTenants(context);
         await using var client = await node.ConnectAsync();
@@ -41,14 +48,20 @@ internal sealed class InterferenceSuite : Suite
         var stage = new Stage(urgent, normal, ready, table);
         await stage.HoldAsync("(none)", null, Seconds(context, 15));
         var program = Bomb.Program(context);
-        foreach (var bomb in (IEnumerable<Bomb>)[.. Bomb.All, Bomb.Starts])
+        foreach (var bomb in alone.Where(b => IsWanted(b.Title)))
         {
             await BesideAsync([bomb], copies: 2, bomb.Title, 10);
         }
 
-        await BesideAsync([.. Bomb.All, Bomb.Starts], copies: 1, "all at once", 20);
+        if (IsWanted(Bomb.AllTitle))
+        {
+            await BesideAsync(alone, copies: 1, Bomb.AllTitle, 20);
+        }
+
         await stage.HoldAsync("(none again)", null, Seconds(context, 10));
         return node.HasEnded ? throw new PerfException("the keeper ended beside the bombs") : table.Results();
+
+        bool IsWanted(string title) => context.Only.Count == 0 || context.Only.Contains(Bomb.KeyOf(title), StringComparer.Ordinal);
 
         async Task BesideAsync(IReadOnlyList<Bomb> bombs, int copies, string title, int seconds)
         {

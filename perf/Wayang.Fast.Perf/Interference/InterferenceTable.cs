@@ -42,7 +42,7 @@ internal sealed class InterferenceTable(TextWriter to)
         ];
     }
 
-    private static string Key(string taskClass, InterferenceRow row) => $"interference.{taskClass}.p99.{row.Title.Replace(' ', '_')}";
+    private static string Key(string taskClass, InterferenceRow row) => $"interference.{taskClass}.p99.{Bomb.KeyOf(row.Title)}";
 
     private static double Micro(LatencyHistogram histogram, double quantile) => histogram.Quantile(quantile) / 1000.0;
 

@@ -14,6 +14,12 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
     /// <summary>Bytes that need no block.</summary>
     public const int InlineBytes = 48;
 
+    // Smaller blocks are copied to larger ones at once, when they are full.
+    private const int SlowlyCopiedBytes = 64 << 10;
+
+    // Bytes copied to the next block for each byte that comes behind the middle of this one; two would do.
+    private const int CopiedPerByte = 3;
+
     private InlineStore _inline;
 
     // SYNC POINT: the block's place, all of it in one number; 0 = the bytes stand inline. Changed only behind a new version.
@@ -21,6 +27,9 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
 
     // SYNC POINT: published after the bytes and the place that it counts; read first by TryCopy.
     private int _length;
+
+    // The writer's: a block of twice the size, to which a stream that is beyond its middle is copied piece by piece. 0: none.
+    private uint _next;
 
     // SYNC POINT: incremented before bytes are taken away or a block goes back to the slabs; TryCopy compares it before and after.
     private int _version;
@@ -39,7 +48,7 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
     public int Capacity => _place == 0 ? InlineBytes : slabs.Block(_place).Length;
 
     /// <summary>Bytes of blocks held; what retention counts.</summary>
-    public int PooledBytes => _place == 0 ? 0 : slabs.Block(_place).Length;
+    public int PooledBytes => (_place == 0 ? 0 : slabs.Block(_place).Length) + (_next == 0 ? 0 : slabs.Block(_next).Length);
 
     public ReadOnlySpan<byte> Span => Room()[.._length];
 
@@ -65,7 +74,7 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
         var kept = Math.Min(bytes.Length, Math.Max(0, limit - _length));
-        Append(bytes[..kept]);
+        AppendAndPrepare(bytes[..kept], limit);
         Dropped += bytes.Length - kept;
         return kept;
     }
@@ -81,7 +90,7 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
             return 0;
         }
 
-        Append(bytes);
+        AppendAndPrepare(bytes, limit);
         return bytes.Length;
     }
 
@@ -94,9 +103,20 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
         }
     }
 
+    /// <summary>Nothing more comes for now: what was kept ready for it is given back. The writer's.</summary>
+    public void Settle()
+    {
+        if (_next is not 0 and var next)
+        {
+            _next = 0;
+            slabs.Return(next);
+        }
+    }
+
     /// <summary>Forgets the content and gives its block back.</summary>
     public void Clear()
     {
+        Settle();
         if (_length == 0 && _place == 0 && Dropped == 0)
         {
             return;
@@ -147,15 +167,68 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
             return;
         }
 
+        Settle();
         Announce();
         Volatile.Write(ref _length, 0);
     }
 
+    private void AppendAndPrepare(ReadOnlySpan<byte> bytes, int limit)
+    {
+        Append(bytes);
+        if (_length > SlowlyCopiedBytes / 2)
+        {
+            PrepareNext(_length - bytes.Length, limit);
+        }
+    }
+
+    /// <summary>
+    /// What a stream holds is not copied at once when its block is full: that would be milliseconds, and its writer has others to serve. From the
+    /// middle of a block on each append copies a little more than it brought, so that little is left when the block is full.
+    /// </summary>
+    /// <param name="before">The length before the last append.</param>
+    /// <param name="limit">Bytes that it will ever hold.</param>
+    private void PrepareNext(int before, int limit)
+    {
+        var room = Room();
+        var copied = CopiedAt(_length, room.Length);
+        if (copied == 0 || room.Length < SlowlyCopiedBytes || limit <= room.Length)
+        {
+            return;
+        }
+
+        var from = CopiedAt(before, room.Length);
+        if (_next == 0)
+        {
+            from = 0;
+            _next = slabs.Rent((int)Math.Min(limit, room.Length * 2L));
+        }
+
+        room[from..copied].CopyTo(slabs.Block(_next)[from..]);
+    }
+
+    private static int CopiedAt(int length, int capacity) => (int)Math.Clamp((length - (capacity / 2L)) * CopiedPerByte, 0, length);
+
     private void Grow(int total)
     {
         var wanted = Math.Max(total, Math.Min(Array.MaxLength, Capacity * 2L));
-        var bigger = slabs.Rent((int)wanted);
-        Room()[.._length].CopyTo(slabs.Block(bigger));
+        var from = 0;
+        if (_next != 0 && slabs.Block(_next).Length < total)
+        {
+            Settle();
+        }
+
+        var bigger = _next;
+        if (bigger == 0)
+        {
+            bigger = slabs.Rent((int)wanted);
+        }
+        else
+        {
+            _next = 0;
+            from = CopiedAt(_length, Capacity);
+        }
+
+        Room()[from.._length].CopyTo(slabs.Block(bigger)[from..]);
         Announce();
         var old = _place;
         Volatile.Write(ref _place, bigger);

@@ -296,6 +296,14 @@ public sealed class TaskRecord : ITaskView
         Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
         + (_progress?.PooledBytes ?? 0) + _words.PooledBytes(_table.Slabs) + (Artifacts?.TotalBytes ?? 0);
 
+    /// <summary>Its streams are at their end.</summary>
+    internal void SettleStreams()
+    {
+        _stdout?.Settle();
+        _stderr?.Settle();
+        _log?.Settle();
+    }
+
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
     internal void Complete()
     {

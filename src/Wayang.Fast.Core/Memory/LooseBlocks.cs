@@ -3,15 +3,22 @@ namespace Wayang.Fast.Core.Memory;
 /// <summary>
 /// Blocks that are arrays of their own, for what slabs have no room for: made when rented, the collector's when returned. They are
 /// named by an index, so that a place is one number whatever its kind. Any thread.
+/// <para>
+/// The last large ones that came back are rented again as long as the collector has not taken them: whoever fills fresh memory waits for the kernel (and its
+/// host) to make each page, which is ten times what the bytes cost.
+/// </para>
 /// </summary>
 internal sealed class LooseBlocks
 {
     private const int ChunkBits = 10;
     private const int ChunkMask = (1 << ChunkBits) - 1;
     private const int FirstChunks = 16;
+    private const int Remembered = 8;
 
     private readonly IndexStack _free = new(ChunkBits);
     private readonly Lock _growth = new();
+    private readonly WeakReference<byte[]>?[] _used = new WeakReference<byte[]>?[Remembered];
+    private int _oldest;
     private byte[]?[]?[] _arrays = new byte[FirstChunks][][];
     private int _chunks;
 
@@ -23,14 +30,34 @@ internal sealed class LooseBlocks
             Grow();
         }
 
-        Volatile.Write(ref Array(index), GC.AllocateUninitializedArray<byte>(bytes));
+        Volatile.Write(ref Array(index), TakeUsed(bytes) ?? GC.AllocateUninitializedArray<byte>(bytes));
         return index;
     }
 
     public void Return(int index)
     {
-        Volatile.Write(ref Array(index), null);
+        var array = Interlocked.Exchange(ref Array(index), null);
         _free.Push(index);
+        if (array is { Length: > SlabReserve.SlabBytes })
+        {
+            Interlocked.Exchange(ref _used[(uint)Interlocked.Increment(ref _oldest) % Remembered], new WeakReference<byte[]>(array));
+        }
+    }
+
+    /// <returns>At least so large, at most twice; null: there is none.</returns>
+    private byte[]? TakeUsed(int bytes)
+    {
+        for (var i = 0; bytes > SlabReserve.SlabBytes && i < Remembered; i++)
+        {
+            var used = Volatile.Read(ref _used[i]);
+            if (used is not null && used.TryGetTarget(out var array) && array.Length >= bytes && array.Length / 2 <= bytes
+                && Interlocked.CompareExchange(ref _used[i], null, used) == used)
+            {
+                return array;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Empty: only for a reader whose index is no longer the block's.</summary>

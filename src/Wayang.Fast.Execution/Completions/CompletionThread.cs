@@ -25,6 +25,10 @@ internal sealed class CompletionThread : IDisposable
     private const int MaxBytesPerTurn = ChannelLayout.MaxChunkBytes;
     private const int MaxBytesOfAllPerTurn = 4 * MaxBytesPerTurn;
 
+    // Beside so much in one visit its time is looked at, too: memory that is written for the first time may cost more than its bytes say.
+    private const int TimedBytes = 16 << 10;
+    private const int BytesPerMicrosecond = MaxBytesOfAllPerTurn / 400;
+
     // While it spins, the doorbells of sleeping workers are looked at so often.
     private const int SpinMicrosecondsPerLook = 50;
     private const int SpinLooksPerClock = 256;
@@ -424,6 +428,13 @@ internal sealed class CompletionThread : IDisposable
             }
 
             break;
+        }
+
+        if (bytes >= TimedBytes)
+        {
+            var before = _clock.Now;
+            _clock.Read();
+            bytes = Math.Max(bytes, (int)Math.Min(MaxBytesOfAllPerTurn, Stopwatch.GetElapsedTime(before, _clock.Now).TotalMicroseconds * BytesPerMicrosecond));
         }
 
         _pollList.Spend(bytes);

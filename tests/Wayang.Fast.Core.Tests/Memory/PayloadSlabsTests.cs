@@ -132,4 +132,21 @@ public class PayloadSlabsTests
         slabs.Prepare(1 << 30);
         Assert.Equal(2 << 20, slabs.BytesMade);
     }
+
+    [Fact]
+    public void ALargeArrayThatCameBackIsRentedAgain()
+    {
+        var slabs = new PayloadSlabs(1 << 20);
+        var place = slabs.Rent(3 << 20);
+        ref var first = ref slabs.Block(place)[0]; // holds the array: the collector takes none of which somebody knows
+        slabs.Return(place);
+
+        // Not for what needs more, or less than half of it.
+        Assert.False(System.Runtime.CompilerServices.Unsafe.AreSame(ref first, ref slabs.Block(slabs.Rent(4 << 20))[0]));
+        Assert.False(System.Runtime.CompilerServices.Unsafe.AreSame(ref first, ref slabs.Block(slabs.Rent(1_200_000))[0]));
+
+        var again = slabs.Rent(2 << 20);
+        Assert.True(System.Runtime.CompilerServices.Unsafe.AreSame(ref first, ref slabs.Block(again)[0]));
+        Assert.False(System.Runtime.CompilerServices.Unsafe.AreSame(ref first, ref slabs.Block(slabs.Rent(2 << 20))[0]));
+    }
 }
