@@ -31,6 +31,9 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
     // The writer's: a block of twice the size, to which a stream that is beyond its middle is copied piece by piece. 0: none.
     private uint _next;
 
+    // The writer's: bytes of this block that stand in the next one, too.
+    private int _copied;
+
     // SYNC POINT: incremented before bytes are taken away or a block goes back to the slabs; TryCopy compares it before and after.
     private int _version;
 
@@ -74,7 +77,8 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limit);
         var kept = Math.Min(bytes.Length, Math.Max(0, limit - _length));
-        AppendAndPrepare(bytes[..kept], limit);
+        Append(bytes[..kept]);
+        PrepareNext(limit);
         Dropped += bytes.Length - kept;
         return kept;
     }
@@ -90,7 +94,8 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
             return 0;
         }
 
-        AppendAndPrepare(bytes, limit);
+        Append(bytes);
+        PrepareNext(limit);
         return bytes.Length;
     }
 
@@ -108,7 +113,7 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
     {
         if (_next is not 0 and var next)
         {
-            _next = 0;
+            (_next, _copied) = (0, 0);
             slabs.Return(next);
         }
     }
@@ -172,63 +177,45 @@ public sealed class PayloadBuffer(PayloadSlabs slabs)
         Volatile.Write(ref _length, 0);
     }
 
-    private void AppendAndPrepare(ReadOnlySpan<byte> bytes, int limit)
-    {
-        Append(bytes);
-        if (_length > SlowlyCopiedBytes / 2)
-        {
-            PrepareNext(_length - bytes.Length, limit);
-        }
-    }
-
     /// <summary>
     /// What a stream holds is not copied at once when its block is full: that would be milliseconds, and its writer has others to serve. From the
     /// middle of a block on each append copies a little more than it brought, so that little is left when the block is full.
     /// </summary>
-    /// <param name="before">The length before the last append.</param>
     /// <param name="limit">Bytes that it will ever hold.</param>
-    private void PrepareNext(int before, int limit)
+    private void PrepareNext(int limit)
     {
-        var room = Room();
-        var copied = CopiedAt(_length, room.Length);
-        if (copied == 0 || room.Length < SlowlyCopiedBytes || limit <= room.Length)
+        if (_length <= SlowlyCopiedBytes / 2)
         {
             return;
         }
 
-        var from = CopiedAt(before, room.Length);
+        var room = Room();
+        var wanted = (int)Math.Clamp((_length - (room.Length / 2L)) * CopiedPerByte, 0, _length);
+        if (wanted <= _copied || room.Length < SlowlyCopiedBytes || limit <= room.Length)
+        {
+            return;
+        }
+
         if (_next == 0)
         {
-            from = 0;
             _next = slabs.Rent((int)Math.Min(limit, room.Length * 2L));
         }
 
-        room[from..copied].CopyTo(slabs.Block(_next)[from..]);
+        room[_copied..wanted].CopyTo(slabs.Block(_next)[_copied..]);
+        _copied = wanted;
     }
-
-    private static int CopiedAt(int length, int capacity) => (int)Math.Clamp((length - (capacity / 2L)) * CopiedPerByte, 0, length);
 
     private void Grow(int total)
     {
         var wanted = Math.Max(total, Math.Min(Array.MaxLength, Capacity * 2L));
-        var from = 0;
         if (_next != 0 && slabs.Block(_next).Length < total)
         {
             Settle();
         }
 
-        var bigger = _next;
-        if (bigger == 0)
-        {
-            bigger = slabs.Rent((int)wanted);
-        }
-        else
-        {
-            _next = 0;
-            from = CopiedAt(_length, Capacity);
-        }
-
-        Room()[from.._length].CopyTo(slabs.Block(bigger)[from..]);
+        var bigger = _next != 0 ? _next : slabs.Rent((int)wanted);
+        Room()[_copied.._length].CopyTo(slabs.Block(bigger)[_copied..]);
+        (_next, _copied) = (0, 0);
         Announce();
         var old = _place;
         Volatile.Write(ref _place, bigger);

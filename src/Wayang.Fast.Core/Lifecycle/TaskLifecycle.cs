@@ -411,8 +411,7 @@ public sealed partial class TaskLifecycle
                 ForgetExcess(now);
             }
 
-            record.SettleStreams();
-            _retention.Append(record, record.PooledBytes, now);
+            _retention.Append(record, record.SettleStreams(), now);
         }
     }
 

@@ -297,11 +297,13 @@ public sealed class TaskRecord : ITaskView
         + (_progress?.PooledBytes ?? 0) + _words.PooledBytes(_table.Slabs) + (Artifacts?.TotalBytes ?? 0);
 
     /// <summary>Its streams are at their end.</summary>
-    internal void SettleStreams()
+    /// <returns><see cref="PooledBytes"/> from now on.</returns>
+    internal long SettleStreams()
     {
         _stdout?.Settle();
         _stderr?.Settle();
         _log?.Settle();
+        return PooledBytes;
     }
 
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
