@@ -103,6 +103,18 @@ public class TaskLifecycleTests
     }
 
     [Fact]
+    public void AnEndedTaskKeepsNoMemoryThatItsStreamsWereToGrowInto()
+    {
+        _lifecycle.ChangeRetention(new RetentionOptions(3, TimeSpan.FromSeconds(10), 1 << 20));
+        var record = Running(out _);
+        record.Log.AppendWhole(new byte[80_000], 1 << 20);
+        Assert.True(record.Log.PooledBytes > 131_072);
+        _lifecycle.End(record, TaskState.Succeeded, Exit);
+        Assert.Equal(131_072, record.Log.PooledBytes);
+        Assert.Equal(131_072, _lifecycle.RetainedBytes);
+    }
+
+    [Fact]
     [Trait("Promise", "TR4")]
     public void WrongTransitionsAreDefects()
     {
