@@ -2,29 +2,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/types.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "checkpoint/pagemap.h"
 #include "checkpoint/vma.h"
 
-/* linux/fs.h of Linux 6.7; older headers lack it. */
-typedef struct scan_region {
-    uint64_t start, end, categories;
-} scan_region;
-typedef struct scan_request {
-    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted, category_mask, category_anyof_mask,
-        return_mask;
-} scan_request;
-#define SCAN_IOCTL _IOWR('f', 16, scan_request)
-#define SCAN_FILE (1u << 2)
-#define SCAN_PRESENT (1u << 3)
-#define SCAN_SWAPPED (1u << 4)
-#define SCAN_ZERO (1u << 5)
 #define SCAN_GUARD (1u << 8) /* Linux 6.15 */
-#define SCAN_REGIONS 512u /* one call with more than this many has been seen to tell a wrong place to go on */
 
 #define ENTRY_FRAME ((UINT64_C(1) << 55) - 1)
 #define ENTRY_EXCLUSIVE (UINT64_C(1) << 56)

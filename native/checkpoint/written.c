@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* linux/userfaultfd.h and linux/fs.h of Linux 6.7; older headers lack them. */
+#include "checkpoint/pagemap.h"
+
+/* linux/userfaultfd.h of Linux 6.7; older headers lack them. */
 typedef struct api_request {
     uint64_t api, features, ioctls;
 } api_request;
@@ -28,22 +29,9 @@ typedef struct register_request {
 
 _Static_assert(WY_WRITTEN_FLAGS == (O_CLOEXEC | O_NONBLOCK | 1), "UFFD_USER_MODE_ONLY");
 
-typedef struct scan_region {
-    uint64_t start, end, categories;
-} scan_region;
-typedef struct scan_request {
-    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted, category_mask, category_anyof_mask,
-        return_mask;
-} scan_request;
-#define SCAN_IOCTL _IOWR('f', 16, scan_request)
 #define SCAN_MARK 1u         /* PM_SCAN_WP_MATCHING */
 #define SCAN_CHECK_WATCHED 2u /* PM_SCAN_CHECK_WPASYNC */
 #define SCAN_WRITTEN (1u << 1)
-#define SCAN_FILE (1u << 2)
-#define SCAN_PRESENT (1u << 3)
-#define SCAN_SWAPPED (1u << 4)
-#define SCAN_ZERO (1u << 5)
-#define SCAN_REGIONS 512u
 #define LEAST_PIECE (UINT64_C(256) * WY_PAGE) /* pieces of mappings that were replaced are told apart down to this size */
 
 #ifndef PTRACE_O_SUSPEND_SECCOMP

@@ -56,7 +56,7 @@ public interface IDepartingFile : IDisposable
     /// <summary>Of this one file; secret. Empty before its first bytes are there.</summary>
     ReadOnlyMemory<byte> Key { get; }
 
-    /// <summary>All of it is there and the call stands in it, or why it is not written down; then the call goes on where it was. One that had begun is read from its beginning again where its key has changed.</summary>
+    /// <summary>All of it is there and the call stands in it, or why it is not written down; then the call goes on where it was. Where its key has changed, what was read before is of another file.</summary>
     Task<(CallFile? File, OperationError? Refusal)> Whole { get; }
 
     /// <summary>Completes when more of it is there than so many bytes.</summary>

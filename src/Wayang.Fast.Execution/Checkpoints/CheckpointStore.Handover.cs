@@ -10,7 +10,7 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// </content>
 internal sealed partial class CheckpointStore
 {
-    private const int MostArrived = 64;
+    private const int MostArrived = 8;
     private const int MostSides = 1 << 20;
 
     private readonly OrderedDictionary<string, CheckpointState> _arrived = new(StringComparer.Ordinal);

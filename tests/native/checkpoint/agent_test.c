@@ -239,7 +239,7 @@ static void storm(mover *m, uint64_t wanted) {
             CHECK(mover_now_ns() < until, "no answer");
             CHECK(ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0, "%s", strerror(errno));
             agent one = start_agent(done % 2 == 0 ? "capture-whole" : "live-whole", call.process.pid, zygote_of(m, 0), file);
-            (void)usleep((useconds_t)(rand_r(&seed) % (done % 2 == 0 ? 12000 : 6000)));
+            (void)usleep((useconds_t)(rand_r(&seed) % (done % 2 == 0 ? 6000 : 12000)));
             (void)kill(one.pid, SIGKILL);
             in_time += end_agent(&one) == -1;
             done++;
