@@ -14,6 +14,8 @@ public sealed class TravellingFileTests : IDisposable
     private const string Profile = "compute";
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
+    private static readonly WorkerShape s_shape = new(new ChannelGeometry { WorkerSpin = 7, Epoch = ulong.MaxValue - 1 }, 3);
+
     private readonly DirectoryInfo _place = Directory.CreateTempSubdirectory("wayang-travelling-");
     private readonly TaskId _task = new(4711);
     private readonly CheckpointStore _home;
@@ -35,12 +37,12 @@ public sealed class TravellingFileTests : IDisposable
         using var reader = new GrowingFile();
         var state = new TaskCompletionSource<CheckpointState?>();
         var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
-        var writing = Task.Factory.StartNew(() => _home.Write(_task, durable: false, read, state.Task, reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        var writing = Task.Factory.StartNew(() => _home.Write(_task, durable: false, read, s_shape, state.Task, reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         var half = _memory.Length / 2;
         Feed(write, _memory.AsSpan(0, half));
         await reader.LongerThan(half).WaitAsync(s_patience, TestContext.Current.CancellationToken); // its end is far: the call runs on
 
-        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span);
+        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span, begin: null);
         Pass(reader, file);
         Assert.True(file.Received > half);
         Feed(write, _memory.AsSpan(half));
@@ -56,6 +58,23 @@ public sealed class TravellingFileTests : IDisposable
         Assert.Equal(State().DaemonSide, _host.ReadState(kept.File).DaemonSide); // of the disk, under its own key
         Assert.Equal(_memory, Stream(_host, kept.File));
         Assert.NotEqual(File.ReadAllBytes(left.File), File.ReadAllBytes(kept.File));
+    }
+
+    [Fact]
+    public void The_shape_of_its_worker_comes_first_and_is_what_it_was()
+    {
+        var (bytes, key) = Written();
+        var seen = new List<WorkerShape>();
+        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, shape =>
+        {
+            seen.Add(shape);
+            return null;
+        });
+        file.Append(bytes);
+        file.Keep();
+        Assert.Equal([s_shape], seen);
+        Assert.Throws<InvalidDataException>(() => WorkerShape.Decode(s_shape.Encode().AsSpan(1)));
+        Assert.Throws<InvalidDataException>(() => WorkerShape.Decode(new byte[WorkerShape.Bytes])); // no call in flight
     }
 
     [Theory]
@@ -92,7 +111,7 @@ public sealed class TravellingFileTests : IDisposable
         var (bytes, key) = Written();
         foreach (var count in (int[])[0, 100_000, bytes.Length])
         {
-            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key))
+            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, begin: null))
             {
                 file.Append(bytes.AsSpan(0, count));
             }
@@ -107,7 +126,7 @@ public sealed class TravellingFileTests : IDisposable
         using var reader = new GrowingFile();
         var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
         var writing = Task.Factory.StartNew(
-            () => _home.Write(_task, durable: false, read, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            () => _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Feed(write, _memory.AsSpan(0, 1000));
         Descriptors.Close(write);
         Assert.Null(await writing);
@@ -125,7 +144,7 @@ public sealed class TravellingFileTests : IDisposable
 
     private void Refused(byte[] bytes, byte[] key, (TaskId, string, string) of)
     {
-        using (var file = new ArrivingFile(_host, durable: false, of, key))
+        using (var file = new ArrivingFile(_host, durable: false, of, key, begin: null))
         {
             Assert.Throws<InvalidDataException>(() =>
             {
@@ -152,7 +171,7 @@ public sealed class TravellingFileTests : IDisposable
                 Descriptors.Close(write);
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        var left = _home.Write(_task, durable: false, read, Task.FromResult<CheckpointState?>(State()), reader)!;
+        var left = _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(State()), reader)!;
         feeding.Wait(s_patience);
         Descriptors.Close(read);
         return (File.ReadAllBytes(left.File), reader.Key.ToArray());

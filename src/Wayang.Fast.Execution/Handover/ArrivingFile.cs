@@ -14,11 +14,16 @@ internal sealed class ArrivingFile : IArrivingFile
     private readonly Task<TaskCheckpoint> _adopted;
     private bool _isKept;
 
+    /// <param name="store">Where it goes.</param>
+    /// <param name="durable">The ledger will know it.</param>
+    /// <param name="of">What it must be of.</param>
+    /// <param name="key">Of the file, as the other node wrote it.</param>
+    /// <param name="begin">Makes a worker of it while it comes; null: nobody.</param>
     /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
-    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key)
+    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key, Func<WorkerShape, Standby?>? begin)
     {
         var secret = key.ToArray();
-        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret, begin), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     public long Received { get; private set; }
@@ -71,12 +76,12 @@ internal sealed class ArrivingFile : IArrivingFile
             TaskScheduler.Default);
     }
 
-    private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key)
+    private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key, Func<WorkerShape, Standby?>? begin)
     {
         try
         {
             using var arriving = _pipe.Reader.AsStream(leaveOpen: true);
-            return store.Adopt(arriving, key, durable, of);
+            return store.Adopt(arriving, key, durable, of, begin);
         }
         finally
         {

@@ -5,6 +5,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Durable;
+using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Handover;
 
@@ -37,6 +38,9 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     public int Tenant => tenant;
 
     public DurableSpec Spec => spec;
+
+    /// <summary>Whose worker it will get, as this node is when it is offered.</summary>
+    public required WorkerPool Pool { get; init; }
 
     /// <summary>Held while messages about it change it: they come one at a time.</summary>
     public SemaphoreSlim Turn { get; } = new(1, 1);

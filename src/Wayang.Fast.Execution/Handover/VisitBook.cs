@@ -26,13 +26,16 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
     private readonly LifeService _life;
     private readonly CompletionThread _completion;
     private readonly CheckpointStore? _store;
+    private readonly Standbys _standbys;
     private readonly LiveOptions _options;
     private readonly ITimer _timer;
 
     public VisitBook(
-        TaskService service, TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, LifeService life, CompletionThread completion, CheckpointStore? store, LiveOptions options)
+        TaskService service, TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, LifeService life, CompletionThread completion, CheckpointStore? store, Standbys standbys,
+        LiveOptions options)
     {
         (_service, _tenants, _table, _lifecycle, _life, _completion, _store, _options) = (service, tenants, table, lifecycle, life, completion, store, options);
+        _standbys = standbys;
         _timer = TimeProvider.System.CreateTimer(static book => ((VisitBook)book!).LookForLost(), this, s_look, s_look);
     }
 
@@ -66,12 +69,12 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         {
             var spec = SpecCodec.Decode(offer.Spec);
             spec = spec with { Data = default, Command = null, Terms = new TaskTerms { Limits = spec.Terms.Limits } };
-            if (_service.RefuseVisit(spec, tenant.Policy.Id) is { } refusal)
+            if (_service.RefuseVisit(spec, tenant.Policy.Id, out var pool) is { } refusal)
             {
                 return refusal;
             }
 
-            _visits.TryAdd(offer.Handover, new Visit(offer, tenant.Policy.Id, spec) { Over = EndRecord });
+            _visits.TryAdd(offer.Handover, new Visit(offer, tenant.Policy.Id, spec) { Over = EndRecord, Pool = pool! });
             HandoverFaults.Reach(HandoverPoint.HostOffered);
             return null;
         }
@@ -100,7 +103,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
                 return new OperationError(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key");
             }
 
-            var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key);
+            var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key, shape => _standbys.TryBegin(visit.Pool, visit.Task, shape));
             if (offset > file.Received || file.Received + piece.Length > HandoverFields.MaxFile)
             {
                 return new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {file.Received} bytes are here: they come in order, at most {HandoverFields.MaxFile}", "offset");

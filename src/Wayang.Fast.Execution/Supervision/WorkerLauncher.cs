@@ -57,7 +57,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         }
     }
 
-    /// <param name="continuation">Its state was read.</param>
+    /// <param name="continuation">Its state was read, or is filled in later as it is ahead.</param>
     /// <param name="stream">What its memory comes through; stays the caller's.</param>
     /// <returns>Null when it is under way, else why not.</returns>
     public string? Continue(Continuation continuation, int stream)
@@ -75,9 +75,8 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         {
             var pool = continuation.Pool;
             var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
-            channel = ChannelMemory.Create(continuation.State!.Geometry);
+            channel = ChannelMemory.Create(continuation.Shape?.Geometry ?? continuation.State!.Geometry);
             worker = CallWorker.Continue(id, channel, continuation, limits.MemoryBytes);
-            worker.Reader.PrepareSleep();
             workers.Add(worker);
             completion.Watch(worker);
             watched = true;
@@ -85,6 +84,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             {
                 channel.CloseTransferred();
                 Started++;
+                continuation.Worker = id;
                 return null;
             }
 
