@@ -25,7 +25,7 @@ internal static class HandoverDecoders
         };
     }
 
-    public static Boxed<ReadOnlyMemory<byte>>? Piece(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new(fields.Bytes("data")) : null;
+    public static VisitPiece? Piece(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new(fields.Bytes("data"), fields.Bytes("key"), fields.Flag("grows")) : null;
 
     public static Boxed<int>? Taken(ref MessagePackReader reader) => Fields.Read(ref reader) is null ? null : new(0);
 

@@ -56,6 +56,12 @@ public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long
     public TimeSpan Standing { get; init; }
 }
 
+/// <summary>A piece of what a call leaves at another node.</summary>
+/// <param name="Data">Empty: there is no more, or, while it grows, none yet.</param>
+/// <param name="Key">Of a file, with its first piece; secret.</param>
+/// <param name="Grows">It is still being written.</param>
+public sealed record VisitPiece(ReadOnlyMemory<byte> Data, ReadOnlyMemory<byte> Key, bool Grows);
+
 /// <summary>How a call ended at another node.</summary>
 public sealed record VisitEnd(TaskState State, TaskCause Cause)
 {

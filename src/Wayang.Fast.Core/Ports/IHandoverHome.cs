@@ -59,7 +59,7 @@ public interface IDepartingFile : IDisposable
     /// <summary>All of it is there and the call stands in it, or why it is not written down; then the call goes on where it was. Where its key has changed, what was read before is of another file.</summary>
     Task<(CallFile? File, OperationError? Refusal)> Whole { get; }
 
-    /// <summary>Completes when more of it is there than so many bytes.</summary>
+    /// <summary>Completes when more of it is there than so many bytes, or it was disposed.</summary>
     Task LongerThan(long length);
 
     /// <summary>What is there; 0: nothing beyond <paramref name="offset"/> yet.</summary>

@@ -38,8 +38,8 @@ public interface IHandoverHost
     /// <summary>Its call is written down for its home, which reads the file as <see cref="VisitPart.File"/>; it never goes on here.</summary>
     Task<OperationError?> RecallAsync(string peer, string handover);
 
-    /// <summary>A piece of what it leaves.</summary>
-    OperationError? Read(string peer, string handover, VisitPart part, long offset, Span<byte> buffer, out int count);
+    /// <summary>A piece of what it leaves; of a file also while it is still being written, waited for for a moment.</summary>
+    Task<(VisitPiece? Piece, OperationError? Refusal)> ReadAsync(string peer, string handover, VisitPart part, long offset, CancellationToken cancellation);
 
     /// <summary>It is to end so.</summary>
     OperationError? Stop(string peer, string handover, TaskState state, in TaskCause cause);

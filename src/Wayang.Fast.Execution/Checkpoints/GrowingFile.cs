@@ -61,7 +61,7 @@ internal sealed class GrowingFile : IDepartingFile
             Task news;
             lock (_lock)
             {
-                if (_length > length)
+                if (_length > length || _closed)
                 {
                     return;
                 }
@@ -89,6 +89,7 @@ internal sealed class GrowingFile : IDepartingFile
             _closed = true;
             _handle?.Dispose();
             _handle = null;
+            _news.TrySetResult();
         }
     }
 }

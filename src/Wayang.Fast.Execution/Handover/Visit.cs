@@ -4,6 +4,7 @@ using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Durable;
 using Wayang.Fast.Execution.Workers;
 
@@ -23,6 +24,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private string? _reason;
     private byte[][]? _streams;
     private CallFile? _back;
+    private TaskCompletionSource<GrowingFile?> _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _heard = Stopwatch.GetTimestamp();
     private int _watching;
 
@@ -73,6 +75,34 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             lock (_lock)
             {
                 return _back;
+            }
+        }
+    }
+
+    /// <summary>Completes when it is being written down for its home: the file, which is its writer's to dispose.</summary>
+    public Task<GrowingFile?> Leaving
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _leaving.Task;
+            }
+        }
+    }
+
+    /// <summary>It is being written down; null: it was not after all.</summary>
+    public void Leave(GrowingFile? file)
+    {
+        lock (_lock)
+        {
+            if (file is null)
+            {
+                _leaving = new TaskCompletionSource<GrowingFile?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+            else
+            {
+                _leaving.TrySetResult(file);
             }
         }
     }
