@@ -64,6 +64,7 @@ internal sealed partial class Supervisor
             return;
         }
 
+        worker.Channel.CloseTransferred();
         ahead.State = state;
         worker.Reader.PrepareSleep(); // it is watched since it was begun, and does not ring before it goes on
         TellIfReady(worker);

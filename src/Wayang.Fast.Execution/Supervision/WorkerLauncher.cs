@@ -82,7 +82,11 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             watched = true;
             if (link.SendWorkerRestore(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell, stream]))
             {
-                channel.CloseTransferred();
+                if (!continuation.IsAhead)
+                {
+                    channel.CloseTransferred(); // else when it is filled, through these
+                }
+
                 Started++;
                 continuation.Worker = id;
                 return null;
