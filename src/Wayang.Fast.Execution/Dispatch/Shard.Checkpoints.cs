@@ -138,7 +138,6 @@ internal sealed partial class Shard
     private void TakeContinued(CallWorker worker)
     {
         var continuation = worker.Continuation!;
-        var record = _table[continuation.Slot];
         if (worker.Phase != WorkerPhase.Starting)
         {
             return; // its process ended meanwhile
@@ -150,6 +149,7 @@ internal sealed partial class Shard
             return;
         }
 
+        var record = _table[continuation.Slot];
         if (continuation.Pool.Closed || record.Id != continuation.Task || record.State != TaskState.Starting)
         {
             Supervisor.Kill(worker.Id); // its end gives back what it has
