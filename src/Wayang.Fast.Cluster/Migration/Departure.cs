@@ -99,6 +99,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
         {
             refusal = Refusal(failure);
+            file.Dispose(); // its writer waits for nobody
         }
 
         var (whole, unwritten) = await file.Whole.ConfigureAwait(false);

@@ -188,6 +188,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
         {
             writer.Write(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
             reader?.Grow(file.Position);
+            reader?.Pace();
         }
 
         if (state.GetAwaiter().GetResult() is not { } description)

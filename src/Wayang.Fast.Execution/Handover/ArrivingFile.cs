@@ -9,7 +9,7 @@ namespace Wayang.Fast.Execution.Handover;
 internal sealed class ArrivingFile : IArrivingFile
 {
     private readonly Pipe _pipe = new(new PipeOptions(
-        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 1 << 20, resumeWriterThreshold: 1 << 19, useSynchronizationContext: false));
+        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: GrowingFile.Ahead, resumeWriterThreshold: GrowingFile.Ahead / 2, useSynchronizationContext: false));
 
     private readonly Task<TaskCheckpoint> _adopted;
     private bool _isKept;
