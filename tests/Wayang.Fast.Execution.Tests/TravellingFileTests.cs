@@ -54,8 +54,8 @@ public sealed class TravellingFileTests : IDisposable
         Assert.Equal(left!.Bytes, file.Received);
 
         var kept = file.Keep();
-        Assert.Equal(State().DaemonSide, _host.ReadState(kept.File).DaemonSide); // as it came
-        Assert.Equal(State().DaemonSide, _host.ReadState(kept.File).DaemonSide); // of the disk, under its own key
+        Assert.Equal(Bytes(State().DaemonSide), Bytes(_host.ReadState(kept.File).DaemonSide)); // as it came
+        Assert.Equal(Bytes(State().DaemonSide), Bytes(_host.ReadState(kept.File).DaemonSide)); // of the disk, under its own key
         Assert.Equal(_memory, Stream(_host, kept.File));
         Assert.NotEqual(File.ReadAllBytes(left.File), File.ReadAllBytes(kept.File));
     }
@@ -179,8 +179,10 @@ public sealed class TravellingFileTests : IDisposable
 
     private CheckpointState State() => new(_task, Image, Profile, "f")
     {
-        Ticket = 0x100, Concurrency = 1, Geometry = new ChannelGeometry(), WriterCursors = [1, 2], ReaderCursors = [3], DaemonSide = [.. Enumerable.Range(0, 5000).Select(static i => (byte)i)], WorkerSide = [7],
+        Ticket = 0x100, Concurrency = 1, Geometry = new ChannelGeometry(), WriterCursors = [1, 2], ReaderCursors = [3], DaemonSide = ChannelSide.Of([.. Enumerable.Range(0, 5000).Select(static i => (byte)i)]), WorkerSide = ChannelSide.Of([7]),
     };
+
+    private static byte[] Bytes(ChannelSide side) => [.. side.Runs.SelectMany(static r => r.Bytes.ToArray())];
 
     private static byte[] Stream(CheckpointStore store, string path)
     {

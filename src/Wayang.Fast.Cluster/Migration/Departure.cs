@@ -148,7 +148,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
             {
                 await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
                 var isWhole = file.Whole.IsCompleted; // before the look at what is there
-                var count = file.Read(sent, buffer.AsSpan(0, isWhole ? HandoverFields.MaxPiece : GrowingPiece));
+                var count = file.Read(sent, buffer.AsSpan(0, GrowingPiece));
                 if (count == 0 && isWhole)
                 {
                     return key;

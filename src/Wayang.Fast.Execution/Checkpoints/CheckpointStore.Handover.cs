@@ -77,7 +77,7 @@ internal sealed partial class CheckpointStore
     {
         lock (_lock)
         {
-            if (state.DaemonSide.Length + state.WorkerSide.Length > MostSides)
+            if (state.DaemonSide.Held + state.WorkerSide.Held > MostSides)
             {
                 return;
             }
