@@ -234,14 +234,14 @@ internal sealed partial class Departure
         {
             while (_read[i] < news.Lengths[i])
             {
-                var piece = (await client.ReadVisitAsync(what.Name, (VisitPart)((int)VisitPart.Output + i), _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false)).Data;
-                if (piece.IsEmpty)
+                using var piece = await client.ReadVisitAsync(what.Name, (VisitPart)((int)VisitPart.Output + i), _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                if (piece.Data.IsEmpty)
                 {
                     break;
                 }
 
-                _read[i] += piece.Length;
-                await home.AppendAsync(what.Task, what.Name, s_streams[i], piece, default).ConfigureAwait(false);
+                _read[i] += piece.Data.Length;
+                await home.AppendAsync(what.Task, what.Name, s_streams[i], piece.Data, default).ConfigureAwait(false);
             }
         }
 
@@ -262,9 +262,9 @@ internal sealed partial class Departure
         using var output = new MemoryStream();
         while (output.Length < news.Lengths[0])
         {
-            var piece = (await client.ReadVisitAsync(what.Name, VisitPart.Output, output.Length, stop).WaitAsync(lease, stop).ConfigureAwait(false)).Data;
-            output.Write(piece.Span);
-            if (piece.IsEmpty)
+            using var piece = await client.ReadVisitAsync(what.Name, VisitPart.Output, output.Length, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            output.Write(piece.Data.Span);
+            if (piece.Data.IsEmpty)
             {
                 throw new WayangException(ErrorCode.Internal, $"node '{Node}' has {output.Length} of {news.Lengths[0]} bytes of output");
             }
@@ -284,7 +284,6 @@ internal sealed partial class Departure
     {
         var refusal = await home.ComeBackAsync(what.Task, what.Name, file, why).ConfigureAwait(false);
         _isAway = false;
-        await ReleaseAsync().ConfigureAwait(false);
         bool goesOn;
         lock (_lock)
         {
@@ -307,6 +306,7 @@ internal sealed partial class Departure
             await NoteAsync(null, why is null ? Pause : _silence.Elapsed).ConfigureAwait(false);
         }
 
+        await ReleaseAsync().ConfigureAwait(false); // the call does not wait for that
         _over.TrySetResult();
         AnswerRecall(_moves, refusal ?? (_moves is null ? new(ErrorCode.Conflict, $"it did not go on at node '{Node}', and does so at home: {why}", "to") : null));
     }

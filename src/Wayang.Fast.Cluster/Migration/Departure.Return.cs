@@ -48,17 +48,19 @@ internal sealed partial class Departure
         IArrivingFile? file = null;
         try
         {
-            while (true)
+            for (var next = ReadFileAsync(client, 0, stop); ;)
             {
-                var piece = await client.ReadVisitAsync(what.Name, VisitPart.File, file?.Received ?? 0, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                using var piece = await next.ConfigureAwait(false);
+                if (piece.Data.IsEmpty && !piece.Grows)
+                {
+                    return file;
+                }
+
+                next = ReadFileAsync(client, (file?.Received ?? 0) + piece.Data.Length, stop); // it is on its way while this one is written
                 if (!piece.Data.IsEmpty)
                 {
                     file ??= home.Receive(what.Task, piece.Key.Span);
-                    file.Append(piece.Data.Span);
-                }
-                else if (!piece.Grows)
-                {
-                    return file;
+                    await file.AppendAsync(piece.Data.Span).ConfigureAwait(false);
                 }
 
                 if (file?.Received > HandoverFields.MaxFile)
@@ -73,6 +75,8 @@ internal sealed partial class Departure
             throw;
         }
     }
+
+    private Task<VisitPiece> ReadFileAsync(WayangClient client, long offset, CancellationToken stop) => client.ReadVisitAsync(what.Name, VisitPart.File, offset, stop).WaitAsync(lease, stop);
 
     private async Task ForgetFetchedAsync()
     {

@@ -13,13 +13,13 @@ public interface IHandoverHost
     /// <summary>Whether a call could go on here, before anything of it stands still.</summary>
     OperationError? Offer(in VisitOffer offer);
 
-    /// <summary>A piece of its file; one that was there before is stepped over.</summary>
+    /// <summary>A piece of its file; one that was there before is stepped over. Completes when there is room for the next one.</summary>
     /// <param name="peer">Who sends it.</param>
     /// <param name="handover">Of which.</param>
     /// <param name="offset">Where it begins.</param>
-    /// <param name="piece">Copied.</param>
+    /// <param name="piece">Copied before this returns.</param>
     /// <param name="key">Of the file, with its first piece; else empty.</param>
-    OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key);
+    Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key);
 
     /// <summary>All of its file was sent.</summary>
     OperationError? Prepare(string peer, string handover, long bytes);

@@ -198,7 +198,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
 
         writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
         writer.Write(CheckpointFile.Kind.End, []);
-        reader?.Grow(file.Position); // it reads on while the disk is waited for
+        reader?.Grow(file.Position, isWhole: true); // it reads on while the disk is waited for
         file.Flush(flushToDisk: durable);
         return true;
     }

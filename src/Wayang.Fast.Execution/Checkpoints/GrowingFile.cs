@@ -25,11 +25,23 @@ internal sealed class GrowingFile : IDepartingFile
     private byte[] _key = [];
     private long _length;
     private long _taken;
+    private bool _isWhole;
     private bool _isPaced;
     private bool _isLate;
     private bool _closed;
 
     public ReadOnlyMemory<byte> Key => _key;
+
+    public bool IsWhole
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isWhole;
+            }
+        }
+    }
 
     /// <summary>Set before it is shown.</summary>
     public Task<(CallFile? File, OperationError? Refusal)> Whole { get; set; } = null!;
@@ -50,16 +62,16 @@ internal sealed class GrowingFile : IDepartingFile
             }
 
             _handle?.Dispose();
-            (_handle, _key, _length, _taken, _isPaced) = (handle, key, 0, 0, false);
+            (_handle, _key, _length, _taken, _isWhole, _isPaced) = (handle, key, 0, 0, false, false);
         }
     }
 
     /// <summary>So many bytes of it are written.</summary>
-    public void Grow(long length)
+    public void Grow(long length, bool isWhole = false)
     {
         lock (_lock)
         {
-            _length = length;
+            (_length, _isWhole) = (length, isWhole);
             var news = _news;
             _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             news.TrySetResult();
@@ -86,7 +98,7 @@ internal sealed class GrowingFile : IDepartingFile
             Task news;
             lock (_lock)
             {
-                if (_length > length || _closed)
+                if (_length > length || _isWhole || _closed)
                 {
                     return;
                 }

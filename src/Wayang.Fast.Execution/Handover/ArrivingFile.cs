@@ -5,7 +5,7 @@ using Wayang.Fast.Execution.Checkpoints;
 
 namespace Wayang.Fast.Execution.Handover;
 
-/// <summary>A call's file on its way here. A thread of its own reads what comes, piece by piece, and writes it anew; who brings it waits only while that is a megabyte behind. One caller at a time.</summary>
+/// <summary>A call's file on its way here. A thread of its own reads what comes, piece by piece, and writes it anew; who brings it waits while that is a piece behind, as its writer does then. One caller at a time.</summary>
 internal sealed class ArrivingFile : IArrivingFile
 {
     private readonly Pipe _pipe = new(new PipeOptions(
@@ -28,21 +28,12 @@ internal sealed class ArrivingFile : IArrivingFile
 
     public long Received { get; private set; }
 
-    public void Append(ReadOnlySpan<byte> piece)
+    public Task AppendAsync(ReadOnlySpan<byte> piece)
     {
         piece.CopyTo(_pipe.Writer.GetSpan(piece.Length));
         _pipe.Writer.Advance(piece.Length);
         Received += piece.Length;
-        var flushed = _pipe.Writer.FlushAsync();
-        if (!flushed.IsCompleted)
-        {
-            flushed.AsTask().Wait();
-        }
-
-        if (_adopted.IsFaulted)
-        {
-            _ = Keep(); // says why
-        }
+        return HaveRoomAsync();
     }
 
     public TaskCheckpoint Keep()
@@ -74,6 +65,15 @@ internal sealed class ArrivingFile : IArrivingFile
                 }
             },
             TaskScheduler.Default);
+    }
+
+    private async Task HaveRoomAsync()
+    {
+        await _pipe.Writer.FlushAsync().ConfigureAwait(false);
+        if (_adopted.IsFaulted)
+        {
+            await _adopted.ConfigureAwait(false); // says why
+        }
     }
 
     private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key, Func<WorkerShape, Standby?>? begin)

@@ -82,7 +82,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
             if (!file.Key.Span.SequenceEqual(whole.Key.Span))
             {
                 file.Begin(whole.Path, whole.Key.ToArray()); // it stood in its file before
-                file.Grow(whole.Bytes);
+                file.Grow(whole.Bytes, isWhole: true);
             }
 
             return (whole, null);

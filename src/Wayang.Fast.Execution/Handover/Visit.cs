@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
@@ -49,6 +50,9 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
 
     /// <summary>What has come of its file; null: nothing, or all.</summary>
     public IArrivingFile? Arriving { get; set; }
+
+    /// <summary>Completes when there is room for the next piece.</summary>
+    public Task<OperationError?> Room { get; set; } = System.Threading.Tasks.Task.FromResult<OperationError?>(null);
 
     /// <summary>Where it goes on; null: not known yet, or its record has it.</summary>
     public TaskCheckpoint? File { get; set; }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -128,9 +129,9 @@ internal sealed partial class VisitBook
             if (await visit.Leaving.WaitAsync(s_moment, cancellation).ConfigureAwait(false) is { } file)
             {
                 await file.LongerThan(offset).WaitAsync(s_moment, cancellation).ConfigureAwait(false);
-                var buffer = new byte[GrowingPiece];
-                var count = file.Read(offset, buffer);
-                return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: visit.Back is not { } back || offset + count < back.Bytes);
+                var buffer = ArrayPool<byte>.Shared.Rent(GrowingPiece);
+                var count = file.Read(offset, buffer.AsSpan(0, GrowingPiece));
+                return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: visit.Back is not { } back || offset + count < back.Bytes) { Pooled = buffer };
             }
         }
         catch (TimeoutException)

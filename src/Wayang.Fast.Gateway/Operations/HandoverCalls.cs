@@ -36,6 +36,8 @@ internal static class HandoverCalls
                 return news is null ? (null, unknown) : ((ref writer) => News(ref writer, news), null);
             case OperationKind.PeerRead:
                 return await ReadAsync(host, peer, handover, slots, stopping);
+            case OperationKind.PeerPiece:
+                return Taken(handover, await host.TakeAsync(peer, handover, slots[1].Number, slots[2].Of(frame.Span), slots[3].Of(frame.Span)));
             case OperationKind.PeerRecall:
                 return Taken(handover, await host.RecallAsync(peer, handover));
             default:
@@ -47,7 +49,6 @@ internal static class HandoverCalls
     {
         OperationKind.PeerOffer => host.Offer(new VisitOffer(
             peer, Text(frame, slots[1]), handover, TaskId.TryParse(slots[2].Of(frame), out var id) ? id : default, Text(frame, slots[3]), slots[4].Of(frame).ToArray())),
-        OperationKind.PeerPiece => host.Take(peer, handover, slots[1].Number, slots[2].Of(frame), slots[3].Of(frame)),
         OperationKind.PeerPrepare => host.Prepare(peer, handover, slots[1].Number),
         OperationKind.PeerCommit => host.Commit(peer, handover),
         OperationKind.PeerStop => host.Stop(
@@ -76,6 +77,7 @@ internal static class HandoverCalls
 
             writer.WriteString("grows"u8);
             writer.WriteBoolean(piece.Grows);
+            piece.Dispose();
         }, null);
     }
 
