@@ -8,8 +8,9 @@ namespace Wayang.Fast.Execution.Handover;
 /// <summary>A call's file on its way here. A thread of its own reads what comes, piece by piece, and writes it anew; who brings it waits while that is a piece behind, as its writer does then. One caller at a time.</summary>
 internal sealed class ArrivingFile : IArrivingFile
 {
+    /// <summary>Who waits for room goes on elsewhere than on the thread that made it: it may wait for that one next.</summary>
     private readonly Pipe _pipe = new(new PipeOptions(
-        readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: GrowingFile.Ahead, resumeWriterThreshold: GrowingFile.Ahead / 2, useSynchronizationContext: false));
+        readerScheduler: PipeScheduler.Inline, pauseWriterThreshold: GrowingFile.Ahead, resumeWriterThreshold: GrowingFile.Ahead / 2, useSynchronizationContext: false));
 
     private readonly Task<TaskCheckpoint> _adopted;
     private bool _isKept;
