@@ -129,9 +129,10 @@ internal sealed partial class VisitBook
             if (await visit.Leaving.WaitAsync(s_moment, cancellation).ConfigureAwait(false) is { } file)
             {
                 await file.LongerThan(offset).WaitAsync(s_moment, cancellation).ConfigureAwait(false);
+                var isWhole = file.IsWhole; // before the look at what is there
                 var buffer = ArrayPool<byte>.Shared.Rent(GrowingPiece);
                 var count = file.Read(offset, buffer.AsSpan(0, GrowingPiece));
-                return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: visit.Back is not { } back || offset + count < back.Bytes) { Pooled = buffer };
+                return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: count > 0 || !isWhole) { Pooled = buffer };
             }
         }
         catch (TimeoutException)
