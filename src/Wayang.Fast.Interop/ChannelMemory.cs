@@ -94,7 +94,7 @@ public sealed unsafe class ChannelMemory : IDisposable
     /// <summary>Its worker is to tell what each call cost. Before it is sent; indices from <see cref="ChannelLayout.MaxFacts"/> on have no place for it.</summary>
     public void MeasureCalls() => *(uint*)(D + ChannelLayout.OffsetMeasures) = 1;
 
-    /// <summary>Closes both memory files once they were sent: the mappings stay.</summary>
+    /// <summary>Closes both memory files once they were sent: the mappings stay. A channel that is copied later is copied faster with them.</summary>
     public void CloseTransferred()
     {
         Interlocked.Exchange(ref _daemonFile, null)?.Dispose();
@@ -102,10 +102,10 @@ public sealed unsafe class ChannelMemory : IDisposable
     }
 
     /// <summary>A copy of what the daemon wrote: header, requests, arena.</summary>
-    public ChannelSide CopyDaemonSide() => ChannelSide.Of(new ReadOnlySpan<byte>(D, Bytes(Geometry.RequestSlots, Geometry.RequestArenaBytes)));
+    public ChannelSide CopyDaemonSide() => Copy(DaemonFile, D, Bytes(Geometry.RequestSlots, Geometry.RequestArenaBytes));
 
     /// <summary>A copy of what the worker wrote, which must stand still.</summary>
-    public ChannelSide CopyWorkerSide() => ChannelSide.Of(new ReadOnlySpan<byte>(W, Bytes(Geometry.CompletionSlots, Geometry.CompletionArenaBytes)));
+    public ChannelSide CopyWorkerSide() => Copy(WorkerFile, W, Bytes(Geometry.CompletionSlots, Geometry.CompletionArenaBytes));
 
     /// <summary>Makes this channel a copy of another one. Fresh from <see cref="Create"/>, before anybody reads or writes it.</summary>
     /// <returns>False: the copies are of another geometry.</returns>
@@ -132,6 +132,17 @@ public sealed unsafe class ChannelMemory : IDisposable
         }
 
         return true;
+    }
+
+    private static ChannelSide Copy(int descriptor, byte* mapping, int length)
+    {
+        if (descriptor < 0)
+        {
+            return ChannelSide.Of(new ReadOnlySpan<byte>(mapping, length));
+        }
+
+        using var file = new SafeFileHandle(descriptor, ownsHandle: false);
+        return ChannelSide.Of(file, length);
     }
 
     private static int Bytes(int slots, int arena) => (int)(ChannelLayout.HeaderBytes + ChannelLayout.RingBytes(slots) + arena);

@@ -1,8 +1,9 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Wayang.Fast.Interop;
 
 /// <summary>
-/// A copy of one side of a channel. Of its pages it has those that hold anything: most of a channel is empty while one call is in flight, and a page that was never touched is dear to read into memory, to send and
-/// to write. Immutable.
+/// A copy of one side of a channel. Of its pages it has those that were ever touched: most were not while few calls came, and one that was not is dear to map, to send and to write. Immutable.
 /// </summary>
 public sealed class ChannelSide
 {
@@ -36,7 +37,7 @@ public sealed class ChannelSide
     /// <summary>Bytes of all runs.</summary>
     public long Held { get; }
 
-    /// <summary>Copies what is not empty.</summary>
+    /// <summary>Copies the pages of a mapping that are not empty, for which it touches all.</summary>
     public static ChannelSide Of(ReadOnlySpan<byte> side)
     {
         var runs = new List<(int, ReadOnlyMemory<byte>)>();
@@ -59,5 +60,28 @@ public sealed class ChannelSide
         }
 
         return new ChannelSide(side.Length, runs);
+    }
+
+    /// <summary>Copies what was ever touched of a memory file.</summary>
+    /// <param name="file">Stays the caller's.</param>
+    /// <param name="length">Bytes of the side.</param>
+    /// <exception cref="NativeException">It is none.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static ChannelSide Of(SafeFileHandle file, int length)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var runs = new List<(int, ReadOnlyMemory<byte>)>();
+        for (long at = 0; at < length && Descriptors.NextData((int)file.DangerousGetHandle(), at) is var (begin, end) && begin < length; at = end)
+        {
+            var bytes = new byte[Math.Min(end, length) - begin];
+            for (var read = 0; read < bytes.Length;)
+            {
+                read += RandomAccess.Read(file, bytes.AsSpan(read), begin + read) is > 0 and var count ? count : throw new EndOfStreamException();
+            }
+
+            runs.Add(((int)begin, bytes));
+        }
+
+        return new ChannelSide(length, runs);
     }
 }

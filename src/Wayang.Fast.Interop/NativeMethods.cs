@@ -81,6 +81,10 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial long wayang_next_data(int fd, long from, long* begin, long* end);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial long wayang_read(int fd, byte* buffer, long length);
 
     [LibraryImport(Library)]

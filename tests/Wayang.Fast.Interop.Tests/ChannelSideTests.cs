@@ -50,6 +50,9 @@ public sealed class ChannelSideTests
         Assert.Equal(changed, Whole(second.CopyDaemonSide()));
         Assert.Equal(worker, Whole(second.CopyWorkerSide()));
         Assert.False(second.TryFill(ChannelSide.Of(new byte[Page]), ChannelSide.Of(worker))); // of another geometry
+        second.CloseTransferred();
+        Assert.Equal(changed, Whole(second.CopyDaemonSide())); // from its mapping now
+        Assert.Equal(worker, Whole(second.CopyWorkerSide()));
     }
 
     private static byte[] Whole(ChannelSide side)

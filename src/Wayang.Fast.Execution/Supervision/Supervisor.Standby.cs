@@ -58,16 +58,22 @@ internal sealed partial class Supervisor
             return; // it was never made, or has ended: the dispatch owner knows, or will
         }
 
-        if (!worker.TryFill(state))
+        try
         {
-            KillStandby(ahead);
-            return;
+            if (worker.TryFill(state))
+            {
+                ahead.State = state;
+                worker.Reader.PrepareSleep(); // it is watched since it was begun, and does not ring before it goes on
+                TellIfReady(worker);
+                return;
+            }
+        }
+        catch (IOException)
+        {
+            // As one that does not fit.
         }
 
-        worker.Channel.CloseTransferred();
-        ahead.State = state;
-        worker.Reader.PrepareSleep(); // it is watched since it was begun, and does not ring before it goes on
-        TellIfReady(worker);
+        KillStandby(ahead);
     }
 
     /// <summary>Before the completion thread reads its last words: nothing is filled in any more.</summary>

@@ -41,7 +41,11 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             if ((pool.Grants is null || networks.Open(id, pool.Grants, pool.Name))
                 && link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
-                channel.CloseTransferred();
+                if (!pool.Image.IsMigratable)
+                {
+                    channel.CloseTransferred(); // else when it is written down, it is copied through these
+                }
+
                 Started++;
                 return null;
             }
@@ -82,11 +86,6 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             watched = true;
             if (link.SendWorkerRestore(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell, stream]))
             {
-                if (!continuation.IsAhead)
-                {
-                    channel.CloseTransferred(); // else when it is filled, through these
-                }
-
                 Started++;
                 continuation.Worker = id;
                 return null;
@@ -95,7 +94,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             Abandon(id, worker, watched);
             return "the start could not be sent to the spawner";
         }
-        catch (Exception failure) when (failure is NativeException or InvalidDataException)
+        catch (Exception failure) when (failure is NativeException or InvalidDataException or IOException)
         {
             Abandon(id, worker, watched);
             channel?.Dispose();
