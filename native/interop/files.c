@@ -62,6 +62,17 @@ int32_t wayang_sync_directory(const char *path, wayang_error *error) {
     return result == 0 ? WY_OK : (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, reason, "fsync", "cannot write directory %s to its disk", path);
 }
 
+int64_t wayang_next_data(int32_t fd, int64_t from, int64_t *begin, int64_t *end) {
+    off_t data = lseek(fd, from, SEEK_DATA);
+    off_t hole = data < 0 ? data : lseek(fd, data, SEEK_HOLE);
+    if (hole < 0) {
+        return errno == ENXIO ? 0 : -errno;
+    }
+    *begin = data;
+    *end = hole;
+    return 1;
+}
+
 int64_t wayang_read(int32_t fd, void *buffer, int64_t length) {
     ssize_t result;
     do {

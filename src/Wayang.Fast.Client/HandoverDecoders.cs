@@ -1,3 +1,4 @@
+using System.Buffers;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -25,7 +26,40 @@ internal static class HandoverDecoders
         };
     }
 
-    public static Boxed<ReadOnlyMemory<byte>>? Piece(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new(fields.Bytes("data")) : null;
+    /// <summary>Its data lies in pooled memory: there are many, and they are large.</summary>
+    public static VisitPiece? Piece(ref MessagePackReader reader)
+    {
+        if (!reader.TryReadMapHeader(out var pairs))
+        {
+            return null;
+        }
+
+        byte[]? pooled = null;
+        var (count, key, grows) = (0, Array.Empty<byte>(), false);
+        for (var i = 0; i < pairs; i++)
+        {
+            if (!reader.TryReadStringOrBinary(out var name))
+            {
+                return null;
+            }
+
+            if (pooled is null && name.SequenceEqual("data"u8) && reader.TryReadBinary(out var data))
+            {
+                (pooled, count) = (ArrayPool<byte>.Shared.Rent(data.Length), data.Length);
+                data.CopyTo(pooled);
+            }
+            else if (name.SequenceEqual("key"u8) && reader.TryReadBinary(out var secret))
+            {
+                key = secret.ToArray();
+            }
+            else if (!(name.SequenceEqual("grows"u8) && reader.TryReadBoolean(out grows)) && !reader.TrySkip())
+            {
+                return null;
+            }
+        }
+
+        return new VisitPiece(pooled.AsMemory(0, count), key, grows) { Pooled = pooled };
+    }
 
     public static Boxed<int>? Taken(ref MessagePackReader reader) => Fields.Read(ref reader) is null ? null : new(0);
 

@@ -63,8 +63,8 @@ public sealed partial class WayangClient
             HandoverDecoders.News,
             cancellation);
 
-    internal async Task<ReadOnlyMemory<byte>> ReadVisitAsync(string handover, VisitPart part, long offset, CancellationToken cancellation) =>
-        (await CallAsync(
+    internal Task<VisitPiece> ReadVisitAsync(string handover, VisitPart part, long offset, CancellationToken cancellation) =>
+        CallAsync(
             "peer.read",
             (ref writer) =>
             {
@@ -74,7 +74,7 @@ public sealed partial class WayangClient
                 Number(ref writer, "offset"u8, offset);
             },
             HandoverDecoders.Piece,
-            cancellation).ConfigureAwait(false)).Value;
+            cancellation);
 
     private Task<Boxed<int>> OfHandoverAsync(string operation, string handover, int more, RequestEncoder? write, CancellationToken cancellation) =>
         CallAsync(

@@ -12,8 +12,9 @@ namespace Wayang.Fast.Execution;
 internal sealed partial class TaskService
 {
     /// <summary>Whether a call could go on here, as this node is now.</summary>
-    internal OperationError? RefuseVisit(DurableSpec spec, int tenant)
+    internal OperationError? RefuseVisit(DurableSpec spec, int tenant, out WorkerPool? pool)
     {
+        pool = null;
         if (_stopping)
         {
             return new OperationError(ErrorCode.Unavailable, "the node is stopping", null);
@@ -40,9 +41,14 @@ internal sealed partial class TaskService
             Kind = TaskKind.Call, Image = Encoding.UTF8.GetBytes(spec.Image), Function = Encoding.UTF8.GetBytes(spec.Function), Profile = Encoding.UTF8.GetBytes(spec.Profile),
             Tenant = tenant, Reuse = spec.Reuse,
         };
-        return Resolve(request, out var target) is { } refusal
-            ? refusal.Code == ErrorCode.NotFound ? new OperationError(ErrorCode.NotFound, $"it has no image {spec.Image} of this tenant: put the same image there first (image.put)", "image") : refusal
-            : target is PoolTarget { Pool.Image.IsMigratable: true } ? null
+        if (Resolve(request, out var target) is { } refusal)
+        {
+            return refusal.Code == ErrorCode.NotFound ? new OperationError(ErrorCode.NotFound, $"it has no image {spec.Image} of this tenant: put the same image there first (image.put)", "image") : refusal;
+        }
+
+        pool = (target as PoolTarget)?.Pool;
+        return pool is { Image.IsMigratable: true }
+            ? null
             : new OperationError(ErrorCode.Unsupported, "its image is not open for moves there (profile compute, and migration.compute: transparent before the image is put)", "image");
     }
 

@@ -45,6 +45,16 @@ public static unsafe class Descriptors
         NativeError.ThrowIfFailed(NativeMethods.wayang_sync_directory(path, &error), &error);
     }
 
+    /// <summary>The next bytes of a file, from <paramref name="from"/> on, that are no hole. Moves the file's offset.</summary>
+    /// <returns>Null: there are none.</returns>
+    /// <exception cref="NativeException">It is no file that can tell.</exception>
+    public static (long Begin, long End)? NextData(int fd, long from)
+    {
+        long begin, end;
+        var result = NativeMethods.wayang_next_data(fd, from, &begin, &end);
+        return result > 0 ? (begin, end) : result == 0 ? null : throw Failure("lseek", result);
+    }
+
     /// <returns>Bytes read, 0 at the end, <see cref="WouldBlock"/>.</returns>
     /// <exception cref="NativeException">Anything else.</exception>
     public static int Read(int fd, Span<byte> buffer)

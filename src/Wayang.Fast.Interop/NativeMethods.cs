@@ -75,6 +75,10 @@ internal static unsafe partial class NativeMethods
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int wayang_sealed_memory(string name, byte* bytes, long length, int* fd, NativeError* error);
 
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial long wayang_next_data(int fd, long from, long* begin, long* end);
+
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int wayang_sync_directory(string path, NativeError* error);

@@ -14,6 +14,8 @@ public sealed class TravellingFileTests : IDisposable
     private const string Profile = "compute";
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
+    private static readonly WorkerShape s_shape = new(new ChannelGeometry { WorkerSpin = 7, Epoch = ulong.MaxValue - 1 }, 3);
+
     private readonly DirectoryInfo _place = Directory.CreateTempSubdirectory("wayang-travelling-");
     private readonly TaskId _task = new(4711);
     private readonly CheckpointStore _home;
@@ -35,66 +37,83 @@ public sealed class TravellingFileTests : IDisposable
         using var reader = new GrowingFile();
         var state = new TaskCompletionSource<CheckpointState?>();
         var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
-        var writing = Task.Factory.StartNew(() => _home.Write(_task, durable: false, read, state.Task, reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        var writing = Task.Factory.StartNew(() => _home.Write(_task, durable: false, read, s_shape, state.Task, reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         var half = _memory.Length / 2;
         Feed(write, _memory.AsSpan(0, half));
         await reader.LongerThan(half).WaitAsync(s_patience, TestContext.Current.CancellationToken); // its end is far: the call runs on
 
-        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span);
-        Pass(reader, file);
+        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span, begin: null);
+        await PassAsync(reader, file);
         Assert.True(file.Received > half);
         Feed(write, _memory.AsSpan(half));
         Descriptors.Close(write);
         state.SetResult(State());
         var left = await writing;
         Descriptors.Close(read);
-        Pass(reader, file);
+        await PassAsync(reader, file);
         Assert.Equal(left!.Bytes, file.Received);
 
         var kept = file.Keep();
-        Assert.Equal(State().DaemonSide, _host.ReadState(kept.File).DaemonSide); // as it came
-        Assert.Equal(State().DaemonSide, _host.ReadState(kept.File).DaemonSide); // of the disk, under its own key
+        Assert.Equal(Bytes(State().DaemonSide), Bytes(_host.ReadState(kept.File).DaemonSide)); // as it came
+        Assert.Equal(Bytes(State().DaemonSide), Bytes(_host.ReadState(kept.File).DaemonSide)); // of the disk, under its own key
         Assert.Equal(_memory, Stream(_host, kept.File));
         Assert.NotEqual(File.ReadAllBytes(left.File), File.ReadAllBytes(kept.File));
+    }
+
+    [Fact]
+    public async Task The_shape_of_its_worker_comes_first_and_is_what_it_was()
+    {
+        var (bytes, key) = Written();
+        var seen = new List<WorkerShape>();
+        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, shape =>
+        {
+            seen.Add(shape);
+            return null;
+        });
+        await file.AppendAsync(bytes);
+        file.Keep();
+        Assert.Equal([s_shape], seen);
+        Assert.Throws<InvalidDataException>(() => WorkerShape.Decode(s_shape.Encode().AsSpan(1)));
+        Assert.Throws<InvalidDataException>(() => WorkerShape.Decode(new byte[WorkerShape.Bytes])); // no call in flight
     }
 
     [Theory]
     [InlineData(0)] // its head
     [InlineData(45)] // the kind of its first piece
     [InlineData(350_000)]
-    public void One_that_was_changed_on_its_way_is_refused_and_leaves_nothing(int at)
+    public async Task One_that_was_changed_on_its_way_is_refused_and_leaves_nothing(int at)
     {
         var (bytes, key) = Written();
         bytes[at] ^= 1;
-        Refused(bytes, key, (_task, Image, Profile));
+        await RefusedAsync(bytes, key, (_task, Image, Profile));
     }
 
     [Fact]
-    public void One_that_breaks_off_is_refused_and_leaves_nothing()
+    public async Task One_that_breaks_off_is_refused_and_leaves_nothing()
     {
         var (bytes, key) = Written();
-        Refused(bytes[..^1], key, (_task, Image, Profile));
-        Refused([], key, (_task, Image, Profile));
+        await RefusedAsync(bytes[..^1], key, (_task, Image, Profile));
+        await RefusedAsync([], key, (_task, Image, Profile));
     }
 
     [Fact]
-    public void One_of_something_else_is_refused_and_leaves_nothing()
+    public async Task One_of_something_else_is_refused_and_leaves_nothing()
     {
         var (bytes, key) = Written();
-        Refused(bytes, key, (new TaskId(4712), Image, Profile));
-        Refused(bytes, key, (_task, "beef", Profile));
-        Refused(bytes, RandomNumberGenerator.GetBytes(key.Length), (_task, Image, Profile));
+        await RefusedAsync(bytes, key, (new TaskId(4712), Image, Profile));
+        await RefusedAsync(bytes, key, (_task, "beef", Profile));
+        await RefusedAsync(bytes, RandomNumberGenerator.GetBytes(key.Length), (_task, Image, Profile));
     }
 
     [Fact]
-    public void One_that_is_given_up_leaves_nothing()
+    public async Task One_that_is_given_up_leaves_nothing()
     {
         var (bytes, key) = Written();
         foreach (var count in (int[])[0, 100_000, bytes.Length])
         {
-            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key))
+            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, begin: null))
             {
-                file.Append(bytes.AsSpan(0, count));
+                await file.AppendAsync(bytes.AsSpan(0, count));
             }
 
             LeavesNothing();
@@ -107,7 +126,7 @@ public sealed class TravellingFileTests : IDisposable
         using var reader = new GrowingFile();
         var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
         var writing = Task.Factory.StartNew(
-            () => _home.Write(_task, durable: false, read, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            () => _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         Feed(write, _memory.AsSpan(0, 1000));
         Descriptors.Close(write);
         Assert.Null(await writing);
@@ -119,19 +138,19 @@ public sealed class TravellingFileTests : IDisposable
 
     private CheckpointStore StoreAt(string name) => new(Path.Combine(_place.FullName, name));
 
-    private string[] Files(string of) => [.. Directory.GetFiles(Path.Combine(_place.FullName, of)).Where(static f => Path.GetFileName(f) is var name && name.Contains('-', StringComparison.Ordinal))];
+    private string[] Files(string of) => !Directory.Exists(Path.Combine(_place.FullName, of)) ? [] : [.. Directory.GetFiles(Path.Combine(_place.FullName, of)).Where(static f => Path.GetFileName(f) is var name && name.Contains('-', StringComparison.Ordinal))];
 
     private void LeavesNothing() => Assert.True(SpinWait.SpinUntil(() => Files("host").Length == 0, s_patience), string.Join(", ", Files("host")));
 
-    private void Refused(byte[] bytes, byte[] key, (TaskId, string, string) of)
+    private async Task RefusedAsync(byte[] bytes, byte[] key, (TaskId, string, string) of)
     {
-        using (var file = new ArrivingFile(_host, durable: false, of, key))
+        using (var file = new ArrivingFile(_host, durable: false, of, key, begin: null))
         {
-            Assert.Throws<InvalidDataException>(() =>
+            await Assert.ThrowsAsync<InvalidDataException>(async () =>
             {
                 for (var at = 0; at < bytes.Length; at += 100_000)
                 {
-                    file.Append(bytes.AsSpan(at, Math.Min(100_000, bytes.Length - at)));
+                    await file.AppendAsync(bytes.AsSpan(at, Math.Min(100_000, bytes.Length - at)));
                 }
 
                 file.Keep();
@@ -152,7 +171,7 @@ public sealed class TravellingFileTests : IDisposable
                 Descriptors.Close(write);
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        var left = _home.Write(_task, durable: false, read, Task.FromResult<CheckpointState?>(State()), reader)!;
+        var left = _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(State()), reader)!;
         feeding.Wait(s_patience);
         Descriptors.Close(read);
         return (File.ReadAllBytes(left.File), reader.Key.ToArray());
@@ -160,8 +179,10 @@ public sealed class TravellingFileTests : IDisposable
 
     private CheckpointState State() => new(_task, Image, Profile, "f")
     {
-        Ticket = 0x100, Concurrency = 1, Geometry = new ChannelGeometry(), WriterCursors = [1, 2], ReaderCursors = [3], DaemonSide = [.. Enumerable.Range(0, 5000).Select(static i => (byte)i)], WorkerSide = [7],
+        Ticket = 0x100, Concurrency = 1, Geometry = new ChannelGeometry(), WriterCursors = [1, 2], ReaderCursors = [3], DaemonSide = ChannelSide.Of([.. Enumerable.Range(0, 5000).Select(static i => (byte)i)]), WorkerSide = ChannelSide.Of([7]),
     };
+
+    private static byte[] Bytes(ChannelSide side) => [.. side.Runs.SelectMany(static r => r.Bytes.ToArray())];
 
     private static byte[] Stream(CheckpointStore store, string path)
     {
@@ -193,12 +214,12 @@ public sealed class TravellingFileTests : IDisposable
         }
     }
 
-    private static void Pass(GrowingFile from, ArrivingFile to)
+    private static async Task PassAsync(GrowingFile from, ArrivingFile to)
     {
         var buffer = new byte[10_000];
         for (var count = from.Read(to.Received, buffer); count > 0; count = from.Read(to.Received, buffer))
         {
-            to.Append(buffer.AsSpan(0, count));
+            await to.AppendAsync(buffer.AsSpan(0, count));
         }
     }
 }

@@ -162,7 +162,7 @@ internal sealed partial class Departure
 
             if (recall)
             {
-                await client.RecallVisitAsync(what.Name, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                await RecallAsync(client, stop).ConfigureAwait(false);
             }
         }
         catch (WayangException refused) when (refused is { Code: ErrorCode.Conflict or ErrorCode.Unsupported })
@@ -234,14 +234,14 @@ internal sealed partial class Departure
         {
             while (_read[i] < news.Lengths[i])
             {
-                var piece = await client.ReadVisitAsync(what.Name, (VisitPart)((int)VisitPart.Output + i), _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false);
-                if (piece.IsEmpty)
+                using var piece = await client.ReadVisitAsync(what.Name, (VisitPart)((int)VisitPart.Output + i), _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                if (piece.Data.IsEmpty)
                 {
                     break;
                 }
 
-                _read[i] += piece.Length;
-                await home.AppendAsync(what.Task, what.Name, s_streams[i], piece, default).ConfigureAwait(false);
+                _read[i] += piece.Data.Length;
+                await home.AppendAsync(what.Task, what.Name, s_streams[i], piece.Data, default).ConfigureAwait(false);
             }
         }
 
@@ -262,9 +262,9 @@ internal sealed partial class Departure
         using var output = new MemoryStream();
         while (output.Length < news.Lengths[0])
         {
-            var piece = await client.ReadVisitAsync(what.Name, VisitPart.Output, output.Length, stop).WaitAsync(lease, stop).ConfigureAwait(false);
-            output.Write(piece.Span);
-            if (piece.IsEmpty)
+            using var piece = await client.ReadVisitAsync(what.Name, VisitPart.Output, output.Length, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            output.Write(piece.Data.Span);
+            if (piece.Data.IsEmpty)
             {
                 throw new WayangException(ErrorCode.Internal, $"node '{Node}' has {output.Length} of {news.Lengths[0]} bytes of output");
             }
@@ -280,46 +280,10 @@ internal sealed partial class Departure
         await ReleaseAsync().ConfigureAwait(false);
     }
 
-    /// <summary>It comes back: with a file where it was called back, else it goes on from the one that it left from.</summary>
-    private async Task ReturnAsync(WayangClient client, VisitNews news, CancellationToken stop)
-    {
-        if (news.FileBytes is <= 0 or > HandoverFields.MaxFile)
-        {
-            var why = news.FileBytes == 0 ? "it was called back" : $"it was to come back with a file of {news.FileBytes} bytes, and at most {HandoverFields.MaxFile} are taken";
-            await ComeBackAsync(null, news.Reason ?? why, lost: false).ConfigureAwait(false);
-            return;
-        }
-
-        _stands = news.Standing > TimeSpan.Zero ? Stopwatch.GetTimestamp() - (long)(news.Standing.TotalSeconds * Stopwatch.Frequency) : 0;
-        try
-        {
-            using var file = home.Receive(what.Task, news.Key.Span);
-            while (file.Received < news.FileBytes)
-            {
-                var piece = await client.ReadVisitAsync(what.Name, VisitPart.File, file.Received, stop).WaitAsync(lease, stop).ConfigureAwait(false);
-                if (piece.IsEmpty)
-                {
-                    throw new InvalidDataException($"node '{Node}' has {file.Received} of {news.FileBytes} bytes of its file");
-                }
-
-                file.Append(piece.Span);
-            }
-
-            HandoverFaults.Reach(HandoverPoint.HomeFetched);
-            _bytes = news.FileBytes;
-            await ComeBackAsync(file.Keep(), null, lost: false).ConfigureAwait(false);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
-        {
-            await ComeBackAsync(null, $"the file that it was to come back with cannot be used: {failure.Message}", lost: false).ConfigureAwait(false);
-        }
-    }
-
     private async Task ComeBackAsync(TaskCheckpoint? file, string? why, bool lost)
     {
         var refusal = await home.ComeBackAsync(what.Task, what.Name, file, why).ConfigureAwait(false);
         _isAway = false;
-        await ReleaseAsync().ConfigureAwait(false);
         bool goesOn;
         lock (_lock)
         {
@@ -342,6 +306,7 @@ internal sealed partial class Departure
             await NoteAsync(null, why is null ? Pause : _silence.Elapsed).ConfigureAwait(false);
         }
 
+        await ReleaseAsync().ConfigureAwait(false); // the call does not wait for that
         _over.TrySetResult();
         AnswerRecall(_moves, refusal ?? (_moves is null ? new(ErrorCode.Conflict, $"it did not go on at node '{Node}', and does so at home: {why}", "to") : null));
     }

@@ -91,14 +91,16 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         _asked.Start();
         using var file = home.WriteDown(what.Task);
         OperationError? refusal = null;
-        var key = ReadOnlyMemory<byte>.Empty;
+        var (key, prepared) = (ReadOnlyMemory<byte>.Empty, Task.CompletedTask);
         try
         {
-            key = await SendWhileItGrowsAsync(Client(), file, stop).ConfigureAwait(false);
+            (key, var sent) = await SendWhileItGrowsAsync(Client(), file, stop).ConfigureAwait(false);
+            prepared = sent == 0 ? prepared : Client().PrepareVisitAsync(what.Name, sent, stop).WaitAsync(lease, stop); // while this node closes its file
         }
         catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
         {
             refusal = Refusal(failure);
+            file.Dispose(); // its writer waits for nobody
         }
 
         var (whole, unwritten) = await file.Whole.ConfigureAwait(false);
@@ -110,7 +112,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         HandoverFaults.Reach(HandoverPoint.HomeWritten);
         (_bytes, _stands) = (whole.Bytes, what.Call.Stands ? 0 : whole.StandsSince);
         refusal ??= key.Span.SequenceEqual(whole.Key.Span)
-            ? await CloseAsync(whole.Bytes, stop).ConfigureAwait(false)
+            ? await CloseAsync(prepared).ConfigureAwait(false)
             : new OperationError(ErrorCode.Conflict, "somebody else has just had it written down", "task", 100);
         if (refusal is not null && !what.Call.Stands)
         {
@@ -121,11 +123,11 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     }
 
     /// <summary>The host has all of the file: the fence.</summary>
-    private async Task<OperationError?> CloseAsync(long bytes, CancellationToken stop)
+    private async Task<OperationError?> CloseAsync(Task prepared)
     {
         try
         {
-            await Client().PrepareVisitAsync(what.Name, bytes, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            await prepared.ConfigureAwait(false);
             HandoverFaults.Reach(HandoverPoint.HomePrepared);
             return await home.LeaveAsync(what.Task, new TaskStay(Node, what.Name, AskToStop)).ConfigureAwait(false);
         }
@@ -136,21 +138,21 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     }
 
     /// <summary>Most of the file goes while the call runs, so that little is left to send when it stands still.</summary>
-    /// <returns>The key of what was sent.</returns>
-    private async Task<ReadOnlyMemory<byte>> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
+    /// <returns>The key of what was sent, and how much that was.</returns>
+    private async Task<(ReadOnlyMemory<byte> Key, long Sent)> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.MaxPiece);
+        var buffer = ArrayPool<byte>.Shared.Rent(GrowingPiece);
         var key = ReadOnlyMemory<byte>.Empty;
         try
         {
             for (long sent = 0; ;)
             {
                 await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
-                var isWhole = file.Whole.IsCompleted; // before the look at what is there
-                var count = file.Read(sent, buffer.AsSpan(0, isWhole ? HandoverFields.MaxPiece : GrowingPiece));
+                var isWhole = file.IsWhole || file.Whole.IsCompleted; // before the look at what is there
+                var count = file.Read(sent, buffer.AsSpan(0, GrowingPiece));
                 if (count == 0 && isWhole)
                 {
-                    return key;
+                    return (key, sent);
                 }
 
                 if (count > 0)

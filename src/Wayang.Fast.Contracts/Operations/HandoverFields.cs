@@ -102,7 +102,12 @@ public static class HandoverFields
             new("known", FieldType.Integer, "The news that the asker has; absent: none.") { Max = long.MaxValue },
             new("wait_ms", FieldType.Integer, "So long at most.") { Max = MaxWatchMs }),
         Between(OperationKind.PeerRecall, "peer.recall", "It is written down for its home, and never goes on there.", s_taken),
-        Between(OperationKind.PeerRead, "peer.read", "A piece of what it leaves.", [new("data", "bytes", "The piece; empty: there is no more.")],
+        Between(OperationKind.PeerRead, "peer.read", "A piece of what it leaves.", 
+            [
+                new("data", "bytes", "The piece; empty: there is no more, or none yet."),
+                new("key", "bytes", "Of a file; with its first piece.", Optional: true),
+                new("grows", "boolean", "true: a file that is still being written; absent: what is there is all."),
+            ],
             new("part", FieldType.Choice, "Of which.") { Required = true, Choices = ["file", "output", "stdout", "stderr", "log"] },
             new("offset", FieldType.Integer, "From where.") { Required = true, Max = long.MaxValue }),
         Between(OperationKind.PeerStop, "peer.stop", "It is to end.", s_taken,

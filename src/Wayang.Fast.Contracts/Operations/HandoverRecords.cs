@@ -1,3 +1,4 @@
+using System.Buffers;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Contracts.Operations;
@@ -54,6 +55,25 @@ public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long
 
     /// <summary>For how long the call in it stands still by now; zero: not known.</summary>
     public TimeSpan Standing { get; init; }
+}
+
+/// <summary>A piece of what a call leaves at another node.</summary>
+/// <param name="Data">Empty: there is no more, or, while it grows, none yet.</param>
+/// <param name="Key">Of a file, with its first piece; secret.</param>
+/// <param name="Grows">It is still being written.</param>
+public sealed record VisitPiece(ReadOnlyMemory<byte> Data, ReadOnlyMemory<byte> Key, bool Grows) : IDisposable
+{
+    /// <summary>Of the shared pool: what <see cref="Data"/> lies in; null: it has its own.</summary>
+    public byte[]? Pooled { get; init; }
+
+    /// <summary>Its data is not read any more. Once; one that is forgotten costs no more than its memory.</summary>
+    public void Dispose()
+    {
+        if (Pooled is { } pooled)
+        {
+            ArrayPool<byte>.Shared.Return(pooled);
+        }
+    }
 }
 
 /// <summary>How a call ended at another node.</summary>

@@ -118,6 +118,12 @@ public static class EventData
         writer.WriteInt64(value);
     }
 
+    public static void Flag(ref MessagePackWriter writer, string key, bool value)
+    {
+        writer.WriteString(key);
+        writer.WriteBoolean(value);
+    }
+
     public static void Text(ref MessagePackWriter writer, string key, string value)
     {
         writer.WriteString(key);

@@ -59,7 +59,10 @@ public interface IDepartingFile : IDisposable
     /// <summary>All of it is there and the call stands in it, or why it is not written down; then the call goes on where it was. Where its key has changed, what was read before is of another file.</summary>
     Task<(CallFile? File, OperationError? Refusal)> Whole { get; }
 
-    /// <summary>Completes when more of it is there than so many bytes.</summary>
+    /// <summary>Nothing more comes: its last bytes are there, which its node may still be making sure of.</summary>
+    bool IsWhole { get; }
+
+    /// <summary>Completes when more of it is there than so many bytes, nothing more comes, or it was disposed.</summary>
     Task LongerThan(long length);
 
     /// <summary>What is there; 0: nothing beyond <paramref name="offset"/> yet.</summary>
@@ -73,9 +76,11 @@ public interface IArrivingFile : IDisposable
 {
     long Received { get; }
 
+    /// <summary>Completes when there is room for the next one.</summary>
+    /// <param name="piece">Copied before this returns.</param>
     /// <exception cref="IOException">The disk.</exception>
     /// <exception cref="InvalidDataException">What came before is damaged.</exception>
-    void Append(ReadOnlySpan<byte> piece);
+    Task AppendAsync(ReadOnlySpan<byte> piece);
 
     /// <summary>All of it came: once it is checked to its end, it is this node's own.</summary>
     /// <exception cref="IOException">The disk.</exception>

@@ -13,13 +13,13 @@ public interface IHandoverHost
     /// <summary>Whether a call could go on here, before anything of it stands still.</summary>
     OperationError? Offer(in VisitOffer offer);
 
-    /// <summary>A piece of its file; one that was there before is stepped over.</summary>
+    /// <summary>A piece of its file; one that was there before is stepped over. Completes when there is room for the next one.</summary>
     /// <param name="peer">Who sends it.</param>
     /// <param name="handover">Of which.</param>
     /// <param name="offset">Where it begins.</param>
-    /// <param name="piece">Copied.</param>
+    /// <param name="piece">Copied before this returns.</param>
     /// <param name="key">Of the file, with its first piece; else empty.</param>
-    OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key);
+    Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key);
 
     /// <summary>All of its file was sent.</summary>
     OperationError? Prepare(string peer, string handover, long bytes);
@@ -38,8 +38,8 @@ public interface IHandoverHost
     /// <summary>Its call is written down for its home, which reads the file as <see cref="VisitPart.File"/>; it never goes on here.</summary>
     Task<OperationError?> RecallAsync(string peer, string handover);
 
-    /// <summary>A piece of what it leaves.</summary>
-    OperationError? Read(string peer, string handover, VisitPart part, long offset, Span<byte> buffer, out int count);
+    /// <summary>A piece of what it leaves; of a file also while it is still being written, waited for for a moment.</summary>
+    Task<(VisitPiece? Piece, OperationError? Refusal)> ReadAsync(string peer, string handover, VisitPart part, long offset, CancellationToken cancellation);
 
     /// <summary>It is to end so.</summary>
     OperationError? Stop(string peer, string handover, TaskState state, in TaskCause cause);

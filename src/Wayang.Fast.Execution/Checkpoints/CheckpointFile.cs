@@ -35,6 +35,9 @@ internal static class CheckpointFile
 
         /// <summary>Nothing: the file is whole.</summary>
         End = 3,
+
+        /// <summary>How the worker's channel is made; the first one.</summary>
+        Shape = 4,
     }
 
     /// <summary>Appends pieces to a fresh file.</summary>

@@ -29,7 +29,7 @@ internal sealed class CheckpointReport(EventDesk desk)
         Volatile.Write(ref _bytesWritten, _bytesWritten + capture.File!.Bytes);
         Volatile.Write(ref _liveBytes, _liveBytes + (long)capture.Moved.LiveBytes);
         Volatile.Write(ref _rounds, _rounds + capture.Moved.Rounds);
-        Tell(EventTypes.TaskCheckpointed, EventSeverity.Info, capture.Task, tenant, capture.File.Bytes, took, capture.Moved);
+        Tell(EventTypes.TaskCheckpointed, EventSeverity.Info, capture.Task, tenant, capture.File.Bytes, took, capture.Moved, null);
     }
 
     /// <summary>It was not written down after all, and goes on where it is or has ended. Completion thread.</summary>
@@ -41,7 +41,7 @@ internal sealed class CheckpointReport(EventDesk desk)
         var took = TimeSpan.FromMicroseconds(moved.FrozenNanoseconds / 1000.0);
         _restored.Record((long)took.TotalMicroseconds);
         Volatile.Write(ref _bytesRestored, _bytesRestored + (long)moved.Bytes);
-        Tell(EventTypes.TaskContinued, EventSeverity.Info, continuation.Task, continuation.Pool.Key.Tenant, (long)moved.Bytes, took, null);
+        Tell(EventTypes.TaskContinued, EventSeverity.Info, continuation.Task, continuation.Pool.Key.Tenant, (long)moved.Bytes, took, null, continuation.IsAhead);
     }
 
     /// <summary>It could not go on from its file, in which it stays. Completion thread.</summary>
@@ -69,7 +69,7 @@ internal sealed class CheckpointReport(EventDesk desk)
         to.Distribution(_written, 1e-6);
         to.Histogram("wayang_checkpoint_frozen_seconds", "Of that: from the request to freeze its worker until all that travels of its memory was read.");
         to.Distribution(_frozen, 1e-6);
-        to.Histogram("wayang_checkpoint_restore_seconds", "From a fresh worker until it stands where the call stood.");
+        to.Histogram("wayang_checkpoint_restore_seconds", "From a fresh worker until it stands where the call stood; one that was made while the file was on its way waited for that.");
         to.Distribution(_restored, 1e-6);
         to.Counter("wayang_checkpoint_written_bytes_total", "Bytes of the files that calls were written into.", Volatile.Read(ref _bytesWritten));
         to.Counter("wayang_checkpoint_live_bytes_total", "Bytes of calls' memory that were written down while they ran.", Volatile.Read(ref _liveBytes));
@@ -80,10 +80,10 @@ internal sealed class CheckpointReport(EventDesk desk)
         to.Sample(Volatile.Read(ref _notContinued), "step", "restore");
     }
 
-    private void Tell(string type, EventSeverity severity, TaskId task, int tenant, long bytes, TimeSpan took, WorkerMoved? written) =>
+    private void Tell(string type, EventSeverity severity, TaskId task, int tenant, long bytes, TimeSpan took, WorkerMoved? written, bool? ahead) =>
         desk.Post(Made(type, severity, task, tenant, EventData.Write((ref MessagePackWriter writer) =>
         {
-            writer.WriteMapHeader(written is null ? 2 : 5);
+            writer.WriteMapHeader(2 + (written is null ? 0 : 3) + (ahead is null ? 0 : 1));
             EventData.Number(ref writer, "bytes", bytes);
             EventData.Number(ref writer, "duration_us", (long)took.TotalMicroseconds);
             if (written is { } moved)
@@ -91,6 +91,11 @@ internal sealed class CheckpointReport(EventDesk desk)
                 EventData.Number(ref writer, "frozen_us", (long)(moved.FrozenNanoseconds / 1000));
                 EventData.Number(ref writer, "live_bytes", (long)moved.LiveBytes);
                 EventData.Number(ref writer, "rounds", moved.Rounds);
+            }
+
+            if (ahead is { } wasAhead)
+            {
+                EventData.Flag(ref writer, "ahead", wasAhead);
             }
         })));
 

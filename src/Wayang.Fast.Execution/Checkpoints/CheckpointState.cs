@@ -7,9 +7,10 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// <summary>What belongs to a call that was written down, beside its worker's memory: whose it is, and its channel as both sides left it.</summary>
 internal sealed record CheckpointState(TaskId Task, string Image, string Profile, string Function)
 {
-    private const uint Version = 1;
+    private const uint Version = 2;
     private const int MaxCursors = 1 << 16;
     private const int MaxSide = 80 << 20;
+    private const int MaxRuns = MaxSide / ChannelSide.PageBytes;
 
     /// <summary>The one in flight: its index and generation are the worker's memory's, too.</summary>
     public uint Ticket { get; init; }
@@ -25,15 +26,15 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
 
     public required ulong[] ReaderCursors { get; init; }
 
-    public required byte[] DaemonSide { get; init; }
+    public required ChannelSide DaemonSide { get; init; }
 
-    public required byte[] WorkerSide { get; init; }
+    public required ChannelSide WorkerSide { get; init; }
 
     public bool IsOf(TaskId task, string image, string profile) => Task == task && Image == image && Profile == profile;
 
     public byte[] Encode()
     {
-        using var memory = new MemoryStream(DaemonSide.Length + WorkerSide.Length + 4096);
+        using var memory = new MemoryStream();
         using var writer = new BinaryWriter(memory, Encoding.UTF8);
         writer.Write(Version);
         writer.Write((ulong)(Task.Value >> 64));
@@ -53,8 +54,8 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
         writer.Write(Geometry.Epoch);
         Numbers(writer, WriterCursors);
         Numbers(writer, ReaderCursors);
-        Bytes(writer, DaemonSide);
-        Bytes(writer, WorkerSide);
+        Side(writer, DaemonSide);
+        Side(writer, WorkerSide);
         writer.Flush();
         return memory.ToArray();
     }
@@ -101,8 +102,8 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
             },
             WriterCursors = Numbers(reader),
             ReaderCursors = Numbers(reader),
-            DaemonSide = Bytes(reader),
-            WorkerSide = Bytes(reader),
+            DaemonSide = Side(reader),
+            WorkerSide = Side(reader),
         };
     }
 
@@ -126,17 +127,30 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
         return numbers;
     }
 
-    private static void Bytes(BinaryWriter writer, byte[] bytes)
+    private static void Side(BinaryWriter writer, ChannelSide side)
     {
-        writer.Write(bytes.Length);
-        writer.Write(bytes);
+        writer.Write(side.Length);
+        writer.Write(side.Runs.Count);
+        foreach (var (offset, bytes) in side.Runs)
+        {
+            writer.Write(offset);
+            writer.Write(bytes.Length);
+            writer.Write(bytes.Span);
+        }
     }
 
-    private static byte[] Bytes(BinaryReader reader)
+    private static ChannelSide Side(BinaryReader reader)
     {
         var length = Bounded(reader.ReadInt32(), MaxSide);
-        var bytes = reader.ReadBytes(length);
-        return bytes.Length == length ? bytes : throw new EndOfStreamException();
+        var runs = new List<(int, ReadOnlyMemory<byte>)>();
+        for (var left = Bounded(reader.ReadInt32(), MaxRuns); left > 0; left--)
+        {
+            var (offset, count) = (reader.ReadInt32(), Bounded(reader.ReadInt32(), length));
+            var bytes = reader.ReadBytes(count);
+            runs.Add(bytes.Length == count ? (offset, bytes) : throw new EndOfStreamException());
+        }
+
+        return new ChannelSide(length, runs);
     }
 
     private static int Bounded(int length, int most) =>

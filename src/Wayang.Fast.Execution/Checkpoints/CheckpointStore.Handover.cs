@@ -10,6 +10,8 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// </content>
 internal sealed partial class CheckpointStore
 {
+    private delegate void MemoryPiece(ReadOnlySpan<byte> piece);
+
     private const int MostArrived = 8;
     private const int MostSides = 1 << 20;
 
@@ -33,11 +35,13 @@ internal sealed partial class CheckpointStore
     /// <param name="key">Of that file.</param>
     /// <param name="durable">The ledger will know it: it is flushed to the disk.</param>
     /// <param name="of">What it must be of.</param>
+    /// <param name="begin">Makes a worker of it meanwhile; null: nobody.</param>
     /// <exception cref="IOException">The disk.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
-    public TaskCheckpoint Adopt(Stream arrived, ReadOnlySpan<byte> key, bool durable, (TaskId Task, string Image, string Profile) of)
+    public TaskCheckpoint Adopt(Stream arrived, ReadOnlySpan<byte> key, bool durable, (TaskId Task, string Image, string Profile) of, Func<WorkerShape, Standby?>? begin)
     {
         Hold();
+        Standby? standby = null;
         var path = NewPath(of.Task, durable);
         var beside = path + Unfinished;
         CheckpointState state;
@@ -45,7 +49,7 @@ internal sealed partial class CheckpointStore
         {
             using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 }))
             {
-                state = Rewrite(arrived, key, file, of);
+                state = Rewrite(arrived, key, file, of, shape => standby = begin?.Invoke(shape), piece => standby?.Feed(piece));
                 file.Flush(flushToDisk: durable);
             }
 
@@ -56,10 +60,12 @@ internal sealed partial class CheckpointStore
             }
 
             Remember(path, state);
+            standby?.Complete(path, state);
             return new TaskCheckpoint(path, new FileInfo(path).Length, DateTimeOffset.UtcNow);
         }
         catch
         {
+            standby?.Dispose();
             File.Delete(beside);
             File.Delete(path);
             throw;
@@ -71,7 +77,7 @@ internal sealed partial class CheckpointStore
     {
         lock (_lock)
         {
-            if (state.DaemonSide.Length + state.WorkerSide.Length > MostSides)
+            if (state.DaemonSide.Held + state.WorkerSide.Held > MostSides)
             {
                 return;
             }
@@ -94,7 +100,7 @@ internal sealed partial class CheckpointStore
         }
     }
 
-    private CheckpointState Rewrite(Stream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of)
+    private CheckpointState Rewrite(Stream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of, Action<WorkerShape> onShape, MemoryPiece onStream)
     {
         using var description = new MemoryStream();
         using var writer = new CheckpointFile.Writer(file, _key.Read());
@@ -115,9 +121,17 @@ internal sealed partial class CheckpointStore
         bool Copy(CheckpointFile.Kind kind, ReadOnlySpan<byte> piece)
         {
             writer.Write(kind, piece);
-            if (kind == CheckpointFile.Kind.State)
+            switch (kind)
             {
-                description.Write(piece);
+                case CheckpointFile.Kind.Shape:
+                    onShape(WorkerShape.Decode(piece));
+                    break;
+                case CheckpointFile.Kind.Stream:
+                    onStream(piece);
+                    break;
+                default:
+                    description.Write(piece);
+                    break;
             }
 
             return true;

@@ -27,20 +27,21 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     /// <param name="task">Whose.</param>
     /// <param name="durable">The ledger will know it.</param>
     /// <param name="pipe">The end that is read; stays the caller's.</param>
+    /// <param name="shape">Of its worker.</param>
     /// <param name="state">Null: it is given up, and nothing is left of it.</param>
     /// <param name="reader">Who reads it meanwhile; null: nobody.</param>
     /// <returns>The file; null when it was given up.</returns>
     /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
     /// <exception cref="InvalidDataException">The key.</exception>
     /// <exception cref="NativeException">The pipe.</exception>
-    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, Task<CheckpointState?> state, GrowingFile? reader)
+    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, WorkerShape shape, Task<CheckpointState?> state, GrowingFile? reader)
     {
         Hold();
         var path = NewPath(task, durable);
         var beside = path + Unfinished;
         try
         {
-            if (!TryWrite(beside, durable, pipe, state, reader))
+            if (!TryWrite(beside, durable, pipe, shape, state, reader))
             {
                 File.Delete(beside);
                 return null;
@@ -102,7 +103,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     {
         if (kind != CheckpointFile.Kind.Stream)
         {
-            return false;
+            return kind == CheckpointFile.Kind.Shape;
         }
 
         while (!piece.IsEmpty)
@@ -175,17 +176,19 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     private string NewPath(TaskId task, bool durable) =>
         Path.Combine(directory, $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}");
 
-    private bool TryWrite(string path, bool durable, int pipe, Task<CheckpointState?> state, GrowingFile? reader)
+    private bool TryWrite(string path, bool durable, int pipe, WorkerShape shape, Task<CheckpointState?> state, GrowingFile? reader)
     {
         var key = _key.Read();
         using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, Share = FileShare.Read | FileShare.Delete, BufferSize = 0 });
         using var writer = new CheckpointFile.Writer(file, key);
         reader?.Begin(path, [.. writer.Key]);
+        writer.Write(CheckpointFile.Kind.Shape, shape.Encode());
         var piece = new byte[CheckpointFile.PieceBytes];
         for (var got = Descriptors.Read(pipe, piece); got > 0; got = Descriptors.Read(pipe, piece))
         {
             writer.Write(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
             reader?.Grow(file.Position);
+            reader?.Pace();
         }
 
         if (state.GetAwaiter().GetResult() is not { } description)
@@ -195,7 +198,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
 
         writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
         writer.Write(CheckpointFile.Kind.End, []);
-        reader?.Grow(file.Position); // it reads on while the disk is waited for
+        reader?.Grow(file.Position, isWhole: true); // it reads on while the disk is waited for
         file.Flush(flushToDisk: durable);
         return true;
     }

@@ -7,17 +7,41 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// <summary>
 /// A checkpoint for who reads it while it is being written, and need not wait for its end: what was written stays as it is. The name of the file changes meanwhile, so that it is opened once. Its writer is one
 /// thread, its reader one caller. Dispose by the reader; a writer that comes later finds nobody.
+/// <para>
+/// A writer is held to its reader's pace, once that one reads: what is written is of a call that runs on meanwhile, and stops when little is left to write. Little of it must be left to send then, too.
+/// </para>
 /// </summary>
 internal sealed class GrowingFile : IDepartingFile
 {
-    private readonly Lock _lock = new();
+    /// <summary>Bytes that the writer may be ahead of its reader.</summary>
+    public const int Ahead = 128 << 10;
+
+    /// <summary>For so long it waits for a reader that stands still; never again then.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+
+    private readonly object _lock = new();
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private SafeFileHandle? _handle;
     private byte[] _key = [];
     private long _length;
+    private long _taken;
+    private bool _isWhole;
+    private bool _isPaced;
+    private bool _isLate;
     private bool _closed;
 
     public ReadOnlyMemory<byte> Key => _key;
+
+    public bool IsWhole
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isWhole;
+            }
+        }
+    }
 
     /// <summary>Set before it is shown.</summary>
     public Task<(CallFile? File, OperationError? Refusal)> Whole { get; set; } = null!;
@@ -38,19 +62,32 @@ internal sealed class GrowingFile : IDepartingFile
             }
 
             _handle?.Dispose();
-            (_handle, _key, _length) = (handle, key, 0);
+            (_handle, _key, _length, _taken, _isWhole, _isPaced) = (handle, key, 0, 0, false, false);
         }
     }
 
     /// <summary>So many bytes of it are written.</summary>
-    public void Grow(long length)
+    public void Grow(long length, bool isWhole = false)
     {
         lock (_lock)
         {
-            _length = length;
+            (_length, _isWhole) = (length, isWhole);
             var news = _news;
             _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             news.TrySetResult();
+        }
+    }
+
+    /// <summary>Waits while the writer is too far ahead of a reader that reads. The writer.</summary>
+    public void Pace()
+    {
+        lock (_lock)
+        {
+            while (_isPaced && !_closed && !_isLate && _length - _taken > Ahead)
+            {
+                var taken = _taken;
+                _isLate = !Monitor.Wait(_lock, s_patience) && taken == _taken;
+            }
         }
     }
 
@@ -61,7 +98,7 @@ internal sealed class GrowingFile : IDepartingFile
             Task news;
             lock (_lock)
             {
-                if (_length > length)
+                if (_length > length || _isWhole || _closed)
                 {
                     return;
                 }
@@ -77,8 +114,12 @@ internal sealed class GrowingFile : IDepartingFile
     {
         lock (_lock)
         {
+            _isPaced = true;
             var there = Math.Min(_length - offset, buffer.Length);
-            return there <= 0 || _handle is null ? 0 : RandomAccess.Read(_handle, buffer[..(int)there], offset);
+            var count = there <= 0 || _handle is null ? 0 : RandomAccess.Read(_handle, buffer[..(int)there], offset);
+            _taken = offset + count;
+            Monitor.Pulse(_lock);
+            return count;
         }
     }
 
@@ -89,6 +130,8 @@ internal sealed class GrowingFile : IDepartingFile
             _closed = true;
             _handle?.Dispose();
             _handle = null;
+            _news.TrySetResult();
+            Monitor.Pulse(_lock);
         }
     }
 }

@@ -175,7 +175,7 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
     /// <summary>The worker is gone: whatever was under way with it is over.</summary>
     public void OnGone(CallWorker worker)
     {
-        if (worker.Continuation is { HasBegun: false } unbegun)
+        if (worker.Continuation is { HasBegun: false, IsAhead: false } unbegun)
         {
             var gone = worker.Violation ?? worker.Exit?.Text;
             OnContinuationFailed(unbegun, string.IsNullOrEmpty(gone) ? "its worker ended before the call went on" : gone);

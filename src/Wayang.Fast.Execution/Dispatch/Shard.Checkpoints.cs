@@ -93,13 +93,39 @@ internal sealed partial class Shard
         }
 
         pool.Starting++;
+        if (Standbys.Take(checkpoint.File, pool) is { IsLost: false } ahead && ahead.Task == record.Id)
+        {
+            ahead.Bind(record.Slot, level, checkpoint, record.Life!.IsDurable);
+            if (ahead.Ready is { } worker)
+            {
+                TakeContinued(worker);
+            }
+
+            return; // else when it stands
+        }
+
         Supervisor.Continue(new Continuation(pool, record.Id, record.Slot, level, checkpoint, record.Life!.IsDurable));
     }
 
     /// <summary>No worker could be made for it, or that one ended before the call was in flight in it.</summary>
     private void GiveUpContinuation(Continuation continuation)
     {
-        if (!continuation.IsSettled)
+        if (continuation.IsAhead && !continuation.IsLost && !continuation.IsSettled)
+        {
+            continuation.IsLost = true;
+            if (continuation.Checkpoint is not { } checkpoint)
+            {
+                return; // it was nobody's
+            }
+
+            if (_table[continuation.Slot] is var record && record.Id == continuation.Task && record.State == TaskState.Starting)
+            {
+                Supervisor.Continue(new Continuation(continuation.Pool, record.Id, record.Slot, continuation.Level, checkpoint, continuation.IsDurable)); // from the file
+                return;
+            }
+        }
+
+        if (!continuation.IsSettled && continuation.Checkpoint is not null)
         {
             continuation.IsSettled = true;
             continuation.Pool.Starting--;
@@ -112,12 +138,18 @@ internal sealed partial class Shard
     private void TakeContinued(CallWorker worker)
     {
         var continuation = worker.Continuation!;
-        var record = _table[continuation.Slot];
         if (worker.Phase != WorkerPhase.Starting)
         {
             return; // its process ended meanwhile
         }
 
+        if (continuation.Checkpoint is null)
+        {
+            continuation.Ready = worker; // until its task comes up
+            return;
+        }
+
+        var record = _table[continuation.Slot];
         if (continuation.Pool.Closed || record.Id != continuation.Task || record.State != TaskState.Starting)
         {
             Supervisor.Kill(worker.Id); // its end gives back what it has

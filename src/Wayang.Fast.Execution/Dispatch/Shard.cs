@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Scheduling;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Preemption;
 using Wayang.Fast.Execution.Supervision;
@@ -68,6 +69,9 @@ internal sealed partial class Shard
 
     /// <summary>Set once by the composition before the first task.</summary>
     public Supervisor Supervisor { get; set; } = null!;
+
+    /// <summary>Workers that stand ready for calls that come from other nodes. Set once by the composition.</summary>
+    public Standbys Standbys { get; set; } = null!;
 
     /// <summary>Tasks that wait for a slot. A momentary value.</summary>
     public int Queued => _scheduler.Queued;

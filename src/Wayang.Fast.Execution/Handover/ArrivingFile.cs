@@ -5,39 +5,36 @@ using Wayang.Fast.Execution.Checkpoints;
 
 namespace Wayang.Fast.Execution.Handover;
 
-/// <summary>A call's file on its way here. A thread of its own reads what comes, piece by piece, and writes it anew; who brings it waits only while that is a megabyte behind. One caller at a time.</summary>
+/// <summary>A call's file on its way here. A thread of its own reads what comes, piece by piece, and writes it anew; who brings it waits while that is a piece behind, as its writer does then. One caller at a time.</summary>
 internal sealed class ArrivingFile : IArrivingFile
 {
+    /// <summary>Who waits for room goes on elsewhere than on the thread that made it: it may wait for that one next.</summary>
     private readonly Pipe _pipe = new(new PipeOptions(
-        readerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 1 << 20, resumeWriterThreshold: 1 << 19, useSynchronizationContext: false));
+        readerScheduler: PipeScheduler.Inline, pauseWriterThreshold: GrowingFile.Ahead, resumeWriterThreshold: GrowingFile.Ahead / 2, useSynchronizationContext: false));
 
     private readonly Task<TaskCheckpoint> _adopted;
     private bool _isKept;
 
+    /// <param name="store">Where it goes.</param>
+    /// <param name="durable">The ledger will know it.</param>
+    /// <param name="of">What it must be of.</param>
+    /// <param name="key">Of the file, as the other node wrote it.</param>
+    /// <param name="begin">Makes a worker of it while it comes; null: nobody.</param>
     /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
-    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key)
+    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key, Func<WorkerShape, Standby?>? begin)
     {
         var secret = key.ToArray();
-        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret, begin), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     public long Received { get; private set; }
 
-    public void Append(ReadOnlySpan<byte> piece)
+    public Task AppendAsync(ReadOnlySpan<byte> piece)
     {
         piece.CopyTo(_pipe.Writer.GetSpan(piece.Length));
         _pipe.Writer.Advance(piece.Length);
         Received += piece.Length;
-        var flushed = _pipe.Writer.FlushAsync();
-        if (!flushed.IsCompleted)
-        {
-            flushed.AsTask().Wait();
-        }
-
-        if (_adopted.IsFaulted)
-        {
-            _ = Keep(); // says why
-        }
+        return HaveRoomAsync();
     }
 
     public TaskCheckpoint Keep()
@@ -71,12 +68,21 @@ internal sealed class ArrivingFile : IArrivingFile
             TaskScheduler.Default);
     }
 
-    private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key)
+    private async Task HaveRoomAsync()
+    {
+        await _pipe.Writer.FlushAsync().ConfigureAwait(false);
+        if (_adopted.IsFaulted)
+        {
+            await _adopted.ConfigureAwait(false); // says why
+        }
+    }
+
+    private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key, Func<WorkerShape, Standby?>? begin)
     {
         try
         {
             using var arriving = _pipe.Reader.AsStream(leaveOpen: true);
-            return store.Adopt(arriving, key, durable, of);
+            return store.Adopt(arriving, key, durable, of, begin);
         }
         finally
         {

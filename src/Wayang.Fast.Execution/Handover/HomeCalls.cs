@@ -11,7 +11,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution.Handover;
 
 /// <summary>This node's own calls, as their hand-overs see them. Each change is a step of the completion thread, which looks first whether it is still this stay's to make.</summary>
-internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeService life, TenantDirectory tenants, LiveOptions options, CheckpointStore? store) : IHandoverHome
+internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeService life, TenantDirectory tenants, LiveOptions options, CheckpointStore? store, Standbys standbys) : IHandoverHome
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
@@ -82,7 +82,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
             if (!file.Key.Span.SequenceEqual(whole.Key.Span))
             {
                 file.Begin(whole.Path, whole.Key.ToArray()); // it stood in its file before
-                file.Grow(whole.Bytes);
+                file.Grow(whole.Bytes, isWhole: true);
             }
 
             return (whole, null);
@@ -203,7 +203,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
             throw new IOException($"task {id} is not there any more, or this node has no directory for checkpoints");
         }
 
-        return new ArrivingFile(store, record.Life is { IsDurable: true }, (id, pool.Key.Image, pool.Key.Profile), key);
+        return new ArrivingFile(store, record.Life is { IsDurable: true }, (id, pool.Key.Image, pool.Key.Profile), key, shape => standbys.TryBegin(pool, id, shape));
     }
 
     private TaskCheckpoint? CheckpointOf(TaskId id) => table.Find(id) is { State: TaskState.Queued, Life.Checkpoint: { } checkpoint } ? checkpoint : null;

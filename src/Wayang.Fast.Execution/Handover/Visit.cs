@@ -1,10 +1,13 @@
 using System.Diagnostics;
 using System.Text;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Durable;
+using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution.Handover;
 
@@ -22,6 +25,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private string? _reason;
     private byte[][]? _streams;
     private CallFile? _back;
+    private TaskCompletionSource<GrowingFile?> _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _heard = Stopwatch.GetTimestamp();
     private int _watching;
 
@@ -38,11 +42,17 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
 
     public DurableSpec Spec => spec;
 
+    /// <summary>Whose worker it will get, as this node is when it is offered.</summary>
+    public required WorkerPool Pool { get; init; }
+
     /// <summary>Held while messages about it change it: they come one at a time.</summary>
     public SemaphoreSlim Turn { get; } = new(1, 1);
 
     /// <summary>What has come of its file; null: nothing, or all.</summary>
     public IArrivingFile? Arriving { get; set; }
+
+    /// <summary>Completes when there is room for the next piece.</summary>
+    public Task<OperationError?> Room { get; set; } = System.Threading.Tasks.Task.FromResult<OperationError?>(null);
 
     /// <summary>Where it goes on; null: not known yet, or its record has it.</summary>
     public TaskCheckpoint? File { get; set; }
@@ -69,6 +79,34 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             lock (_lock)
             {
                 return _back;
+            }
+        }
+    }
+
+    /// <summary>Completes when it is being written down for its home: the file, which is its writer's to dispose.</summary>
+    public Task<GrowingFile?> Leaving
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _leaving.Task;
+            }
+        }
+    }
+
+    /// <summary>It is being written down; null: it was not after all.</summary>
+    public void Leave(GrowingFile? file)
+    {
+        lock (_lock)
+        {
+            if (file is null)
+            {
+                _leaving = new TaskCompletionSource<GrowingFile?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+            else
+            {
+                _leaving.TrySetResult(file);
             }
         }
     }

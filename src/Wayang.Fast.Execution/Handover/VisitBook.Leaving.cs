@@ -1,3 +1,4 @@
+using System.Buffers;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -11,6 +12,10 @@ namespace Wayang.Fast.Execution.Handover;
 /// <content>What a home is told of its calls, and what it takes back.</content>
 internal sealed partial class VisitBook
 {
+    /// <summary>Bytes of a piece of a file that still grows, at most.</summary>
+    private const int GrowingPiece = 128 << 10;
+
+    private static readonly TimeSpan s_moment = TimeSpan.FromMilliseconds(200);
     private static readonly OutputStream[] s_streams = [OutputStream.Output, OutputStream.Stdout, OutputStream.Stderr, OutputStream.Log];
 
     public async Task<(VisitNews? News, OperationError? Refusal)> WatchAsync(string peer, string handover, long known, TimeSpan wait, CancellationToken cancellation)
@@ -83,50 +88,71 @@ internal sealed partial class VisitBook
         return Task.FromResult<OperationError?>(new(ErrorCode.Conflict, "it has ended, or goes home already", "task", 100));
     }
 
-    public OperationError? Read(string peer, string handover, VisitPart part, long offset, Span<byte> buffer, out int count)
+    public async Task<(VisitPiece? Piece, OperationError? Refusal)> ReadAsync(string peer, string handover, VisitPart part, long offset, CancellationToken cancellation)
     {
-        count = 0;
         if (!_visits.TryGetValue(handover, out var visit) || !string.Equals(visit.Home, peer, StringComparison.Ordinal))
         {
-            return Unknown(handover);
+            return (null, Unknown(handover));
         }
 
         visit.Hear();
         if (part != VisitPart.File)
         {
-            return ReadStream(visit, part - VisitPart.Output, offset, buffer, out count);
-        }
-
-        if (visit.Back is not { } back)
-        {
-            return new OperationError(ErrorCode.Conflict, "it does not go back with a file", "part");
+            return (ReadStream(visit, part - VisitPart.Output, offset), null);
         }
 
         try
         {
-            using var file = File.OpenHandle(back.Path);
-            count = RandomAccess.Read(file, buffer, offset);
-            return null;
+            return visit.Back is { } back ? (ReadBack(back, offset), null)
+                : visit.State == VisitState.Begun ? (await ReadGrowingAsync(visit, offset, cancellation).ConfigureAwait(false), null)
+                : (null, new OperationError(ErrorCode.Conflict, "it does not go back with a file", "part"));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return Disk(failure);
+            return (null, Disk(failure));
         }
     }
 
-    private OperationError? ReadStream(Visit visit, int index, long offset, Span<byte> buffer, out int count)
+    private static VisitPiece ReadBack(CallFile back, long offset)
+    {
+        using var file = File.OpenHandle(back.Path);
+        var buffer = new byte[Math.Clamp(back.Bytes - offset, 0, HandoverFields.MaxPiece)];
+        var count = RandomAccess.Read(file, buffer, offset);
+        return new VisitPiece(buffer.AsMemory(0, count), offset == 0 ? back.Key : default, Grows: false);
+    }
+
+    /// <summary>While its call still runs here, or has just stopped: what is written of it, if that comes in a moment.</summary>
+    private static async Task<VisitPiece> ReadGrowingAsync(Visit visit, long offset, CancellationToken cancellation)
+    {
+        try
+        {
+            if (await visit.Leaving.WaitAsync(s_moment, cancellation).ConfigureAwait(false) is { } file)
+            {
+                await file.LongerThan(offset).WaitAsync(s_moment, cancellation).ConfigureAwait(false);
+                var isWhole = file.IsWhole; // before the look at what is there
+                var buffer = ArrayPool<byte>.Shared.Rent(GrowingPiece);
+                var count = file.Read(offset, buffer.AsSpan(0, GrowingPiece));
+                return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: count > 0 || !isWhole) { Pooled = buffer };
+            }
+        }
+        catch (TimeoutException)
+        {
+            // It is asked again.
+        }
+
+        return new VisitPiece(default, default, Grows: true);
+    }
+
+    private VisitPiece ReadStream(Visit visit, int index, long offset)
     {
         if (visit.StreamOf(index) is { } kept)
         {
-            var rest = offset < kept.Length ? kept.AsSpan((int)offset) : default;
-            count = Math.Min(rest.Length, buffer.Length);
-            rest[..count].CopyTo(buffer);
-            return null;
+            return new VisitPiece(offset < kept.Length ? kept.AsMemory((int)offset, (int)Math.Min(kept.Length - offset, HandoverFields.MaxPiece)) : default, default, Grows: false);
         }
 
+        var buffer = new byte[HandoverFields.MaxPiece];
         _ = _lifecycle.ReadOutput(visit.Task, visit.Tenant, s_streams[index], offset, buffer, out var chunk);
-        count = chunk.Count;
-        return null;
+        return new VisitPiece(buffer.AsMemory(0, chunk.Count), default, Grows: false);
     }
 
     private void Watch(Visit visit)
@@ -143,8 +169,11 @@ internal sealed partial class VisitBook
     /// <summary>Its call is written down here as any is; then its record ends without a word, and the file waits for its home.</summary>
     private async Task<OperationError?> WriteDownAsync(Visit visit)
     {
-        if (await _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true }).ConfigureAwait(false) is { } refusal)
+        using var growing = new GrowingFile();
+        visit.Leave(growing);
+        if (await _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true, Reader = growing }).ConfigureAwait(false) is { } refusal)
         {
+            visit.Leave(null);
             return refusal;
         }
 

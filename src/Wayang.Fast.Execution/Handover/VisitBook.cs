@@ -26,13 +26,16 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
     private readonly LifeService _life;
     private readonly CompletionThread _completion;
     private readonly CheckpointStore? _store;
+    private readonly Standbys _standbys;
     private readonly LiveOptions _options;
     private readonly ITimer _timer;
 
     public VisitBook(
-        TaskService service, TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, LifeService life, CompletionThread completion, CheckpointStore? store, LiveOptions options)
+        TaskService service, TenantDirectory tenants, TaskTable table, TaskLifecycle lifecycle, LifeService life, CompletionThread completion, CheckpointStore? store, Standbys standbys,
+        LiveOptions options)
     {
         (_service, _tenants, _table, _lifecycle, _life, _completion, _store, _options) = (service, tenants, table, lifecycle, life, completion, store, options);
+        _standbys = standbys;
         _timer = TimeProvider.System.CreateTimer(static book => ((VisitBook)book!).LookForLost(), this, s_look, s_look);
     }
 
@@ -66,12 +69,12 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         {
             var spec = SpecCodec.Decode(offer.Spec);
             spec = spec with { Data = default, Command = null, Terms = new TaskTerms { Limits = spec.Terms.Limits } };
-            if (_service.RefuseVisit(spec, tenant.Policy.Id) is { } refusal)
+            if (_service.RefuseVisit(spec, tenant.Policy.Id, out var pool) is { } refusal)
             {
                 return refusal;
             }
 
-            _visits.TryAdd(offer.Handover, new Visit(offer, tenant.Policy.Id, spec) { Over = EndRecord });
+            _visits.TryAdd(offer.Handover, new Visit(offer, tenant.Policy.Id, spec) { Over = EndRecord, Pool = pool! });
             HandoverFaults.Reach(HandoverPoint.HostOffered);
             return null;
         }
@@ -81,50 +84,26 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         }
     }
 
-    public OperationError? Take(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
+    public Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
     {
         if (!TryEnter(peer, handover, out var visit))
         {
-            return Unknown(handover);
+            return Task.FromResult<OperationError?>(Unknown(handover));
         }
 
         try
         {
-            if (visit.State != VisitState.Offered)
-            {
-                return null; // all of it is there
-            }
-
-            if (visit.Arriving is null && key.IsEmpty)
-            {
-                return new OperationError(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key");
-            }
-
-            var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key);
-            if (offset > file.Received || file.Received + piece.Length > HandoverFields.MaxFile)
-            {
-                return new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {file.Received} bytes are here: they come in order, at most {HandoverFields.MaxFile}", "offset");
-            }
-
-            if (file.Received - offset is var before && before < piece.Length)
-            {
-                file.Append(piece[(int)before..]);
-                HandoverFaults.Reach(HandoverPoint.HostReceiving);
-            }
-
-            return null;
-        }
-        catch (InvalidDataException failure)
-        {
-            return Damaged(failure);
+            return visit.State != VisitState.Offered ? Task.FromResult<OperationError?>(null) // all of it is there
+                : Refuse(visit, offset, piece.Length, key) is { } refusal ? Task.FromResult<OperationError?>(refusal)
+                : ReceiveAsync(visit, offset, piece, key);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            return Disk(failure);
+            return Task.FromResult<OperationError?>(Disk(failure));
         }
         finally
         {
-            visit.Turn.Release();
+            visit.Turn.Release(); // others need not wait for the room that this one waits for
         }
     }
 
@@ -238,6 +217,41 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
     }
 
     public void Dispose() => _timer.Dispose();
+
+    private static OperationError? Refuse(Visit visit, long offset, int length, ReadOnlySpan<byte> key)
+    {
+        var received = visit.Arriving?.Received ?? 0;
+        return visit.Arriving is null && key.IsEmpty ? new OperationError(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key")
+            : offset > received || received + length > HandoverFields.MaxFile
+                ? new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {received} bytes are here: they come in order, at most {HandoverFields.MaxFile}", "offset")
+            : visit.Room.IsCompleted ? null
+            : new OperationError(ErrorCode.Conflict, "another piece is being taken: they come one at a time", "offset");
+    }
+
+    private Task<OperationError?> ReceiveAsync(Visit visit, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
+    {
+        var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key, shape => _standbys.TryBegin(visit.Pool, visit.Task, shape));
+        var before = file.Received - offset;
+        return visit.Room = before < piece.Length ? AnswerAsync(file.AppendAsync(piece[(int)before..])) : Task.FromResult<OperationError?>(null);
+    }
+
+    private static async Task<OperationError?> AnswerAsync(Task appended)
+    {
+        try
+        {
+            await appended.ConfigureAwait(false);
+            HandoverFaults.Reach(HandoverPoint.HostReceiving);
+            return null;
+        }
+        catch (InvalidDataException failure)
+        {
+            return Damaged(failure);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Disk(failure);
+        }
+    }
 
     private static OperationError Unknown(string handover) => new(ErrorCode.NotFound, $"no hand-over '{handover}' here: it was never offered, or is over", "handover");
 

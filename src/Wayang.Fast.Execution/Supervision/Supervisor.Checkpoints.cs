@@ -51,9 +51,10 @@ internal sealed partial class Supervisor
                 _link.SendGo(request.Worker);
                 break;
             case SupervisorRequestKind.GoOn:
+                CheckpointReport.OnRestored(request.CallWorker!.Continuation!, request.CallWorker.Continuation!.Moved!.Value);
                 if (!request.CallWorker!.Continuation!.IsDurable)
                 {
-                    CheckpointStore.DeleteSoon(request.CallWorker.Continuation.Checkpoint); // else when the ledger knows that it goes on
+                    CheckpointStore.DeleteSoon(request.CallWorker.Continuation.Checkpoint!); // else when the ledger knows that it goes on
                 }
 
                 _link.SendGo(request.CallWorker.Id);
@@ -103,7 +104,7 @@ internal sealed partial class Supervisor
         try
         {
             Stall(FaultPoint.CaptureUnread);
-            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, capture.State, capture.Reader) is { } file ? file with { StandsSince = capture.StandsSince } : null;
+            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, new WorkerShape(capture.Worker.Channel.Geometry, capture.Worker.Concurrency), capture.State, capture.Reader) is { } file ? file with { StandsSince = capture.StandsSince } : null;
             Stall(FaultPoint.CaptureUntold);
             if (capture.File is not null)
             {
@@ -169,7 +170,7 @@ internal sealed partial class Supervisor
             return;
         }
 
-        var (store, path) = (Checkpoints!, continuation.Checkpoint.File);
+        var (store, path) = (Checkpoints!, continuation.Checkpoint!.File);
         OnDisk(() =>
         {
             try
@@ -242,7 +243,7 @@ internal sealed partial class Supervisor
                 return;
             }
 
-            var (pipe, store, path) = (write, Checkpoints!, continuation.Checkpoint.File);
+            var (pipe, store, path) = (write, Checkpoints!, continuation.Checkpoint!.File);
             write = -1;
             OnDisk(() => Feed(store, path, pipe));
         }
@@ -290,8 +291,8 @@ internal sealed partial class Supervisor
 
         if (Workers.Find(moved.Worker) is { Continuation: { } continuation } worker)
         {
-            CheckpointReport.OnRestored(continuation, moved);
-            _shard.Post(new ShardEvent(ShardEventKind.WorkerRestored, worker));
+            continuation.Moved = moved;
+            TellIfReady(worker);
         }
 
         return true;

@@ -36,6 +36,7 @@ internal sealed partial class Supervisor
         LoseCaptures("the spawner ended");
         foreach (var worker in Workers.All())
         {
+            NoteExit(worker);
             _completion.Post(new CompletionCommand(
                 CompletionCommandKind.WorkerExited, worker, new WorkerExit(worker.Id, ExitKind.Killed, 0, 0, 0, "the spawner ended")));
         }
@@ -162,6 +163,7 @@ internal sealed partial class Supervisor
         _exits[(uint)exit.Kind < (uint)_exits.Length ? (int)exit.Kind : 0]++;
         if (Workers.Find(exit.Worker) is { } worker)
         {
+            NoteExit(worker);
             _completion.Post(new CompletionCommand(CompletionCommandKind.WorkerExited, worker, exit));
         }
         else if (_commands.TryFind(exit.Worker, out var run))

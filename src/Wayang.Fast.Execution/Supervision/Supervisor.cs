@@ -319,6 +319,9 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.Capture or SupervisorRequestKind.LetGo or SupervisorRequestKind.GoOn or SupervisorRequestKind.Continue:
                 HandleMove(request);
                 break;
+            case SupervisorRequestKind.BeginStandby or SupervisorRequestKind.FillStandby or SupervisorRequestKind.GiveUpStandby:
+                HandleStandby(request);
+                break;
             case SupervisorRequestKind.WeighWorker:
                 Tell(request.CallWorker!, request.Class);
                 break;

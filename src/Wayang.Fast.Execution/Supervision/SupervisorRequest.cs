@@ -38,6 +38,15 @@ internal enum SupervisorRequestKind : byte
     /// <summary>A call goes on from its file: <c>Continuation</c>.</summary>
     Continue,
 
+    /// <summary>A worker is made of what comes through a pipe: <c>Standby</c>, <c>Count</c>.</summary>
+    BeginStandby,
+
+    /// <summary>The rest of what it needs: <c>Continuation</c>, <c>Filling</c>.</summary>
+    FillStandby,
+
+    /// <summary>Nobody needs it: <c>Continuation</c>.</summary>
+    GiveUpStandby,
+
     /// <summary>A worker's calls are of another class than it weighs as: <c>Class</c>.</summary>
     WeighWorker,
 }
@@ -59,4 +68,6 @@ internal readonly record struct SupervisorRequest(
     TaskClass Class = TaskClass.Normal,
     bool Freeze = false,
     Capture? Capture = null,
-    Continuation? Continuation = null);
+    Continuation? Continuation = null,
+    Standby? Standby = null,
+    CheckpointState? Filling = null);

@@ -41,7 +41,11 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             if ((pool.Grants is null || networks.Open(id, pool.Grants, pool.Name))
                 && link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
-                channel.CloseTransferred();
+                if (!pool.Image.IsMigratable)
+                {
+                    channel.CloseTransferred(); // else when it is written down, it is copied through these
+                }
+
                 Started++;
                 return null;
             }
@@ -57,7 +61,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         }
     }
 
-    /// <param name="continuation">Its state was read.</param>
+    /// <param name="continuation">Its state was read, or is filled in later as it is ahead.</param>
     /// <param name="stream">What its memory comes through; stays the caller's.</param>
     /// <returns>Null when it is under way, else why not.</returns>
     public string? Continue(Continuation continuation, int stream)
@@ -75,23 +79,22 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
         {
             var pool = continuation.Pool;
             var limits = StartLimits.Of(pool.Key.Limits, options.Current, pool.Key.Profile, link.Welcome);
-            channel = ChannelMemory.Create(continuation.State!.Geometry);
+            channel = ChannelMemory.Create(continuation.Shape?.Geometry ?? continuation.State!.Geometry);
             worker = CallWorker.Continue(id, channel, continuation, limits.MemoryBytes);
-            worker.Reader.PrepareSleep();
             workers.Add(worker);
             completion.Watch(worker);
             watched = true;
             if (link.SendWorkerRestore(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell, stream]))
             {
-                channel.CloseTransferred();
                 Started++;
+                continuation.Worker = id;
                 return null;
             }
 
             Abandon(id, worker, watched);
             return "the start could not be sent to the spawner";
         }
-        catch (Exception failure) when (failure is NativeException or InvalidDataException)
+        catch (Exception failure) when (failure is NativeException or InvalidDataException or IOException)
         {
             Abandon(id, worker, watched);
             channel?.Dispose();

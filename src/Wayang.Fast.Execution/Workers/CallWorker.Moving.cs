@@ -19,23 +19,35 @@ internal sealed partial class CallWorker
     /// <summary>What it was made for; null: it began as all do.</summary>
     public Continuation? Continuation { get; init; }
 
-    /// <summary>A worker that goes on where another one stood.</summary>
+    /// <summary>A worker that goes on where another one stood; one that is ahead is filled later.</summary>
     /// <exception cref="InvalidDataException">What was read of its channel cannot be.</exception>
     public static CallWorker Continue(ulong id, ChannelMemory channel, Continuation continuation, long memoryLimit)
     {
-        var state = continuation.State!;
-        var worker = new CallWorker(id, continuation.Pool, channel, state.Concurrency)
+        var worker = new CallWorker(id, continuation.Pool, channel, continuation.Shape?.Concurrency ?? continuation.State!.Concurrency)
         {
             Continuation = continuation,
             SaidReady = true,
             StartRequested = System.Diagnostics.Stopwatch.GetTimestamp(),
             MemoryLimit = memoryLimit,
         };
-        return channel.TryFill(state.DaemonSide, state.WorkerSide) && worker.Writer.TryImportCursors(state.WriterCursors)
-            && worker.Reader.TryImportCursors(state.ReaderCursors)
-                ? worker
-                : throw new InvalidDataException("the checkpoint's channel is not one that its numbers describe");
+        if (continuation.State is { } state)
+        {
+            if (!worker.TryFill(state))
+            {
+                throw new InvalidDataException("the checkpoint's channel is not one that its numbers describe");
+            }
+
+            worker.Reader.PrepareSleep();
+        }
+
+        return worker;
     }
+
+    /// <summary>Makes its channel what the other's was. Before anybody reads or writes it.</summary>
+    /// <returns>False: it is not one that its numbers describe.</returns>
+    public bool TryFill(CheckpointState state) =>
+        state.Geometry == Channel.Geometry && state.Concurrency == Concurrency && Channel.TryFill(state.DaemonSide, state.WorkerSide)
+        && Writer.TryImportCursors(state.WriterCursors) && Reader.TryImportCursors(state.ReaderCursors);
 
     /// <summary>Its channel and cursors, for a worker that goes on from here. It stands still, and nobody writes to it.</summary>
     /// <returns>Null: an input or an answer is on its way.</returns>

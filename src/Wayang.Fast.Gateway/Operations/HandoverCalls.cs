@@ -35,7 +35,9 @@ internal static class HandoverCalls
                 var (news, unknown) = await host.WatchAsync(peer, handover, slots[1].Present ? slots[1].Number : -1, TimeSpan.FromMilliseconds(slots[2].Number), stopping);
                 return news is null ? (null, unknown) : ((ref writer) => News(ref writer, news), null);
             case OperationKind.PeerRead:
-                return Read(host, peer, handover, slots);
+                return await ReadAsync(host, peer, handover, slots, stopping);
+            case OperationKind.PeerPiece:
+                return Taken(handover, await host.TakeAsync(peer, handover, slots[1].Number, slots[2].Of(frame.Span), slots[3].Of(frame.Span)));
             case OperationKind.PeerRecall:
                 return Taken(handover, await host.RecallAsync(peer, handover));
             default:
@@ -47,7 +49,6 @@ internal static class HandoverCalls
     {
         OperationKind.PeerOffer => host.Offer(new VisitOffer(
             peer, Text(frame, slots[1]), handover, TaskId.TryParse(slots[2].Of(frame), out var id) ? id : default, Text(frame, slots[3]), slots[4].Of(frame).ToArray())),
-        OperationKind.PeerPiece => host.Take(peer, handover, slots[1].Number, slots[2].Of(frame), slots[3].Of(frame)),
         OperationKind.PeerPrepare => host.Prepare(peer, handover, slots[1].Number),
         OperationKind.PeerCommit => host.Commit(peer, handover),
         OperationKind.PeerStop => host.Stop(
@@ -59,19 +60,24 @@ internal static class HandoverCalls
     /// <summary>Nothing but an end is asked for.</summary>
     private static TaskState EndOf(in ParameterSlot slot) => (TaskState)slot.Number is >= TaskState.Succeeded and var state ? state : TaskState.Cancelled;
 
-    private static (ReplyWriter? Write, OperationError? Refusal) Read(IHandoverHost host, string peer, string handover, ParameterSlot[] slots)
+    private static async ValueTask<(ReplyWriter? Write, OperationError? Refusal)> ReadAsync(
+        IHandoverHost host, string peer, string handover, ParameterSlot[] slots, CancellationToken stopping)
     {
-        var buffer = new byte[HandoverFields.MaxPiece];
-        if (host.Read(peer, handover, (VisitPart)slots[1].Number, slots[2].Number, buffer, out var count) is { } refusal)
+        var (piece, refusal) = await host.ReadAsync(peer, handover, (VisitPart)slots[1].Number, slots[2].Number, stopping);
+        return piece is null ? (null, refusal) : ((ref writer) =>
         {
-            return (null, refusal);
-        }
-
-        return ((ref writer) =>
-        {
-            writer.WriteMapHeader(1);
+            writer.WriteMapHeader(2 + (piece.Key.IsEmpty ? 0 : 1));
             writer.WriteString("data"u8);
-            writer.WriteBinary(buffer.AsSpan(0, count));
+            writer.WriteBinary(piece.Data.Span);
+            if (!piece.Key.IsEmpty)
+            {
+                writer.WriteString("key"u8);
+                writer.WriteBinary(piece.Key.Span);
+            }
+
+            writer.WriteString("grows"u8);
+            writer.WriteBoolean(piece.Grows);
+            piece.Dispose();
         }, null);
     }
 

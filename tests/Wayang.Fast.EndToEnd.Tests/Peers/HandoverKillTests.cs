@@ -56,6 +56,41 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
     public Task The_connection_is_cut() => StrikeAsync(Blow.Wire, s_long ? s_all :
         [HandoverPoint.HomeSending, HandoverPoint.HomePrepared, HandoverPoint.HomeFenced, HandoverPoint.HostAdopting, HandoverPoint.HostEnded, HandoverPoint.HomeRecalled]);
 
+    /// <summary>The worker that was made while the file was on its way is only a short cut.</summary>
+    [Theory(Timeout = Bound)]
+    [InlineData(HandoverPoint.HostPrepared)]
+    [InlineData(HandoverPoint.HomeFenced)]
+    [InlineData(HandoverPoint.HostAdopting)]
+    public async Task The_worker_that_stands_by_is_killed(HandoverPoint point)
+    {
+        await using var nodes = await MovingNodes.StartAsync(leaseMs: 2_000);
+        await using var client = await nodes.ConnectAsync();
+        var wanted = Convert.ToHexString((await client.WaitAsync(await MovingNodes.BeginAsync(client, "chain", Rounds))).Output.Span);
+        for (var round = 0; round < (s_long ? 50 : 1); round++)
+        {
+            var id = await MovingNodes.BeginAsync(client, "chain", Rounds);
+            nodes.Arm(point);
+            var moved = client.MigrateAsync(id, MovingNodes.Host);
+            await nodes.ReachedAsync(point);
+            var standing = await Eventually.ValueAsync("a worker stands by", () => Task.FromResult(Standing(nodes) is { Count: > 0 } some ? some : null));
+            Signals.KillIfThere(standing);
+            await Eventually.TrueAsync("its end is known", () => standing.TrueForAll(pid => !nodes[MovingNodes.Host].BelowKeeper().Exists(p => p.Pid == pid)));
+            nodes.GoOn();
+            Assert.Equal((MovingNodes.Host, 1), ((await moved).Node, (await moved).Times));
+            await using var there = await nodes.ConnectAsync(MovingNodes.Host);
+            var told = Assert.Single((await there.ListEventsAsync(new EventQuery { Task = id, Type = "wayang.task.continued" })).Events);
+            Assert.Contains("\"ahead\":false", told.Data, StringComparison.Ordinal); // from the file
+            var result = await client.WaitAsync(id);
+            Assert.Equal((TaskState.Succeeded, wanted), (result.State, Convert.ToHexString(result.Output.Span)));
+        }
+
+        await AssertCleanAsync(nodes);
+    }
+
+    /// <summary>The host's workers: there are none but those that are made of a call's memory.</summary>
+    private static List<int> Standing(MovingNodes nodes) =>
+        [.. nodes[MovingNodes.Host].BelowSpawner().Where(static p => p.NamespaceDepth == 3 && !p.IsZombie && string.Equals(p.Name, "wayang-zygote", StringComparison.Ordinal)).Select(static p => p.Pid)];
+
     private async Task StrikeAsync(Blow blow, HandoverPoint[] points)
     {
         var rounds = s_long ? 50 : 1;
