@@ -55,7 +55,8 @@ public class PayloadSlabsTests
             Round();
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // A collection that another test causes counts what was left of this thread's 8 KiB as used; one object for each of 1,000 rounds would be 24,000.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 8 << 10);
 
         void Round()
         {
