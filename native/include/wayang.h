@@ -118,8 +118,8 @@ WAYANG_API int32_t wayang_pipe(uint32_t flags, int32_t *fds, wayang_error *error
 /* A memory file with these bytes, sealed WRITE | SHRINK | GROW | SEAL, its offset at 0. */
 WAYANG_API int32_t wayang_sealed_memory(const char *name, const void *bytes, int64_t length, int32_t *fd, wayang_error *error);
 
-/* The next bytes of a file, from `from` on, that are no hole: 1 and where they begin and end, 0 where there are none, or -errno. What memory files
- * swapped out is none. The file's offset is left anywhere. */
+/* The next bytes of a file, from `from` on, that are no hole: 1 and where they begin and end, 0 where there are none, or -errno. In a memory file a
+ * page that was never touched is a hole, one that is swapped out is none. The file's offset is left anywhere. */
 WAYANG_API int64_t wayang_next_data(int32_t fd, int64_t from, int64_t *begin, int64_t *end);
 
 /* Writes a directory to its disk: what was made, renamed or removed in it stays so over a loss of power. Blocks. */

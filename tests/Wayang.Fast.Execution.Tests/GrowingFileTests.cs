@@ -58,7 +58,7 @@ public sealed class GrowingFileTests : IDisposable
         Assert.Equal(0, _file.Read(0, _buffer));
         await Write(2 * Ahead).WaitAsync(s_patience, TestContext.Current.CancellationToken);
         var again = Write(3 * Ahead);
-        Assert.Same(again, await Task.WhenAny(again, Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken))); // its patience is longer than that
+        await again.WaitAsync(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken); // its patience is longer than that
         Assert.Equal(Ahead, _file.Read(0, _buffer)); // who comes late finds all of it
     }
 

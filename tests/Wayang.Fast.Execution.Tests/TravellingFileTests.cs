@@ -61,6 +61,61 @@ public sealed class TravellingFileTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_writes_it_down_waits_for_who_sends_it()
+    {
+        using var reader = new GrowingFile();
+        var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
+        var writing = Task.Factory.StartNew(
+            () => _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Feed(write, _memory.AsSpan(0, 100));
+        await reader.LongerThan(0).WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        var buffer = new byte[100_000];
+        var offset = reader.Read(0, buffer.AsSpan(0, 1));
+        Assert.Equal(1, offset);
+        var feeding = Task.Factory.StartNew(() => Feed(write, _memory), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await Assert.ThrowsAsync<TimeoutException>(() => feeding.WaitAsync(TimeSpan.FromMilliseconds(200))); // what it waits with is more than fits between the two
+        while (!feeding.IsCompleted)
+        {
+            await Task.WhenAny(reader.LongerThan(offset), feeding).WaitAsync(s_patience, TestContext.Current.CancellationToken);
+            offset += reader.Read(offset, buffer);
+        }
+
+        Descriptors.Close(write);
+        reader.Dispose();
+        Assert.Null(await writing);
+        Descriptors.Close(read);
+    }
+
+    /// <summary>One more would be one more worker.</summary>
+    [Fact]
+    public async Task A_shape_in_the_middle_is_refused()
+    {
+        byte[] key;
+        using var twice = new MemoryStream();
+        using (var writer = new CheckpointFile.Writer(twice, RandomNumberGenerator.GetBytes(CheckpointFile.KeyBytes)))
+        {
+            writer.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
+            writer.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
+            writer.Write(CheckpointFile.Kind.End, []);
+            key = [.. writer.Key];
+        }
+
+        var seen = 0;
+        await using (var arriving = new MemoryStream(twice.ToArray()))
+        {
+            var refused = Assert.Throws<InvalidDataException>(() => _host.Adopt(arriving, key, durable: false, (_task, Image, Profile), _ =>
+            {
+                seen++;
+                return null;
+            }));
+            Assert.Contains("in the middle", refused.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(1, seen);
+        LeavesNothing();
+    }
+
+    [Fact]
     public async Task The_shape_of_its_worker_comes_first_and_is_what_it_was()
     {
         var (bytes, key) = Written();

@@ -10,6 +10,7 @@ namespace Wayang.Fast.Cluster.Migration;
 internal sealed partial class Departure
 {
     private Task<IArrivingFile?>? _fetching;
+    private ReadOnlyMemory<byte> _fetchedKey;
 
     private async Task RecallAsync(WayangClient client, CancellationToken stop)
     {
@@ -59,7 +60,12 @@ internal sealed partial class Departure
                 next = ReadFileAsync(client, (file?.Received ?? 0) + piece.Data.Length, stop); // it is on its way while this one is written
                 if (!piece.Data.IsEmpty)
                 {
-                    file ??= home.Receive(what.Task, piece.Key.Span);
+                    if (file is null)
+                    {
+                        file = home.Receive(what.Task, piece.Key.Span);
+                        _fetchedKey = piece.Key;
+                    }
+
                     await file.AppendAsync(piece.Data.Span).ConfigureAwait(false);
                 }
 
@@ -103,7 +109,7 @@ internal sealed partial class Departure
         _fetching = null;
         try
         {
-            if (fetched?.Received != news.FileBytes)
+            if (fetched?.Received != news.FileBytes || !_fetchedKey.Span.SequenceEqual(news.Key.Span))
             {
                 fetched?.Dispose(); // of another writing, or not all
                 fetched = await FetchAsync(client, stop).ConfigureAwait(false) ?? throw new InvalidDataException($"node '{Node}' has nothing of it");

@@ -17,9 +17,6 @@ namespace Wayang.Fast.Cluster.Migration;
 /// </summary>
 internal sealed partial class Departure(IHandoverHome home, PeerLink link, string boot, TimeSpan lease, HandoverReport report, Departing what)
 {
-    /// <summary>Bytes of a piece that goes while the call runs, at most: its last ones are not to wait behind a long one.</summary>
-    private const int GrowingPiece = 128 << 10;
-
     private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Stopwatch _asked = new();
@@ -68,6 +65,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         }
         finally
         {
+            await ForgetFetchedAsync().ConfigureAwait(false); // the host was lost, or the call had ended, after it was fetched
             _isAway = false;
             _begun.TrySetResult((null, new(ErrorCode.Unavailable, "the node is stopping", null)));
             _over.TrySetResult();
@@ -141,7 +139,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     /// <returns>The key of what was sent, and how much that was.</returns>
     private async Task<(ReadOnlyMemory<byte> Key, long Sent)> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(GrowingPiece);
+        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece);
         var key = ReadOnlyMemory<byte>.Empty;
         try
         {
@@ -149,7 +147,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
             {
                 await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
                 var isWhole = file.IsWhole || file.Whole.IsCompleted; // before the look at what is there
-                var count = file.Read(sent, buffer.AsSpan(0, GrowingPiece));
+                var count = file.Read(sent, buffer.AsSpan(0, HandoverFields.GrowingPiece));
                 if (count == 0 && isWhole)
                 {
                     return (key, sent);

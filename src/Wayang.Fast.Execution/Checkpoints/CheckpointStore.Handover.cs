@@ -103,6 +103,7 @@ internal sealed partial class CheckpointStore
     private CheckpointState Rewrite(Stream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of, Action<WorkerShape> onShape, MemoryPiece onStream)
     {
         using var description = new MemoryStream();
+        var begun = false;
         using var writer = new CheckpointFile.Writer(file, _key.Read());
         if (CheckpointFile.ReadForeign(arrived, key, Copy) is { } wrong)
         {
@@ -121,8 +122,12 @@ internal sealed partial class CheckpointStore
         bool Copy(CheckpointFile.Kind kind, ReadOnlySpan<byte> piece)
         {
             writer.Write(kind, piece);
+            var hasBegun = begun;
+            begun = true;
             switch (kind)
             {
+                case CheckpointFile.Kind.Shape when hasBegun:
+                    throw new InvalidDataException($"what arrived of task {of.Task} has the shape of its worker in the middle");
                 case CheckpointFile.Kind.Shape:
                     onShape(WorkerShape.Decode(piece));
                     break;

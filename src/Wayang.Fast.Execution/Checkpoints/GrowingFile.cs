@@ -1,5 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Execution.Checkpoints;
@@ -13,8 +14,8 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// </summary>
 internal sealed class GrowingFile : IDepartingFile
 {
-    /// <summary>Bytes that the writer may be ahead of its reader.</summary>
-    public const int Ahead = 128 << 10;
+    /// <summary>Bytes that the writer may be ahead of its reader: the next piece, while one is on its way.</summary>
+    public const int Ahead = HandoverFields.GrowingPiece;
 
     /// <summary>For so long it waits for a reader that stands still; never again then.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);

@@ -12,9 +12,6 @@ namespace Wayang.Fast.Execution.Handover;
 /// <content>What a home is told of its calls, and what it takes back.</content>
 internal sealed partial class VisitBook
 {
-    /// <summary>Bytes of a piece of a file that still grows, at most.</summary>
-    private const int GrowingPiece = 128 << 10;
-
     private static readonly TimeSpan s_moment = TimeSpan.FromMilliseconds(200);
     private static readonly OutputStream[] s_streams = [OutputStream.Output, OutputStream.Stdout, OutputStream.Stderr, OutputStream.Log];
 
@@ -130,8 +127,8 @@ internal sealed partial class VisitBook
             {
                 await file.LongerThan(offset).WaitAsync(s_moment, cancellation).ConfigureAwait(false);
                 var isWhole = file.IsWhole; // before the look at what is there
-                var buffer = ArrayPool<byte>.Shared.Rent(GrowingPiece);
-                var count = file.Read(offset, buffer.AsSpan(0, GrowingPiece));
+                var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece);
+                var count = file.Read(offset, buffer.AsSpan(0, HandoverFields.GrowingPiece));
                 return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: count > 0 || !isWhole) { Pooled = buffer };
             }
         }

@@ -133,13 +133,9 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             HandoverFaults.Reach(HandoverPoint.HostPrepared);
             return null;
         }
-        catch (InvalidDataException failure)
+        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException)
         {
-            return Damaged(failure);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return Disk(failure);
+            return OfFile(failure);
         }
         finally
         {
@@ -243,19 +239,15 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             HandoverFaults.Reach(HandoverPoint.HostReceiving);
             return null;
         }
-        catch (InvalidDataException failure)
+        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException)
         {
-            return Damaged(failure);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return Disk(failure);
+            return OfFile(failure);
         }
     }
 
     private static OperationError Unknown(string handover) => new(ErrorCode.NotFound, $"no hand-over '{handover}' here: it was never offered, or is over", "handover");
 
-    private static OperationError Damaged(InvalidDataException failure) => new(ErrorCode.InvalidArgument, failure.Message, "data");
+    private static OperationError OfFile(Exception failure) => failure is InvalidDataException ? new(ErrorCode.InvalidArgument, failure.Message, "data") : Disk(failure);
 
     private static OperationError Disk(Exception failure) => new(ErrorCode.Unavailable, $"its disk: {failure.Message}", "node");
 
