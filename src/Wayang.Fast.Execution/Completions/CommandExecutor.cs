@@ -17,7 +17,8 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
     /// <summary>Time that a call or command gets between the request to stop and the kill.</summary>
     public static readonly TimeSpan CancelGrace = TimeSpan.FromSeconds(1);
 
-    private const int SweepLimit = 10_000;
+    // About a millisecond's worth; the completions of all tasks wait for it.
+    private const int SweepLimit = 256;
 
     private readonly CaptureExecutor _captures = new(shard, table, lifecycle, receiver);
     private Supervisor _supervisor = null!;
@@ -28,6 +29,12 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
         get => _supervisor;
         set => _supervisor = _captures.Supervisor = value;
     }
+
+    /// <summary>There is more to forget than one <see cref="Sweep"/> may: the next one is owed at the next turn.</summary>
+    public bool OwesSweep { get; private set; }
+
+    /// <summary>Forgets some of the tasks that are to be forgotten.</summary>
+    public void Sweep() => OwesSweep = lifecycle.Sweep(SweepLimit) >= SweepLimit;
 
     public void Execute(in CompletionCommand command)
     {
@@ -85,7 +92,7 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 GiveUp(command.Worker!, command.Reason!);
                 break;
             case CompletionCommandKind.Sweep:
-                lifecycle.Sweep(SweepLimit);
+                Sweep();
                 break;
             case CompletionCommandKind.Shutdown:
                 EndEverything();

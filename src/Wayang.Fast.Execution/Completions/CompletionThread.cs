@@ -252,6 +252,12 @@ internal sealed class CompletionThread : IDisposable
     /// <summary>What can wait until the workers have their next requests, and runs beside them; replies (a system call each) among it.</summary>
     private void AfterDispatch()
     {
+        if (_executor.OwesSweep)
+        {
+            _executor.Sweep();
+            Wake(); // a turn of its own, behind what has come meanwhile
+        }
+
         ExecuteCommands();
         _lifecycle.EndBatch();
         if (_spinTicks > 0 && ++_turnsSinceClock >= TurnsPerClock)

@@ -161,12 +161,44 @@ public class TaskLifecycleTests
         large.Output.Set(new byte[900]); // 1,024 pooled bytes: over the bound at once
         _lifecycle.End(large, TaskState.Succeeded, Exit);
         Assert.Null(_table.Find(largeId));
-        Assert.Equal(0, _lifecycle.Retained);
+        Assert.Equal(3, _lifecycle.Retained); // they hold nothing
         Assert.Equal(0, _lifecycle.RetainedBytes);
         _lifecycle.End(Running(out var last), TaskState.Succeeded, Exit);
         _time.Advance(TimeSpan.FromSeconds(11));
-        Assert.Equal(1, _lifecycle.Sweep(10));
+        Assert.Equal(3, _lifecycle.Sweep(10));
         Assert.Null(_table.Find(last));
+    }
+
+    /// <summary>One large output is worth hundreds of small ones: they go piece by piece, and nobody's end waits for all of them.</summary>
+    [Fact]
+    [Trait("Promise", "TR2")]
+    public void WhatALargeOutputPushesOutIsForgottenPieceByPiece()
+    {
+        var table = new TaskTable(new TaskTableOptions(2048, 0x123456), _time);
+        var lifecycle = new TaskLifecycle(table, new RetentionOptions(1500, TimeSpan.FromSeconds(10), 1 << 20), _time);
+        for (var i = 0; i < 1000; i++)
+        {
+            End(new byte[1000]);
+        }
+
+        Assert.Equal(1000 << 10, lifecycle.RetainedBytes);
+        End(new byte[128 << 10]); // of an eighth of the bound
+        Assert.Equal((897, 1 << 20), (lifecycle.Retained, lifecycle.RetainedBytes)); // what that is worth, and no more
+        End(new byte[400 << 10]); // a block of half a megabyte: more than an eighth may not be owed, and no more than that goes at once
+        Assert.Equal((1 << 20) + (1 << 17), lifecycle.RetainedBytes);
+        Assert.Equal(100, lifecycle.Sweep(100));
+        Assert.Equal(28, lifecycle.Sweep(100));
+        Assert.Equal(1 << 20, lifecycle.RetainedBytes);
+
+        void End(byte[] output)
+        {
+            Assert.True(table.TryRent(out var record));
+            lifecycle.Admit(record, _observer, 1);
+            Assert.True(lifecycle.TryStart(record));
+            lifecycle.Run(record);
+            record.Output.Set(output);
+            lifecycle.End(record, TaskState.Succeeded, Exit);
+        }
     }
 
     [Fact]

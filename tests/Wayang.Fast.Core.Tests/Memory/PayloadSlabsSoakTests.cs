@@ -65,12 +65,13 @@ public class PayloadSlabsSoakTests
         PayloadBuffer[] buffers = [new(slabs), new(slabs)];
         var progress = new ProgressCell(slabs);
         var working = 2;
+        var accepted = 0; // they go on until there was one: the reader may get no processor before
         var writers = Enumerable.Range(0, 2).Select(number => new Thread(() =>
         {
             var random = new Random(number);
             var part = new byte[700];
             part.AsSpan().Fill((byte)(number + 1));
-            for (var round = 0; round < Rounds; round++)
+            for (var round = 0; round < Rounds || Volatile.Read(ref accepted) == 0; round++)
             {
                 for (var i = random.Next(6); i > 0; i--)
                 {
@@ -86,10 +87,9 @@ public class PayloadSlabsSoakTests
             }
 
             Interlocked.Decrement(ref working);
-        })).ToList();
+        }) { IsBackground = true }).ToList();
         writers.ForEach(static w => w.Start());
         var copy = new byte[8_000];
-        var accepted = 0;
         while (Volatile.Read(ref working) > 0)
         {
             for (var number = 0; number < 2; number++)
@@ -109,7 +109,6 @@ public class PayloadSlabsSoakTests
         }
 
         writers.ForEach(static w => w.Join());
-        Assert.True(accepted > 0);
         Assert.All(buffers, static b => Assert.Equal(0, b.PooledBytes));
         slabs.Trim();
         Assert.Equal(0, slabs.Bytes);
