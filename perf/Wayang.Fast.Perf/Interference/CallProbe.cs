@@ -8,9 +8,7 @@ using Wayang.Fast.Perf.Rpc;
 namespace Wayang.Fast.Perf.Interference;
 
 /// <summary>
-/// One caller's warm calls of one class, due at fixed times. A call is counted from its sending; one that an earlier answer came too
-/// late for is counted from when it was due, so that a stall counts for all the calls that it held up. What the caller's own
-/// thread sleeps too long is not counted: it is the caller's.
+/// One caller's warm calls of one class, due at fixed times and counted from then (<see cref="DueTime"/>).
 /// </summary>
 internal sealed class CallProbe : IDisposable
 {
@@ -65,17 +63,7 @@ internal sealed class CallProbe : IDisposable
         {
             for (var due = Stopwatch.GetTimestamp() + offset; !_over; due += _interval)
             {
-                var start = Stopwatch.GetTimestamp();
-                if (start < due)
-                {
-                    Thread.Sleep(TimeSpan.FromSeconds((double)(due - start) / Stopwatch.Frequency));
-                    start = Stopwatch.GetTimestamp();
-                }
-                else
-                {
-                    start = due;
-                }
-
+                var start = DueTime.Await(due);
                 _socket.Send(_request);
                 _replies.Read();
                 _histogram.Record((long)Stopwatch.GetElapsedTime(start).TotalNanoseconds);

@@ -1,16 +1,16 @@
 using System.Globalization;
 using Wayang.Fast.Contracts.Tasks;
-using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Perf.Harness;
 
 namespace Wayang.Fast.Perf.Interference;
 
 /// <summary>
-/// What one tenant's bombs, of class batch and within ordinary limits, cost another tenant's warm calls and the node's own health: first without
-/// any, then each bomb alone, then all of them at once.
+/// What one tenant's bombs, of class batch and within ordinary limits, cost another tenant's warm calls and the node's own health: each bomb alone, then
+/// all of them at once, in rounds, and each time without any right before. Beside it what the same bombs cost two threads that only exchange a byte.
 /// </summary>
 internal sealed class InterferenceSuite : Suite
 {
+    private const int Rounds = 3;
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(2);
 
     public override string Name => "interference";
@@ -40,56 +40,54 @@ internal sealed class InterferenceSuite : Suite
         await ready.Ready.WaitAsync(TimeSpan.FromMinutes(1));
         using var urgent = new CallProbe(node.SocketPath, image, TaskClass.Urgent, s_interval, TimeSpan.Zero);
         using var normal = new CallProbe(node.SocketPath, other, TaskClass.Normal, s_interval, s_interval / 2);
+        using var bare = new BareExchange(s_interval);
         Console.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"a call of each class every {s_interval.TotalMilliseconds} ms, the callers' threads {urgent.Priority}; late ones count from when they were due"));
-        await Task.Delay(Seconds(context, 5)); // warms up
+        var stage = new Stage(urgent, normal, bare, ready);
+        await stage.HoldAsync(Seconds(context, 5)); // warms up
         var table = new InterferenceTable(Console.Out);
-        var stage = new Stage(urgent, normal, ready, table);
-        await stage.HoldAsync("(none)", null, Seconds(context, 15));
         var program = Bomb.Program(context);
-        foreach (var bomb in alone.Where(b => IsWanted(b.Title)))
+        IReadOnlyList<Bombing> bombings =
+        [
+            .. alone.Where(b => IsWanted(b.Title)).Select(static b => new Bombing(b.Title, [b], Copies: 2)),
+            .. IsWanted(Bomb.AllTitle) ? [new Bombing(Bomb.AllTitle, alone, Copies: 1)] : Array.Empty<Bombing>(),
+        ];
+
+        // Without a bomb right before each: what the machine does otherwise changes within minutes, and with the memory that bombs have touched.
+        for (var round = 0; round < Rounds; round++)
         {
-            await BesideAsync([bomb], copies: 2, bomb.Title, 10);
+            foreach (var bombing in bombings)
+            {
+                var idle = await stage.HoldAsync(Seconds(context, 3));
+                await using var bombardment = new Bombardment(hostile, theirs, program);
+                bombardment.Start(bombing.Bombs, bombing.Copies);
+                var beside = await stage.HoldAsync(Seconds(context, 5));
+                await bombardment.StopAsync();
+                table.Add(bombing.Title, new InterferenceRound(idle, beside, bombardment.Ends));
+            }
         }
 
-        if (IsWanted(Bomb.AllTitle))
-        {
-            await BesideAsync(alone, copies: 1, Bomb.AllTitle, 20);
-        }
-
-        await stage.HoldAsync("(none again)", null, Seconds(context, 10));
         return node.HasEnded ? throw new PerfException("the keeper ended beside the bombs") : table.Results();
 
         bool IsWanted(string title) => context.Only.Count == 0 || context.Only.Contains(Bomb.KeyOf(title), StringComparer.Ordinal);
-
-        async Task BesideAsync(IReadOnlyList<Bomb> bombs, int copies, string title, int seconds)
-        {
-            await using var bombardment = new Bombardment(hostile, theirs, program);
-            bombardment.Start(bombs, copies);
-            await stage.HoldAsync(title, bombardment, Seconds(context, seconds));
-        }
     }
 
-    private static TimeSpan Seconds(SuiteContext context, int full) => TimeSpan.FromSeconds(context.Quick ? Math.Max(2.5, full / 4.0) : full);
+    private static TimeSpan Seconds(SuiteContext context, int full) => TimeSpan.FromSeconds(context.Quick ? Math.Max(1.5, full / 3.0) : full);
+
+    private sealed record Bombing(string Title, IReadOnlyList<Bomb> Bombs, int Copies);
 
     /// <summary>Where the callers are asked what they measured while something else went on.</summary>
-    private sealed record Stage(CallProbe Urgent, CallProbe Normal, ReadinessProbe Ready, InterferenceTable Table)
+    private sealed record Stage(CallProbe Urgent, CallProbe Normal, BareExchange Bare, ReadinessProbe Ready)
     {
-        public async Task HoldAsync(string title, Bombardment? bombardment, TimeSpan time)
+        public async Task<InterferenceWindow> HoldAsync(TimeSpan time)
         {
             Urgent.Restart();
             Normal.Restart();
+            Bare.Restart();
             Ready.TakeAndRestart();
             await Task.Delay(time);
-            LatencyHistogram urgent = Urgent.Take(), normal = Normal.Take();
-            var ready = Ready.TakeAndRestart();
-            if (bombardment is not null)
-            {
-                await bombardment.StopAsync();
-            }
-
-            Table.Add(new InterferenceRow(title, urgent, normal, ready, bombardment?.Ends ?? ""));
+            return new InterferenceWindow(Urgent.Take(), Normal.Take(), Bare.Take(), Ready.TakeAndRestart());
         }
     }
 }

@@ -4,47 +4,90 @@ using Wayang.Fast.Perf.Harness;
 
 namespace Wayang.Fast.Perf.Interference;
 
-/// <summary>What was measured beside one bomb; latencies in nanoseconds.</summary>
-internal sealed record InterferenceRow(string Title, LatencyHistogram Urgent, LatencyHistogram Normal, ReadinessTally Ready, string Ends);
+/// <summary>What was measured for a while; latencies in nanoseconds.</summary>
+internal sealed record InterferenceWindow(LatencyHistogram Urgent, LatencyHistogram Normal, LatencyHistogram Bare, ReadinessTally Ready);
 
-/// <summary>Tells the rows as they come; the first one is what the others are held against.</summary>
+/// <summary>Beside a bomb, and right before it.</summary>
+internal sealed record InterferenceRound(InterferenceWindow Idle, InterferenceWindow Beside, string Ends);
+
+/// <summary>Tells the rounds as they come; the results are medians of them.</summary>
 internal sealed class InterferenceTable(TextWriter to)
 {
-    private readonly List<InterferenceRow> _rows = [];
+    private const string Titles =
+        "beside              urgent idle  beside  ratio   normal beside      max    bare exchange idle  beside  ratio      max   /readyz (failed, worst)   its ends";
 
-    public void Add(InterferenceRow row)
+    private readonly Dictionary<string, List<InterferenceRound>> _rows = new(StringComparer.Ordinal);
+
+    public void Add(string title, InterferenceRound round)
     {
         if (_rows.Count == 0)
         {
-            to.WriteLine("beside               urgent p50       p99   ratio     normal p50       p99        max    calls   /readyz (failed, worst)   its ends");
+            to.WriteLine("p99 of each window");
+            to.WriteLine(Titles);
         }
 
-        _rows.Add(row);
-        to.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{row.Title,-18} {Micro(row.Urgent, 0.5),9:F0} us {Micro(row.Urgent, 0.99),6:F0} us  {Ratio(row),6:F2}   {Micro(row.Normal, 0.5),9:F0} us {Micro(row.Normal, 0.99),6:F0} us  {Math.Max(row.Urgent.Max, row.Normal.Max) / 1e6,6:F1} ms {row.Urgent.Total + row.Normal.Total,8}   {row.Ready.Answers,5} ({row.Ready.Failures}, {row.Ready.WorstMs:F0} ms)   {row.Ends}"));
+        if (!_rows.TryGetValue(title, out var rounds))
+        {
+            _rows.Add(title, rounds = []);
+        }
+
+        rounds.Add(round);
+        to.WriteLine(Line(title, [round], round.Ends));
     }
 
     /// <summary>The worst of each bound over all bombs, then each bomb's own.</summary>
     public IReadOnlyList<Measurement> Results()
     {
-        var idle = Micro(_rows[0].Urgent, 0.99);
-        var beside = _rows.Where(static r => !r.Title.StartsWith('(')).ToList();
-        var urgent = beside.Max(static r => Micro(r.Urgent, 0.99));
+        to.WriteLine("medians of the rounds");
+        to.WriteLine(Titles);
+        foreach (var (title, rounds) in _rows)
+        {
+            to.WriteLine(Line(title, rounds, ""));
+        }
+
+        var windows = _rows.Values.SelectMany(static r => r).SelectMany(static r => new[] { r.Idle, r.Beside }).ToList();
+        var worst = _rows.Values.MaxBy(static r => Ratio(r, Urgent))!;
         return
         [
-            new Measurement("interference.urgent.p99", urgent, "us", idle, urgent / idle, Better.Lower, beside.Count),
-            Measurement.ValueOnly("interference.normal.p99", "ms", Better.Lower, beside.Max(static r => Micro(r.Normal, 0.99)) / 1000, beside.Count),
-            Measurement.ValueOnly("interference.readyz.failed", "of all", Better.Lower, _rows.Sum(static r => r.Ready.Failures), _rows.Sum(static r => r.Ready.Answers)),
-            Measurement.ValueOnly("interference.readyz.worst", "ms", Better.Lower, _rows.Max(static r => r.Ready.WorstMs), 1),
-            .. beside.Select(r => new Measurement(Key("urgent", r), Micro(r.Urgent, 0.99), "us", idle, Ratio(r), Better.Lower, 1)),
-            .. beside.Select(static r => Measurement.ValueOnly(Key("normal", r), "ms", Better.Lower, Micro(r.Normal, 0.99) / 1000, 1)),
+            Measured("interference.urgent.p99", worst, Urgent),
+            Measurement.ValueOnly("interference.normal.p99", "ms", Better.Lower, _rows.Values.Max(static r => Beside(r, Normal)) / 1000, worst.Count),
+            Measurement.ValueOnly("interference.readyz.failed", "of all", Better.Lower, windows.Sum(static w => w.Ready.Failures), windows.Sum(static w => w.Ready.Answers)),
+            Measurement.ValueOnly("interference.readyz.worst", "ms", Better.Lower, windows.Max(static w => w.Ready.WorstMs), 1),
+            .. _rows.Select(static r => Measured(Key("urgent", r.Key), r.Value, Urgent)),
+            .. _rows.Select(static r => Measurement.ValueOnly(Key("normal", r.Key), "ms", Better.Lower, Beside(r.Value, Normal) / 1000, r.Value.Count)),
+            .. _rows.Select(static r => Measured(Key("bare", r.Key), r.Value, Bare)),
         ];
     }
 
-    private static string Key(string taskClass, InterferenceRow row) => $"interference.{taskClass}.p99.{Bomb.KeyOf(row.Title)}";
+    private static Measurement Measured(string name, List<InterferenceRound> rounds, Func<InterferenceWindow, LatencyHistogram> of) =>
+        new(name, Beside(rounds, of), "us", Idle(rounds, of), Ratio(rounds, of), Better.Lower, rounds.Count);
 
-    private static double Micro(LatencyHistogram histogram, double quantile) => histogram.Quantile(quantile) / 1000.0;
+    private static string Key(string what, string title) => $"interference.{what}.p99.{Bomb.KeyOf(title)}";
 
-    private double Ratio(InterferenceRow row) => Micro(row.Urgent, 0.99) / Micro(_rows[0].Urgent, 0.99);
+    private static LatencyHistogram Urgent(InterferenceWindow window) => window.Urgent;
+
+    private static LatencyHistogram Normal(InterferenceWindow window) => window.Normal;
+
+    private static LatencyHistogram Bare(InterferenceWindow window) => window.Bare;
+
+    private static double Beside(IEnumerable<InterferenceRound> rounds, Func<InterferenceWindow, LatencyHistogram> of) =>
+        Median(rounds.Select(r => of(r.Beside)));
+
+    private static double Idle(IEnumerable<InterferenceRound> rounds, Func<InterferenceWindow, LatencyHistogram> of) =>
+        Median(rounds.Select(r => of(r.Idle)));
+
+    private static double Ratio(IReadOnlyList<InterferenceRound> rounds, Func<InterferenceWindow, LatencyHistogram> of) =>
+        Beside(rounds, of) / Idle(rounds, of);
+
+    private static double Median(IEnumerable<LatencyHistogram> of) =>
+        of.Select(static h => h.Quantile(0.99) / 1000.0).Order().ToList() is var sorted ? sorted[sorted.Count / 2] : 0;
+
+    private static string Line(string title, IReadOnlyList<InterferenceRound> rounds, string ends)
+    {
+        var max = rounds.Max(static r => Math.Max(r.Beside.Urgent.Max, r.Beside.Normal.Max)) / 1e6;
+        var bareMax = rounds.Max(static r => r.Beside.Bare.Max) / 1e6;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{title,-18} {Idle(rounds, Urgent),9:F0} us {Beside(rounds, Urgent),6:F0} us {Ratio(rounds, Urgent),5:F2}   {Beside(rounds, Normal),10:F0} us {max,7:F1} ms {Idle(rounds, Bare),18:F0} us {Beside(rounds, Bare),5:F0} us {Ratio(rounds, Bare),5:F2} {bareMax,5:F1} ms   {rounds.Sum(static r => r.Beside.Ready.Answers),5} ({rounds.Sum(static r => r.Beside.Ready.Failures)}, {rounds.Max(static r => r.Beside.Ready.WorstMs):F0} ms)   {ends}");
+    }
 }

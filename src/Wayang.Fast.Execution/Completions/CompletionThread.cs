@@ -48,6 +48,7 @@ internal sealed class CompletionThread : IDisposable
     private readonly ConcurrentQueue<CompletionCommand> _commands = new();
     private readonly CommandExecutor _executor;
     private readonly TurnRound<CallWorker> _pollList = new(MaxBytesOfAllPerTurn);
+    private readonly VisitRest _rest;
     private readonly PollEvent[] _events = new PollEvent[128];
     private readonly long _spinTicks;
     private readonly Thread _thread;
@@ -76,6 +77,7 @@ internal sealed class CompletionThread : IDisposable
         _receiver = new CompletionReceiver(shard, table, lifecycle, options);
         _executor = new CommandExecutor(shard, table, lifecycle, _receiver, life);
         _spinTicks = (long)(options.Current.SpinMicroseconds * (Stopwatch.Frequency / 1e6));
+        _rest = new VisitRest(spins: _spinTicks > 0, TimeProvider.System);
         _cpu = options.Current.CompletionCpu;
         _poller.Add(_signal.Descriptor, SignalToken, edgeTriggered: false);
         _thread = new Thread(Run) { Name = "wayang-completion", IsBackground = true, Priority = ThreadPriority.AboveNormal };
@@ -148,10 +150,7 @@ internal sealed class CompletionThread : IDisposable
     public bool TryClaimTakeOver() => Volatile.Read(ref _takeOver) != 0 && Interlocked.Exchange(ref _takeOver, 0) == 1;
 
     /// <summary>Asks for a turn. Thread-safe.</summary>
-    public void Nudge()
-    {
-        Wake();
-    }
+    public void Nudge() => Wake();
 
     public void Stop()
     {
@@ -206,7 +205,8 @@ internal sealed class CompletionThread : IDisposable
     {
         Beats++;
         _shard.BeginDeferring(); // before the wait, since it is this thread's alone: what comes is then taken at once
-        var timeout = _pollList.Count > 0 ? Spin() : -1;
+        var resting = _rest.IsOn();
+        var timeout = resting ? VisitRest.Milliseconds : _pollList.Count > 0 ? Spin() : -1;
         var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || _clock.Now - _looked > _lookTicks;
         var count = 0;
         if (look)
@@ -236,7 +236,10 @@ internal sealed class CompletionThread : IDisposable
             }
         }
 
-        VisitPollList();
+        if (_pollList.Count > 0 && !(resting && _rest.IsOn()))
+        {
+            VisitPollList();
+        }
 
         // Looked at before: when we hand over to ourselves below, the completions come first.
         var takeOver = TryClaimTakeOver();
@@ -255,7 +258,7 @@ internal sealed class CompletionThread : IDisposable
         if (_executor.OwesSweep)
         {
             _executor.Sweep();
-            Wake(); // a turn of its own, behind what has come meanwhile
+            Wake(); // the next turn goes on, behind what has come meanwhile
         }
 
         ExecuteCommands();
@@ -372,6 +375,8 @@ internal sealed class CompletionThread : IDisposable
 
     private void VisitPollList()
     {
+        _rest.Begin();
+
         // Bytes of its own: whoever rings again and again takes none from those that wait here.
         _pollList.Begin();
         while (_pollList.Visit() is { } worker)
@@ -387,6 +392,8 @@ internal sealed class CompletionThread : IDisposable
                 _pollList.Drop();
             }
         }
+
+        _rest.End(isMore: _pollList.Count > 0);
     }
 
     /// <summary>Reads what a worker has published, at most one turn's share; the rest stays for the next turn.</summary>
