@@ -45,7 +45,7 @@ internal sealed class InterferenceSuite : Suite
             CultureInfo.InvariantCulture,
             $"a call of each class every {s_interval.TotalMilliseconds} ms, the callers' threads {urgent.Priority}; late ones count from when they were due"));
         var stage = new Stage(urgent, normal, bare, ready);
-        await stage.HoldAsync(Seconds(context, 5)); // warms up
+        await stage.HoldAsync(Seconds(context, 20)); // warms up: until then the node still compiles what it runs most
         var table = new InterferenceTable(Console.Out);
         var program = Bomb.Program(context);
         IReadOnlyList<Bombing> bombings =
