@@ -2,6 +2,7 @@ using System.Collections.ObjectModel;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Events;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Preemption;
 using Wayang.Fast.Core.Scheduling;
 using Wayang.Fast.Execution.Isolation;
@@ -131,14 +132,14 @@ public sealed record RuntimeOptions
     /// <summary>A call of another node that nobody there has asked about for so long is ended; a node of which nothing was heard for twice that is counted as lost by who has a call there.</summary>
     public TimeSpan HandoverLease { get; init; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>Calls that stand frozen for a higher class go to peers with room by themselves.</summary>
-    public bool MovesVictims { get; init; }
+    /// <summary>Which calls go to peers with room by themselves.</summary>
+    public AutomaticMigration AutomaticMigration { get; init; }
 
-    /// <summary>How long they stand frozen first.</summary>
-    public TimeSpan VictimPatience { get; init; } = TimeSpan.FromMilliseconds(500);
+    /// <summary>How long they stand frozen first, or run beside tasks that wait.</summary>
+    public TimeSpan AutomaticMoveAfter { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>A call that has moved so often stays where it is.</summary>
-    public int MostVictimMoves { get; init; } = 2;
+    public int MostAutomaticMoves { get; init; } = 2;
 
     /// <summary>Where running calls are written down, with the node's key beside; null: they cannot be.</summary>
     public string? CheckpointDirectory { get; init; }

@@ -221,6 +221,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
     {
         MoveReason.Drain => "; the node moved it as it is being drained (node.drain)",
         MoveReason.Preempted => "; the node moved it by itself, as it stood frozen for a task of a higher class and that peer had room (migration.auto)",
+        MoveReason.Balance => "; the node moved it by itself, as other tasks waited for its slots and that peer had free ones (migration.auto)",
         _ => string.Empty,
     };
 

@@ -43,7 +43,7 @@ public static class HandoverFields
             new("bytes", "integer", "Of its file."),
             new("pause_us", "integer", "From the wish to write it down until it went on."),
             new("at", "time", "When it went on."),
-            new("why", "text", "asked, drain (node.drain), preempted (it stood frozen, and a peer had room: migration.auto)."),
+            new("why", "text", "asked, drain (node.drain), preempted (it stood frozen, and a peer had room: migration.auto), balance (others waited for slots here, and a peer had free ones: migration.auto)."),
         ])
     {
         Scopes = OperationScopes.Submit | OperationScopes.Operate,

@@ -11,4 +11,7 @@ public enum MoveReason : byte
 
     /// <summary>It stood frozen for a task of a higher class, and a peer had room.</summary>
     Preempted,
+
+    /// <summary>Others waited for slots of its node, and a peer had free ones.</summary>
+    Balance,
 }

@@ -48,5 +48,8 @@ public interface IDrainable
 /// <param name="IsCall">Not a command.</param>
 /// <param name="Moves">So far.</param>
 /// <param name="FrozenSince">Null: it is not frozen.</param>
+/// <param name="Level">Of its class: the higher, the sooner it goes.</param>
+/// <param name="Ran">Since it began to run here; zero: it does not run.</param>
 public readonly record struct LiveTask(
-    TaskId Id, int Tenant, TaskState State, string? Home, string? Node, bool IsPaused, bool IsDurable, bool IsWritten, bool IsCall, int Moves, DateTimeOffset? FrozenSince);
+    TaskId Id, int Tenant, TaskState State, string? Home, string? Node, bool IsPaused, bool IsDurable, bool IsWritten, bool IsCall, int Moves, DateTimeOffset? FrozenSince,
+    int Level = 0, TimeSpan Ran = default);

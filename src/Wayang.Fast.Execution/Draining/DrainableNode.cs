@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
@@ -70,7 +71,8 @@ internal sealed class DrainableNode(TaskTable table, TaskLifecycle lifecycle, Sh
             var (state, life) = (pinned.State, pinned.Life);
             return state >= TaskState.Succeeded ? null : new LiveTask(
                 id, pinned.Tenant, state, life?.Visit?.Home, life?.Stay?.Node, life is { Paused: true }, life is { IsDurable: true }, life?.Checkpoint is not null,
-                pinned.Kind == TaskKind.Call, life?.Moves?.Times ?? 0, state == TaskState.Frozen ? life?.Preemption?.Since : null);
+                pinned.Kind == TaskKind.Call, life?.Moves?.Times ?? 0, state == TaskState.Frozen ? life?.Preemption?.Since : null,
+                pinned.Level, state == TaskState.Running && pinned.Running is not 0 and var running ? Stopwatch.GetElapsedTime(running) : TimeSpan.Zero);
         }
         finally
         {

@@ -1,3 +1,6 @@
+using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Core.Ports;
+
 namespace Wayang.Fast.Host.Configuration;
 
 /// <content>Which workers are made so that their calls can be written down and continued.</content>
@@ -13,14 +16,14 @@ public static partial class ConfigurationKeys
         },
         Number("migration.lease_ms", "A call of another node that its home does not ask about for so long is ended here. A call of this node goes on at home, from where it left, when nothing was heard of its host for two and a half times that. The same on all peers.", 100, 3_600_000, static r => (long)r.HandoverLease.TotalMilliseconds, static (r, n) => r with { HandoverLease = TimeSpan.FromMilliseconds(n) })
             with { Unit = "ms" },
-        new("migration.auto", KeyKind.Word, "Whether calls that stand frozen for tasks of a higher class go to peers with room by themselves (preempted). Never back, and each a few times at most.")
+        new("migration.auto", KeyKind.Word, "Which calls go to peers with room by themselves: those that stand frozen for tasks of a higher class (preempted), or these and those that run while others wait for slots (balance). Never back, and each a few times at most.")
         {
-            Choices = ["never", "preempted"],
-            Read = static s => s.Runtime.MovesVictims ? "preempted" : "never",
-            Apply = static (s, v) => s with { Runtime = s.Runtime with { MovesVictims = v.Number == 1 } },
+            Choices = ["never", "preempted", "balance"],
+            Read = static s => WireNames.Text(s.Runtime.AutomaticMigration),
+            Apply = static (s, v) => s with { Runtime = s.Runtime with { AutomaticMigration = (AutomaticMigration)v.Number } },
         },
-        Number("migration.auto_after_ms", "How long such a call stands frozen before it goes: what the urgent task takes less than, no move is worth.", 0, 3_600_000, static r => (long)r.VictimPatience.TotalMilliseconds, static (r, n) => r with { VictimPatience = TimeSpan.FromMilliseconds(n) })
+        Number("migration.auto_after_ms", "How long such a call stands frozen, or runs while others wait, before it goes: what the others take less than, no move is worth.", 0, 3_600_000, static r => (long)r.AutomaticMoveAfter.TotalMilliseconds, static (r, n) => r with { AutomaticMoveAfter = TimeSpan.FromMilliseconds(n) })
             with { Unit = "ms" },
-        Number("migration.auto_moves", "A call that has moved so often, whoever asked for it, is not moved by the node itself.", 1, 1_000, static r => r.MostVictimMoves, static (r, n) => r with { MostVictimMoves = (int)n }),
+        Number("migration.auto_moves", "A call that has moved so often, whoever asked for it, is not moved by the node itself.", 1, 1_000, static r => r.MostAutomaticMoves, static (r, n) => r with { MostAutomaticMoves = (int)n }),
     ];
 }

@@ -111,7 +111,7 @@ internal static class Daemon
         {
             await using var learned = LearnedFile.Open(options.StateDirectory, "learned.bin", runtime.SerializeLearned, runtime.RestoreLearned, log);
             await using var rhythms = LearnedFile.Open(options.StateDirectory, "rhythms.bin", runtime.SerializeRhythms, runtime.RestoreRhythms, log);
-            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership, peers.Moves, peers.Victims], .. drain is null ? [] : (IMetricSource[])[drain]]);
+            var metrics = new MetricsPage([runtime.Metrics, server, pauses, new ProcessMetrics(TimeProvider.System), .. webhooks is null ? [] : (IMetricSource[])[webhooks], .. audit is null ? [] : (IMetricSource[])[audit], .. peers is null ? [] : (IMetricSource[])[peers.Membership, peers.Moves, peers.Automatic], .. drain is null ? [] : (IMetricSource[])[drain]]);
             await using var health = options.HttpPort is { } port ? await StartHealthAsync(port, runtime, ledger, configuration, audit, metrics, log) : null;
             while (!runtime.IsReady && !end.IsCompleted)
             {

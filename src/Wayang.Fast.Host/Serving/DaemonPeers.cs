@@ -11,13 +11,13 @@ internal sealed class DaemonPeers : IAsyncDisposable
 {
     private TlsTexts _tls;
 
-    private DaemonPeers(ConfiguredMembership membership, HandoverDesk moves, VictimMoves victims, TlsTexts tls) => (Membership, Moves, Victims, _tls) = (membership, moves, victims, tls);
+    private DaemonPeers(ConfiguredMembership membership, HandoverDesk moves, AutomaticMoves automatic, TlsTexts tls) => (Membership, Moves, Automatic, _tls) = (membership, moves, automatic, tls);
 
     public ConfiguredMembership Membership { get; }
 
     public HandoverDesk Moves { get; }
 
-    public VictimMoves Victims { get; }
+    public AutomaticMoves Automatic { get; }
 
     public PeerCertificates Certificates { get; } = new();
 
@@ -38,8 +38,8 @@ internal sealed class DaemonPeers : IAsyncDisposable
             log.Info);
         HandoverHalts.Install();
         var moves = new HandoverDesk(membership, runtime.Departures, () => runtime.Options.HandoverLease, runtime.Events);
-        var victims = new VictimMoves(runtime.Drainable, moves, membership, () => PolicyOf(runtime.Options), TimeProvider.System);
-        var peers = new DaemonPeers(membership, moves, victims, tls);
+        var automatic = new AutomaticMoves(runtime.Drainable, moves, membership, () => runtime.Load, () => PolicyOf(runtime.Options), TimeProvider.System);
+        var peers = new DaemonPeers(membership, moves, automatic, tls);
         await peers.ApplyAsync(options.Settings.Peers, renew: false);
         return peers;
     }
@@ -56,12 +56,12 @@ internal sealed class DaemonPeers : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Victims.DisposeAsync();
+        await Automatic.DisposeAsync();
         await Moves.DisposeAsync();
         await Membership.DisposeAsync();
     }
 
-    private static VictimMovePolicy PolicyOf(RuntimeOptions options) => new(options.MovesVictims, options.VictimPatience, options.MostVictimMoves);
+    private static AutomaticMovePolicy PolicyOf(RuntimeOptions options) => new(options.AutomaticMigration, options.AutomaticMoveAfter, options.MostAutomaticMoves);
 
     private Task ApplyAsync(IReadOnlyList<ConfiguredPeer> wanted, bool renew)
     {
