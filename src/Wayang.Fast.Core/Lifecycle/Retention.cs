@@ -30,7 +30,8 @@ internal sealed class Retention
     private Tenant[] _tenants = [Tenant.Empty];
     private Choice _most; // has most tasks
     private Choice _heaviest; // holds most bytes
-    private int _free;
+    private int _free = None;
+    private int _untouched; // from here on no entry was ever used: nothing is written to memory that is not needed
     private int _oldest = None;
     private int _newest = None;
     private int _unseen = None;
@@ -78,11 +79,6 @@ internal sealed class Retention
     {
         // One more than the bound: an end is appended before the oldest is taken. Often there is more room, which batches of ends use.
         _entries = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)options.Count + 1)];
-        for (var i = 0; i < _entries.Length; i++)
-        {
-            _entries[i].Newer = i + 1 < _entries.Length ? i + 1 : None;
-        }
-
         Change(options, time);
     }
 
@@ -101,17 +97,17 @@ internal sealed class Retention
     public long Bytes => Volatile.Read(ref _bytes);
 
     /// <summary>There is no room: something must be taken before the next <see cref="Append"/>.</summary>
-    public bool IsFull => _free == None;
+    public bool IsFull => _free == None && _untouched == _entries.Length;
 
     /// <summary>What is held beyond the bound is more than may be owed.</summary>
     public bool IsFarOverBytes => _bytes > _maxBytes + (_maxBytes >> 3);
 
     public void Append(TaskRecord record, long bytes, long now)
     {
-        var at = _free;
+        var at = _free == None ? _untouched++ : _free;
         ref var own = ref TenantOf(record.Tenant);
         ref var entry = ref _entries[at];
-        _free = entry.Newer;
+        _free = _free == None ? None : entry.Newer;
         entry = new Entry { Record = record, Bytes = bytes, Ended = now, Older = _newest, Newer = None, OwnOlder = own.Newest, OwnNewer = None, HeavyNewer = None };
         (_newest == None ? ref _oldest : ref _entries[_newest].Newer) = at;
         _newest = at;
