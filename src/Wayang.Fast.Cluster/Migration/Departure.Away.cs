@@ -253,21 +253,12 @@ internal sealed partial class Departure
 
     private async Task EndAsync(WayangClient client, VisitNews news, CancellationToken stop)
     {
-        if (news.Lengths[0] > home.MaxOutputBytes)
+        var (output, why) = await VisitOutput.ReadAsync(
+            news.Lengths[0], home.MaxOutputBytes, offset => client.ReadVisitAsync(what.Name, VisitPart.Output, offset, stop).WaitAsync(lease, stop)).ConfigureAwait(false);
+        if (output is null)
         {
-            await ComeBackAsync(null, $"its output of {news.Lengths[0]} bytes there is over the {home.MaxOutputBytes} that this node allows (limits.payload_bytes)", lost: false).ConfigureAwait(false);
+            await ComeBackAsync(null, why, lost: false).ConfigureAwait(false);
             return;
-        }
-
-        using var output = new MemoryStream();
-        while (output.Length < news.Lengths[0])
-        {
-            using var piece = await client.ReadVisitAsync(what.Name, VisitPart.Output, output.Length, stop).WaitAsync(lease, stop).ConfigureAwait(false);
-            output.Write(piece.Data.Span);
-            if (piece.Data.IsEmpty)
-            {
-                throw new WayangException(ErrorCode.Internal, $"node '{Node}' has {output.Length} of {news.Lengths[0]} bytes of output");
-            }
         }
 
         HandoverFaults.Reach(HandoverPoint.HomeEnded);
@@ -276,7 +267,7 @@ internal sealed partial class Departure
             await NoteAsync(Node, Pause).ConfigureAwait(false); // it was over before anybody looked
         }
 
-        await home.EndAsync(what.Task, what.Name, news.End!, output.ToArray()).ConfigureAwait(false);
+        await home.EndAsync(what.Task, what.Name, news.End!, output).ConfigureAwait(false);
         await ReleaseAsync().ConfigureAwait(false);
     }
 
