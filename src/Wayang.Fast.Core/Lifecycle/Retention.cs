@@ -237,7 +237,7 @@ internal sealed class Retention
         return ref _tenants[tenant];
     }
 
-    // Whatever is taken for its bytes or its time is the oldest of its tenant's that holds any, if it holds any.
+    // Whatever is taken, for whichever bound, is the oldest of its tenant's that hold bytes, if it holds any: so that list loses its first alone.
     private TaskRecord Take(int at)
     {
         ref var entry = ref _entries[at];
