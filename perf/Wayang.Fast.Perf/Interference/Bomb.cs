@@ -14,6 +14,7 @@ internal sealed record Bomb(string Name, bool IsCall = false)
 
     // Two processors' worth of bombs that go on until this ends them.
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(2);
+    private static readonly byte[] s_large = new byte[1 << 20];
     private static readonly TaskLimits s_limits = new() { MemoryBytes = 256 << 20, Pids = 64, DiskBytes = 64 << 20 };
 
     public static IReadOnlyList<Bomb> All { get; } =
@@ -26,7 +27,10 @@ internal sealed record Bomb(string Name, bool IsCall = false)
     /// <summary>Short commands, one after the other: what starts and ends tasks is kept busy.</summary>
     public static Bomb Starts { get; } = new("true");
 
-    public string Title => IsCall ? "call " + Name : this == Starts ? "task_storm" : Name;
+    /// <summary>The same with a megabyte of input each: what is read, kept and staged for one tenant is not done for another. Alone: the others are no uploads.</summary>
+    public static Bomb Uploads { get; } = new("cat");
+
+    public string Title => IsCall ? "call " + Name : this == Starts ? "task_storm" : this == Uploads ? "upload_storm" : Name;
 
     /// <summary>As it stands in the names of results.</summary>
     public static string KeyOf(string title) => title.Replace(' ', '_');
@@ -37,6 +41,7 @@ internal sealed record Bomb(string Name, bool IsCall = false)
     public TaskSpec Task(ReadOnlyMemory<byte> program, string plugin, string group)
     {
         var spec = this == Starts ? TaskSpec.Command("/bin/true")
+            : this == Uploads ? TaskSpec.Command("/bin/cat", "large") with { Inputs = [new TaskInput("large", s_large)] }
             : IsCall ? TaskSpec.Call(plugin, Name)
             : TaskSpec.Command("./bombs", Name) with { Inputs = [new TaskInput("bombs", program, 0b111_101_101)] };
         return spec with

@@ -19,7 +19,8 @@ internal sealed class InterferenceSuite : Suite
 
     private static async Task<IReadOnlyList<Measurement>> RunAsync(SuiteContext context)
     {
-        IReadOnlyList<Bomb> alone = [.. Bomb.All, Bomb.Starts];
+        IReadOnlyList<Bomb> together = [.. Bomb.All, Bomb.Starts];
+        IReadOnlyList<Bomb> alone = [.. together, Bomb.Uploads];
         var known = alone.Select(static b => Bomb.KeyOf(b.Title)).Append(Bomb.KeyOf(Bomb.AllTitle)).ToList();
         if (context.Only.FirstOrDefault(name => !known.Contains(name, StringComparer.Ordinal)) is { } unknown)
         {
@@ -51,7 +52,7 @@ internal sealed class InterferenceSuite : Suite
         IReadOnlyList<Bombing> bombings =
         [
             .. alone.Where(b => IsWanted(b.Title)).Select(static b => new Bombing(b.Title, [b], Copies: 2)),
-            .. IsWanted(Bomb.AllTitle) ? [new Bombing(Bomb.AllTitle, alone, Copies: 1)] : Array.Empty<Bombing>(),
+            .. IsWanted(Bomb.AllTitle) ? [new Bombing(Bomb.AllTitle, together, Copies: 1)] : Array.Empty<Bombing>(),
         ];
 
         // Without a bomb right before each: what the machine does otherwise changes within minutes, and with the memory that bombs have touched.
