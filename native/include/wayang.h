@@ -125,6 +125,12 @@ WAYANG_API int64_t wayang_next_data(int32_t fd, int64_t from, int64_t *begin, in
 /* Writes a directory to its disk: what was made, renamed or removed in it stays so over a loss of power. Blocks. */
 WAYANG_API int32_t wayang_sync_directory(const char *path, wayang_error *error);
 
+/* Asks for large pages in a range of private memory, where the host has any. A wish: nothing is told when it is not granted. */
+WAYANG_API void wayang_prefer_large_pages(void *address, int64_t length);
+
+/* Has the pages of a writable range made, without changing a byte, also beside somebody who writes there. Waits for the kernel. */
+WAYANG_API void wayang_touch_pages(void *address, int64_t length);
+
 /* Bytes moved, 0 at end of file, or -errno (-EAGAIN: would block). */
 WAYANG_API int64_t wayang_read(int32_t fd, void *buffer, int64_t length);
 

@@ -36,7 +36,6 @@ public sealed class NodeRuntime : IDisposable
     // Beside what retention may keep: tasks that wait or run. Who remembers millions gets the others as they are needed.
     private const int RecordsUnderWay = 4096;
     private const int MostPrepared = 200_000;
-    private const long MostSlabBytesPrepared = 128L << 20;
 
     private const int MaxTaskTypes = 4096;
     private const int MaxRhythms = 4096;
@@ -213,7 +212,7 @@ public sealed class NodeRuntime : IDisposable
     public void Prepare()
     {
         _table.Prepare(Math.Min(_options.Current.RetainTasks, MostPrepared) + RecordsUnderWay);
-        _table.Slabs.Prepare(Math.Min(MostSlabBytesPrepared, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 32));
+        _table.Slabs.Prepare(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 32, new HostPages());
     }
 
     public void Start()

@@ -262,15 +262,7 @@ internal sealed partial class TaskService(
 
         if (ended is not null)
         {
-            try
-            {
-                observer.OnTaskEnded(ended, token);
-                observer.OnBatchEnd();
-            }
-            finally
-            {
-                lifecycle.Unpin(ended);
-            }
+            lifecycle.TellEnded(ended, observer, token);
         }
 
         return null;

@@ -85,6 +85,14 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial void wayang_prefer_large_pages(void* address, long length);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial void wayang_touch_pages(void* address, long length);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial long wayang_read(int fd, byte* buffer, long length);
 
     [LibraryImport(Library)]

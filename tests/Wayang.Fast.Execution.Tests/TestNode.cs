@@ -176,8 +176,8 @@ internal sealed class Ending : ITaskObserver
         State = task.State;
         Cause = task.Cause;
         Output = task.Output.ToArray();
-        Stdout = Encoding.UTF8.GetString(task.Stdout);
-        Stderr = Encoding.UTF8.GetString(task.Stderr);
+        Stdout = Encoding.UTF8.GetString(task.Stdout.ToArray());
+        Stderr = Encoding.UTF8.GetString(task.Stderr.ToArray());
         FromCache = task.FromCache;
         Interlocked.Increment(ref _times);
         _told.TrySetResult();

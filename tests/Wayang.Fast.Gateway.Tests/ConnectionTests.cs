@@ -27,6 +27,84 @@ public sealed class ConnectionTests
         Assert.Contains((byte)'w', ServerFixture.ReadFrame(socket)!);
     }
 
+    /// <summary>What is left of a large frame is read on another thread, by itself; the small ones around it are not lost, nor out of order.</summary>
+    [Theory]
+    [InlineData(1_000)]
+    [InlineData(70_000)]
+    [InlineData(1 << 20)]
+    public async Task A_large_frame_in_pieces_is_answered_between_small_ones(int piece)
+    {
+        await using var fixture = new ServerFixture();
+        await using var client = await fixture.ConnectAsync(); // another one is served meanwhile
+        using var socket = fixture.Open();
+        var large = new byte[900_000];
+        new Random(piece).NextBytes(large);
+        byte[] frames =
+        [
+            .. ServerFixture.RunFrame(1, "echo", "before"u8), .. ServerFixture.RunFrame(2, "echo", large),
+            .. ServerFixture.RunFrame(3, "echo", "after"u8), .. ServerFixture.RunFrame(4, "echo", large.AsSpan(1)),
+        ];
+        var answers = Task.Run(() => ServerFixture.ReadFrames(socket, 4));
+        for (var at = 0; at < frames.Length; at += piece)
+        {
+            socket.Send(frames.AsSpan(at, Math.Min(piece, frames.Length - at)));
+            if (at % 90_000 < piece)
+            {
+                Assert.Equal("x"u8.ToArray(), (await client.RunCallAsync("demo", "echo", "x"u8.ToArray())).Output.ToArray());
+            }
+        }
+
+        Assert.Equal([6, 900_000, 5, 899_999], (await answers).Select(static frame => Longest(frame)));
+        var second = (await answers)[1];
+        Assert.True(second.AsSpan().IndexOf(large) > 0, "the echo is not what was sent");
+    }
+
+    [Fact]
+    public async Task Large_replies_and_small_ones_come_whole_and_each_once()
+    {
+        await using var fixture = new ServerFixture();
+        using var socket = fixture.Open();
+        const int Count = 60;
+        var answers = Task.Run(() => ServerFixture.ReadFrames(socket, Count));
+        for (uint i = 0; i < Count; i++)
+        {
+            socket.Send(i % 3 == 0 ? ServerFixture.RunFrame(i, "fill", "300000"u8) : ServerFixture.RunFrame(i, i % 3 == 1 ? "echo" : "echo_later", "small"u8));
+        }
+
+        var replies = await answers;
+        Assert.Equal(Enumerable.Range(0, Count), replies.Select(static frame => (int)MessageId(frame)).Order());
+        Assert.All(replies, static frame => Assert.Equal(MessageId(frame) % 3 == 0 ? 300_000 : 5, Longest(frame)));
+    }
+
+    private static uint MessageId(byte[] reply)
+    {
+        var reader = new MessagePackReader(reply);
+        var id = 0UL;
+        Assert.True(reader.TryReadArrayHeader(out _) && reader.TryReadUInt64(out _) && reader.TryReadUInt64(out id));
+        return (uint)id;
+    }
+
+    /// <summary>Bytes of the output of a reply.</summary>
+    private static int Longest(byte[] reply)
+    {
+        var reader = new MessagePackReader(reply);
+        Assert.True(reader.TryReadArrayHeader(out _) && reader.TrySkip() && reader.TrySkip() && reader.TrySkip());
+        Assert.True(reader.TryReadMapHeader(out var fields));
+        for (; fields > 0; fields--)
+        {
+            Assert.True(reader.TryReadStringOrBinary(out var name));
+            if (name.SequenceEqual("output"u8))
+            {
+                Assert.True(reader.TryReadStringOrBinary(out var output));
+                return output.Length;
+            }
+
+            Assert.True(reader.TrySkip());
+        }
+
+        return -1;
+    }
+
     [Fact]
     public async Task A_half_closed_peer_gets_its_answers_then_the_end()
     {

@@ -419,9 +419,9 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
 
         public ReadOnlySpan<byte> Output => _data.AsSpan(0, _length);
 
-        public ReadOnlySpan<byte> Stdout => Kind == TaskKind.Exec ? Output : default;
+        public StreamBytes Stdout => Kind == TaskKind.Exec ? new(Output) : default;
 
-        public ReadOnlySpan<byte> Stderr => default;
+        public StreamBytes Stderr => default;
 
         public long StdoutDropped => 0;
 

@@ -129,6 +129,25 @@ internal sealed class ServerFixture : IAsyncDisposable
     }
 
     /// <summary>Reads until one whole frame is there; null at the end of the stream.</summary>
+    public static List<byte[]> ReadFrames(Socket socket, int count)
+    {
+        var scanner = new FrameScanner(new FrameLimits());
+        var frames = new List<byte[]>();
+        var bytes = new byte[8 << 20];
+        for (int start = 0, filled = 0; frames.Count < count;)
+        {
+            filled += socket.Receive(bytes.AsSpan(filled)) is > 0 and var got ? got : throw new InvalidOperationException("the connection ended");
+            while (start < filled && scanner.Scan(bytes.AsSpan(start, filled - start)) == FrameStatus.Complete)
+            {
+                frames.Add(bytes[start..(start + scanner.Length)]);
+                start += scanner.Length;
+                scanner.Reset();
+            }
+        }
+
+        return frames;
+    }
+
     public static byte[]? ReadFrame(Socket socket)
     {
         var scanner = new FrameScanner(new FrameLimits());

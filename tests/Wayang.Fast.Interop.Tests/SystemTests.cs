@@ -6,6 +6,35 @@ namespace Wayang.Fast.Interop.Tests;
 public sealed class SystemTests
 {
     [Fact]
+    public void Pages_are_made_and_no_byte_changes()
+    {
+        byte[] bytes = GC.AllocateUninitializedArray<byte>(8 << 20, pinned: true);
+        bytes.AsSpan().Fill(7);
+        for (int page = 0; page < bytes.Length; page += 4096)
+        {
+            bytes[page] = (byte)(page >> 12);
+        }
+
+        byte[] before = [.. bytes];
+        nint address = System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(bytes, 0);
+        MemoryPages.PreferLarge(address + 1, bytes.Length - 2); // no page's boundary
+        MemoryPages.Touch(address + 1, bytes.Length - 2);
+        MemoryPages.PreferLarge(address, 0);
+        MemoryPages.Touch(address, 0);
+        Assert.True(before.AsSpan().SequenceEqual(bytes), "a byte was changed");
+
+        // So much always comes from the kernel, and nobody has touched it.
+        nint fresh = System.Runtime.InteropServices.Marshal.AllocHGlobal(64 << 20);
+        long resident = Resident();
+        MemoryPages.Touch(fresh, 64 << 20);
+        long touched = Resident() - resident;
+        System.Runtime.InteropServices.Marshal.FreeHGlobal(fresh);
+        Assert.InRange(touched, 48L << 20, 1L << 40);
+
+        static long Resident() => long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+    }
+
+    [Fact]
     public void Packets_keep_their_bounds_and_carry_descriptors()
     {
         (int first, int second) = PacketSocket.Pair();

@@ -37,11 +37,11 @@ public sealed partial class TaskLifecycle
         return End(record, TaskState.Succeeded, new TaskCause(CauseType.Exit));
     }
 
-    private static void Fill(PayloadBuffer stream, byte[] bytes)
+    private static void Fill(StreamBuffer stream, byte[] bytes)
     {
         if (bytes.Length > 0)
         {
-            stream.Set(bytes);
+            stream.AppendBounded(bytes, int.MaxValue);
         }
     }
 

@@ -28,19 +28,14 @@ public sealed partial class TaskLifecycle
 
             // Read before the bytes: "ended" promises that what was copied is all there will be.
             var ended = record.State >= TaskState.Succeeded;
-            chunk = new OutputChunk(0, 0, 0, ended);
-            if (record.Stream(stream) is { } source)
+            int count, total;
+            long dropped;
+            while (!record.TryCopy(stream, offset, buffer, out count, out total, out dropped))
             {
-                int count, total;
-                long dropped;
-                while (!source.TryCopy(offset, buffer, out count, out total, out dropped))
-                {
-                    Thread.SpinWait(1); // the buffer grew: rare, and bounded by the doublings of its size
-                }
-
-                chunk = new OutputChunk(count, total, dropped, ended);
+                Thread.SpinWait(1); // the bytes moved: rare, and bounded by the doublings of their first block
             }
 
+            chunk = new OutputChunk(count, total, dropped, ended);
             return true;
         }
         finally

@@ -34,8 +34,6 @@ public sealed partial class TaskLifecycle
     private readonly TimeProvider _time;
     private readonly Retention _retention;
     private readonly Lock[] _locks = new Lock[LockStripes];
-    private readonly HashSet<ITaskObserver> _told = new(ReferenceEqualityComparer.Instance);
-    private ITaskObserver? _lastTold;
     private readonly UnixClock _clock;
     private long _lastEnded;
 
@@ -331,30 +329,6 @@ public sealed partial class TaskLifecycle
         return false;
     }
 
-    /// <summary>Tells each observer that was told an end since the last call, once, that the batch is over.</summary>
-    public void EndBatch()
-    {
-        RecordTimes();
-        if (_lastTold is { } single && _told.Count == 0)
-        {
-            _lastTold = null;
-            single.OnBatchEnd();
-        }
-        else if (_lastTold is not null)
-        {
-            _told.Add(_lastTold);
-            _lastTold = null;
-            foreach (var observer in _told)
-            {
-                observer.OnBatchEnd();
-            }
-
-            _told.Clear();
-        }
-
-        _clock.Synchronize(_time, _lastEnded);
-    }
-
     private static ulong Publish(TaskRecord record, ulong word, TaskState state)
     {
         while (true)
@@ -411,56 +385,8 @@ public sealed partial class TaskLifecycle
                 ForgetExcess(now);
             }
 
-            _retention.Append(record, record.SettleStreams(), now);
+            _retention.Append(record, record.PooledBytes, now);
         }
-    }
-
-    private void Tell(TaskRecord record, ulong before)
-    {
-        if (record.Observer is { } observer && (before & RecordWord.Withdrawn) == 0)
-        {
-            TellOne(record, observer, record.Token);
-        }
-
-        if ((before & RecordWord.HasWaiters) == 0)
-        {
-            return;
-        }
-
-        Waiter? waiter;
-        StreamWatch? watch;
-        lock (LockOf(record))
-        {
-            waiter = record.Waiters;
-            record.Waiters = null;
-            watch = record.Watches;
-            record.Watches = null;
-        }
-
-        for (; watch is not null; watch = watch.Next)
-        {
-            watch.Observer.OnOutput();
-        }
-
-        for (; waiter is not null; waiter = waiter.Next)
-        {
-            TellOne(record, waiter.Observer, waiter.Token);
-        }
-    }
-
-    private void TellOne(TaskRecord record, ITaskObserver observer, long token)
-    {
-        if (!ReferenceEquals(observer, _lastTold))
-        {
-            if (_lastTold is not null)
-            {
-                _told.Add(_lastTold);
-            }
-
-            _lastTold = observer;
-        }
-
-        observer.OnTaskEnded(record, token);
     }
 
     private void Evict(TaskRecord record)

@@ -14,9 +14,9 @@ namespace Wayang.Fast.Core.Lifecycle;
 public sealed class TaskRecord : ITaskView
 {
     private readonly TaskTable _table;
-    private PayloadBuffer? _stdout;
-    private PayloadBuffer? _stderr;
-    private PayloadBuffer? _log;
+    private StreamBuffer? _stdout;
+    private StreamBuffer? _stderr;
+    private StreamBuffer? _log;
     private ProgressCell? _progress;
     private readonly TaskExtras[] _extras;
     private readonly TaskLinks[] _links;
@@ -188,11 +188,11 @@ public sealed class TaskRecord : ITaskView
     public PayloadBuffer Output { get; }
 
     /// <summary>Made at the first use, by the stream's one writer, or by <see cref="Complete"/>, and kept for the record's later tasks.</summary>
-    public PayloadBuffer Stdout => _stdout ?? CreateStream(ref _stdout);
-    public PayloadBuffer Stderr => _stderr ?? CreateStream(ref _stderr);
+    public StreamBuffer Stdout => _stdout ?? CreateStream(ref _stdout);
+    public StreamBuffer Stderr => _stderr ?? CreateStream(ref _stderr);
 
     /// <summary>What a call told its log: one JSON object a line.</summary>
-    public PayloadBuffer Log => _log ?? CreateStream(ref _log);
+    public StreamBuffer Log => _log ?? CreateStream(ref _log);
 
     /// <summary>How far the task said it is; null: it said nothing.</summary>
     public TaskProgress? Progress => Volatile.Read(ref _progress)?.Read();
@@ -231,9 +231,9 @@ public sealed class TaskRecord : ITaskView
     }
 
     ReadOnlySpan<byte> ITaskView.Output => Output.Span;
-    ReadOnlySpan<byte> ITaskView.Stdout => _stdout is { } buffer ? buffer.Span : default;
-    ReadOnlySpan<byte> ITaskView.Stderr => _stderr is { } buffer ? buffer.Span : default;
-    ReadOnlySpan<byte> ITaskView.Log => _log is { } buffer ? buffer.Span : default;
+    StreamBytes ITaskView.Stdout => _stdout is { } buffer ? new StreamBytes(buffer) : default;
+    StreamBytes ITaskView.Stderr => _stderr is { } buffer ? new StreamBytes(buffer) : default;
+    StreamBytes ITaskView.Log => _log is { } buffer ? new StreamBytes(buffer) : default;
 
     TaskLifeFacts? ITaskView.Life => Life?.Facts();
 
@@ -291,20 +291,13 @@ public sealed class TaskRecord : ITaskView
         }
     }
 
+    /// <summary>Bytes of all that its end tells.</summary>
+    internal long ResultBytes => Output.Length + (long)(_stdout?.Length ?? 0) + (_stderr?.Length ?? 0) + (_log?.Length ?? 0);
+
     /// <summary>Bytes of blocks that it holds, for the bound of retention.</summary>
     internal long PooledBytes =>
         Input.PooledBytes + (long)Output.PooledBytes + (_stdout?.PooledBytes ?? 0) + (_stderr?.PooledBytes ?? 0) + (_log?.PooledBytes ?? 0)
         + (_progress?.PooledBytes ?? 0) + _words.PooledBytes(_table.Slabs) + (Artifacts?.TotalBytes ?? 0);
-
-    /// <summary>Its streams are at their end.</summary>
-    /// <returns><see cref="PooledBytes"/> from now on.</returns>
-    internal long SettleStreams()
-    {
-        _stdout?.Settle();
-        _stderr?.Settle();
-        _log?.Settle();
-        return PooledBytes;
-    }
 
     /// <summary>Makes what is else made at the first use. Before anybody has rented the record.</summary>
     internal void Complete()
@@ -329,10 +322,20 @@ public sealed class TaskRecord : ITaskView
         }
     }
 
-    /// <summary>The buffer of a stream if there is one.</summary>
-    internal PayloadBuffer? Stream(OutputStream stream) => stream switch
+    /// <summary>Copies a part of a stream while its writer goes on; nothing where there is no such stream. False: try again.</summary>
+    internal bool TryCopy(OutputStream stream, long offset, Span<byte> destination, out int count, out int total, out long dropped)
     {
-        OutputStream.Output => Output,
+        (count, total, dropped) = (0, 0, 0);
+        if (stream == OutputStream.Output)
+        {
+            return Output.TryCopy(offset, destination, out count, out total);
+        }
+
+        return Stream(stream) is not { } source || source.TryCopy(offset, destination, out count, out total, out dropped);
+    }
+
+    private StreamBuffer? Stream(OutputStream stream) => stream switch
+    {
         OutputStream.Stdout => Volatile.Read(ref _stdout),
         OutputStream.Stderr => Volatile.Read(ref _stderr),
         OutputStream.Log => Volatile.Read(ref _log),
@@ -378,9 +381,9 @@ public sealed class TaskRecord : ITaskView
         return ref _extras[_place];
     }
 
-    private PayloadBuffer CreateStream(ref PayloadBuffer? field)
+    private StreamBuffer CreateStream(ref StreamBuffer? field)
     {
-        var buffer = new PayloadBuffer(_table.Slabs);
+        var buffer = new StreamBuffer(_table.Slabs);
         return Interlocked.CompareExchange(ref field, buffer, null) ?? buffer;
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Core.Memory;
 
@@ -53,9 +54,11 @@ public sealed class PayloadSlabs
     /// <summary>Bytes of all slabs that were ever made, those included that were given back.</summary>
     public long BytesMade => _reserve.BytesMade;
 
-    /// <summary>Makes slabs before they are needed, up to the bound: they cost address space until they are used.</summary>
-    /// <param name="bytes">At most so much.</param>
-    public void Prepare(long bytes) => _reserve.Prepare((int)(Math.Min(bytes, _maxBytes) / SlabReserve.SlabBytes));
+    /// <summary>Makes slabs before they are needed, up to the bound: but for some that are kept ready they cost address space until they are used. Once.</summary>
+    /// <param name="bytes">At most so much, and two gibibytes.</param>
+    /// <param name="pages">Makes their pages ahead of their use; null: their users do.</param>
+    public void Prepare(long bytes, IMemoryPages? pages = null) =>
+        _reserve.Prepare((int)(Math.Min(Math.Min(bytes, _maxBytes), Array.MaxLength) / SlabReserve.SlabBytes), pages);
 
     /// <summary>A block of at least <paramref name="bytes"/> (1 or more), which holds whatever it held before.</summary>
     /// <returns>Its place, never 0; given back by <see cref="Return"/>, once.</returns>

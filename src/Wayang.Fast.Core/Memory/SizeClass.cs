@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Wayang.Fast.Core.Memory;
 
 /// <summary>
-/// The blocks of one size: cut from slabs (pinned arrays, which the collector neither moves nor promotes), the free ones in an
+/// The blocks of one size: cut from slabs (of pinned arrays, which the collector neither moves nor promotes), the free ones in an
 /// <see cref="IndexStack"/>. Rent and return: any thread, lock-free. A slab more is made by one thread at a time, under a lock that nobody waits for.
 /// </summary>
 internal sealed class SizeClass
@@ -11,7 +11,7 @@ internal sealed class SizeClass
     private readonly IndexStack _free;
     private readonly Lock _growth = new();
     private readonly SlabReserve _reserve;
-    private readonly byte[]?[] _slabs;
+    private readonly Slab?[] _slabs;
     private readonly int _perSlabBits;
     private int _count;
 
@@ -23,7 +23,7 @@ internal sealed class SizeClass
         _reserve = reserve;
         BlockBytes = blockBytes;
         _perSlabBits = BitOperations.Log2((uint)Math.Max(1, SlabReserve.SlabBytes / blockBytes));
-        _slabs = new byte[maxBytes / BytesPerSlab][];
+        _slabs = new Slab[maxBytes / BytesPerSlab];
         _free = new IndexStack(_perSlabBits);
     }
 
@@ -39,7 +39,7 @@ internal sealed class SizeClass
     public Span<byte> Block(int index)
     {
         var slab = Volatile.Read(ref _slabs[index >> _perSlabBits]);
-        return slab is null ? [] : slab.AsSpan((index & ((1 << _perSlabBits) - 1)) * BlockBytes, BlockBytes);
+        return slab is null ? [] : slab.Block(index & ((1 << _perSlabBits) - 1), BlockBytes);
     }
 
     /// <summary>Makes a slab and takes its first block. False: another thread is at it, or the table is full.</summary>

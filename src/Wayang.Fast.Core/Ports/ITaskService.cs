@@ -22,7 +22,7 @@ public interface ITaskService
     /// Admits a task. Hot: no allocation for payloads up to 48 bytes. Dispatches on the calling thread when it can.
     /// </summary>
     /// <param name="submission">The task; spans are copied before the call returns.</param>
-    /// <param name="observer">Told the end exactly once, on the completion thread (or on the calling thread, before this
+    /// <param name="observer">Told the end exactly once, on a thread of the runtime's (or on the calling thread, before this
     /// method returns, when the task ends at once); null when nobody waits.</param>
     /// <param name="token">Handed to the observer.</param>
     /// <param name="id">The task's id when admitted; the default one when a durable task's receipt will tell it.</param>
@@ -70,8 +70,8 @@ public interface ITaskService
 }
 
 /// <summary>
-/// Told when a task ends. Called on the completion thread: must not block, allocate per call, or throw. The record is
-/// valid only during the call.
+/// Told when a task ends. Called on the completion thread: must not block, allocate per call, or throw. A result of more than
+/// 64 KiB is told on a thread of the pool instead, each as a batch of its own. The record is valid only during the call.
 /// </summary>
 public interface ITaskObserver
 {
@@ -107,11 +107,11 @@ public interface ITaskView
 
     /// <summary>Output of a call.</summary>
     ReadOnlySpan<byte> Output { get; }
-    ReadOnlySpan<byte> Stdout { get; }
-    ReadOnlySpan<byte> Stderr { get; }
+    StreamBytes Stdout { get; }
+    StreamBytes Stderr { get; }
 
     /// <summary>Records of a call, one JSON object a line: time, level, text.</summary>
-    ReadOnlySpan<byte> Log => default;
+    StreamBytes Log => default;
 
     /// <summary>Bytes that were cut from each stream because of its bound.</summary>
     long StdoutDropped { get; }

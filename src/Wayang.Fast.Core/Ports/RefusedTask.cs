@@ -16,9 +16,9 @@ internal sealed class RefusedTask(TaskId id, OperationError refusal) : ITaskView
 
     public ReadOnlySpan<byte> Output => default;
 
-    public ReadOnlySpan<byte> Stdout => default;
+    public StreamBytes Stdout => default;
 
-    public ReadOnlySpan<byte> Stderr => default;
+    public StreamBytes Stderr => default;
 
     public long StdoutDropped => 0;
 

@@ -112,7 +112,7 @@ internal sealed class DurableTasks(
             Life = record.Life!.Facts(),
             Grants = record.Terms?.Grants?.Texts ?? [],
         };
-        PostEnd(record.Id, record.Tenant, state, facts, [Copy(view.Output, int.MaxValue), Copy(view.Stdout, most), Copy(view.Stderr, most), Copy(view.Log, most)]);
+        PostEnd(record.Id, record.Tenant, state, facts, [Copy(new StreamBytes(view.Output), int.MaxValue), Copy(view.Stdout, most), Copy(view.Stderr, most), Copy(view.Log, most)]);
     }
 
     /// <summary>Stores an end; told to the completion thread when it is.</summary>
@@ -193,7 +193,7 @@ internal sealed class DurableTasks(
 
     private long Now() => lifecycle.UnixMilliseconds(TimeProvider.System.GetTimestamp());
 
-    private static byte[]? Copy(ReadOnlySpan<byte> stream, int most) => stream.IsEmpty ? null : stream[..Math.Min(stream.Length, most)].ToArray();
+    private static byte[]? Copy(StreamBytes stream, int most) => stream.IsEmpty ? null : stream.ToArray(most);
 
     private void OnDone(StoredSubmission submission, OperationError? refusal)
     {

@@ -18,11 +18,11 @@ internal sealed class RememberedTask(LedgerTask task, EndFacts facts) : ITaskVie
 
     public ReadOnlySpan<byte> Output => Stream(OutputStream.Output);
 
-    public ReadOnlySpan<byte> Stdout => Stream(OutputStream.Stdout);
+    public StreamBytes Stdout => new(Stream(OutputStream.Stdout));
 
-    public ReadOnlySpan<byte> Stderr => Stream(OutputStream.Stderr);
+    public StreamBytes Stderr => new(Stream(OutputStream.Stderr));
 
-    public ReadOnlySpan<byte> Log => Stream(OutputStream.Log);
+    public StreamBytes Log => new(Stream(OutputStream.Log));
 
     public long StdoutDropped => facts.StdoutDropped;
 

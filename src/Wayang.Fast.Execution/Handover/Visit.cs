@@ -125,11 +125,14 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     /// <summary>Copies what its call has said, before its record is no more.</summary>
     public void KeepStreams(ITaskView task)
     {
+        var streams = Copy(task);
         lock (_lock)
         {
-            _streams = [task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.Log.ToArray()];
+            _streams = streams;
         }
     }
+
+    private static byte[][] Copy(ITaskView task) => [task.Output.ToArray(), task.Stdout.ToArray(), task.Stderr.ToArray(), task.Log.ToArray()];
 
     /// <returns>False: it is over, and stays what it was.</returns>
     public bool TryEnter(VisitState state, string? reason = null, CallFile? back = null)
@@ -179,6 +182,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             return;
         }
 
+        var streams = Copy(task); // megabytes, perhaps: others must not wait at the lock for them
         lock (_lock)
         {
             if (_state is VisitState.Ended or VisitState.Returned)
@@ -187,7 +191,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             }
 
             _end = new VisitEnd(task.State, task.Cause) { PeakMemoryBytes = task.PeakMemoryBytes, CpuMicroseconds = task.CpuMicroseconds };
-            KeepStreams(task);
+            _streams = streams;
             _state = VisitState.Ended;
             Tell();
         }

@@ -68,7 +68,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
 
     private async Task PerformAsync()
     {
-        using var reply = new PooledBuffer(512);
+        var reply = new PooledBuffer(512);
         OperationError? refusal;
         try
         {
@@ -98,6 +98,7 @@ internal sealed class ColdCall : IThreadPoolWorkItem
         _connection.Budget.Return(CopiedBytes(Kind, _length));
         if (refusal is not null)
         {
+            reply.Dispose();
             _connection.Complete(_messageId, refusal);
         }
         else

@@ -7,7 +7,8 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// <summary>
 /// The replies of one connection on their way out. Any thread appends under <see cref="Gate"/> (a few hundred nanoseconds,
 /// never across a system call); one thread at a time sends what has gathered, so replies that end together leave in one
-/// send. A send that would block goes on by the socket's asynchronous path: no caller ever waits for a peer.
+/// send. A send that would block goes on by the socket's asynchronous path: no caller ever waits for a peer. A large reply is
+/// written elsewhere and joins as a whole (<see cref="Append"/>); it is sent on the pool, as it takes milliseconds.
 /// </summary>
 internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
 {
@@ -18,8 +19,10 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
     private readonly SocketAsyncEventArgs _sendArgs = new(true);
     private readonly Action<bool> _settled;
     private readonly int _keepBytes;
+    private readonly Queue<PooledBuffer> _whole = new(); // before what gathers
     private PooledBuffer _gathering;
     private PooledBuffer _sending;
+    private int _wholeBytes;
     private int _sent;
     private bool _busy;
     private bool _closed;
@@ -52,7 +55,10 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
     public PooledBuffer? Gathering => _closed ? null : _gathering;
 
     /// <summary>Bytes not yet with the kernel; a hint when read without the gate.</summary>
-    public int Backlog => Volatile.Read(ref _busy) ? _gathering.Count + Math.Max(0, _sending.Count - _sent) : _gathering.Count;
+    public int Backlog => Waiting + (Volatile.Read(ref _busy) ? Math.Max(0, _sending.Count - _sent) : 0);
+
+    /// <summary>Bytes that no send has begun with; a hint when read without the gate.</summary>
+    public int Waiting => _gathering.Count + Volatile.Read(ref _wholeBytes);
 
     /// <summary>Whether everything written so far is with the kernel; exact.</summary>
     public bool IsEmpty
@@ -61,7 +67,7 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
         {
             lock (Gate)
             {
-                return !_busy && (_closed || _gathering.Count == 0);
+                return !_busy && (_closed || Waiting == 0);
             }
         }
     }
@@ -69,19 +75,47 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
     /// <summary>True when the peer has taken nothing since the given time though replies wait.</summary>
     public bool IsStalledSince(long timestamp) => Volatile.Read(ref _busy) && Volatile.Read(ref _lastProgress) < timestamp;
 
-    /// <summary>Sends what has gathered, unless another thread is at it: that one then takes it along.</summary>
-    public void Flush()
+    /// <summary>Takes a reply over, behind all that has gathered: nobody waits at the gate while it is written. It is disposed of here.</summary>
+    public void Append(PooledBuffer reply)
     {
         lock (Gate)
         {
-            if (_busy || _closed || _gathering.Count == 0)
+            if (!_closed)
+            {
+                if (_gathering.Count > 0)
+                {
+                    Enqueue(_gathering);
+                    _gathering = new PooledBuffer(_keepBytes);
+                }
+
+                Enqueue(reply);
+                return;
+            }
+        }
+
+        reply.Dispose();
+    }
+
+    /// <summary>Sends what has gathered, unless another thread is at it: that one then takes it along.</summary>
+    public void Flush()
+    {
+        bool isWhole;
+        lock (Gate)
+        {
+            if (_busy || _closed || Waiting == 0)
             {
                 return;
             }
 
             Volatile.Write(ref _lastProgress, Environment.TickCount64);
             Volatile.Write(ref _busy, true);
-            Swap();
+            isWhole = Swap();
+        }
+
+        if (isWhole)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            return;
         }
 
         Drain();
@@ -98,7 +132,7 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
             }
 
             _closed = true;
-            _gathering.Dispose();
+            DropWaiting();
             if (_busy)
             {
                 // The sender owns the other buffer: it will find the queue closed.
@@ -127,22 +161,23 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
                 return;
             }
 
+            bool isWhole;
             lock (Gate)
             {
                 closed = _closed;
                 _sending.Clear();
                 _sending.Trim(_keepBytes);
                 _sent = 0;
-                if (closed || _gathering.Count == 0)
+                if (closed || Waiting == 0)
                 {
                     Volatile.Write(ref _busy, false);
                     break;
                 }
 
-                Swap();
+                isWhole = Swap();
             }
 
-            if (round == MaxRounds)
+            if (round == MaxRounds || isWhole)
             {
                 ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
                 return;
@@ -236,7 +271,7 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
             if (first)
             {
                 _closed = true;
-                _gathering.Dispose();
+                DropWaiting();
             }
 
             Volatile.Write(ref _busy, false);
@@ -252,5 +287,35 @@ internal sealed class OutputQueue : IThreadPoolWorkItem, IDisposable
         _sendArgs.Dispose();
     }
 
-    private void Swap() => (_gathering, _sending) = (_sending, _gathering);
+    /// <summary>Takes what is to be sent next. Under the gate; what was sent before is empty.</summary>
+    /// <returns>It was written elsewhere, and is large.</returns>
+    private bool Swap()
+    {
+        if (!_whole.TryDequeue(out var next))
+        {
+            (_gathering, _sending) = (_sending, _gathering);
+            return false;
+        }
+
+        _wholeBytes -= next.Count;
+        _sending.Dispose();
+        _sending = next;
+        return true;
+    }
+
+    private void Enqueue(PooledBuffer whole)
+    {
+        _whole.Enqueue(whole);
+        _wholeBytes += whole.Count;
+    }
+
+    private void DropWaiting()
+    {
+        _gathering.Dispose();
+        _wholeBytes = 0;
+        while (_whole.TryDequeue(out var whole))
+        {
+            whole.Dispose();
+        }
+    }
 }

@@ -60,7 +60,7 @@ internal sealed class PendingOutput(RpcConnection connection, RpcServer server, 
         _timer?.Dispose();
         server.Tasks.ForgetOutput(request.Id, this);
         connection.EndWait(this);
-        using var reply = new PooledBuffer(512);
+        var reply = new PooledBuffer(512);
         OperationError? refusal;
         try
         {
@@ -80,6 +80,7 @@ internal sealed class PendingOutput(RpcConnection connection, RpcServer server, 
         connection.Calls.CountSince(OperationKind.TaskOutput, refusal?.Code ?? ErrorCode.None, _begun);
         if (refusal is not null)
         {
+            reply.Dispose();
             connection.Complete(messageId, refusal);
         }
         else

@@ -35,7 +35,7 @@ internal sealed partial class RpcConnection
                 }
 
                 writer.Commit();
-                overflow = gathering.Count > _options.MaxOutputBytes;
+                overflow = _output.Waiting > _options.MaxOutputBytes;
             }
         }
 

@@ -19,13 +19,17 @@ internal sealed partial class RpcConnection
     private const int Notification = 2;
     private const int MaxQuotedBytes = 64;
     private const int BusyRetryMs = 100;
+    private const int LargeReplyBytes = 64 << 10;
 
     /// <summary>In a token: the end answers a wait, which counts itself.</summary>
     public const long OfWait = 1L << 32;
 
     public CallTally Calls => _server.Calls;
 
-    /// <summary>The end of a <c>task.run</c>, on the completion thread: its reply joins those that leave at the batch's end.</summary>
+    /// <summary>
+    /// The end of a <c>task.run</c>, mostly on the completion thread: its reply joins those that leave at the batch's end. A large one, which is told on
+    /// another thread, is written beside them: whoever has a small one must not wait at the gate for it.
+    /// </summary>
     public void OnTaskEnded(ITaskView task, long token)
     {
         if (token < OfWait)
@@ -33,24 +37,36 @@ internal sealed partial class RpcConnection
             Calls.Count(OperationKind.TaskRun, ErrorCode.None, task.QueueMicroseconds + task.StartMicroseconds + task.RunMicroseconds);
         }
 
-        var overflow = false;
-        lock (_output.Gate)
+        if (ReplyEncoder.PayloadBytes(task) > LargeReplyBytes)
         {
-            if (_output.Gathering is { } gathering)
+            var reply = new PooledBuffer(LargeReplyBytes);
+            Write(reply, task, token);
+            _output.Append(reply);
+        }
+        else
+        {
+            lock (_output.Gate)
             {
-                var writer = new MessagePackWriter(gathering);
-                ReplyFrame.Begin(ref writer, (uint)token);
-                ReplyEncoder.TaskResult(ref writer, task);
-                writer.Commit();
-                overflow = gathering.Count > _options.MaxOutputBytes;
+                if (_output.Gathering is { } gathering)
+                {
+                    Write(gathering, task, token);
+                }
             }
         }
 
         EndCall();
-        if (overflow)
+        if (_output.Waiting > _options.MaxOutputBytes)
         {
             Close();
         }
+    }
+
+    private static void Write(PooledBuffer to, ITaskView task, long token)
+    {
+        var writer = new MessagePackWriter(to);
+        ReplyFrame.Begin(ref writer, (uint)token);
+        ReplyEncoder.TaskResult(ref writer, task);
+        writer.Commit();
     }
 
     public void OnBatchEnd()
@@ -71,10 +87,27 @@ internal sealed partial class RpcConnection
         OnBatchEnd();
     }
 
-    /// <summary>Answers a request with a reply that was encoded elsewhere, and sends it.</summary>
+    /// <summary>Answers a request with a reply that was encoded elsewhere, and sends it. The buffer is disposed of here.</summary>
     public void Complete(PooledBuffer reply)
     {
-        var overflow = false;
+        Append(reply);
+        EndCall();
+        if (_output.Waiting > _options.MaxOutputBytes)
+        {
+            Close();
+        }
+
+        OnBatchEnd();
+    }
+
+    private void Append(PooledBuffer reply)
+    {
+        if (reply.Count > LargeReplyBytes)
+        {
+            _output.Append(reply);
+            return;
+        }
+
         lock (_output.Gate)
         {
             if (_output.Gathering is { } gathering)
@@ -82,17 +115,10 @@ internal sealed partial class RpcConnection
                 var writer = new MessagePackWriter(gathering);
                 writer.WriteRaw(reply.WrittenSpan);
                 writer.Commit();
-                overflow = gathering.Count > _options.MaxOutputBytes;
             }
         }
 
-        EndCall();
-        if (overflow)
-        {
-            Close();
-        }
-
-        OnBatchEnd();
+        reply.Dispose();
     }
 
     /// <summary>Counts a call in flight, here and for the caller as a whole; the refusal when that has too many.</summary>

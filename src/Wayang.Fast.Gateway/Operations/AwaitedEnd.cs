@@ -66,7 +66,7 @@ internal sealed class AwaitedEnd(PooledBuffer reply, AwaitedEnds told, ByteBudge
 
     private void Keep(ITaskView task)
     {
-        var bytes = room is null ? 0 : RoomForFacts + (long)task.Output.Length + task.Stdout.Length + task.Stderr.Length + task.Log.Length;
+        var bytes = room is null ? 0 : RoomForFacts + ReplyEncoder.PayloadBytes(task);
         if (room?.TryTake(bytes) == false)
         {
             IsLeftOut = true;

@@ -37,6 +37,9 @@ internal static class ReplyEncoder
         Id(ref writer, id);
     }
 
+    /// <summary>Bytes of what a result carries beside its facts.</summary>
+    public static long PayloadBytes(ITaskView task) => (long)task.Output.Length + task.Stdout.Length + task.Stderr.Length + task.Log.Length;
+
     public static void TaskResult(ref MessagePackWriter writer, ITaskView task)
     {
         var isCall = task.Kind == TaskKind.Call;
@@ -66,13 +69,13 @@ internal static class ReplyEncoder
         if (withStdout)
         {
             writer.WriteString("stdout"u8);
-            writer.WriteBinary(stdout);
+            Bytes(ref writer, stdout);
         }
 
         if (withStderr)
         {
             writer.WriteString("stderr"u8);
-            writer.WriteBinary(stderr);
+            Bytes(ref writer, stderr);
         }
 
         OptionalNumber(ref writer, "stdout_dropped"u8, (ulong)Math.Max(0, task.StdoutDropped));
@@ -80,7 +83,7 @@ internal static class ReplyEncoder
         if (withLog)
         {
             writer.WriteString("log"u8);
-            writer.WriteBinary(task.Log);
+            Bytes(ref writer, task.Log);
         }
 
         OptionalNumber(ref writer, "log_dropped"u8, (ulong)Math.Max(0, task.LogDropped));
@@ -284,6 +287,12 @@ internal static class ReplyEncoder
 
     public static string Time(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    private static void Bytes(ref MessagePackWriter writer, StreamBytes bytes)
+    {
+        writer.WriteBinaryHeader(bytes.Length);
+        bytes.CopyTo(writer.Reserve(bytes.Length));
+    }
 
     private static int Count(bool present) => present ? 1 : 0;
 }

@@ -58,27 +58,33 @@ public class PayloadSlabsSoakTests
     /// <summary>
     /// Two writers exchange blocks of the same slabs, slabs come and go; a copy that a reader's version lets pass must be its own writer's, whole.
     /// </summary>
-    [Fact]
-    public void A_copy_never_shows_bytes_of_another_task()
+    [Theory]
+    [InlineData(700)]
+    [InlineData(60_000)]
+    public void A_copy_never_shows_bytes_of_another_task(int largest)
     {
         var slabs = new PayloadSlabs(1 << 20);
         PayloadBuffer[] buffers = [new(slabs), new(slabs)];
+        StreamBuffer[] streams = [new(slabs), new(slabs)];
         var progress = new ProgressCell(slabs);
         var working = 2;
         var accepted = 0; // they go on until there was one: the reader may get no processor before
         var writers = Enumerable.Range(0, 2).Select(number => new Thread(() =>
         {
             var random = new Random(number);
-            var part = new byte[700];
+            var part = new byte[largest];
             part.AsSpan().Fill((byte)(number + 1));
-            for (var round = 0; round < Rounds || Volatile.Read(ref accepted) == 0; round++)
+            for (var round = 0; round < Rounds * 700 / largest || Volatile.Read(ref accepted) == 0; round++)
             {
                 for (var i = random.Next(6); i > 0; i--)
                 {
-                    buffers[number].Append(part.AsSpan(0, random.Next(part.Length)));
+                    var said = part.AsSpan(0, random.Next(part.Length));
+                    buffers[number].Append(said);
+                    streams[number].AppendBounded(said, int.MaxValue);
                 }
 
                 buffers[number].Clear();
+                streams[number].Clear();
                 if (number == 0)
                 {
                     progress.Set([50, .. "abcdefgh"u8]);
@@ -89,14 +95,19 @@ public class PayloadSlabsSoakTests
             Interlocked.Decrement(ref working);
         }) { IsBackground = true }).ToList();
         writers.ForEach(static w => w.Start());
-        var copy = new byte[8_000];
+        var copy = new byte[largest * 6];
         while (Volatile.Read(ref working) > 0)
         {
             for (var number = 0; number < 2; number++)
             {
-                if (buffers[number].TryCopy(0, copy, out var count, out _, out _) && count > 0)
+                if (streams[number].TryCopy(0, copy, out var count, out _, out _) && count > 0)
                 {
                     accepted++;
+                    Assert.Equal(-1, copy.AsSpan(0, count).IndexOfAnyExcept((byte)(number + 1)));
+                }
+
+                if (buffers[number].TryCopy(0, copy, out count, out _))
+                {
                     Assert.Equal(-1, copy.AsSpan(0, count).IndexOfAnyExcept((byte)(number + 1)));
                 }
             }
@@ -110,6 +121,7 @@ public class PayloadSlabsSoakTests
 
         writers.ForEach(static w => w.Join());
         Assert.All(buffers, static b => Assert.Equal(0, b.PooledBytes));
+        Assert.All(streams, static s => Assert.Equal(0, s.PooledBytes));
         slabs.Trim();
         Assert.Equal(0, slabs.Bytes);
     }

@@ -1,4 +1,5 @@
 using Wayang.Fast.Core.Memory;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Core.Tests.Memory;
 
@@ -132,6 +133,80 @@ public class PayloadSlabsTests
         var slabs = new PayloadSlabs(2 << 20);
         slabs.Prepare(1 << 30);
         Assert.Equal(2 << 20, slabs.BytesMade);
+    }
+
+    [Fact]
+    public void Pages_are_made_ahead_of_what_is_taken_each_once_and_never_beyond_the_end()
+    {
+        const int Slabs = 3 * SlabReserve.Ahead;
+        var pages = new TouchedPages(Slabs);
+        var slabs = new PayloadSlabs(Slabs * (256 << 10));
+        slabs.Prepare(Slabs * (256 << 10), pages);
+        Assert.Equal(Slabs * (256 << 10), pages.Large);
+        pages.WaitFor(SlabReserve.Ahead);
+
+        // Whoever takes the first has what follows the last one made.
+        var place = slabs.Rent(256 << 10);
+        Assert.Equal(TouchedPages.Touched, slabs.Block(place)[0]);
+        for (var taken = 2; taken <= Slabs; taken++)
+        {
+            slabs.Rent(256 << 10);
+            pages.WaitFor(Math.Min(Slabs, taken + SlabReserve.Ahead - 7));
+        }
+
+        Assert.Equal(0, pages.Faults);
+        slabs.Rent(256 << 10); // an array of its own
+        Assert.Equal(Slabs, pages.Count);
+    }
+
+    private sealed class TouchedPages(int slabs) : IMemoryPages
+    {
+        public const byte Touched = 0xA5;
+
+        private readonly HashSet<nint> _touched = [];
+        private nint _begin;
+
+        public long Large { get; private set; }
+
+        public int Faults { get; private set; }
+
+        public int Count
+        {
+            get
+            {
+                lock (_touched)
+                {
+                    return _touched.Count;
+                }
+            }
+        }
+
+        public void PreferLarge(nint address, long bytes) => (_begin, Large) = (address, bytes);
+
+        public void Touch(nint address, long bytes)
+        {
+            lock (_touched)
+            {
+                for (var at = address; at < address + bytes; at += 256 << 10)
+                {
+                    System.Runtime.InteropServices.Marshal.WriteByte(at, Touched); // what the kernel does not do: so it can be seen
+                    Faults += _touched.Add(at) && at >= _begin && at < _begin + ((nint)slabs * (256 << 10)) ? 0 : 1;
+                }
+
+                Monitor.PulseAll(_touched);
+            }
+        }
+
+        public void WaitFor(int count)
+        {
+            lock (_touched)
+            {
+                while (_touched.Count < count)
+                {
+                    Assert.True(Monitor.Wait(_touched, TimeSpan.FromSeconds(30)), $"{_touched.Count} slabs were touched, not {count}");
+                }
+            }
+        }
     }
 
     [Fact]

@@ -46,7 +46,7 @@ internal sealed class EndWaiter : ITaskObserver
             task.PeakMemoryBytes, task.CpuMicroseconds)
         {
             Life = task.Life,
-            Log = Encoding.UTF8.GetString(task.Log),
+            Log = Encoding.UTF8.GetString(task.Log.ToArray()),
             LogDropped = task.LogDropped,
             Artifacts = task.Artifacts,
         });
