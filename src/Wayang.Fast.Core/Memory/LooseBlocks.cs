@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Wayang.Fast.Core.Ports;
+
 namespace Wayang.Fast.Core.Memory;
 
 /// <summary>
@@ -10,6 +13,9 @@ namespace Wayang.Fast.Core.Memory;
 /// </summary>
 internal sealed class LooseBlocks
 {
+    /// <summary>Arrays of at least this size have large pages where the host has any, as slabs do.</summary>
+    private const int LargePagesBytes = 2 << 20;
+
     private const int ChunkBits = 10;
     private const int ChunkMask = (1 << ChunkBits) - 1;
     private const int FirstChunks = 16;
@@ -30,8 +36,23 @@ internal sealed class LooseBlocks
             Grow();
         }
 
-        Volatile.Write(ref Array(index), TakeUsed(bytes) ?? GC.AllocateUninitializedArray<byte>(bytes));
+        Volatile.Write(ref Array(index), TakeUsed(bytes) ?? Make(bytes));
         return index;
+    }
+
+    /// <summary>Who makes the pages of large ones; null: nobody is asked.</summary>
+    public IMemoryPages? Pages { get; set; }
+
+    private byte[] Make(int bytes)
+    {
+        if (bytes < LargePagesBytes || Pages is not { } pages)
+        {
+            return GC.AllocateUninitializedArray<byte>(bytes);
+        }
+
+        var array = GC.AllocateUninitializedArray<byte>(bytes, pinned: true);
+        pages.PreferLarge(Marshal.UnsafeAddrOfPinnedArrayElement(array, 0), bytes);
+        return array;
     }
 
     public void Return(int index)

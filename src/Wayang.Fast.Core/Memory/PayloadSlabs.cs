@@ -57,8 +57,11 @@ public sealed class PayloadSlabs
     /// <summary>Makes slabs before they are needed, up to the bound: but for some that are kept ready they cost address space until they are used. Once.</summary>
     /// <param name="bytes">At most so much, and two gibibytes.</param>
     /// <param name="pages">Makes their pages ahead of their use; null: their users do.</param>
-    public void Prepare(long bytes, IMemoryPages? pages = null) =>
+    public void Prepare(long bytes, IMemoryPages? pages = null)
+    {
+        _loose.Pages = pages;
         _reserve.Prepare((int)(Math.Min(Math.Min(bytes, _maxBytes), Array.MaxLength) / SlabReserve.SlabBytes), pages);
+    }
 
     /// <summary>A block of at least <paramref name="bytes"/> (1 or more), which holds whatever it held before.</summary>
     /// <returns>Its place, never 0; given back by <see cref="Return"/>, once.</returns>

@@ -159,6 +159,18 @@ public class PayloadSlabsTests
         Assert.Equal(Slabs, pages.Count);
     }
 
+    [Fact]
+    public void A_large_array_of_its_own_has_large_pages_a_small_one_has_not()
+    {
+        var pages = new TouchedPages(4);
+        var slabs = new PayloadSlabs(1 << 20);
+        slabs.Prepare(1 << 20, pages);
+        slabs.Rent((2 << 20) - 1);
+        Assert.Equal(1 << 20, pages.Large);
+        slabs.Rent(2 << 20);
+        Assert.Equal(2 << 20, pages.Large);
+    }
+
     private sealed class TouchedPages(int slabs) : IMemoryPages
     {
         public const byte Touched = 0xA5;
