@@ -30,6 +30,10 @@ public sealed class TaskLife
     private TaskMoves? _moves;
     private HashSet<TaskId>? _children;
     private long _deadlineAt;
+    private SavedState? _saved;
+    private int _savedBytes;
+    private int _savedTimes;
+    private long _savedUnixMs;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -79,6 +83,13 @@ public sealed class TaskLife
     {
         get => Volatile.Read(ref _checkpoint);
         internal set => Volatile.Write(ref _checkpoint, value);
+    }
+
+    /// <summary>What it saved last, for its next attempt; null: nothing, or it has ended. Written by the completion thread; the dispatch owner takes hold of it before it starts an attempt.</summary>
+    public SavedState? Saved
+    {
+        get => Volatile.Read(ref _saved);
+        internal set => Volatile.Write(ref _saved, value);
     }
 
     /// <summary>The other node where its call goes on, and how it is asked to end there; null: it is here.</summary>
@@ -167,6 +178,7 @@ public sealed class TaskLife
             Preemption = Preemption,
             Checkpoint = Checkpoint,
             Moves = Moves,
+            Saved = SavedFacts(),
             Home = Visit?.Home,
             Deadline = Terms?.Deadline,
             Group = Terms?.Group,
@@ -216,6 +228,20 @@ public sealed class TaskLife
         _attempt = attempt;
         _earlier = lost is null ? [] : [lost];
     }
+
+    /// <summary>A state took the place of the one before.</summary>
+    internal void Keep(SavedState state, long unixMs)
+    {
+        Volatile.Write(ref _savedUnixMs, unixMs);
+        Volatile.Write(ref _savedBytes, state.Bytes.Length);
+        Volatile.Write(ref _savedTimes, _savedTimes + 1);
+        Saved = state;
+    }
+
+    /// <summary>Of the last one, which may be replaced meanwhile: momentary values.</summary>
+    private TaskSaved? SavedFacts() => Volatile.Read(ref _savedTimes) is not 0 and var times
+        ? new TaskSaved(Volatile.Read(ref _savedBytes), DateTimeOffset.FromUnixTimeMilliseconds(Volatile.Read(ref _savedUnixMs)), times)
+        : null;
 
     internal void EndWait() => Volatile.Write(ref _retryAtUnixMs, 0);
 }

@@ -147,6 +147,7 @@ public sealed partial class TaskLifecycle
         }
 
         life.Paused = false;
+        ForgetSaved(life);
         LifeEnded?.Invoke(record, life);
     }
 

@@ -283,7 +283,7 @@ internal sealed partial class Shard
         worker.Phase = WorkerPhase.Detached;
         while (worker.Uploads.TryDequeue(out var upload))
         {
-            _lifecycle.Unpin(_table[upload.Record]);
+            EndUpload(upload);
         }
 
         worker.UploadsPending = false;

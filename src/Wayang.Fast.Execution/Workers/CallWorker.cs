@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Workers;
@@ -294,14 +295,20 @@ internal sealed partial class CallWorker : IDisposable
 
     public void Dispose()
     {
+        DropSaving();
         Writer.Dispose();
         Channel.Dispose();
     }
 }
 
-/// <summary>A payload that did not fit into the ring at once. Dispatch owner only.</summary>
-internal sealed class Upload(uint ticket, int record)
+/// <summary>A payload that did not fit into the ring at once, or that comes in more than one. Dispatch owner only.</summary>
+/// <param name="ticket">Of its call.</param>
+/// <param name="record">Of its task.</param>
+/// <param name="state">What an earlier attempt saved, held until it is over; null: the upload is the input.</param>
+internal sealed class Upload(uint ticket, int record, SavedState? state = null)
 {
+    public SavedState? State { get; } = state;
+
     public uint Ticket { get; } = ticket;
 
     public int Record { get; } = record;

@@ -115,6 +115,22 @@ public sealed class FrontDoorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_call_saved_is_told_at_the_door_and_its_next_attempt_begins_there()
+    {
+        await using var client = await _node.ConnectAsync();
+        await client.PutImageAsync("c", Plugins.Good, "good");
+        var id = await client.SubmitAsync(TaskSpec.Call("good", "climb", "3"u8.ToArray()) with { Retry = new RetrySpec(5) { Backoff = TimeSpan.FromMilliseconds(1) } });
+        var end = await client.WaitAsync(id);
+        Assert.Equal((TaskState.Succeeded, 3), (end.State, BitConverter.ToInt64(end.Output.Span)));
+        var saved = (await client.GetAsync(id)).Life!.Saved!;
+        Assert.Equal((8, 3), (saved.Bytes, saved.Times));
+        Assert.Contains("8 bytes", (await RunAsync("status", id.ToString())).Output, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse((await RunAsync("status", id.ToString(), "--json")).Output);
+        Assert.Equal(8, json.RootElement.GetProperty("saved").GetProperty("bytes").GetInt32());
+        Assert.Contains("saved its state 3 times", (await RunAsync("explain", id.ToString())).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_file_is_run_put_and_submitted_from_the_command_line()
     {
         var run = await RunAsync("run", "python", "jobs.py:add", "--data", """{"a": 2, "b": 3}""");
