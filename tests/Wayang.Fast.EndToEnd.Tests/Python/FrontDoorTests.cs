@@ -33,6 +33,13 @@ public sealed class FrontDoorTests : IAsyncLifetime
             while not ctx.cancelled:
                 pass
 
+        def climbs(data, ctx):
+            step = int(ctx.saved or 0) + 1
+            if step == int(data):
+                return f"{ctx.attempt} attempts: {ctx.saved}"
+            ctx.save(str(step).encode())
+            raise RuntimeError("not there yet")
+
         def later():
             import wave
             return "imported"
@@ -131,6 +138,12 @@ public sealed class FrontDoorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_python_function_goes_on_from_what_its_lost_attempt_saved()
+    {
+        Assert.Equal((0, "5 attempts: b'4'", ""), await RunAsync("run", "python", "jobs.py:climbs", "--data", "5", "--retries", "9", "--backoff", "1ms"));
+    }
+
+    [Fact]
     public async Task A_file_is_run_put_and_submitted_from_the_command_line()
     {
         var run = await RunAsync("run", "python", "jobs.py:add", "--data", """{"a": 2, "b": 3}""");
@@ -142,7 +155,7 @@ public sealed class FrontDoorTests : IAsyncLifetime
         Assert.Equal("imported", (await RunAsync("run", "python", "jobs:later")).Output);
         var id = (await RunAsync("submit", "python", "jobs:add", "--data", """{"a": 1, "b": 1}""")).Output.Trim();
         Assert.Contains("{\"sum\":2}", (await RunAsync("wait", id)).Output, StringComparison.Ordinal);
-        Assert.Contains("add boom slow later", (await RunAsync("images")).Output, StringComparison.Ordinal);
+        Assert.Contains("add boom slow climbs later", (await RunAsync("images")).Output, StringComparison.Ordinal);
 
         using var json = JsonDocument.Parse((await RunAsync("run", "python", "jobs.py:boom", "--json")).Output);
         Assert.Contains("in boom", json.RootElement.GetProperty("cause").GetProperty("traceback").GetString(), StringComparison.Ordinal);
@@ -151,7 +164,7 @@ public sealed class FrontDoorTests : IAsyncLifetime
     [Theory]
     [InlineData(125, "nojobs.py: no such file (the Python module)", "Did you mean jobs.py?", "run", "python", "nojobs.py:add")]
     [InlineData(125, "not readable, or a directory", "Give a readable file", "run", "python", "./:add")]
-    [InlineData(2, "jobs.py has no function 'ad'", "Did you mean add? It has: add, boom, slow, later.", "run", "python", "jobs.py:ad")]
+    [InlineData(2, "jobs.py has no function 'ad'", "Did you mean add? It has: add, boom, slow, climbs, later.", "run", "python", "jobs.py:ad")]
     [InlineData(125, "broken.py cannot be loaded: broken.py:1:7: SyntaxError: invalid syntax", "Correct the file", "run", "python", "broken.py:f")]
     [InlineData(125, "raises.py:1: while the module was loaded: KeyError: 'none'", "Traceback (most recent call last):", "run", "python", "raises.py:f")]
     [InlineData(125, "needs.py:1: while the module was loaded: ModuleNotFoundError", "Install what is missing", "run", "python", "needs.py:f")]
