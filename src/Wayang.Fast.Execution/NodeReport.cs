@@ -132,6 +132,7 @@ internal sealed class NodeReport(
         supervisor.CheckpointReport.Add(values);
         values["restarts"] = lifecycle.Restarts;
         values["states_saved"] = lifecycle.Saves;
+        values["yields"] = lifecycle.Yields;
         values["states_refused"] = lifecycle.States.Refused;
         values["states_bytes"] = lifecycle.States.Bytes;
         values["begun_from_state"] = shard.BegunFromState;

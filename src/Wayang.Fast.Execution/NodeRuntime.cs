@@ -81,7 +81,7 @@ public sealed class NodeRuntime : IDisposable
         _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = Workers;
         var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
-        var life = new LifeExecutor(_shard, table, _lifecycle, groups);
+        var life = new LifeExecutor(_shard, table, _lifecycle, groups, _options);
         _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, life, onDefect);
         Events = new EventDesk(options.EventBuffer, ledger, time);
         Apply(options);
@@ -101,7 +101,7 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle.AttemptTimer = timers;
         _lifecycle.Admission = _admission;
         _lifecycle.LifeEnded = life.OnEnded;
-        (life.Supervisor, life.Completion) = (_supervisor, _completion);
+        (life.Supervisor, life.Completion, life.Timers) = (_supervisor, _completion, timers);
         var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);
         var lives = new LifeService(_options, _tenants, table, _lifecycle, _completion, timers, groups, keys);
         Life = lives;

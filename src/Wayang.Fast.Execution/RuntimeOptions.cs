@@ -105,6 +105,9 @@ public sealed record RuntimeOptions
     /// <summary>What all tasks may have saved together; a state that there is no room for is not kept.</summary>
     public long MaxStatesBytes { get; init; } = 256L << 20;
 
+    /// <summary>How long a call of a task with migration cooperative has to save its state and to yield when its place is wanted.</summary>
+    public int YieldMs { get; init; } = 10_000;
+
     /// <summary>Ended tasks kept in memory at most; the oldest are forgotten first.</summary>
     public int RetainTasks { get; init; } = 100_000;
 

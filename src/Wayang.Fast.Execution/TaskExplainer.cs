@@ -207,6 +207,11 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
     private static void Saved(StringBuilder text, TaskLife? life)
     {
+        if (life?.Wish is not null)
+        {
+            Add(text, $"It was asked to save its state and to give its place back (migration: cooperative), and has not answered yet.");
+        }
+
         if (life?.Facts().Saved is { } saved)
         {
             Add(text, $"It has saved its state {saved.Times} time{(saved.Times == 1 ? "" : "s")}, last {saved.Bytes} bytes {Words(DateTimeOffset.UtcNow - saved.At)} ago{(life.Saved is null ? string.Empty : ": its next attempt, if there is one, begins from it")}.");

@@ -210,6 +210,44 @@ static int yield_unasked(wayang_call *call, const void *input, size_t length) {
     return wayang_save_wanted(call) ? 0 : WAYANG_YIELD;
 }
 
+/* The sum of the numbers below that of its input; gives its place back when it is wanted, and goes on. */
+static int sum(wayang_call *call, const void *input, size_t length) {
+    struct {
+        uint64_t at, sum;
+    } state = {0, 0};
+    (void)length;
+    size_t kept;
+    uint64_t last = strtoull(input, NULL, 10);
+    const void *saved = wayang_saved(call, &kept);
+    if (saved != NULL && kept == sizeof state) {
+        memcpy(&state, saved, kept);
+    }
+    for (; state.at < last; state.at++) {
+        if (state.at % 4096 == 0 && wayang_save_wanted(call)) {
+            return wayang_save(call, &state, sizeof state) == WAYANG_SAVE_KEPT ? WAYANG_YIELD : 1;
+        }
+        state.sum += state.at;
+        __asm__ volatile("" : "+r"(state.sum)); /* the loop is not to become a formula */
+    }
+    return wayang_append(call, &state.sum, sizeof state.sum);
+}
+
+/* Sees that its place is wanted, and gives it back a second later; the attempt that follows says so. */
+static int yield_late(wayang_call *call, const void *input, size_t length) {
+    size_t kept;
+    (void)input;
+    (void)length;
+    if (wayang_saved(call, &kept) != NULL) {
+        return wayang_append(call, "late", 4);
+    }
+    while (!wayang_save_wanted(call)) {
+    }
+    struct timespec left = {1, 0};
+    while (nanosleep(&left, &left) != 0) {
+    }
+    return wayang_save(call, "x", 1) == WAYANG_SAVE_KEPT ? WAYANG_YIELD : 1;
+}
+
 int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     static char text[] = "registered state";
     static const struct {
@@ -236,6 +274,8 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
         {"climb", climb},
         {"save_and_wait", save_and_wait},
         {"yield_unasked", yield_unasked},
+        {"sum", sum},
+        {"yield_late", yield_late},
     };
     if (host->abi != WAYANG_PLUGIN_ABI || host->size < sizeof(*host)) {
         return 1;

@@ -92,6 +92,9 @@ public sealed class TaskLife
         internal set => Volatile.Write(ref _saved, value);
     }
 
+    /// <summary>Its call was asked for its place, and somebody waits for it; null: nobody. Completion thread only.</summary>
+    public YieldWish? Wish { get; set; }
+
     /// <summary>The other node where its call goes on, and how it is asked to end there; null: it is here.</summary>
     public TaskStay? Stay
     {

@@ -1,3 +1,6 @@
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Tasks;
+
 namespace Wayang.Fast.Core.Lifecycle;
 
 /// <content>
@@ -6,7 +9,10 @@ namespace Wayang.Fast.Core.Lifecycle;
 /// </content>
 public sealed partial class TaskLifecycle
 {
+    private static readonly TaskCause s_yielded = new(CauseType.Cancelled, 0, "it gave its place back, and goes on from what it saved (migration: cooperative)");
+
     private long _saves;
+    private long _yields;
 
     /// <summary>Memory of what tasks saved.</summary>
     public StateBudget States => field ??= new StateBudget(_table.Slabs);
@@ -27,6 +33,43 @@ public sealed partial class TaskLifecycle
         {
             States.Replace(before);
         }
+    }
+
+    /// <summary>Attempts that gave their places back when they were asked to, since the start.</summary>
+    public long Yields => Volatile.Read(ref _yields);
+
+    /// <summary>
+    /// A call that was asked to has yielded: its task is queued again, to go on from what it saved as its next attempt, which its terms do not count. It is paused if somebody waits for its place.
+    /// </summary>
+    /// <param name="record">Of the task.</param>
+    /// <param name="id">Of the task.</param>
+    /// <param name="enqueue">It has no place in the scheduler, and the caller gives it one.</param>
+    /// <returns>False: it does not run, or is about to end; nothing was done.</returns>
+    public bool TryYield(TaskRecord record, TaskId id, out bool enqueue)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        enqueue = false;
+        var wish = record.Life?.Wish;
+        if (!TryBeginAnew(record, id, s_yielded))
+        {
+            return false;
+        }
+
+        Interlocked.Increment(ref _yields);
+        if (wish is null)
+        {
+            enqueue = Resume(record) == QueuedChange.Enqueue;
+        }
+
+        AnswerWish(record.Life!, null);
+        return true;
+    }
+
+    private static void AnswerWish(TaskLife life, OperationError? refusal)
+    {
+        var wish = life.Wish;
+        life.Wish = null;
+        wish?.Answer(refusal);
     }
 
     /// <summary>The task has ended: nobody begins from what it saved.</summary>

@@ -73,6 +73,9 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
             case CompletionCommandKind.Life:
                 life.Execute(command.Life!);
                 break;
+            case CompletionCommandKind.YieldOverdue:
+                life.ForgetWish(command.Life!);
+                break;
             case CompletionCommandKind.Requeue:
                 life.Requeue(command.Id);
                 break;

@@ -65,6 +65,9 @@ internal enum CompletionCommandKind : byte
     /// <summary>A call whose worker takes no more is to be ended, and its task to begin anew: <c>Capture</c>.</summary>
     RestartDue,
 
+    /// <summary>A call that was asked to yield did not in time: <c>Life</c> asked.</summary>
+    YieldOverdue,
+
     /// <summary>A call could not be continued from its file: <c>Continuation</c>, <c>Reason</c>.</summary>
     ContinuationFailed,
 

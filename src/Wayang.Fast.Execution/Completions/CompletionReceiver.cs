@@ -109,7 +109,13 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
     private bool EndCall(CallWorker worker, int index, TaskRecord record, TaskState state, in TaskCause cause, bool workerServes)
     {
-        ref var entry = ref worker.Entries[index];
+        Free(worker, ref worker.Entries[index], index, workerServes);
+        return lifecycle.End(record, state, cause, shard.Clock.Now);
+    }
+
+    /// <summary>The call is in flight no more.</summary>
+    private void Free(CallWorker worker, ref InFlightEntry entry, int index, bool workerServes)
+    {
         Volatile.Write(ref entry.Deadline, long.MaxValue);
         Volatile.Write(ref entry.Ticket, 0);
         if (worker.PendingEnds[index].HasValue)
@@ -129,8 +135,6 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
                 shard.Release(worker, index);
             }
         }
-
-        return lifecycle.End(record, state, cause, shard.Clock.Now);
     }
 
     /// <returns>Null, or the rule that was broken.</returns>
@@ -167,7 +171,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             KindOutput or KindError => ApplyPayload(worker, ref entry, index, completion, payload),
             KindLog => ApplyLog(table[entry.Record], payload),
             KindProgress => ApplyProgress(table[entry.Record], payload),
-            KindYielded => ApplyYield(worker, index, table[entry.Record]),
+            KindYielded => ApplyYield(worker, ref entry, index),
             KindSaved => ApplySaved(worker, entry, completion, payload),
             _ => $"wrote a slot of unknown kind {completion.Kind}",
         };
@@ -292,9 +296,33 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
         }
     }
 
-    private string? ApplyYield(CallWorker worker, int index, TaskRecord record)
+    /// <summary>The worker serves on; the task waits, unless it was to end anyway.</summary>
+    private string? ApplyYield(CallWorker worker, ref InFlightEntry entry, int index)
     {
-        EndCall(worker, index, record, TaskState.Failed, s_unasked, workerServes: true);
+        var record = table[entry.Record];
+        if (entry.OutputTotal >= 0)
+        {
+            return "yielded in the middle of its output";
+        }
+
+        if (record.CancelRequested)
+        {
+            var (state, cause) = AskedOf(record);
+            EndCall(worker, index, record, state, cause, workerServes: true);
+        }
+        else if (worker.WantedBits[index] && lifecycle.TryYield(record, record.Id, out var enqueue))
+        {
+            Free(worker, ref entry, index, workerServes: true);
+            if (enqueue)
+            {
+                shard.Post(new ShardEvent(ShardEventKind.Requeue, Ticket: (uint)record.Slot));
+            }
+        }
+        else
+        {
+            EndCall(worker, index, record, TaskState.Failed, s_unasked, workerServes: true);
+        }
+
         return null;
     }
 

@@ -420,7 +420,9 @@ internal sealed partial class Shard
         if (worker.CancelBits[index])
         {
             worker.CancelBits[index] = false;
+            worker.WantedBits[index] = false;
             worker.Writer.SetCancelled(index, false);
+            worker.Writer.SetSaveWanted(index, false);
         }
 
         if (!worker.Weight.Covers(level))

@@ -10,7 +10,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution.Life;
 
 /// <summary>The completion thread's part in the lives of tasks: pauses, moves, families, groups.</summary>
-internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, TaskGroups groups)
+internal sealed partial class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, TaskGroups groups, LiveOptions options)
 {
     /// <summary>Set once by the composition.</summary>
     public Supervisor Supervisor { get; set; } = null!;
@@ -142,6 +142,12 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         if (place >= 0 && Supervisor.Workers.At(place) is { } worker && (uint)index < (uint)worker.Entries.Length
             && Volatile.Read(ref worker.Entries[index].Ticket) == record.Ticket)
         {
+            if (record.Terms?.Migration == TaskMigration.Cooperative)
+            {
+                AskToYield(request, record, worker);
+                return;
+            }
+
             var capture = new Capture(request, worker, record.Ticket, record.Slot, record.NeedLife().IsDurable) { IsRestart = record.Terms?.Migration == TaskMigration.Restart };
             shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: capture));
             return;

@@ -59,6 +59,7 @@ internal sealed partial class CallWorker : IDisposable
 
         _freeCount = concurrency;
         CancelBits = new bool[concurrency];
+        WantedBits = new bool[concurrency];
         PendingEnds = new (TaskState, TaskCause)?[concurrency];
     }
 
@@ -117,7 +118,10 @@ internal sealed partial class CallWorker : IDisposable
     /// <summary>Beside others, for the processors.</summary>
     public WorkerWeight Weight { get; } = new();
 
-    /// <summary>In-flight indices whose cancel bit is set.</summary>
+    /// <summary>In-flight indices whose call is asked to yield. Written by the dispatch owner before the worker is told, read by the completion thread when it has answered.</summary>
+    public bool[] WantedBits { get; }
+
+    /// <summary>In-flight indices that were told something: to stop, or to yield.</summary>
     public bool[] CancelBits { get; }
 
     /// <summary>Timestamp since when it has had nothing in flight.</summary>
