@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
@@ -246,6 +247,17 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle.ChangeRetention(RetentionOf(applied));
         _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         return applied;
+    }
+
+    /// <summary>
+    /// Before <see cref="Stop"/>: durable calls of tasks with migration cooperative save their states and yield, to go on after the next start. Those that do not answer are left to it.
+    /// </summary>
+    public async Task YieldDurableAsync(TimeSpan patience)
+    {
+        var asked = _table.Records()
+            .Where(static r => r is { State: TaskState.Running or TaskState.Frozen, Kind: TaskKind.Call, Terms.Migration: TaskMigration.Cooperative, Life.IsDurable: true })
+            .Select(r => Life.CheckpointAsync(r.Id, r.Tenant)).ToArray();
+        await Task.WhenAny(Task.WhenAll(asked), Task.Delay(patience)).ConfigureAwait(false);
     }
 
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>

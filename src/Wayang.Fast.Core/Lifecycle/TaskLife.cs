@@ -32,7 +32,7 @@ public sealed class TaskLife
     private long _deadlineAt;
     private SavedState? _saved;
     private int _savedBytes;
-    private int _savedTimes;
+    private long _savedTimes;
     private long _savedUnixMs;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
@@ -91,6 +91,12 @@ public sealed class TaskLife
         get => Volatile.Read(ref _saved);
         internal set => Volatile.Write(ref _saved, value);
     }
+
+    /// <summary>The write of its state that was posted last; null: none was. Completion thread only.</summary>
+    public LedgerWrite? StateWrite { get; set; }
+
+    /// <summary>Bytes that it saved last; 0: none. A momentary value.</summary>
+    public int SavedBytes => Volatile.Read(ref _savedBytes);
 
     /// <summary>Its call was asked for its place, and somebody waits for it; null: nobody. Completion thread only.</summary>
     public YieldWish? Wish { get; set; }
@@ -233,12 +239,18 @@ public sealed class TaskLife
     }
 
     /// <summary>A state took the place of the one before.</summary>
-    internal void Keep(SavedState state, long unixMs)
+    /// <param name="state">Which.</param>
+    /// <param name="unixMs">When it was saved.</param>
+    /// <param name="times">How often the task has saved; 0: once more than before.</param>
+    /// <returns>How often the task has saved.</returns>
+    internal long Keep(SavedState state, long unixMs, long times = 0)
     {
+        times = times == 0 ? _savedTimes + 1 : times;
         Volatile.Write(ref _savedUnixMs, unixMs);
         Volatile.Write(ref _savedBytes, state.Bytes.Length);
-        Volatile.Write(ref _savedTimes, _savedTimes + 1);
+        Volatile.Write(ref _savedTimes, times);
         Saved = state;
+        return times;
     }
 
     /// <summary>Of the last one, which may be replaced meanwhile: momentary values.</summary>

@@ -1,5 +1,6 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Ports;
 
 namespace Wayang.Fast.Core.Lifecycle;
 
@@ -27,12 +28,28 @@ public sealed partial class TaskLifecycle
         ArgumentNullException.ThrowIfNull(state);
         var life = record.NeedLife();
         var before = life.Saved;
-        life.Keep(state, _clock.UnixMilliseconds(_time.GetTimestamp()));
+        var now = _clock.UnixMilliseconds(_time.GetTimestamp());
+        var times = life.Keep(state, now);
         Interlocked.Increment(ref _saves);
         if (before is not null)
         {
             States.Replace(before);
         }
+
+        if (life.IsDurable)
+        {
+            Durability?.OnSaved(record, state, now, times);
+        }
+    }
+
+    /// <summary>What the ledger has of a task of an earlier start. Before the task is admitted, and any task runs.</summary>
+    public void RestoreSaved(TaskRecord record, LedgerSaved saved)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentNullException.ThrowIfNull(saved);
+        var state = States.TryBegin(saved.State.Length, long.MaxValue)!; // it was kept once: not refused now
+        state.TryAppend(saved.State);
+        record.NeedLife().Keep(state, saved.AtUnixMs, saved.Times);
     }
 
     /// <summary>Attempts that gave their places back when they were asked to, since the start.</summary>
