@@ -250,12 +250,12 @@ public sealed class NodeRuntime : IDisposable
     }
 
     /// <summary>
-    /// Before <see cref="Stop"/>: durable calls of tasks with migration cooperative save their states and yield, to go on after the next start. Those that do not answer are left to it.
+    /// Before <see cref="Stop"/>: durable tasks with migration cooperative save their states and yield, to go on after the next start. Those that do not answer are left to it.
     /// </summary>
     public async Task YieldDurableAsync(TimeSpan patience)
     {
         var asked = _table.Records()
-            .Where(static r => r is { State: TaskState.Running or TaskState.Frozen, Kind: TaskKind.Call, Terms.Migration: TaskMigration.Cooperative, Life.IsDurable: true })
+            .Where(static r => r is { State: TaskState.Running or TaskState.Frozen, Terms.Migration: TaskMigration.Cooperative, Life.IsDurable: true })
             .Select(r => Life.CheckpointAsync(r.Id, r.Tenant)).ToArray();
         await Task.WhenAny(Task.WhenAll(asked), Task.Delay(patience)).ConfigureAwait(false);
     }

@@ -44,7 +44,7 @@ public static class LifeFields
 
     /// <summary>The last of the task's fields.</summary>
     public static RequestField Migration { get; } = new(
-        "migration", FieldType.Choice, "What task.checkpoint does to it while it runs (call): it is written down and goes on from there, is ended and begins anew, is asked to save its state and to yield and goes on from that, or is refused; default transparent.")
+        "migration", FieldType.Choice, "What task.checkpoint does to it while it runs (call): it is written down and goes on from there, is ended and begins anew, is asked to save its state and to yield and goes on from that (commands, too), or is refused; default transparent.")
     {
         Choices = WireNames.All<TaskMigration>(),
     };

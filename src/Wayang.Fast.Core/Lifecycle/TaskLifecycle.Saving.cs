@@ -72,6 +72,7 @@ public sealed partial class TaskLifecycle
             return false;
         }
 
+        ReturnMemory(record);
         Interlocked.Increment(ref _yields);
         if (wish is null)
         {

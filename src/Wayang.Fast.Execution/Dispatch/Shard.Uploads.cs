@@ -26,6 +26,9 @@ internal sealed partial class Shard
         ContinueUploads(worker);
     }
 
+    /// <summary>What all tasks may have saved together, now.</summary>
+    public long MaxStatesBytes => _options.Current.MaxStatesBytes;
+
     /// <summary>A call that begins from what an earlier attempt saved: the worker has that before the input.</summary>
     /// <param name="saved">Held for this.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]

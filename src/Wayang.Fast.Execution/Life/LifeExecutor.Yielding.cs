@@ -8,7 +8,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution.Life;
 
 /// <content>
-/// Calls of tasks with <c>migration: cooperative</c>, which are asked for their places. A call that does not look, or does not answer in time, goes on: nothing is taken from it. If it yields later, it
+/// Calls and commands of tasks with <c>migration: cooperative</c>, which are asked for their places. A call that does not look, or does not answer in time, goes on: nothing is taken from it. If it yields later, it
 /// waits in its queue and goes on from what it saved.
 /// </content>
 internal sealed partial class LifeExecutor
@@ -27,7 +27,8 @@ internal sealed partial class LifeExecutor
         }
     }
 
-    private void AskToYield(LifeRequest request, TaskRecord record, CallWorker worker)
+    /// <param name="worker">Where its call is; null: it is a command.</param>
+    private void AskToYield(LifeRequest request, TaskRecord record, CallWorker? worker)
     {
         var life = record.NeedLife();
         if (life.Wish is not null)
@@ -37,7 +38,15 @@ internal sealed partial class LifeExecutor
         }
 
         life.Wish = request.Wish = new YieldWish(request.Reply);
-        shard.Post(new ShardEvent(ShardEventKind.WantState, worker, Ticket: record.Ticket));
+        if (worker is null)
+        {
+            Supervisor.AskToYield(request);
+        }
+        else
+        {
+            shard.Post(new ShardEvent(ShardEventKind.WantState, worker, Ticket: record.Ticket));
+        }
+
         Timers.Add(
             new CompletionCommand(CompletionCommandKind.YieldOverdue, Id: request.Id, Life: request),
             Stopwatch.GetTimestamp() + (options.Current.YieldMs * (Stopwatch.Frequency / 1000)));

@@ -135,6 +135,12 @@ internal sealed partial class LifeExecutor(Shard shard, TaskTable table, TaskLif
             return;
         }
 
+        if (record.Kind == TaskKind.Exec)
+        {
+            AskToYield(request, record, worker: null);
+            return;
+        }
+
         // SYNC POINT: partner is Shard.Call, which writes the place last.
         var place = record.Worker;
         Volatile.ReadBarrier();
@@ -164,14 +170,15 @@ internal sealed partial class LifeExecutor(Shard shard, TaskTable table, TaskLif
             return new OperationError(ErrorCode.Unsupported, "it stays where it runs, as it was asked for (migration: never)", "task");
         }
 
+        if ((record.Kind != TaskKind.Call && way != TaskMigration.Cooperative) || record.Target is not PoolTarget { Pool.Image: var image })
+        {
+            return new OperationError(
+                ErrorCode.Unsupported, "it is a command: only calls can be written down; a command can be paused, or, submitted with migration: cooperative, asked to save its state and to end", "task");
+        }
+
         if (way == TaskMigration.Transparent && Supervisor.Checkpoints is null)
         {
             return new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task");
-        }
-
-        if (record.Kind != TaskKind.Call || record.Target is not PoolTarget { Pool.Image: var image })
-        {
-            return new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be written down; a command can be paused", "task");
         }
 
         return way == TaskMigration.Transparent && !image.IsMigratable
