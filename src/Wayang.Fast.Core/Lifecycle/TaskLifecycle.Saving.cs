@@ -16,7 +16,7 @@ public sealed partial class TaskLifecycle
     private long _yields;
 
     /// <summary>Memory of what tasks saved.</summary>
-    public StateBudget States => field ??= new StateBudget(_table.Slabs);
+    public StateBudget States { get; }
 
     /// <summary>States that were saved since the start.</summary>
     public long Saves => Volatile.Read(ref _saves);
