@@ -111,10 +111,18 @@ wy_status wy_claim_wait(wy_worker_end *end, uint32_t length, int whole, wy_claim
     return status;
 }
 
-int wy_cancelled(const wy_worker_end *end, uint32_t ticket) {
+/* A hint without a partner: it orders nothing. */
+static int bit_of(const uint64_t *words, uint32_t ticket) {
     uint32_t index = ticket % WY_CHANNEL_MAX_IN_FLIGHT;
-    /* A hint without a partner: it orders nothing. */
-    return (int)(wy_relaxed64(&end->d->cancelled[index / 64]) >> (index % 64) & 1u);
+    return (int)(wy_relaxed64(&words[index / 64]) >> (index % 64) & 1u);
+}
+
+int wy_cancelled(const wy_worker_end *end, uint32_t ticket) {
+    return bit_of(end->d->cancelled, ticket);
+}
+
+int wy_save_wanted(const wy_worker_end *end, uint32_t ticket) {
+    return bit_of(end->d->save_wanted, ticket);
 }
 
 void wy_daemon_end_init(wy_daemon_end *end, wy_channel_header *d, const wy_channel_header *w, uint64_t *arena_end) {

@@ -44,6 +44,9 @@ wy_status wy_claim_wait(wy_worker_end *end, uint32_t length, int whole, wy_claim
 /* Whether the daemon asks the task of this ticket to stop. */
 int wy_cancelled(const wy_worker_end *end, uint32_t ticket);
 
+/* Whether the daemon asks the task of this ticket to save its state and to yield. */
+int wy_save_wanted(const wy_worker_end *end, uint32_t ticket);
+
 typedef struct wy_daemon_end {
     wy_channel_header *d;
     const wy_channel_header *w;

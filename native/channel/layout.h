@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define WY_CHANNEL_MAGIC UINT64_C(0x314C4E4843415957) /* "WYACHNL1" */
-#define WY_CHANNEL_VERSION 1u
+#define WY_CHANNEL_VERSION 2u
 #define WY_CHANNEL_HEADER_BYTES 4096u
 #define WY_CHANNEL_SLOT_BYTES 64u
 #define WY_CHANNEL_SLOT_STRIDE 128u /* a slot has a pair of lines for itself: adjacent-line prefetch */
@@ -46,12 +46,15 @@
 /* Slot kinds. Requests (daemon to worker): */
 #define WY_SLOT_CALL 1u
 #define WY_SLOT_STOP 2u /* finish what was read, then exit 0; ticket 0 */
+#define WY_SLOT_STATE 3u /* payload = what an earlier attempt saved; right before the CALL of the same ticket */
 /* Completions (worker to daemon): */
 #define WY_SLOT_READY 16u  /* once, first: the worker stands in its sandbox and reads requests; ticket 0 */
 #define WY_SLOT_OUTPUT 17u /* the function succeeded; payload = output */
 #define WY_SLOT_ERROR 18u  /* the function failed; payload = code, NUL, message; where there is one: NUL, traceback */
 #define WY_SLOT_LOG 19u    /* payload = u8 stream (wy_log_stream), then text; any number before the end of its call */
 #define WY_SLOT_PROGRESS 20u /* payload = u8 percent (0..100, or WY_PROGRESS_UNKNOWN), then UTF-8 text; the last one counts */
+#define WY_SLOT_SAVED 21u /* payload = the task's saved state, at most `state_bytes`; the last one that is whole counts */
+#define WY_SLOT_YIELDED 22u /* the function gave its place back, as it was asked to; payload empty */
 
 #define WY_SLOT_FIRST 0x40u /* first chunk of a payload: the reference carries the total length */
 #define WY_SLOT_LAST 0x80u  /* last chunk; FIRST|LAST = whole payload in this slot */
@@ -59,7 +62,7 @@
 /* Grammar of both rings: inline payloads are whole (FIRST|LAST); the chunks of a payload follow each other with no other
  * slot between them, repeat ticket, kind and total, and LAST comes exactly when they add up to it. One exception, requests
  * only: an empty inline slot with LAST alone gives up the payload under way; the worker answers ERROR "aborted". LOG and
- * PROGRESS slots are never chunked. */
+ * PROGRESS slots are never chunked, YIELDED and READY are empty. */
 
 #define WY_PROGRESS_UNKNOWN 255u
 #define WY_PROGRESS_TEXT_BYTES 200u
@@ -138,7 +141,8 @@ typedef struct wy_channel_header {
     uint64_t max_payload;  /* bytes, inputs and outputs */
     uint64_t epoch;        /* of this worker: never reused */
     uint32_t measures;     /* D: nonzero: the worker tells what each call cost */
-    uint8_t pad0[128 - 52];
+    uint32_t state_bytes;  /* D: most bytes of a saved state; 0: none is kept */
+    uint8_t pad0[128 - 56];
     /* 0x080 SYNC POINT: head of the peer's ring consumed by this file's writer (release); read by the peer (acquire). */
     uint64_t head;
     uint8_t pad1[128 - 8];
@@ -155,7 +159,10 @@ typedef struct wy_channel_header {
     uint8_t pad3[128 - 4];
     /* 0x200: D only: cancel bits, one per in-flight index. */
     uint64_t cancelled[WY_CHANNEL_MAX_IN_FLIGHT / 64];
-    uint8_t pad4[0x400 - 0x200 - 32];
+    uint8_t pad4[128 - 32];
+    /* 0x280: D only: bits, one per in-flight index: its call is asked to save its state and to yield. A hint, as `cancelled`. */
+    uint64_t save_wanted[WY_CHANNEL_MAX_IN_FLIGHT / 64];
+    uint8_t pad5[0x400 - 0x280 - 32];
     /* 0x400: D only: one per in-flight index. */
     wy_call_facts facts[WY_CHANNEL_MAX_FACTS];
     /* 0xC00: W only: one per in-flight index. */
@@ -174,7 +181,9 @@ _Static_assert(offsetof(wy_channel_header, head) == 0x80, "layout");
 _Static_assert(offsetof(wy_channel_header, sleeping) == 0x100, "layout");
 _Static_assert(offsetof(wy_channel_header, doorbell) == 0x180, "layout");
 _Static_assert(offsetof(wy_channel_header, cancelled) == 0x200, "layout");
+_Static_assert(offsetof(wy_channel_header, save_wanted) == 0x280, "layout");
 _Static_assert(offsetof(wy_channel_header, measures) == 0x30, "layout");
+_Static_assert(offsetof(wy_channel_header, state_bytes) == 0x34, "layout");
 _Static_assert(sizeof(wy_call_facts) == 32 && offsetof(wy_channel_header, facts) == 0x400, "layout");
 _Static_assert(sizeof(wy_call_cost) == 16 && offsetof(wy_channel_header, costs) == 0xC00, "layout");
 

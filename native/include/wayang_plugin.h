@@ -31,10 +31,13 @@
  * Memory
  *  5. `input` is valid and unchanged until the function returns; one zero byte follows it that is not counted. It is
  *     aligned to 16 bytes.
- *  6. What is handed to wayang_append, wayang_fail and wayang_log is copied before they return.
+ *  6. What is handed to wayang_append, wayang_fail, wayang_log and wayang_save is copied before they return.
  *  7. `state` and the strings handed to registry->add: the string is copied, the state is the plugin's.
+ * Attempts
+ *  8. A task may be tried again (retries, a worker that was lost, a call that was asked to yield). What one attempt saves with
+ *     wayang_save the next one gets with wayang_saved; the input is the same.
  * Output
- *  8. printf and friends are routed to the log of the task line by line, as its stdout and stderr. */
+ *  9. printf and friends are routed to the log of the task line by line, as its stdout and stderr. */
 #ifndef WAYANG_PLUGIN_H
 #define WAYANG_PLUGIN_H
 
@@ -66,8 +69,19 @@ typedef struct wayang_call {
     void *state; /* what the function was registered with */
 } wayang_call;
 
-/* 0: succeeded, the output is what was appended. Anything else: failed, with the error of wayang_fail, or with the code
- * "function_failed"; what was appended is dropped. */
+/* What wayang_save answers. */
+typedef enum wayang_save_result {
+    WAYANG_SAVE_KEPT = 0,
+    WAYANG_SAVE_TOO_LARGE = 1,  /* more than limits.state_bytes of the node: what was saved before stands */
+    WAYANG_SAVE_UNSUPPORTED = 2 /* a runtime that is older than this header, or one that keeps none (limits.state_bytes: 0) */
+} wayang_save_result;
+
+/* What a function returns that gives its place back because wayang_save_wanted said so: its task waits, and goes on as its
+ * next attempt from what was saved last. Of a call that was not asked it is an error. */
+#define WAYANG_YIELD 0x5957594c
+
+/* 0: succeeded, the output is what was appended. WAYANG_YIELD: see there. Anything else: failed, with the error of
+ * wayang_fail, or with the code "function_failed"; what was appended is dropped. */
 typedef int (*wayang_function)(wayang_call *call, const void *input, size_t length);
 
 /* `size` grows with later versions of the same abi: test it before using what was added. */
@@ -82,6 +96,10 @@ struct wayang_host {
     int (*cancelled)(const wayang_call *call);
     /* Added later: */
     void (*progress)(wayang_call *call, uint32_t percent, const char *text, size_t length);
+    /* Added later: */
+    int (*save)(wayang_call *call, const void *bytes, size_t length);
+    const void *(*saved)(const wayang_call *call, size_t *length);
+    int (*save_wanted)(const wayang_call *call);
 };
 
 typedef struct wayang_registry wayang_registry;
@@ -130,6 +148,31 @@ static inline void wayang_progress(wayang_call *call, uint32_t percent, const ch
     if (call->host->size >= offsetof(wayang_host, progress) + sizeof(call->host->progress)) {
         call->host->progress(call, percent, text, length);
     }
+}
+
+/* Keeps these bytes as the saved state of the task: its next attempt, if there is one, finds them by wayang_saved. The last
+ * ones count; at most limits.state_bytes of the node (1 MiB unless configured). They are copied to the node before this
+ * returns or soon after, and outlive this worker: what is saved often should be small. See wayang_save_result. */
+static inline wayang_save_result wayang_save(wayang_call *call, const void *bytes, size_t length) {
+    return call->host->size < offsetof(wayang_host, save) + sizeof(call->host->save)
+               ? WAYANG_SAVE_UNSUPPORTED
+               : (wayang_save_result)call->host->save(call, bytes, length);
+}
+
+/* What an earlier attempt of this task saved last, or NULL, as always in a first attempt. Valid and unchanged until the
+ * function returns, whatever is saved meanwhile; not aligned to more than 16 bytes. */
+static inline const void *wayang_saved(const wayang_call *call, size_t *length) {
+    *length = 0;
+    return call->host->size < offsetof(wayang_host, saved) + sizeof(call->host->saved) ? NULL
+                                                                                       : call->host->saved(call, length);
+}
+
+/* Nonzero once the node wants the call to give its place back (tasks of `migration: cooperative`): save what the next attempt
+ * needs, and return WAYANG_YIELD. It costs a memory read. */
+static inline int wayang_save_wanted(const wayang_call *call) {
+    return call->host->size < offsetof(wayang_host, save_wanted) + sizeof(call->host->save_wanted)
+               ? 0
+               : call->host->save_wanted(call);
 }
 
 /* Largest output of a call in bytes. */

@@ -17,6 +17,7 @@ typedef struct collection {
     uint32_t files_left;
     uint32_t left_out; /* entries */
     uint64_t left_out_bytes;
+    int sends_state; /* it was sent before all others */
     int broken; /* the reader is gone, or a file could not be read to its end: the stream is of no more use */
     char path[WY_ARTIFACT_NAME_BYTES];
 } collection;
@@ -97,7 +98,8 @@ static void walk(collection *all, int directory, size_t prefix, int depth) {
         return;
     }
     for (struct dirent *entry = readdir(entries); entry != NULL && !all->broken; entry = readdir(entries)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+        int sent = all->sends_state && prefix == 0 && strcmp(entry->d_name, WY_STAGE_STATE_NAME) == 0;
+        if (!sent && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             visit(all, dirfd(entries), prefix, entry->d_name, depth);
         }
     }
@@ -109,8 +111,15 @@ void wy_artifacts_send(const wy_stage *stage, int cwd) {
     all.files_left = stage->header.artifact_files;
     all.bytes_left = stage->header.artifact_bytes;
     int out = openat(cwd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (out >= 0) {
+    struct stat facts;
+    all.sends_state = (stage->header.flags & WY_STAGE_STATE) != 0;
+    if (out >= 0 && all.sends_state && fstatat(out, WY_STAGE_STATE_NAME, &facts, AT_SYMLINK_NOFOLLOW) == 0) {
+        visit(&all, out, 0, WY_STAGE_STATE_NAME, 0);
+    }
+    if (out >= 0 && (stage->header.flags & WY_STAGE_COLLECT) != 0) {
         walk(&all, out, 0, 0);
+    } else if (out >= 0) {
+        (void)close(out);
     }
     if (!all.broken) {
         wy_artifact end = {.kind = WY_ARTIFACT_END, .name_length = all.left_out, .length = all.left_out_bytes};

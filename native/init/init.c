@@ -173,7 +173,7 @@ _Noreturn void wy_init_run(const wy_arguments *arguments, const wy_stage *stage)
         }
         if (reap(command, &status)) {
             tell_end(status);
-            if (stage != NULL && (stage->header.flags & WY_STAGE_COLLECT) != 0 && stand_alone() == 0) {
+            if (stage != NULL && stage->header.flags != 0 && stand_alone() == 0) {
                 wy_artifacts_send(stage, cwd);
             }
             _exit(0);

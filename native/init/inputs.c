@@ -47,7 +47,7 @@ int wy_inputs_write(const wy_stage *stage, const char *cwd, const char **what) {
             return -1;
         }
     }
-    if ((stage->header.flags & WY_STAGE_COLLECT) != 0 && mkdirat(directory, "out", 0755) != 0 && errno != EEXIST) {
+    if (stage->header.flags != 0 && mkdirat(directory, "out", 0755) != 0 && errno != EEXIST) {
         *what = "out";
         return -1;
     }

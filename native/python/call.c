@@ -108,7 +108,8 @@ int wy_python_run(wayang_call *call, const void *input, size_t length) {
     PyObject *context = function->arity == 2 ? wy_context_new() : NULL;
     PyObject *result = function->arity == 2 && context == NULL ? NULL : invoke(function, context, input, length);
     end_if_forked();
-    int failed = result == NULL ? report(call) : answer(call, result);
+    int failed = result != NULL ? answer(call, result) : PyErr_ExceptionMatches(wy_python.yield) ? WAYANG_YIELD : report(call);
+    PyErr_Clear();
     Py_XDECREF(result); /* its end may run code of the task, which may still write */
     if (context != NULL) {
         wy_context_end(context);

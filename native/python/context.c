@@ -10,6 +10,7 @@ typedef struct context {
     wayang_call *call; /* NULL after its call */
     int known;         /* 0: facts not asked yet, 1: there, -1: not told */
     wy_call_facts facts;
+    PyObject *on_save; /* makes the state when it is wanted, or NULL */
 } context;
 
 static PyTypeObject *context_type;
@@ -48,6 +49,85 @@ static PyObject *get_cancelled(PyObject *self, void *closure) {
     const wayang_call *call = ((context *)self)->call;
     (void)closure;
     return PyBool_FromLong(call == NULL || wayang_cancelled(call));
+}
+
+static int keep(context *self, const void *bytes, Py_ssize_t length) {
+    wayang_save_result kept = WAYANG_SAVE_UNSUPPORTED;
+    if (self->call != NULL && !wy_python.forked) {
+        int before = wy_python.services->speak(1);
+        kept = wayang_save(self->call, bytes, (size_t)length);
+        (void)wy_python.services->speak(before);
+    }
+    if (kept == WAYANG_SAVE_TOO_LARGE) {
+        PyErr_Format(PyExc_ValueError, "the state has %zd bytes, which is more than the node keeps (limits.state_bytes)", length);
+    } else if (kept != WAYANG_SAVE_KEPT) {
+        PyErr_SetString(PyExc_RuntimeError, self->call == NULL ? "the call is over" : "this node keeps no states (limits.state_bytes)");
+    }
+    return kept == WAYANG_SAVE_KEPT ? 0 : -1;
+}
+
+static PyObject *context_save(PyObject *self, PyObject *arguments) {
+    Py_buffer data;
+    if (!PyArg_ParseTuple(arguments, "y*:save", &data)) {
+        return NULL;
+    }
+    int failed = keep((context *)self, data.buf, data.len);
+    PyBuffer_Release(&data);
+    if (failed) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_on_save(PyObject *object, PyObject *callback) {
+    context *self = (context *)object;
+    if (callback != Py_None && !PyCallable_Check(callback)) {
+        PyErr_SetString(PyExc_TypeError, "on_save(callback): a function without parameters that returns bytes, or None");
+        return NULL;
+    }
+    Py_XSETREF(self->on_save, callback == Py_None || self->call == NULL ? NULL : Py_NewRef(callback));
+    Py_RETURN_NONE;
+}
+
+/* The place is wanted: with a callback its bytes are saved and the function is left. -1 with an exception, also that one. */
+static int look(context *self) {
+    int wanted = self->call != NULL && wayang_save_wanted(self->call);
+    if (!wanted || self->on_save == NULL) {
+        return wanted;
+    }
+    PyObject *callback = self->on_save;
+    self->on_save = NULL; /* once */
+    PyObject *state = PyObject_CallNoArgs(callback);
+    Py_DECREF(callback);
+    Py_buffer data;
+    if (state == NULL || PyObject_GetBuffer(state, &data, PyBUF_SIMPLE) != 0) {
+        Py_XDECREF(state);
+        return -1;
+    }
+    int failed = keep(self, data.buf, data.len);
+    PyBuffer_Release(&data);
+    Py_DECREF(state);
+    if (!failed) {
+        PyErr_SetNone(wy_python.yield);
+    }
+    return -1;
+}
+
+static PyObject *get_save_wanted(PyObject *self, void *closure) {
+    (void)closure;
+    int wanted = look((context *)self);
+    return wanted < 0 ? NULL : PyBool_FromLong(wanted);
+}
+
+static PyObject *get_saved(PyObject *self, void *closure) {
+    const wayang_call *call = ((context *)self)->call;
+    size_t length = 0;
+    const void *saved = call == NULL ? NULL : wayang_saved(call, &length);
+    (void)closure;
+    if (saved == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyBytes_FromStringAndSize(saved, (Py_ssize_t)length);
 }
 
 static PyObject *get_deadline(PyObject *self, void *closure) {
@@ -135,11 +215,16 @@ static PyObject *context_progress(PyObject *self, PyObject *arguments) {
         wayang_progress(call, (uint32_t)percent, text, (size_t)length);
         (void)wy_python.services->speak(before);
     }
+    context *own = (context *)self;
+    if (own->on_save != NULL && look(own) < 0) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
 static void context_free(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(((context *)self)->on_save);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -151,10 +236,16 @@ static PyType_Slot context_slots[] = {
      (PyGetSetDef[]){{"task_id", get_task_id, NULL, "The task's id: 26 characters.", NULL},
                      {"attempt", get_attempt, NULL, "Which try this is, from 1.", NULL},
                      {"cancelled", get_cancelled, NULL, "Somebody asked the task to stop: return soon.", NULL},
+                     {"saved", get_saved, NULL, "What an earlier attempt saved last, or None.", NULL},
+                     {"save_wanted", get_save_wanted, NULL,
+                      "The node wants the place back: save, and raise wayang.Yield. With on_save that is done here.", NULL},
                      {"deadline", get_deadline, NULL, "Seconds left.", NULL},
                      {NULL, NULL, NULL, NULL, NULL}}},
     {Py_tp_methods,
      (PyMethodDef[]){{"log", context_log, METH_VARARGS, "log(text) or log(level, text): a line of the task's log."},
+                     {"save", context_save, METH_VARARGS, "save(bytes): what the task's next attempt finds as `saved`."},
+                     {"on_save", context_on_save, METH_O,
+                      "on_save(callback): when save_wanted or progress finds the place wanted, saves callback() and raises wayang.Yield."},
                      {"progress", context_progress, METH_VARARGS,
                       "progress(percent, text=''): how far the task is, shown while it runs."},
                      {NULL, NULL, 0, NULL}}},
@@ -173,6 +264,7 @@ PyObject *wy_context_new(void) {
     if (self != NULL) {
         self->call = wy_python.call;
         self->known = 0;
+        self->on_save = NULL;
     }
     return (PyObject *)self;
 }
@@ -183,6 +275,7 @@ void wy_context_end(PyObject *object) {
         (void)facts_of(self); /* who keeps it may still ask whose it was */
     }
     self->call = NULL;
+    Py_CLEAR(self->on_save); /* which may well know the context */
 }
 
 static PyObject *module_write(PyObject *module, PyObject *arguments) {
@@ -234,7 +327,10 @@ PyObject *wy_python_module(void) {
     static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_wayang", NULL, -1, methods, NULL, NULL, NULL, NULL};
     PyObject *module = PyModule_Create(&definition);
     context_type = module == NULL ? NULL : (PyTypeObject *)PyType_FromSpec(&context_spec);
-    if (context_type == NULL || PyModule_AddObjectRef(module, "Context", (PyObject *)context_type) != 0) {
+    wy_python.yield = context_type == NULL ? NULL : PyErr_NewExceptionWithDoc(
+        "wayang.Yield", "The function gives its place back, as ctx.save_wanted said; it goes on from what it saved.", PyExc_BaseException, NULL);
+    if (wy_python.yield == NULL || PyModule_AddObjectRef(module, "Yield", wy_python.yield) != 0 ||
+        PyModule_AddObjectRef(module, "Context", (PyObject *)context_type) != 0) {
         Py_XDECREF(module);
         return NULL;
     }

@@ -20,6 +20,7 @@ typedef struct wy_interpreter {
     int forked;        /* a child of a worker: it has no task and no channel */
     /* Of runtime.py: */
     PyObject *describe, *reseed, *run_coroutine;
+    PyObject *yield; /* wayang.Yield */
     PyObject *random_name, *numpy_random_name;
 } wy_interpreter;
 

@@ -73,7 +73,7 @@ wy_status wy_stage_read(int fd, wy_stage *out, wy_error *error) {
     }
     const wy_stage_header *header = &out->header;
     size_t table = (size_t)header->count * sizeof(wy_stage_entry);
-    if (header->magic != WY_STAGE_MAGIC || (header->flags & ~WY_STAGE_COLLECT) != 0 || header->count > WY_STAGE_MAX_ENTRIES ||
+    if (header->magic != WY_STAGE_MAGIC || (header->flags & ~(WY_STAGE_COLLECT | WY_STAGE_STATE)) != 0 || header->count > WY_STAGE_MAX_ENTRIES ||
         table > (size_t)facts.st_size - sizeof *header) {
         return malformed(error, "bad magic, flags or count");
     }

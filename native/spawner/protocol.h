@@ -339,6 +339,8 @@ typedef struct wy_msg_failure {
 #define WY_STAGE_MAX_ENTRIES 1024u
 #define WY_STAGE_NAME_BYTES 256u
 #define WY_STAGE_COLLECT 0x1u /* what the command leaves in out/ of its working directory goes to `artifacts` */
+#define WY_STAGE_STATE 0x2u   /* there is out/, and its file of this name goes to `artifacts` before all else, if it is there */
+#define WY_STAGE_STATE_NAME ".wayang-state"
 
 typedef enum wy_stage_kind {
     WY_STAGE_INPUT = 1, /* a file below the working directory; `name` is a relative path without ".." */

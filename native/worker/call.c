@@ -192,6 +192,30 @@ static void host_progress(wayang_call *call, uint32_t percent, const char *text,
     }
 }
 
+static int host_save(wayang_call *call, const void *bytes, size_t length) {
+    wy_worker *worker = worker_of(call);
+    if (worker == NULL || (bytes == NULL && length != 0)) {
+        return WAYANG_SAVE_UNSUPPORTED;
+    }
+    uint64_t most = worker->end.d->state_bytes;
+    if (most == 0 || length > most || length > worker->max_payload) {
+        return most == 0 ? WAYANG_SAVE_UNSUPPORTED : WAYANG_SAVE_TOO_LARGE;
+    }
+    return wy_emit(worker, WY_SLOT_SAVED, bytes, length) == WY_OK ? WAYANG_SAVE_KEPT : WAYANG_SAVE_UNSUPPORTED;
+}
+
+static const void *host_saved(const wayang_call *call, size_t *length) {
+    const wy_worker *worker = &wy_the_worker; /* any thread: it only reads */
+    int there = call == &worker->call && worker->in_call && worker->saved.ticket == worker->ticket;
+    *length = there ? worker->saved.bytes.length : 0;
+    return there ? worker->saved.bytes.bytes : NULL;
+}
+
+static int host_save_wanted(const wayang_call *call) {
+    const wy_worker *worker = &wy_the_worker; /* any thread: it only reads */
+    return call == &worker->call && worker->in_call ? wy_save_wanted(&worker->end, worker->ticket) : 0;
+}
+
 void wy_call_trace(const char *trace, size_t length) {
     wy_worker *worker = &wy_the_worker;
     if (!worker->in_call || worker->error_length == 0 || length == 0) {
@@ -239,6 +263,9 @@ void wy_host_init(wayang_host *host) {
         .log = host_log,
         .cancelled = host_cancelled,
         .progress = host_progress,
+        .save = host_save,
+        .saved = host_saved,
+        .save_wanted = host_save_wanted,
     };
 }
 

@@ -42,13 +42,17 @@ static wy_status emit_error(wy_worker *worker, const char *code, size_t length) 
 }
 
 /* Runs the function on a complete input and answers. */
-static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, size_t length) {
+static wy_status answer_call(wy_worker *worker, uint16_t index, const void *input, size_t length) {
     if (index >= worker->image->count) {
         static const char text[] = "no_such_function\0the image has no function of this index";
         return emit_error(worker, text, sizeof(text) - 1);
     }
     const wy_function *function = &worker->image->functions[index];
     worker->call.state = function->state;
+    if (worker->saved.lost) {
+        static const char text[] = "out_of_memory\0no memory for the saved state";
+        return emit_error(worker, text, sizeof(text) - 1);
+    }
     int64_t before = worker->measures ? wy_call_cpu() : -1;
     wy_call_begin(worker);
     int result = function->run(&worker->call, input, length);
@@ -59,6 +63,8 @@ static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, 
     wy_status status;
     if (worker->error_length != 0) {
         status = emit_error(worker, worker->error, worker->error_length);
+    } else if (result == WAYANG_YIELD) {
+        status = wy_emit(worker, WY_SLOT_YIELDED, NULL, 0);
     } else if (result != 0) {
         status = emit_error(worker, no_code, sizeof(no_code));
     } else {
@@ -67,6 +73,16 @@ static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, 
     wy_buffer_release(&worker->output);
     if (worker->image->after != NULL) {
         worker->image->after();
+    }
+    return status;
+}
+
+static wy_status run_call(wy_worker *worker, uint16_t index, const void *input, size_t length) {
+    wy_status status = answer_call(worker, index, input, length);
+    if (worker->saved.ticket != 0) {
+        worker->saved.ticket = 0;
+        worker->saved.lost = 0;
+        wy_buffer_release(&worker->saved.bytes);
     }
     return status;
 }
@@ -84,16 +100,29 @@ static wy_status run_inline(wy_worker *worker, own_slot *own) {
     return run_call(worker, own->slot.function, input, own->slot.length);
 }
 
+static wy_buffer *assembled(wy_worker *worker) {
+    return worker->assembling == WY_SLOT_STATE ? &worker->saved.bytes : &worker->input;
+}
+
 static wy_status begin_assembly(wy_worker *worker, const wy_slot *slot, uint64_t total) {
     if (total > worker->max_payload) {
         return WY_CORRUPT;
     }
-    worker->assembling = 1;
+    worker->assembling = slot->kind & WY_SLOT_KIND_MASK;
     worker->function = slot->function;
     worker->input_total = total;
-    worker->input.length = 0;
+    wy_buffer *into = assembled(worker);
+    into->length = 0;
     /* Out of memory is the task's trouble, not the channel's: its chunks are still taken, then it fails. */
-    worker->discarding = !wy_buffer_grow(&worker->input, (size_t)total + 1);
+    worker->discarding = !wy_buffer_grow(into, (size_t)total + 1);
+    return WY_OK;
+}
+
+/* What an earlier attempt saved is whole: the call of its ticket comes next. */
+static wy_status end_state(wy_worker *worker) {
+    worker->assembling = 0;
+    worker->saved.ticket = worker->ticket;
+    worker->saved.lost = worker->discarding;
     return WY_OK;
 }
 
@@ -120,9 +149,10 @@ static wy_status take_chunk(wy_worker *worker, const wy_slot *slot) {
     uint32_t length;
     uint64_t total;
     const uint8_t *bytes = wy_reader_payload(requests, slot, &length, &total);
+    uint8_t kind = slot->kind & WY_SLOT_KIND_MASK;
     int first = (slot->kind & WY_SLOT_FIRST) != 0;
     int last = (slot->kind & WY_SLOT_LAST) != 0;
-    if (first == worker->assembling || (!first && slot->ticket != worker->ticket)) {
+    if (first == (worker->assembling != 0) || (!first && slot->ticket != worker->ticket)) {
         return WY_CORRUPT;
     }
     worker->ticket = slot->ticket;
@@ -133,18 +163,19 @@ static wy_status take_chunk(wy_worker *worker, const wy_slot *slot) {
     if (first && begin_assembly(worker, slot, total) != WY_OK) {
         return WY_CORRUPT;
     }
-    uint64_t done = worker->input.length + (uint64_t)length;
-    if (slot->length != WY_CHANNEL_INLINE_REFERENCE || total != worker->input_total || done > total ||
-        last != (done == total)) {
+    wy_buffer *into = assembled(worker);
+    uint64_t done = into->length + (uint64_t)length;
+    int inside = slot->length == WY_CHANNEL_INLINE_REFERENCE || (kind == WY_SLOT_STATE && first && last);
+    if (!inside || kind != worker->assembling || total != worker->input_total || done > total || last != (done == total)) {
         return WY_CORRUPT;
     }
     if (!worker->discarding) {
-        memcpy(worker->input.bytes + worker->input.length, bytes, length);
+        memcpy(into->bytes + into->length, bytes, length);
     }
-    worker->input.length = (size_t)done;
+    into->length = (size_t)done;
     wy_reader_advance(requests, slot);
     wy_flush(&worker->end, last); /* a long function must not hold the space of its input */
-    return last ? end_assembly(worker, 0) : WY_OK;
+    return !last ? WY_OK : kind == WY_SLOT_STATE ? end_state(worker) : end_assembly(worker, 0);
 }
 
 static wy_status serve(wy_worker *worker, own_slot *own) {
@@ -161,6 +192,7 @@ static wy_status serve(wy_worker *worker, own_slot *own) {
     }
     switch (slot->kind & WY_SLOT_KIND_MASK) {
     case WY_SLOT_CALL:
+    case WY_SLOT_STATE:
         return take_chunk(worker, slot);
     case WY_SLOT_STOP:
         wy_reader_advance(&worker->end.requests, slot);

@@ -42,6 +42,13 @@ typedef struct wy_buffer {
     size_t length, capacity;
 } wy_buffer;
 
+/* What an earlier attempt saved, on its way to the next call or at hand for the one that runs. */
+typedef struct wy_saved {
+    wy_buffer bytes;
+    uint32_t ticket; /* whose; 0 = nobody's */
+    int lost;        /* there was no memory for it */
+} wy_saved;
+
 typedef struct wy_worker {
     wayang_call call; /* first: the plugin's pointer is ours */
     wayang_host host;
@@ -60,7 +67,9 @@ typedef struct wy_worker {
     wy_buffer input;
     uint64_t input_total;
     uint16_t function;
-    int assembling, discarding;
+    uint8_t assembling; /* WY_SLOT_CALL or WY_SLOT_STATE; 0 = nothing */
+    int discarding;
+    wy_saved saved;
     uint64_t arena_end[WY_CHANNEL_MAX_SLOTS];
 } wy_worker;
 

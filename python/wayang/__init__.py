@@ -10,6 +10,17 @@ memoryview, str (sent as UTF-8) or None. The decorators turn the input into valu
         ctx.progress(50, "adding")
         return {"sum": value["a"] + value["b"]}
 
+A function that takes long saves what it has, and its next attempt (after a lost worker, or a retry) goes on from there:
+
+    def count(data, ctx):
+        done = int(ctx.saved or 0)
+        while done < int(data):
+            done += step(done)
+            ctx.save(str(done).encode())
+            if ctx.save_wanted:        # only of tasks with `migration: cooperative`
+                raise wayang.Yield     # the next attempt goes on
+        return str(done)
+
 In every Python image this package is there without being installed. Outside of one, to test a module of tasks, put the
 folder `python` of Wayang.Fast into PYTHONPATH.
 """
@@ -21,11 +32,11 @@ import types as _types
 from wayang import _msgpack
 
 try:
-    from _wayang import Context
+    from _wayang import Context, Yield
 except ImportError:  # not in a sandbox: tests of a module of tasks
-    from wayang._outside import Context
+    from wayang._outside import Context, Yield
 
-__all__ = ["Context", "InputError", "json", "msgpack"]
+__all__ = ["Context", "InputError", "Yield", "json", "msgpack"]
 
 
 class InputError(ValueError):

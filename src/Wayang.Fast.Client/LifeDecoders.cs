@@ -7,7 +7,7 @@ namespace Wayang.Fast.Client;
 /// <summary>Reads what is told of a task's life.</summary>
 internal static class LifeDecoders
 {
-    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption", "checkpoint", "moves", "home"];
+    private static readonly List<string> s_keys = ["attempt", "paused", "deadline", "group", "parent", "durable", "preemption", "checkpoint", "moves", "home", "saved"];
 
     /// <summary>Null when nothing of it is told.</summary>
     public static TaskLifeFacts? Facts(Fields fields)
@@ -26,6 +26,7 @@ internal static class LifeDecoders
             Paused = fields.Flag("paused"),
             Preemption = Preemption(fields.Map("preemption")),
             Checkpoint = Checkpoint(fields.Map("checkpoint")),
+            Saved = Saved(fields.Map("saved")),
             Moves = Moves(fields.Map("moves")),
             Home = fields.OptionalText("home"),
             Deadline = ResponseDecoders.Time(fields.Text("deadline")),
@@ -70,6 +71,9 @@ internal static class LifeDecoders
 
     private static TaskCheckpoint? Checkpoint(Fields? fields) => fields is null ? null : new(
         fields.Text("file"), fields.Number("bytes"), ResponseDecoders.Time(fields.Text("at")) ?? default, fields.OptionalText("failure"));
+
+    private static TaskSaved? Saved(Fields? fields) => fields is null ? null : new(
+        fields.Number("bytes"), ResponseDecoders.Time(fields.Text("at")) ?? default, fields.Number("times"));
 
     public static TaskMoves? Moved(ref MessagePackReader reader) => Moves(Fields.Read(ref reader));
 

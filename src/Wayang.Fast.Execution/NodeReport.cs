@@ -131,6 +131,11 @@ internal sealed class NodeReport(
         values["stream_reads"] = supervisor.StreamReads;
         supervisor.CheckpointReport.Add(values);
         values["restarts"] = lifecycle.Restarts;
+        values["states_saved"] = lifecycle.Saves;
+        values["yields"] = lifecycle.Yields;
+        values["states_refused"] = lifecycle.States.Refused;
+        values["states_bytes"] = lifecycle.States.Bytes;
+        values["begun_from_state"] = shard.BegunFromState;
         values["memory_pressed"] = shard.Memory.IsPressed ? 1 : 0;
         foreach (var reason in Enum.GetValues<RecycleReason>().Where(static r => r != RecycleReason.None))
         {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Admission;
 using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Events;
@@ -80,7 +81,7 @@ public sealed class NodeRuntime : IDisposable
         _shard = new Shard(_options, _tenants, table, _lifecycle, _admission, scheduler, new Inbox(maxTasks));
         var workers = Workers;
         var groups = new TaskGroups(options.MaxGroups, TimeSpan.FromMinutes(options.RetainMinutes), time);
-        var life = new LifeExecutor(_shard, table, _lifecycle, groups);
+        var life = new LifeExecutor(_shard, table, _lifecycle, groups, _options);
         _completion = new CompletionThread(_shard, table, _lifecycle, workers, _options, life, onDefect);
         Events = new EventDesk(options.EventBuffer, ledger, time);
         Apply(options);
@@ -100,7 +101,7 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle.AttemptTimer = timers;
         _lifecycle.Admission = _admission;
         _lifecycle.LifeEnded = life.OnEnded;
-        (life.Supervisor, life.Completion) = (_supervisor, _completion);
+        (life.Supervisor, life.Completion, life.Timers) = (_supervisor, _completion, timers);
         var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(options.IdempotencyMinutes), options.MaxIdempotencyKeys), time);
         var lives = new LifeService(_options, _tenants, table, _lifecycle, _completion, timers, groups, keys);
         Life = lives;
@@ -245,6 +246,17 @@ public sealed class NodeRuntime : IDisposable
         _lifecycle.ChangeRetention(RetentionOf(applied));
         _shard.Post(new ShardEvent(ShardEventKind.Reconfigured));
         return applied;
+    }
+
+    /// <summary>
+    /// Before <see cref="Stop"/>: durable tasks with migration cooperative save their states and yield, to go on after the next start. Those that do not answer are left to it.
+    /// </summary>
+    public async Task YieldDurableAsync(TimeSpan patience)
+    {
+        var asked = _table.Records()
+            .Where(static r => r is { State: TaskState.Running or TaskState.Frozen, Terms.Migration: TaskMigration.Cooperative, Life.IsDurable: true })
+            .Select(r => Life.CheckpointAsync(r.Id, r.Tenant)).ToArray();
+        await Task.WhenAny(Task.WhenAll(asked), Task.Delay(patience)).ConfigureAwait(false);
     }
 
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>

@@ -197,6 +197,11 @@ internal sealed class RuntimeMetrics(
         to.Sample(shard.UploadWaits, "ring", "request");
         to.Sample(supervisor.SpaceRings, "ring", "completion");
         to.Gauge("wayang_ring_uploads_pending", "Workers whose request ring is full while an input is on its way.", supervisor.Workers.All().Count(static w => w.UploadsPending));
+        to.Counter("wayang_states_saved_total", "States that calls saved for their next attempts.", lifecycle.Saves);
+        to.Counter("wayang_states_refused_total", "States that were not kept, as there was no room for them (limits.all_states_bytes).", lifecycle.States.Refused);
+        to.Counter("wayang_yields_total", "Calls that gave their places back when they were asked to, and go on from what they saved.", lifecycle.Yields);
+        to.Gauge("wayang_states_bytes", "Memory of what tasks have saved.", lifecycle.States.Bytes);
+        to.Counter("wayang_attempts_from_state_total", "Attempts that began from what an earlier one saved.", shard.BegunFromState);
         to.Counter("wayang_completion_wakeups_total", "Times that the completion thread was woken.", completion.Wakeups);
         to.Counter("wayang_completions_stale_total", "Completions whose call was over already.", completion.StaleCompletions);
     }

@@ -99,6 +99,15 @@ public sealed record RuntimeOptions
     /// <summary>Kept of each of a task's stdout and stderr; the rest is counted and dropped.</summary>
     public int MaxStreamBytes { get; init; } = 16 << 20;
 
+    /// <summary>What one call may save for its next attempt; of workers that start from now on. 0: nothing.</summary>
+    public int MaxStateBytes { get; init; } = 1 << 20;
+
+    /// <summary>What all tasks may have saved together; a state that there is no room for is not kept.</summary>
+    public long MaxStatesBytes { get; init; } = 256L << 20;
+
+    /// <summary>How long a call of a task with migration cooperative has to save its state and to yield when its place is wanted.</summary>
+    public int YieldMs { get; init; } = 10_000;
+
     /// <summary>Ended tasks kept in memory at most; the oldest are forgotten first.</summary>
     public int RetainTasks { get; init; } = 100_000;
 

@@ -34,7 +34,10 @@ internal sealed class TaskEvents(EventDesk desk) : IEndEvents
         }));
 
     public static NodeEvent Started(TaskRecord record, int attempt, long unixMs) => new(
-        0, unixMs, EventTypes.TaskStarted, EventSeverity.Info, record.Tenant, record.Id, EventData.Attempt(attempt, record.Terms?.Group));
+        0, unixMs, EventTypes.TaskStarted, EventSeverity.Info, record.Tenant, record.Id, EventData.Attempt(attempt, record.Terms?.Group, record.Life?.SavedBytes ?? 0));
+
+    public static NodeEvent Saved(TaskId id, int tenant, string? group, long bytes, long unixMs) => new(
+        0, unixMs, EventTypes.TaskSaved, EventSeverity.Info, tenant, id, EventData.Saved(bytes, group));
 
     /// <param name="next">The attempt that follows.</param>
     public static NodeEvent Retrying(TaskId id, int tenant, string? group, int next, long unixMs) => new(

@@ -64,6 +64,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
                     break;
             }
 
+            Saved(text, record.Life);
             Moved(text, record);
             Preempted(text, record);
             Learned(text, record);
@@ -201,6 +202,19 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
         if (record.Reservation.Source != ReservationSource.None)
         {
             Add(text, $"{Size(record.Reservation.Bytes)} of memory were set aside for it ({Source(record.Reservation.Source)}).");
+        }
+    }
+
+    private static void Saved(StringBuilder text, TaskLife? life)
+    {
+        if (life?.Wish is not null)
+        {
+            Add(text, $"It was asked to save its state and to give its place back (migration: cooperative), and has not answered yet.");
+        }
+
+        if (life?.Facts().Saved is { } saved)
+        {
+            Add(text, $"It has saved its state {saved.Times} time{(saved.Times == 1 ? "" : "s")}, last {saved.Bytes} bytes {Words(DateTimeOffset.UtcNow - saved.At)} ago{(life.Saved is null ? string.Empty : ": its next attempt, if there is one, begins from it")}.");
         }
     }
 

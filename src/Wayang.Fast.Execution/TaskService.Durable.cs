@@ -100,8 +100,9 @@ internal sealed partial class TaskService
 
     /// <summary>Makes a task of an earlier start one of this, under its id: held, until it is known what it runs.</summary>
     /// <returns>False: the task table is full.</returns>
-    internal bool TryRestore(TaskId id, int tenant, DurableSpec spec, int attempt, TaskAttempt? lost, TaskCheckpoint? checkpoint)
+    internal bool TryRestore(LedgerTask task, DurableSpec spec, int attempt, TaskAttempt? lost, TaskCheckpoint? checkpoint)
     {
+        var (id, tenant) = (task.Id, task.Tenant);
         if (!table.TryRent(out var record))
         {
             return false;
@@ -121,6 +122,11 @@ internal sealed partial class TaskService
         record.Terms = spec.Terms;
         TaskLifecycle.Begin(record, spec.Terms);
         TaskLifecycle.RestoreAttempts(record, attempt, lost, checkpoint);
+        if (task.Saved is { } saved)
+        {
+            lifecycle.RestoreSaved(record, saved);
+        }
+
         var promise = life.Rejoin(spec.Terms, tenant);
         Life.LifeService.Fill(record, promise);
         admission.Release(-1, -record.AdmittedBytes); // they were admitted once: not refused now

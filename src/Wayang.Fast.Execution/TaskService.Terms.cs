@@ -34,13 +34,14 @@ internal sealed partial class TaskService
             return wrong;
         }
 
-        if (terms.HasFiles && RuntimeOf(target.Pool.Key.Profile) is var other and not IsolationRuntime.Native)
+        var needsFiles = terms.HasFiles || (terms.SavesFile && target.Pool.IsCommand);
+        if (needsFiles && RuntimeOf(target.Pool.Key.Profile) is var other and not IsolationRuntime.Native)
         {
             return new OperationError(
-                ErrorCode.InvalidArgument, $"inputs, artifacts and secrets are for isolation: native; {WireNames.Text(other)} runs the commands of this image", "inputs");
+                ErrorCode.InvalidArgument, $"inputs, artifacts, secrets and saved states are for isolation: native; {WireNames.Text(other)} runs the commands of this image", "inputs");
         }
 
-        if (terms.HasFiles && StageFile.Validate(terms, target.Pool.IsCommand ? submission.Command : null, options.Current.MaxPayloadBytes) is { } unfit)
+        if (needsFiles && StageFile.Validate(terms, target.Pool.IsCommand ? submission.Command : null, options.Current.MaxPayloadBytes) is { } unfit)
         {
             return unfit;
         }

@@ -9,7 +9,7 @@ namespace Wayang.Fast.Interop;
 public static class ChannelLayout
 {
     public const ulong Magic = 0x314C4E4843415957;
-    public const uint Version = 1;
+    public const uint Version = 2;
     public const int HeaderBytes = 4096;
     public const int SlotBytes = 64;
 
@@ -32,6 +32,8 @@ public static class ChannelLayout
     public const int OffsetWantsSpace = 0x104;
     public const int OffsetDoorbell = 0x180;
     public const int OffsetCancelled = 0x200;
+    public const int OffsetSaveWanted = 0x280;
+    public const int OffsetStateBytes = 0x34;
     public const int OffsetFacts = 0x400;
     public const int FactsBytes = 32;
 
@@ -44,11 +46,14 @@ public static class ChannelLayout
 
     public const byte KindCall = 1;
     public const byte KindStop = 2;
+    public const byte KindState = 3;
     public const byte KindReady = 16;
     public const byte KindOutput = 17;
     public const byte KindError = 18;
     public const byte KindLog = 19;
     public const byte KindProgress = 20;
+    public const byte KindSaved = 21;
+    public const byte KindYielded = 22;
     public const byte ProgressUnknown = 255;
     public const int ProgressTextBytes = 200;
 

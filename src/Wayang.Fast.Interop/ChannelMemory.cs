@@ -94,6 +94,13 @@ public sealed unsafe class ChannelMemory : IDisposable
     /// <summary>Its worker is to tell what each call cost. Before it is sent; indices from <see cref="ChannelLayout.MaxFacts"/> on have no place for it.</summary>
     public void MeasureCalls() => *(uint*)(D + ChannelLayout.OffsetMeasures) = 1;
 
+    /// <summary>Most bytes of a state that its calls may save; 0: none. The daemon's own word, told to the worker before it is sent.</summary>
+    public int StateBytes
+    {
+        get => (int)Math.Min(*(uint*)(D + ChannelLayout.OffsetStateBytes), (ulong)Geometry.MaxPayload);
+        set => *(uint*)(D + ChannelLayout.OffsetStateBytes) = (uint)value;
+    }
+
     /// <summary>Closes both memory files once they were sent: the mappings stay. A channel that is copied later is copied faster with them.</summary>
     public void CloseTransferred()
     {

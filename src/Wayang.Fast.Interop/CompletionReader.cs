@@ -4,7 +4,7 @@ namespace Wayang.Fast.Interop;
 
 /// <summary>One validated slot of the completion ring. The ticket is the worker's word: compare it with the in-flight table.</summary>
 /// <param name="Ticket">Echo of the request's ticket; 0 for READY.</param>
-/// <param name="Kind">READY, OUTPUT, ERROR, LOG or PROGRESS of <see cref="ChannelLayout"/>.</param>
+/// <param name="Kind">READY, OUTPUT, ERROR, LOG, PROGRESS, SAVED or YIELDED of <see cref="ChannelLayout"/>.</param>
 /// <param name="First">First chunk of its payload.</param>
 /// <param name="Last">Last chunk of its payload.</param>
 /// <param name="Length">Bytes of this chunk, now in the caller's scratch buffer.</param>
@@ -268,7 +268,7 @@ public sealed unsafe class CompletionReader
             return null;
         }
 
-        if (kind is < ChannelLayout.KindReady or > ChannelLayout.KindProgress || (kind == ChannelLayout.KindReady) != (_position == 0))
+        if (kind is < ChannelLayout.KindReady or > ChannelLayout.KindYielded || (kind == ChannelLayout.KindReady) != (_position == 0))
         {
             return "kind";
         }
@@ -278,7 +278,13 @@ public sealed unsafe class CompletionReader
             return "first chunk";
         }
 
-        if (kind == ChannelLayout.KindReady ? (length != 0 || ticket != 0) : (kind >= ChannelLayout.KindLog && !last))
+        if (kind switch
+        {
+            ChannelLayout.KindReady => length != 0 || ticket != 0,
+            ChannelLayout.KindYielded => length != 0,
+            ChannelLayout.KindLog or ChannelLayout.KindProgress => !last,
+            _ => false,
+        })
         {
             return "payload of its kind";
         }

@@ -220,11 +220,13 @@ public sealed unsafe class RequestWriter : IDisposable
     }
 
     /// <summary>Sets or clears the cancel flag of an in-flight index. Any thread. A hint: the function may look at it.</summary>
-    public void SetCancelled(int index, bool on)
+    public void SetCancelled(int index, bool on) => SetBit(ChannelLayout.OffsetCancelled, index, on);
+
+    private void SetBit(int offset, int index, bool on)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, ChannelLayout.MaxInFlight);
-        ulong* word = (ulong*)(_memory.D + ChannelLayout.OffsetCancelled) + (index >> 6);
+        ulong* word = (ulong*)(_memory.D + offset) + (index >> 6);
         ulong bit = 1UL << (index & 63);
         if (on)
         {
@@ -235,6 +237,9 @@ public sealed unsafe class RequestWriter : IDisposable
             Barriers.And(word, ~bit);
         }
     }
+
+    /// <summary>Sets or clears the wish that the call of an in-flight index save its state and yield. Any thread. A hint, as <see cref="SetCancelled"/>.</summary>
+    public void SetSaveWanted(int index, bool on) => SetBit(ChannelLayout.OffsetSaveWanted, index, on);
 
     /// <summary>
     /// Tells a call of itself, for images that ask for it. Before its request is written: the worker reads it only while it serves

@@ -8,16 +8,17 @@ namespace Wayang.Fast.Ledger;
 /// <summary>Reads beside the writer, by a connection of its own that is opened at the first use and again after a failure. Any thread, one at a time.</summary>
 internal sealed partial class LedgerReader(string path) : IDisposable
 {
-    private const string Columns = "id, tenant, state, attempt, submitted_ms, spec, facts, output, stdout, stderr, log, checkpoint";
+    private const string Columns = "tasks.id, tenant, state, attempt, submitted_ms, spec, facts, output, stdout, stderr, log, checkpoint, states.bytes, at_ms, times";
+    private const string Tables = "tasks LEFT JOIN states ON states.id = tasks.id";
 
     private readonly Lock _lock = new();
     private SqliteConnection? _connection;
 
     public LedgerTask? Find(TaskId id) => Ask(
-        $"SELECT {Columns} FROM tasks WHERE id = $value", LedgerIds.ToBytes(id.Value), static row => row.Read() ? ReadTask(row) : null);
+        $"SELECT {Columns} FROM {Tables} WHERE tasks.id = $value", LedgerIds.ToBytes(id.Value), static row => row.Read() ? ReadTask(row) : null);
 
     public IReadOnlyList<LedgerTask> ReadLive() => Ask<IReadOnlyList<LedgerTask>>(
-        $"SELECT {Columns} FROM tasks WHERE ended_ms IS NULL ORDER BY place", null, static row =>
+        $"SELECT {Columns} FROM {Tables} WHERE ended_ms IS NULL ORDER BY place", null, static row =>
         {
             var tasks = new List<LedgerTask>();
             while (row.Read())
@@ -107,7 +108,10 @@ internal sealed partial class LedgerReader(string path) : IDisposable
 
     private static LedgerTask ReadTask(SqliteDataReader row) => new(
         LedgerIds.ToId(Bytes(row, 0)!), row.GetInt32(1), (TaskState)row.GetInt32(2), row.GetInt32(3), row.GetInt64(4), Bytes(row, 5)!,
-        Bytes(row, 6) ?? [], [Bytes(row, 7), Bytes(row, 8), Bytes(row, 9), Bytes(row, 10)], row.IsDBNull(11) ? null : row.GetString(11));
+        Bytes(row, 6) ?? [], [Bytes(row, 7), Bytes(row, 8), Bytes(row, 9), Bytes(row, 10)], row.IsDBNull(11) ? null : row.GetString(11))
+    {
+        Saved = Bytes(row, 12) is { } state ? new LedgerSaved(state, row.GetInt64(13), row.GetInt64(14)) : null,
+    };
 
     private static byte[]? Bytes(SqliteDataReader row, int column) => row.IsDBNull(column) ? null : row.GetFieldValue<byte[]>(column);
 }

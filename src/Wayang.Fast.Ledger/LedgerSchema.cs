@@ -106,6 +106,16 @@ internal static class LedgerSchema
         """
         ALTER TABLE webhooks ADD COLUMN shifts INTEGER NOT NULL DEFAULT 0;
         """,
+
+        // Apart from tasks: a state is written often, and its task's row is not to be written again with it.
+        """
+        CREATE TABLE states (
+            id BLOB PRIMARY KEY,
+            at_ms INTEGER NOT NULL,
+            times INTEGER NOT NULL,
+            bytes BLOB NOT NULL
+        );
+        """,
     ];
 
     public static int Version => s_steps.Length;

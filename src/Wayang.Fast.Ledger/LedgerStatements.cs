@@ -15,6 +15,8 @@ internal sealed class LedgerStatements : IDisposable
     private readonly SqliteCommand _checkpoint;
     private readonly SqliteCommand _retry;
     private readonly SqliteCommand _end;
+    private readonly SqliteCommand _save;
+    private readonly SqliteCommand _forget;
     private readonly SqliteCommand _image;
     private readonly SqliteCommand _event;
     private readonly SqliteCommand _lastEvent;
@@ -34,6 +36,11 @@ internal sealed class LedgerStatements : IDisposable
             UPDATE tasks SET state = $state, ended_ms = $ended, facts = $facts, output = $output, stdout = $stdout, stderr = $stderr, log = $log, spec = x'', checkpoint = NULL
             WHERE id = $id AND ended_ms IS NULL
             """, "$id", "$state", "$ended", "$facts", "$output", "$stdout", "$stderr", "$log");
+        _save = Prepare("""
+            INSERT OR REPLACE INTO states (id, at_ms, times, bytes)
+            SELECT id, $at, $times, $bytes FROM tasks WHERE id = $id AND ended_ms IS NULL
+            """, "$id", "$at", "$times", "$bytes");
+        _forget = Prepare("DELETE FROM states WHERE id = $id", "$id");
         _image = Prepare("INSERT OR IGNORE INTO images (hash, source) VALUES ($hash, $source)", "$hash", "$source");
         _event = Prepare("INSERT INTO events (at_ms, type, severity, tenant, task, data) VALUES ($at, $type, $severity, $tenant, $task, $data)",
             "$at", "$type", "$severity", "$tenant", "$task", "$data");
@@ -89,7 +96,11 @@ internal sealed class LedgerStatements : IDisposable
                 return Run(_checkpoint, transaction, id, (int)TaskState.Queued, checkpoint.File);
             case LedgerRetry retry:
                 return Run(_retry, transaction, id, (int)TaskState.Queued, retry.NextAttempt);
+            case LedgerState state:
+                var saved = state.Read();
+                return Run(_save, transaction, id, saved.AtUnixMs, saved.Times, saved.State);
             case LedgerEnd end:
+                Run(_forget, transaction, id);
                 return Run(
                     _end, transaction, id, (int)end.State, end.EndedUnixMs, end.Facts, end.Streams[(int)OutputStream.Output],
                     end.Streams[(int)OutputStream.Stdout], end.Streams[(int)OutputStream.Stderr], end.Streams[(int)OutputStream.Log]);
@@ -108,6 +119,8 @@ internal sealed class LedgerStatements : IDisposable
         _checkpoint.Dispose();
         _retry.Dispose();
         _end.Dispose();
+        _save.Dispose();
+        _forget.Dispose();
         _image.Dispose();
         _event.Dispose();
         _lastEvent.Dispose();

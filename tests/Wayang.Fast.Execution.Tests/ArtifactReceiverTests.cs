@@ -21,7 +21,7 @@ public sealed class ArtifactReceiverTests
                 receiver.Feed(piece);
             }
 
-            var got = receiver.Finish();
+            var got = receiver.Finish()!;
             Assert.Equal(["a=first", "b/c=", "d=last"], got.Files.Select(static file => $"{file.Name}={Encoding.UTF8.GetString(file.Content.Span)}"));
             Assert.Equal((7L, 70L, null), (got.LeftOut, got.LeftOutBytes, got.Problem));
         }
@@ -34,7 +34,7 @@ public sealed class ArtifactReceiverTests
         {
             var receiver = new ArtifactReceiver(new ArtifactBounds(3, 9));
             receiver.Feed(s_good.AsSpan(0, length));
-            var got = receiver.Finish();
+            var got = receiver.Finish()!;
             Assert.NotNull(got.Problem);
             Assert.True(got.Files.Count <= 3);
         }
@@ -54,7 +54,7 @@ public sealed class ArtifactReceiverTests
         var receiver = new ArtifactReceiver(new ArtifactBounds(3, 9));
         receiver.Feed(bytes);
         receiver.Feed(File("later", "x"));
-        var got = receiver.Finish();
+        var got = receiver.Finish()!;
         Assert.NotNull(got.Problem);
         Assert.DoesNotContain(got.Files, static file => file.Name is "later" or "d" || file.Name.Contains("..", StringComparison.Ordinal));
     }
@@ -73,7 +73,7 @@ public sealed class ArtifactReceiverTests
 
             var receiver = new ArtifactReceiver(new ArtifactBounds(3, 9));
             receiver.Feed(bytes);
-            Assert.True(receiver.Finish().TotalBytes <= 9);
+            Assert.True(receiver.Finish()!.TotalBytes <= 9);
         }
     }
 

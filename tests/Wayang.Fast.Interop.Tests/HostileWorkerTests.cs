@@ -74,6 +74,7 @@ public sealed class HostileWorkerTests
     [Theory]
     [InlineData(ChannelLayout.KindReady, 0UL, "first slot")]
     [InlineData(ChannelLayout.KindCall, 0UL, "kind")]
+    [InlineData((byte)(ChannelLayout.KindYielded + 1), 0UL, "kind")]
     [InlineData((byte)63, 0UL, "kind")]
     public void Only_completions_are_read(byte kind, ulong sequence, string why)
     {
@@ -179,7 +180,7 @@ public sealed class HostileWorkerTests
         {
             Assert.InRange(completion.Length, 0, ChannelLayout.MaxChunkBytes);
             Assert.InRange(completion.Total, completion.Length, Geometry.MaxPayload);
-            Assert.InRange(completion.Kind, ChannelLayout.KindReady, ChannelLayout.KindProgress);
+            Assert.InRange(completion.Kind, ChannelLayout.KindReady, ChannelLayout.KindYielded);
         }
     }
 
@@ -203,7 +204,7 @@ public sealed class HostileWorkerTests
         uint length = (uint)random.Next(1, 4097);
         BinaryPrimitives.WriteUInt64LittleEndian(slot, position + 1);
         BinaryPrimitives.WriteUInt32LittleEndian(slot.AsSpan(8), ready ? 0 : (uint)random.Next(4));
-        slot[14] = ready ? (byte)(ChannelLayout.KindReady | 0xc0) : (byte)(random.Next(17, 20) | 0xc0);
+        slot[14] = ready ? (byte)(ChannelLayout.KindReady | 0xc0) : (byte)(random.Next(17, 22) | 0xc0);
         slot[15] = ready ? (byte)0 : inline ? (byte)random.Next(49) : (byte)255;
         if (!ready && !inline)
         {

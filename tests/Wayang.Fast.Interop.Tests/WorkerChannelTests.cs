@@ -113,6 +113,59 @@ public sealed class WorkerChannelTests
         Assert.Equal("stopped", Encoding.UTF8.GetString(worker.Call(0x1203, WorkerProcess.UntilCancelled, [], null).Payload));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(48)]
+    [InlineData(49)]
+    [InlineData(65_537)]
+    [InlineData(1_000_003)]
+    public void What_was_saved_comes_before_the_call_and_to_no_other(int length)
+    {
+        byte[] state = Pattern(length);
+        foreach (ChannelGeometry geometry in new[] { new ChannelGeometry(), Small })
+        {
+            using var worker = new WorkerProcess(geometry);
+            worker.Send(5, 0, ChannelLayout.KindState, state);
+            (byte kind, byte[] output) = worker.Call(5, WorkerProcess.SaveAndCrash, Pattern(100_000));
+            Assert.Equal(ChannelLayout.KindOutput, kind);
+            Assert.True(state.AsSpan().SequenceEqual(output));
+            worker.Send(6, 0, ChannelLayout.KindState, state);
+            Assert.Equal(ChannelLayout.KindOutput, worker.Call(7, WorkerProcess.Noop, []).Kind);
+            Assert.Equal(2, BitConverter.ToInt32(worker.Call(8, WorkerProcess.SaveAndCrash, "1"u8).Payload)); // nothing is kept here, and nothing was found
+        }
+    }
+
+    [Fact]
+    public void States_are_written_whole_within_their_bound()
+    {
+        using var worker = new WorkerProcess(Small);
+        worker.Memory.StateBytes = 20_000;
+        Assert.Equal(1, BitConverter.ToInt32(worker.Call(1, WorkerProcess.SaveAndCrash, "20001"u8).Payload));
+        worker.Send(2, WorkerProcess.SaveAndCrash, ChannelLayout.KindCall, "20000"u8);
+        var saved = new List<byte>();
+        Completion completion;
+        do
+        {
+            completion = worker.Next(out ReadOnlySpan<byte> payload);
+            Assert.Equal((ChannelLayout.KindSaved, 20_000), (completion.Kind, completion.Total));
+            saved.AddRange(payload);
+        }
+        while (!completion.Last);
+        Assert.True(saved.SequenceEqual(Enumerable.Range(0, 20_000).Select(static i => (byte)(i % 251))));
+    }
+
+    [Fact]
+    public void A_call_sees_that_its_state_is_wanted_and_gives_its_place_back()
+    {
+        using var worker = new WorkerProcess(Small);
+        worker.Writer.SetSaveWanted(4, true);
+        Assert.Equal(ChannelLayout.KindYielded, worker.Call(0x1203, WorkerProcess.YieldUnasked, []).Kind); // another's
+        worker.Writer.SetSaveWanted(3, true);
+        Assert.Equal(ChannelLayout.KindOutput, worker.Call(0x1303, WorkerProcess.YieldUnasked, []).Kind);
+        worker.Writer.SetSaveWanted(3, false);
+        Assert.Equal(ChannelLayout.KindYielded, worker.Call(0x1403, WorkerProcess.YieldUnasked, []).Kind);
+    }
+
     [Fact]
     public void Chunks_that_are_given_up_end_with_an_error_and_the_ring_goes_on()
     {

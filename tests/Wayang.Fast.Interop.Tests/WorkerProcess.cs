@@ -20,7 +20,9 @@ internal sealed class WorkerProcess : IDisposable
     public const ushort Chatter = 7;
     public const ushort UntilCancelled = 8;
     public const ushort Endless = 9;
-    public const ushort Crash = 10;
+    public const ushort SaveAndCrash = 16;
+    public const ushort SaveAndWait = 18;
+    public const ushort YieldUnasked = 19;
 
     private readonly Poller _poller = new();
     private readonly PollEvent[] _events = new PollEvent[4];
@@ -70,33 +72,10 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Sends one call of any size and collects its end; log lines go to <paramref name="log"/>.</summary>
     public (byte Kind, byte[] Payload) Call(uint ticket, ushort function, ReadOnlySpan<byte> input, List<(byte Stream, string Text)>? log = null)
     {
-        long written = 0;
         var output = new MemoryStream();
-        bool sent = false;
+        Send(ticket, function, ChannelLayout.KindCall, input);
         while (true)
         {
-            while (!sent)
-            {
-                RingStatus status = Writer.TryWriteChunk(ticket, function, ChannelLayout.KindCall, input, ref written);
-                if (status == RingStatus.Full)
-                {
-                    Writer.SetWantsSpace(true);
-                    status = Writer.TryWriteChunk(ticket, function, ChannelLayout.KindCall, input, ref written);
-                }
-
-                if (status == RingStatus.Full)
-                {
-                    Writer.Publish();
-                    WaitForDoorbell();
-                    continue;
-                }
-
-                Assert.Equal(RingStatus.Ok, status);
-                sent = written == input.Length;
-            }
-
-            Writer.SetWantsSpace(false);
-            Writer.Publish();
             Completion completion = Next(out ReadOnlySpan<byte> payload);
             Assert.Equal(ticket, completion.Ticket);
             if (completion.Kind == ChannelLayout.KindLog)
@@ -112,6 +91,33 @@ internal sealed class WorkerProcess : IDisposable
                 return (completion.Kind, output.ToArray());
             }
         }
+    }
+
+    /// <summary>Writes one payload of any size.</summary>
+    public void Send(uint ticket, ushort function, byte kind, ReadOnlySpan<byte> input)
+    {
+        long written = 0;
+        do
+        {
+            RingStatus status = Writer.TryWriteChunk(ticket, function, kind, input, ref written);
+            if (status == RingStatus.Full)
+            {
+                Writer.SetWantsSpace(true);
+                status = Writer.TryWriteChunk(ticket, function, kind, input, ref written);
+            }
+
+            if (status == RingStatus.Full)
+            {
+                Writer.Publish();
+                WaitForDoorbell();
+                continue;
+            }
+
+            Assert.Equal(RingStatus.Ok, status);
+        }
+        while (written != input.Length);
+        Writer.SetWantsSpace(false);
+        Writer.Publish();
     }
 
     /// <summary>One turn of sleep as the completion loop does it: announce, look again, wait.</summary>

@@ -58,6 +58,39 @@ public sealed class SqliteLedgerTests : LedgerFixture
     }
 
     [Fact]
+    public async Task The_state_that_was_saved_last_is_found_until_the_end()
+    {
+        var (saves, ended, none) = (NextId(), NextId(), NextId());
+        using (var ledger = Open())
+        {
+            foreach (var id in (ReadOnlySpan<TaskId>)[saves, ended, none])
+            {
+                Submit(ledger, id);
+            }
+
+            ledger.Post(new State(saves, new LedgerSaved([1, 2, 3], 5, 1)));
+            ledger.Post(new State(saves, new LedgerSaved(new byte[100_000], 7, 2)));
+            ledger.Post(new LedgerRetry(saves, 2));
+            ledger.Post(new State(ended, new LedgerSaved([9], 5, 1)));
+            await Within(Finish(ledger, ended).Receipt);
+            ledger.Post(new State(ended, new LedgerSaved([8], 6, 2))); // too late
+            await Within(Submit(ledger, NextId()).Receipt);
+        }
+
+        using var again = Open();
+        var saved = again.Find(saves)!.Saved!;
+        Assert.Equal((100_000, 7, 2), (saved.State.Length, saved.AtUnixMs, saved.Times));
+        Assert.Null(again.Find(ended)!.Saved);
+        Assert.Null(again.Find(none)!.Saved);
+        Assert.Equal([100_000, null, null], again.ReadLive().Select(static t => t.Saved?.State.Length));
+    }
+
+    private sealed class State(TaskId id, LedgerSaved saved) : LedgerState(id)
+    {
+        public override LedgerSaved Read() => saved;
+    }
+
+    [Fact]
     public async Task A_second_end_changes_nothing()
     {
         using var ledger = Open();

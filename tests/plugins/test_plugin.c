@@ -146,6 +146,108 @@ static int progress(wayang_call *call, const void *input, size_t length) {
     return 0;
 }
 
+/* Saves N bytes, byte i = i mod 251, and crashes; the attempt that finds them answers them. Answers what a save that was
+ * refused returned. */
+static int save_and_crash(wayang_call *call, const void *input, size_t length) {
+    size_t kept;
+    const void *saved = wayang_saved(call, &kept);
+    if (saved != NULL) {
+        return wayang_append(call, saved, kept);
+    }
+    size_t count = strtoull(input, NULL, 10);
+    unsigned char *bytes = malloc(count + 1);
+    if (bytes == NULL) {
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = (unsigned char)(i % 251);
+    }
+    int result = wayang_save(call, bytes, count);
+    free(bytes);
+    return result == WAYANG_SAVE_KEPT ? crash(call, input, length) : wayang_append(call, &result, sizeof result);
+}
+
+/* Each attempt saves one more than it found, and crashes until that is the number of its input. */
+static int climb(wayang_call *call, const void *input, size_t length) {
+    size_t kept;
+    unsigned long step = 0;
+    const void *saved = wayang_saved(call, &kept);
+    if (saved != NULL && kept == sizeof step) {
+        memcpy(&step, saved, kept);
+    }
+    step++;
+    if (wayang_save(call, &step, sizeof step) != WAYANG_SAVE_KEPT) {
+        return wayang_fail(call, "not_saved", "it was refused");
+    }
+    return step < strtoul(input, NULL, 10) ? crash(call, input, length) : wayang_append(call, &step, sizeof step);
+}
+
+/* Saves the numbers up to that of its input, says so, and waits until it is cancelled; the attempt that finds one answers it,
+ * though it saves another. */
+static int save_and_wait(wayang_call *call, const void *input, size_t length) {
+    (void)length;
+    size_t kept;
+    const void *saved = wayang_saved(call, &kept);
+    unsigned long last = strtoul(input, NULL, 10);
+    for (unsigned long i = 0; i <= last; i++) {
+        if (wayang_save(call, &i, sizeof i) != WAYANG_SAVE_KEPT) {
+            return wayang_fail(call, "not_saved", "it was refused");
+        }
+    }
+    if (saved != NULL) {
+        return wayang_append(call, saved, kept);
+    }
+    wayang_progress(call, 100, "saved", 5);
+    while (!wayang_cancelled(call)) {
+    }
+    return 0;
+}
+
+/* Gives its place back though nobody asked. */
+static int yield_unasked(wayang_call *call, const void *input, size_t length) {
+    (void)input;
+    (void)length;
+    return wayang_save_wanted(call) ? 0 : WAYANG_YIELD;
+}
+
+/* The sum of the numbers below that of its input; gives its place back when it is wanted, and goes on. */
+static int sum(wayang_call *call, const void *input, size_t length) {
+    struct {
+        uint64_t at, sum;
+    } state = {0, 0};
+    (void)length;
+    size_t kept;
+    uint64_t last = strtoull(input, NULL, 10);
+    const void *saved = wayang_saved(call, &kept);
+    if (saved != NULL && kept == sizeof state) {
+        memcpy(&state, saved, kept);
+    }
+    for (; state.at < last; state.at++) {
+        if (state.at % 4096 == 0 && wayang_save_wanted(call)) {
+            return wayang_save(call, &state, sizeof state) == WAYANG_SAVE_KEPT ? WAYANG_YIELD : 1;
+        }
+        state.sum += state.at;
+        __asm__ volatile("" : "+r"(state.sum)); /* the loop is not to become a formula */
+    }
+    return wayang_append(call, &state.sum, sizeof state.sum);
+}
+
+/* Sees that its place is wanted, and gives it back a second later, or at once if its input is "now"; the attempt that follows
+ * says so. */
+static int yield_late(wayang_call *call, const void *input, size_t length) {
+    size_t kept;
+    int now = length == 3 && memcmp(input, "now", 3) == 0;
+    if (wayang_saved(call, &kept) != NULL) {
+        return wayang_append(call, "late", 4);
+    }
+    while (!wayang_save_wanted(call)) {
+    }
+    struct timespec left = {now ? 0 : 1, 0};
+    while (nanosleep(&left, &left) != 0) {
+    }
+    return wayang_save(call, "x", 1) == WAYANG_SAVE_KEPT ? WAYANG_YIELD : 1;
+}
+
 int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     static char text[] = "registered state";
     static const struct {
@@ -168,6 +270,12 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
         {"state_text", state_text},
         {"count_calls", count_calls},
         {"progress", progress},
+        {"save_and_crash", save_and_crash},
+        {"climb", climb},
+        {"save_and_wait", save_and_wait},
+        {"yield_unasked", yield_unasked},
+        {"sum", sum},
+        {"yield_late", yield_late},
     };
     if (host->abi != WAYANG_PLUGIN_ABI || host->size < sizeof(*host)) {
         return 1;

@@ -33,6 +33,23 @@ class Outside(unittest.TestCase):
         self.assertEqual(later(b"[1]"), b"[1]")
         self.assertGreater(wayang.Context(seconds=5).deadline, 4)
 
+    def test_function_that_saves_is_called_with_what_it_saved(self):
+        def count(ctx):
+            done = int(ctx.saved or 0)
+            ctx.on_save(lambda: str(done).encode())
+            while done < 5:
+                done += 1
+                ctx.wanted = done == 3
+                ctx.progress(done)
+            return done
+
+        first = wayang.Context()
+        with self.assertRaises(wayang.Yield):
+            count(first)
+        self.assertEqual(first.kept, b"3")
+        self.assertEqual(count(wayang.Context(attempt=2, saved=first.kept)), 5)
+        self.assertFalse(isinstance(wayang.Yield(), Exception))
+
     def test_wrong_input_says_what_and_where(self):
         for data, words in ((b"", "is empty"), (b"[1,", "at line 1 column 4"), (b"\xff", "byte 0 is no UTF-8")):
             with self.assertRaisesRegex(wayang.InputError, words):

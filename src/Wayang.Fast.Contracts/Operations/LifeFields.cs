@@ -44,7 +44,7 @@ public static class LifeFields
 
     /// <summary>The last of the task's fields.</summary>
     public static RequestField Migration { get; } = new(
-        "migration", FieldType.Choice, "What task.checkpoint does to it while it runs (call): it is written down and goes on from there, is ended and begins anew, or is refused; default transparent.")
+        "migration", FieldType.Choice, "What task.checkpoint does to it while it runs (call): it is written down and goes on from there, is ended and begins anew, is asked to save its state and to yield and goes on from that (commands, too), or is refused; default transparent.")
     {
         Choices = WireNames.All<TaskMigration>(),
     };
@@ -137,6 +137,7 @@ public static class LifeFields
         new("paused", "boolean", "True while it is paused.", Optional: true),
         new("preemption", "map", "Of a task that was frozen for a higher class: how often (times), for how long (frozen_us), the task that got its slot last (by), why it was this one (reason), since when it is frozen now (since).", Optional: true),
         new("checkpoint", "map", "Of a task that was written down: the file on its node (file), its size (bytes), when (at), why it could not go on from it when that was last tried (failure).", Optional: true),
+        new("saved", "map", "What it saved for its next attempt: the size (bytes), when (at), how often it has saved (times).", Optional: true),
         new("moves", "map", "Of a call that was moved between nodes: where it is now (node; absent: where it was submitted), moves so far (times), of the last one the size (bytes), how long its call did nothing (pause_us) and when it went on (at).", Optional: true),
         new("home", "text", "Of a call that only visits this node: the node whose task it is, and which is to be asked.", Optional: true),
         new("deadline", "time", "When it is stopped.", Optional: true),

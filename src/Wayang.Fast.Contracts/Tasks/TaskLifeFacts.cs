@@ -31,6 +31,9 @@ public sealed record TaskLifeFacts
     /// <summary>Where its call stands in a file, to be continued; null: it does not.</summary>
     public TaskCheckpoint? Checkpoint { get; init; }
 
+    /// <summary>What it saved for its next attempt; null: nothing.</summary>
+    public TaskSaved? Saved { get; init; }
+
     /// <summary>Its moves between nodes, and where it is now; null: it was never moved.</summary>
     public TaskMoves? Moves { get; init; }
 

@@ -11,4 +11,7 @@ public enum TaskMigration : byte
 
     /// <summary>It stays where it runs: it is refused.</summary>
     Never = 2,
+
+    /// <summary>It is asked to save its state and to yield, waits, and goes on from that state as its next attempt; where it does not answer in time, it is refused and goes on.</summary>
+    Cooperative = 3,
 }

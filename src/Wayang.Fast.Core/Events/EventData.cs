@@ -75,10 +75,26 @@ public static class EventData
     });
 
     /// <summary>Of an attempt of a task.</summary>
-    public static byte[] Attempt(int attempt, string? group) => Write((ref writer) =>
+    /// <param name="attempt">Which.</param>
+    /// <param name="group">Of the task; null: none.</param>
+    /// <param name="savedBytes">What it begins from; 0: it begins at its beginning.</param>
+    public static byte[] Attempt(int attempt, string? group, long savedBytes = 0) => Write((ref writer) =>
+    {
+        writer.WriteMapHeader((group is null ? 1 : 2) + (savedBytes == 0 ? 0 : 1));
+        Number(ref writer, "attempt", attempt);
+        if (savedBytes != 0)
+        {
+            Number(ref writer, "saved_bytes", savedBytes);
+        }
+
+        Group(ref writer, group);
+    });
+
+    /// <summary>Of a state that a task saved.</summary>
+    public static byte[] Saved(long bytes, string? group) => Write((ref writer) =>
     {
         writer.WriteMapHeader(group is null ? 1 : 2);
-        Number(ref writer, "attempt", attempt);
+        Number(ref writer, "bytes", bytes);
         Group(ref writer, group);
     });
 

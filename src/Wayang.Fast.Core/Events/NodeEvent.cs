@@ -31,6 +31,7 @@ public static class EventTypes
     public const string TaskSubmitted = "wayang.task.submitted";
     public const string TaskStarted = "wayang.task.started";
     public const string TaskRetrying = "wayang.task.retrying";
+    public const string TaskSaved = "wayang.task.saved";
 
     public const string TaskCheckpointed = "wayang.task.checkpointed";
     public const string TaskContinued = "wayang.task.continued";

@@ -30,6 +30,10 @@ public sealed class TaskLife
     private TaskMoves? _moves;
     private HashSet<TaskId>? _children;
     private long _deadlineAt;
+    private SavedState? _saved;
+    private int _savedBytes;
+    private long _savedTimes;
+    private long _savedUnixMs;
 
     /// <summary>Null: none of it was asked for at submission.</summary>
     public TaskTerms? Terms { get; internal set; }
@@ -80,6 +84,22 @@ public sealed class TaskLife
         get => Volatile.Read(ref _checkpoint);
         internal set => Volatile.Write(ref _checkpoint, value);
     }
+
+    /// <summary>What it saved last, for its next attempt; null: nothing, or it has ended. Written by the completion thread; the dispatch owner takes hold of it before it starts an attempt.</summary>
+    public SavedState? Saved
+    {
+        get => Volatile.Read(ref _saved);
+        internal set => Volatile.Write(ref _saved, value);
+    }
+
+    /// <summary>The write of its state that was posted last; null: none was. Completion thread only.</summary>
+    public LedgerWrite? StateWrite { get; set; }
+
+    /// <summary>Bytes that it saved last; 0: none. A momentary value.</summary>
+    public int SavedBytes => Volatile.Read(ref _savedBytes);
+
+    /// <summary>Its call was asked for its place, and somebody waits for it; null: nobody. Completion thread only.</summary>
+    public YieldWish? Wish { get; set; }
 
     /// <summary>The other node where its call goes on, and how it is asked to end there; null: it is here.</summary>
     public TaskStay? Stay
@@ -167,6 +187,7 @@ public sealed class TaskLife
             Preemption = Preemption,
             Checkpoint = Checkpoint,
             Moves = Moves,
+            Saved = SavedFacts(),
             Home = Visit?.Home,
             Deadline = Terms?.Deadline,
             Group = Terms?.Group,
@@ -216,6 +237,26 @@ public sealed class TaskLife
         _attempt = attempt;
         _earlier = lost is null ? [] : [lost];
     }
+
+    /// <summary>A state took the place of the one before.</summary>
+    /// <param name="state">Which.</param>
+    /// <param name="unixMs">When it was saved.</param>
+    /// <param name="times">How often the task has saved; 0: once more than before.</param>
+    /// <returns>How often the task has saved.</returns>
+    internal long Keep(SavedState state, long unixMs, long times = 0)
+    {
+        times = times == 0 ? _savedTimes + 1 : times;
+        Volatile.Write(ref _savedUnixMs, unixMs);
+        Volatile.Write(ref _savedBytes, state.Bytes.Length);
+        Volatile.Write(ref _savedTimes, times);
+        Saved = state;
+        return times;
+    }
+
+    /// <summary>Of the last one, which may be replaced meanwhile: momentary values.</summary>
+    private TaskSaved? SavedFacts() => Volatile.Read(ref _savedTimes) is not 0 and var times
+        ? new TaskSaved(Volatile.Read(ref _savedBytes), DateTimeOffset.FromUnixTimeMilliseconds(Volatile.Read(ref _savedUnixMs)), times)
+        : null;
 
     internal void EndWait() => Volatile.Write(ref _retryAtUnixMs, 0);
 }

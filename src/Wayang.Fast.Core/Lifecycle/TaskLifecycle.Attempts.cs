@@ -96,6 +96,7 @@ public sealed partial class TaskLifecycle
             return false;
         }
 
+        AnswerWish(life, YieldWish.Ended);
         LearnAttempt(record, cause);
         record.Ended = now;
         var ended = new TaskAttempt(life.Attempt, state, cause, record.RunMicroseconds);
@@ -147,6 +148,8 @@ public sealed partial class TaskLifecycle
         }
 
         life.Paused = false;
+        AnswerWish(life, YieldWish.Ended);
+        ForgetSaved(life);
         LifeEnded?.Invoke(record, life);
     }
 

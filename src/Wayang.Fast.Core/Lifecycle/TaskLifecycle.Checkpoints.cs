@@ -81,6 +81,17 @@ public sealed partial class TaskLifecycle
     /// <returns>False: it does not run, or is about to end; nothing was done.</returns>
     public bool TryRestart(TaskRecord record, TaskId id, in TaskCause cause)
     {
+        if (!TryBeginAnew(record, id, cause))
+        {
+            return false;
+        }
+
+        Interlocked.Increment(ref _restarts);
+        return true;
+    }
+
+    private bool TryBeginAnew(TaskRecord record, TaskId id, in TaskCause cause)
+    {
         ArgumentNullException.ThrowIfNull(record);
         var now = _time.GetTimestamp();
         var ran = record.Running == 0 ? 0 : (long)_time.GetElapsedTime(record.Running, now).TotalMicroseconds;
@@ -97,7 +108,6 @@ public sealed partial class TaskLifecycle
             Durability?.OnRetry(record, life.Attempt);
         }
 
-        Interlocked.Increment(ref _restarts);
         return true;
     }
 

@@ -15,6 +15,9 @@ public interface IDurability
     /// <summary>An attempt goes on from a file, which nobody needs once that is stored. The dispatch owner.</summary>
     void OnContinuing(TaskRecord record, int attempt, TaskCheckpoint checkpoint);
 
+    /// <summary>The running attempt saved a state. Completion thread.</summary>
+    void OnSaved(TaskRecord record, SavedState state, long unixMs, long times);
+
     /// <summary>An attempt ended, and another one follows. Completion thread.</summary>
     void OnRetry(TaskRecord record, int nextAttempt);
 

@@ -43,6 +43,7 @@ public sealed partial class TaskLifecycle
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         _table = table;
+        States = new StateBudget(table.Slabs);
         _time = time;
         _retention = new Retention(options, time);
         _clock = new UnixClock(time);

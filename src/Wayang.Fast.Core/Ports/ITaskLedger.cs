@@ -131,6 +131,20 @@ public class LedgerRetry(TaskId id, int nextAttempt) : LedgerWrite(id)
     public int NextAttempt { get; } = nextAttempt;
 }
 
+/// <summary>What a task saved for its next attempt: it takes the place of what it saved before, and goes with its end.</summary>
+public abstract class LedgerState(TaskId id) : LedgerWrite(id)
+{
+    /// <summary>On the ledger's thread; again after a commit that failed.</summary>
+    public abstract LedgerSaved Read();
+}
+
+/// <param name="State">What was saved.</param>
+/// <param name="AtUnixMs">When.</param>
+/// <param name="Times">How often the task has saved.</param>
+#pragma warning disable CA1819 // Written once by its maker, and only read from then on.
+public sealed record LedgerSaved(byte[] State, long AtUnixMs, long Times);
+#pragma warning restore CA1819
+
 /// <summary>The task's one end.</summary>
 public class LedgerEnd(TaskId id) : LedgerWrite(id)
 {
@@ -154,7 +168,11 @@ public class LedgerEnd(TaskId id) : LedgerWrite(id)
 /// <param name="Streams">Of its end, by <see cref="OutputStream"/>; empty before.</param>
 /// <param name="Checkpoint">The file in which its attempt stands; null: it begins at its beginning, runs, or has ended.</param>
 public sealed record LedgerTask(
-    TaskId Id, int Tenant, TaskState State, int Attempt, long SubmittedUnixMs, byte[] Spec, byte[] Facts, IReadOnlyList<byte[]?> Streams, string? Checkpoint = null);
+    TaskId Id, int Tenant, TaskState State, int Attempt, long SubmittedUnixMs, byte[] Spec, byte[] Facts, IReadOnlyList<byte[]?> Streams, string? Checkpoint = null)
+{
+    /// <summary>What it saved last; null: nothing, or it has ended.</summary>
+    public LedgerSaved? Saved { get; init; }
+}
 
 /// <summary>An idempotency key that stands for a task.</summary>
 public sealed record LedgerKey(int Tenant, IdempotencyTerms Terms, TaskId Id, long SubmittedUnixMs);

@@ -14,6 +14,9 @@ public sealed partial record TaskTerms
     /// <summary>What is collected from out/ of the working directory at the end; null: nothing.</summary>
     public ArtifactBounds? Artifacts { get; init; }
 
+    /// <summary>Of a command: it may save a state in a file (migration: cooperative).</summary>
+    public bool SavesFile => Migration == Contracts.Tasks.TaskMigration.Cooperative;
+
     public bool HasFiles => Inputs.Count > 0 || Secrets.Count > 0 || Artifacts is not null;
 
     /// <summary>Bytes of inputs and secrets: admission counts them as the task's input.</summary>

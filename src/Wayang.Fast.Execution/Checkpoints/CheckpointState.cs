@@ -7,7 +7,7 @@ namespace Wayang.Fast.Execution.Checkpoints;
 /// <summary>What belongs to a call that was written down, beside its worker's memory: whose it is, and its channel as both sides left it.</summary>
 internal sealed record CheckpointState(TaskId Task, string Image, string Profile, string Function)
 {
-    private const uint Version = 2;
+    private const uint Version = 3;
     private const int MaxCursors = 1 << 16;
     private const int MaxSide = 80 << 20;
     private const int MaxRuns = MaxSide / ChannelSide.PageBytes;

@@ -11,7 +11,9 @@ namespace Wayang.Fast.Execution.Commands;
 /// hostile: kinds, names, counts and sizes are checked against the task's bounds before anything is kept; after the first wrong byte
 /// nothing more is taken, and the problem is told with what was complete before. Supervisor thread.
 /// </summary>
-internal sealed class ArtifactReceiver(ArtifactBounds bounds)
+/// <param name="bounds">Of the task's artifacts; null: it wants none.</param>
+/// <param name="stateBytes">Of the state that the command may leave among them; negative: none is asked for.</param>
+internal sealed class ArtifactReceiver(ArtifactBounds? bounds, int stateBytes = -1)
 {
     private const uint KindFile = 1;
     private const uint KindEnd = 2;
@@ -25,7 +27,8 @@ internal sealed class ArtifactReceiver(ArtifactBounds bounds)
     private int _contentBytes;
     private string? _name;
     private int _announced;
-    private long _bytesLeft = bounds.MaxBytes;
+    private long _bytesLeft = (bounds?.MaxBytes ?? 0) + Math.Max(0, stateBytes);
+    private long _ownBytesLeft = bounds?.MaxBytes ?? 0;
     private long _leftOut;
     private long _leftOutBytes;
     private bool _ended;
@@ -45,9 +48,18 @@ internal sealed class ArtifactReceiver(ArtifactBounds bounds)
         }
     }
 
+    /// <summary>What the command saved, once it is whole; null: nothing.</summary>
+    public byte[]? State { get; private set; }
+
     /// <summary>Nothing more comes.</summary>
-    public TaskArtifacts Finish()
+    /// <returns>Null: no artifacts were wanted.</returns>
+    public TaskArtifacts? Finish()
     {
+        if (bounds is null)
+        {
+            return null;
+        }
+
         if (!_ended)
         {
             _problem ??= "the task's process ended before all were collected";
@@ -93,7 +105,7 @@ internal sealed class ArtifactReceiver(ArtifactBounds bounds)
             return "a malformed artifact was announced";
         }
 
-        if (++_announced > bounds.MaxFiles || length > (ulong)_bytesLeft)
+        if (++_announced > (bounds?.MaxFiles ?? 0) + (stateBytes >= 0 ? 1 : 0) || length > (ulong)_bytesLeft)
         {
             return "more artifacts were announced than the bounds allow";
         }
@@ -120,7 +132,14 @@ internal sealed class ArtifactReceiver(ArtifactBounds bounds)
             return "an artifact was announced under a name that is no path below out/, or twice";
         }
 
-        _content = GC.AllocateUninitializedArray<byte>((int)BinaryPrimitives.ReadUInt64LittleEndian(_head.AsSpan(8)));
+        var length = (int)BinaryPrimitives.ReadUInt64LittleEndian(_head.AsSpan(8));
+        if (stateBytes >= 0 && !IsState && _name is not null && (_files.Count >= (bounds?.MaxFiles ?? 0) || length > _ownBytesLeft))
+        {
+            _name = null; // it has the room of a state that did not come: it is over the task's own bounds
+        }
+
+        _ownBytesLeft -= IsState || _name is null ? 0 : length;
+        _content = GC.AllocateUninitializedArray<byte>(length);
         _contentBytes = 0;
         _headBytes = 0;
         if (_content.Length == 0)
@@ -144,9 +163,15 @@ internal sealed class ArtifactReceiver(ArtifactBounds bounds)
         return taken;
     }
 
+    private bool IsState => stateBytes >= 0 && _name == StageFile.StateName;
+
     private void Complete()
     {
-        if (_name is null)
+        if (IsState && _content!.Length <= stateBytes && State is null)
+        {
+            State = _content;
+        }
+        else if (_name is null || IsState)
         {
             _leftOut++;
             _leftOutBytes += _content!.Length;

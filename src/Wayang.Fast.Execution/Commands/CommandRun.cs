@@ -75,6 +75,9 @@ internal sealed class CommandRun(ulong id, TaskRecord record, WorkerPool pool)
 
     public WorkerExit? Exit { get; set; }
 
+    /// <summary>It was asked to save its state and to end.</summary>
+    public bool Wanted { get; set; }
+
     /// <summary>Bytes of standard input already written.</summary>
     public int StdinWritten { get; set; }
 

@@ -42,7 +42,8 @@ internal sealed partial class CommandRunner(
         var run = new CommandRun(id, record, pool)
         {
             Deadline = deadline,
-            Artifacts = record.Terms?.Artifacts is { } bounds ? new ArtifactReceiver(bounds) : null,
+            Artifacts = record.Terms is { } terms && (terms.Artifacts is not null || terms.SavesFile)
+                ? new ArtifactReceiver(terms.Artifacts, terms.SavesFile ? options.Current.MaxStateBytes : -1) : null,
         };
         string? why;
         try
@@ -251,7 +252,7 @@ internal sealed partial class CommandRunner(
         var count = 4;
         try
         {
-            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!, run.Pool.Image.Defaults, run.Pool.Grants is null ? [] : GrantedNetwork.Environment));
+            sent[0] = Descriptors.CreateSealedMemory("wayang-arguments", CommandArguments.Encode(run.Record.Command!, run.Pool.Image.Defaults, EnvironmentOf(run)));
             (sent[1], run[CommandStream.Stdin]) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: true);
             (run[CommandStream.Stdout], sent[2]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
             (run[CommandStream.Stderr], sent[3]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
@@ -263,9 +264,9 @@ internal sealed partial class CommandRunner(
                 return false;
             }
 
-            if (run.Record.Terms is { HasFiles: true } files)
+            if (run.Record.Terms is { } files && (files.HasFiles || files.SavesFile))
             {
-                sent[4] = StageFile.Create(files);
+                sent[4] = StageFile.Create(files, files.SavesFile ? SavedOf(run.Record) : null, files.SavesFile ? options.Current.MaxStateBytes : 0);
                 (run[CommandStream.Artifacts], sent[5]) = Descriptors.CreatePipe(nonBlockingRead: true, nonBlockingWrite: false);
                 poller.Add(run[CommandStream.Artifacts], CommandRun.Token(run.Id, CommandStream.Artifacts), edgeTriggered: false);
                 count = sent.Length;
@@ -327,7 +328,9 @@ internal sealed partial class CommandRunner(
         run.Record.Artifacts = run.Artifacts?.Finish();
         var exit = run.Exit!.Value;
         var (state, cause) = run.PendingEnd ?? ExitCauses.Of(exit);
-        completion.Post(new CompletionCommand(CompletionCommandKind.End, Exit: exit, Record: run.Record, State: state, Cause: cause));
+        completion.Post(new CompletionCommand(
+            HasYielded(run) ? CompletionCommandKind.CommandYielded : CompletionCommandKind.End, Exit: exit, Record: run.Record, Id: run.TaskId, State: state, Cause: cause,
+            Saved: run.Artifacts?.State));
         shard.Post(new ShardEvent(ShardEventKind.CommandEnded, Pool: run.Pool, Level: run.TakenLevel, Ticks: Stopwatch.GetTimestamp() - run.Started,
             Id: run.TaskId, Since: run.Started));
     }

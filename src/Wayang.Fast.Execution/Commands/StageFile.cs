@@ -18,6 +18,14 @@ internal static class StageFile
     private const string Writable = "/tmp";
     private const string OutDirectory = "out";
     private const uint Collect = 1;
+    private const uint State = 2;
+    private const int StateMode = 0x180; // 0600
+
+    /// <summary>Where a command saves its state, below its first working directory.</summary>
+    public const string StatePath = OutDirectory + "/" + StateName;
+
+    /// <summary>The same, below out/.</summary>
+    public const string StateName = ".wayang-state";
     private const uint KindInput = 1;
     private const uint KindSecret = 2;
     private const int SecretMode = 0x100; // 0400
@@ -33,13 +41,13 @@ internal static class StageFile
                 "belong to kind exec: a warm worker of functions outlives its call; hand data to a function as its data");
         }
 
-        if (command.WorkingDirectory is { } directory && terms.Secrets.Count == 0 | terms.Inputs.Count > 0 | terms.Artifacts is not null
+        if (command.WorkingDirectory is { } directory && (terms.Secrets.Count == 0 || terms.Inputs.Count > 0 || terms.Artifacts is not null || terms.SavesFile)
             && !IsWritable(directory))
         {
             return Refuse("cwd", $"'{directory}' lies outside {Writable}, the only place where files of a task can be written");
         }
 
-        if (terms.Inputs.Count + terms.Secrets.Count > ProtocolLayout.StageMaxEntries)
+        if (terms.Inputs.Count + terms.Secrets.Count + (terms.SavesFile ? 1 : 0) > ProtocolLayout.StageMaxEntries)
         {
             return Refuse("inputs", $"are {terms.Inputs.Count} files with {terms.Secrets.Count} secrets; at most {ProtocolLayout.StageMaxEntries} are taken");
         }
@@ -53,12 +61,15 @@ internal static class StageFile
     }
 
     /// <summary>Makes the file; the buffer that it was put together in is overwritten.</summary>
+    /// <param name="terms">Of the task.</param>
+    /// <param name="saved">What an earlier attempt saved; null: nothing.</param>
+    /// <param name="stateBytes">What this one may save.</param>
     /// <returns>A descriptor, the caller's.</returns>
-    public static int Create(TaskTerms terms)
+    public static int Create(TaskTerms terms, byte[]? saved = null, int stateBytes = 0)
     {
-        var count = terms.Inputs.Count + terms.Secrets.Count;
+        var count = terms.Inputs.Count + terms.Secrets.Count + (saved is null ? 0 : 1);
         var head = ProtocolLayout.StageHeaderBytes + (count * ProtocolLayout.StageEntryBytes);
-        var total = head + terms.StagedBytes;
+        var total = head + terms.StagedBytes + (saved?.Length ?? 0);
         var buffer = ArrayPool<byte>.Shared.Rent(total);
         var whole = buffer.AsSpan(0, total);
         try
@@ -66,14 +77,19 @@ internal static class StageFile
             whole[..head].Clear();
             BinaryPrimitives.WriteUInt32LittleEndian(whole, ProtocolLayout.StageMagic);
             BinaryPrimitives.WriteUInt32LittleEndian(whole[4..], (uint)count);
-            BinaryPrimitives.WriteUInt32LittleEndian(whole[8..], terms.Artifacts is null ? 0 : Collect);
-            BinaryPrimitives.WriteUInt32LittleEndian(whole[12..], (uint)(terms.Artifacts?.MaxFiles ?? 0));
-            BinaryPrimitives.WriteUInt64LittleEndian(whole[16..], (ulong)(terms.Artifacts?.MaxBytes ?? 0));
+            BinaryPrimitives.WriteUInt32LittleEndian(whole[8..], (terms.Artifacts is null ? 0 : Collect) | (terms.SavesFile ? State : 0));
+            BinaryPrimitives.WriteUInt32LittleEndian(whole[12..], (uint)((terms.Artifacts?.MaxFiles ?? 0) + (terms.SavesFile ? 1 : 0)));
+            BinaryPrimitives.WriteUInt64LittleEndian(whole[16..], (ulong)((terms.Artifacts?.MaxBytes ?? 0) + stateBytes));
             var entry = ProtocolLayout.StageHeaderBytes;
             var content = head;
             foreach (var input in terms.Inputs)
             {
                 Write(whole, ref entry, ref content, KindInput, input.Mode, input.Path, input.Content.Span);
+            }
+
+            if (saved is not null)
+            {
+                Write(whole, ref entry, ref content, KindInput, StateMode, StatePath, saved);
             }
 
             foreach (var secret in terms.Secrets)
@@ -110,9 +126,14 @@ internal static class StageFile
     {
         var files = new HashSet<string>(StringComparer.Ordinal);
         var directories = new HashSet<string>(StringComparer.Ordinal);
-        if (terms.Artifacts is not null)
+        if (terms.Artifacts is not null || terms.SavesFile)
         {
             directories.Add(OutDirectory);
+        }
+
+        if (terms.SavesFile)
+        {
+            files.Add(StatePath); // an input of that name would be one file with the state
         }
 
         foreach (var input in terms.Inputs)

@@ -56,10 +56,8 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 command.Worker!.IsGone = true; // from here on its channel is the supervisor's to unmap
                 Supervisor.Dispose(command.Worker!);
                 break;
-            case CompletionCommandKind.End:
-                command.Record!.PeakMemoryBytes = command.Exit.PeakMemoryBytes;
-                command.Record.CpuMicroseconds = command.Exit.CpuMicroseconds;
-                lifecycle.End(command.Record, command.State, command.Cause);
+            case CompletionCommandKind.End or CompletionCommandKind.CommandYielded:
+                EndCommand(command);
                 break;
             case CompletionCommandKind.EndCached:
                 lifecycle.EndCached(command.Record!, command.Result!);
@@ -72,6 +70,9 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 break;
             case CompletionCommandKind.Life:
                 life.Execute(command.Life!);
+                break;
+            case CompletionCommandKind.YieldOverdue:
+                life.ForgetWish(command.Life!);
                 break;
             case CompletionCommandKind.Requeue:
                 life.Requeue(command.Id);
@@ -101,6 +102,31 @@ internal sealed class CommandExecutor(Shard shard, TaskTable table, TaskLifecycl
                 _captures.Execute(command);
                 break;
         }
+    }
+
+    /// <summary>What it saved counts for the attempt that follows, whatever it ended as.</summary>
+    private void EndCommand(in CompletionCommand command)
+    {
+        var record = command.Record!;
+        record.PeakMemoryBytes = command.Exit.PeakMemoryBytes;
+        record.CpuMicroseconds = command.Exit.CpuMicroseconds;
+        if (command.Saved is { } saved && record.State < TaskState.Succeeded && lifecycle.States.TryBegin(saved.Length, shard.MaxStatesBytes) is { } state)
+        {
+            state.TryAppend(saved);
+            lifecycle.Save(record, state);
+        }
+
+        if (command.Kind == CompletionCommandKind.CommandYielded && !record.CancelRequested && lifecycle.TryYield(record, command.Id, out var enqueue))
+        {
+            if (enqueue)
+            {
+                shard.Post(new ShardEvent(ShardEventKind.Requeue, Ticket: (uint)record.Slot));
+            }
+
+            return;
+        }
+
+        lifecycle.End(record, command.State, command.Cause);
     }
 
     private void OnStored(in CompletionCommand command)

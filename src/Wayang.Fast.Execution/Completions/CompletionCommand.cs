@@ -20,6 +20,9 @@ internal enum CompletionCommandKind : byte
     /// <summary>A task that never ran ends: <c>Record</c>, <c>Cause</c>.</summary>
     End,
 
+    /// <summary>A command that was asked to yield has: <c>Record</c>, its state in <c>Saved</c>; else as <see cref="End"/>.</summary>
+    CommandYielded,
+
     /// <summary>A pure task is answered by an earlier result: <c>Record</c>, <c>Result</c>.</summary>
     EndCached,
 
@@ -65,6 +68,9 @@ internal enum CompletionCommandKind : byte
     /// <summary>A call whose worker takes no more is to be ended, and its task to begin anew: <c>Capture</c>.</summary>
     RestartDue,
 
+    /// <summary>A call that was asked to yield did not in time: <c>Life</c> asked.</summary>
+    YieldOverdue,
+
     /// <summary>A call could not be continued from its file: <c>Continuation</c>, <c>Reason</c>.</summary>
     ContinuationFailed,
 
@@ -90,4 +96,5 @@ internal readonly record struct CompletionCommand(
     CachedResult? Result = null,
     Capture? Capture = null,
     Continuation? Continuation = null,
-    OperationError? Refusal = null);
+    OperationError? Refusal = null,
+    byte[]? Saved = null);

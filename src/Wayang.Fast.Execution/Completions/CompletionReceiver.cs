@@ -29,6 +29,10 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private const byte KindError = 18;
     private const byte KindLog = 19;
     private const byte KindProgress = 20;
+    private const byte KindSaved = 21;
+    private const byte KindYielded = 22;
+
+    private static readonly TaskCause s_unasked = new(CauseType.Exception, 0, "not_asked_to_yield: the function returned WAYANG_YIELD, and nobody wanted its place: look at wayang_save_wanted first");
 
     // What it costs to keep a log record beside copying its bytes, in bytes copied.
     private const int LogWeight = 2048;
@@ -36,6 +40,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
     private readonly byte[] _scratch = new byte[65536];
     private readonly LogLine _logLine = new();
     private readonly RepeatedTexts _errors = new();
+    private readonly SaveReceiver _saves = new(lifecycle, options);
 
     /// <summary>Completions whose ticket was not (or no longer) in flight.</summary>
     public long Stale { get; private set; }
@@ -104,7 +109,13 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
     private bool EndCall(CallWorker worker, int index, TaskRecord record, TaskState state, in TaskCause cause, bool workerServes)
     {
-        ref var entry = ref worker.Entries[index];
+        Free(worker, ref worker.Entries[index], index, workerServes);
+        return lifecycle.End(record, state, cause, shard.Clock.Now);
+    }
+
+    /// <summary>The call is in flight no more.</summary>
+    private void Free(CallWorker worker, ref InFlightEntry entry, int index, bool workerServes)
+    {
         Volatile.Write(ref entry.Deadline, long.MaxValue);
         Volatile.Write(ref entry.Ticket, 0);
         if (worker.PendingEnds[index].HasValue)
@@ -124,8 +135,6 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
                 shard.Release(worker, index);
             }
         }
-
-        return lifecycle.End(record, state, cause, shard.Clock.Now);
     }
 
     /// <returns>Null, or the rule that was broken.</returns>
@@ -162,6 +171,8 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             KindOutput or KindError => ApplyPayload(worker, ref entry, index, completion, payload),
             KindLog => ApplyLog(table[entry.Record], payload),
             KindProgress => ApplyProgress(table[entry.Record], payload),
+            KindYielded => ApplyYield(worker, ref entry, index),
+            KindSaved => ApplySaved(worker, entry, completion, payload),
             _ => $"wrote a slot of unknown kind {completion.Kind}",
         };
     }
@@ -283,6 +294,42 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             default:
                 return $"wrote a log record of unknown stream {payload[0]}";
         }
+    }
+
+    /// <summary>The worker serves on; the task waits, unless it was to end anyway.</summary>
+    private string? ApplyYield(CallWorker worker, ref InFlightEntry entry, int index)
+    {
+        var record = table[entry.Record];
+        if (entry.OutputTotal >= 0)
+        {
+            return "yielded in the middle of its output";
+        }
+
+        if (record.CancelRequested)
+        {
+            var (state, cause) = AskedOf(record);
+            EndCall(worker, index, record, state, cause, workerServes: true);
+        }
+        else if (worker.WantedBits[index] && lifecycle.TryYield(record, record.Id, out var enqueue))
+        {
+            Free(worker, ref entry, index, workerServes: true);
+            if (enqueue)
+            {
+                shard.Post(new ShardEvent(ShardEventKind.Requeue, Ticket: (uint)record.Slot));
+            }
+        }
+        else
+        {
+            EndCall(worker, index, record, TaskState.Failed, s_unasked, workerServes: true);
+        }
+
+        return null;
+    }
+
+    private string? ApplySaved(CallWorker worker, in InFlightEntry entry, in Completion completion, ReadOnlySpan<byte> payload)
+    {
+        Weight += LogWeight;
+        return entry.OutputTotal >= 0 ? "saved a state in the middle of its output" : _saves.Apply(worker, table[entry.Record], completion, payload);
     }
 
     /// <summary>One byte of percent and a text. Text that is no UTF-8 is shown with replacement characters.</summary>

@@ -70,6 +70,19 @@ internal sealed partial class Shard
             case ShardEventKind.PoolClosed:
                 ClosePool(item.Pool!);
                 break;
+            default:
+                HandleMove(item);
+                break;
+        }
+    }
+
+    private void HandleMove(in ShardEvent item)
+    {
+        switch (item.Kind)
+        {
+            case ShardEventKind.WantState:
+                WantState(item.Worker!, item.Ticket);
+                break;
             case ShardEventKind.CaptureCall:
                 BeginCapture(item.Capture!);
                 break;
@@ -283,7 +296,7 @@ internal sealed partial class Shard
         worker.Phase = WorkerPhase.Detached;
         while (worker.Uploads.TryDequeue(out var upload))
         {
-            _lifecycle.Unpin(_table[upload.Record]);
+            EndUpload(upload);
         }
 
         worker.UploadsPending = false;
@@ -303,6 +316,23 @@ internal sealed partial class Shard
         {
             worker.CancelBits[index] = true;
             worker.Writer.SetCancelled(index, true);
+        }
+    }
+
+    /// <summary>A frozen one goes on for it: it cannot answer while it stands still.</summary>
+    private void WantState(CallWorker worker, uint ticket)
+    {
+        var index = (int)(ticket & 0xFF);
+        if (!worker.IsServing || Volatile.Read(ref worker.Entries[index].Ticket) != ticket)
+        {
+            return;
+        }
+
+        worker.CancelBits[index] = worker.WantedBits[index] = true;
+        worker.Writer.SetSaveWanted(index, true);
+        if (worker.IsFrozen)
+        {
+            ThawForEnd(worker);
         }
     }
 

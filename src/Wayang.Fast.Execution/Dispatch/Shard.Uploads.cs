@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
@@ -23,6 +24,36 @@ internal sealed partial class Shard
         }
 
         ContinueUploads(worker);
+    }
+
+    /// <summary>What all tasks may have saved together, now.</summary>
+    public long MaxStatesBytes => _options.Current.MaxStatesBytes;
+
+    /// <summary>A call that begins from what an earlier attempt saved: the worker has that before the input.</summary>
+    /// <param name="saved">Held for this.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void WriteWithState(CallWorker worker, TaskRecord record, uint ticket, SavedState saved)
+    {
+        BegunFromState++;
+        foreach (var state in (ReadOnlySpan<SavedState?>)[saved, null])
+        {
+            if (_lifecycle.TryPin(record.Id, out _))
+            {
+                worker.Uploads.Enqueue(new Upload(ticket, record.Slot, state));
+            }
+            else
+            {
+                state?.Release();
+            }
+        }
+
+        ContinueUploads(worker);
+    }
+
+    private void EndUpload(Upload upload)
+    {
+        upload.State?.Release();
+        _lifecycle.Unpin(_table[upload.Record]);
     }
 
     /// <summary>Writes chunks until the ring is full; the worker then rings the doorbell when it has consumed some.</summary>
@@ -53,7 +84,7 @@ internal sealed partial class Shard
             }
 
             worker.Uploads.Dequeue();
-            _lifecycle.Unpin(_table[upload.Record]);
+            EndUpload(upload);
         }
 
         if (worker.UploadsPending)
@@ -68,12 +99,14 @@ internal sealed partial class Shard
     {
         var record = _table[upload.Record];
         var written = upload.Written;
+        var payload = upload.State is { } state ? state.Bytes : record.Input.Span;
+        var kind = upload.State is null ? KindCall : ChannelLayout.KindState;
         RingStatus status;
         do
         {
-            status = worker.Writer.TryWriteChunk(upload.Ticket, record.Function, KindCall, record.Input.Span, ref written);
+            status = worker.Writer.TryWriteChunk(upload.Ticket, record.Function, kind, payload, ref written);
         }
-        while (status == RingStatus.Ok && written < record.Input.Length);
+        while (status == RingStatus.Ok && written < payload.Length);
 
         upload.Written = written;
         return status;

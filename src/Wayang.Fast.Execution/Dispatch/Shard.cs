@@ -84,6 +84,9 @@ internal sealed partial class Shard
     /// <summary>Uploads that met a full ring and wait for its worker.</summary>
     public long UploadWaits { get; private set; }
 
+    /// <summary>Attempts that began from what an earlier one saved.</summary>
+    public long BegunFromState { get; private set; }
+
     public Faults Faults { get; } = new();
 
     /// <summary>Puts an admitted task up for dispatch, on this thread if it can be.</summary>
@@ -321,7 +324,8 @@ internal sealed partial class Shard
     private void Start(TaskRecord record, WorkerPool pool, byte level)
     {
         CountDispatched(record.AdmittedBytes); // while the entry holds the record; an end while queued has cleared the input
-        var checkpoint = record.Life?.Checkpoint;
+        var life = record.Life;
+        var checkpoint = life?.Checkpoint;
         var direct = _completing && !pool.IsCommand && checkpoint is null;
         if (!_lifecycle.TryStart(record, _now, direct, level))
         {
@@ -345,7 +349,7 @@ internal sealed partial class Shard
             return;
         }
 
-        Call(record, pool, level, direct);
+        Call(record, pool, level, direct, life?.Saved);
     }
 
     private void CountDispatched(int bytes)
@@ -355,8 +359,10 @@ internal sealed partial class Shard
     }
 
     /// <param name="direct">It counts as running already: only on the completion thread.</param>
-    private void Call(TaskRecord record, WorkerPool pool, byte level, bool direct)
+    /// <param name="saved">What an earlier attempt saved; null: nothing.</param>
+    private void Call(TaskRecord record, WorkerPool pool, byte level, bool direct, SavedState? saved = null)
     {
+        var hasState = saved is not null && saved.TryHold(); // before its ticket is in flight: from then on it may save anew
         Dispatched++;
         var worker = pool.Available[^1];
         ref var entry = ref worker.TakeEntry(out var ticket, out var index);
@@ -388,7 +394,15 @@ internal sealed partial class Shard
             worker.Writer.SetFacts(index, ticket, record.Id.Value, (uint)(record.Life?.Attempt ?? 1), deadline * (1_000_000_000 / Stopwatch.Frequency));
         }
 
-        Write(worker, record, ticket);
+        if (hasState)
+        {
+            WriteWithState(worker, record, ticket, saved!);
+        }
+        else
+        {
+            Write(worker, record, ticket);
+        }
+
         Supervisor.WatchDeadline(deadline);
 
         // Not before the input is in the ring: a worker that guesses its ticket could end the task, and an end in the
@@ -406,7 +420,9 @@ internal sealed partial class Shard
         if (worker.CancelBits[index])
         {
             worker.CancelBits[index] = false;
+            worker.WantedBits[index] = false;
             worker.Writer.SetCancelled(index, false);
+            worker.Writer.SetSaveWanted(index, false);
         }
 
         if (!worker.Weight.Covers(level))

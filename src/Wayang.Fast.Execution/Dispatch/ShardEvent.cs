@@ -27,6 +27,9 @@ internal enum ShardEventKind : byte
     /// <summary>Set the cancel bit of a call in flight.</summary>
     CancelCall,
 
+    /// <summary>Ask a call in flight to save its state and to yield.</summary>
+    WantState,
+
     /// <summary>A command ended: its pool has a slot again.</summary>
     CommandEnded,
 

@@ -143,7 +143,7 @@ internal sealed class DurableRestore(
 
     private void Hold(LedgerTask task, DurableSpec spec, int attempt, TaskAttempt? lost, TaskCheckpoint? checkpoint)
     {
-        if (service.TryRestore(task.Id, task.Tenant, spec, attempt, lost, checkpoint))
+        if (service.TryRestore(task, spec, attempt, lost, checkpoint))
         {
             _held.Add((task, spec));
         }

@@ -77,6 +77,22 @@ internal sealed class DurableTasks(
 
     public void OnCheckpoint(TaskRecord record, TaskCheckpoint checkpoint, Action onKept) => ledger.Post(new StoredCheckpoint(record.Id, checkpoint, onKept));
 
+    public void OnSaved(TaskRecord record, SavedState state, long unixMs, long times)
+    {
+        var life = record.Life!;
+        var before = life.StateWrite as StoredState;
+        if (before is not null && before.TryReplace(state, unixMs, times))
+        {
+            return;
+        }
+
+        var (id, tenant, group) = (record.Id, record.Tenant, record.Terms?.Group);
+        var write = new StoredState(id, before?.ToldMs ?? 0, (bytes, at) => TaskEvents.Saved(id, tenant, group, bytes, at));
+        write.TryReplace(state, unixMs, times);
+        life.StateWrite = write;
+        ledger.Post(write);
+    }
+
     public void OnContinuing(TaskRecord record, int attempt, TaskCheckpoint checkpoint) => ledger.Post(new StoredContinuation(record.Id, attempt, checkpoint)
     {
         Event = TaskEvents.Started(record, attempt, Now()),

@@ -10,7 +10,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution.Life;
 
 /// <summary>The completion thread's part in the lives of tasks: pauses, moves, families, groups.</summary>
-internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, TaskGroups groups)
+internal sealed partial class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle lifecycle, TaskGroups groups, LiveOptions options)
 {
     /// <summary>Set once by the composition.</summary>
     public Supervisor Supervisor { get; set; } = null!;
@@ -135,6 +135,12 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
             return;
         }
 
+        if (record.Kind == TaskKind.Exec)
+        {
+            AskToYield(request, record, worker: null);
+            return;
+        }
+
         // SYNC POINT: partner is Shard.Call, which writes the place last.
         var place = record.Worker;
         Volatile.ReadBarrier();
@@ -142,6 +148,12 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
         if (place >= 0 && Supervisor.Workers.At(place) is { } worker && (uint)index < (uint)worker.Entries.Length
             && Volatile.Read(ref worker.Entries[index].Ticket) == record.Ticket)
         {
+            if (record.Terms?.Migration == TaskMigration.Cooperative)
+            {
+                AskToYield(request, record, worker);
+                return;
+            }
+
             var capture = new Capture(request, worker, record.Ticket, record.Slot, record.NeedLife().IsDurable) { IsRestart = record.Terms?.Migration == TaskMigration.Restart };
             shard.Post(new ShardEvent(ShardEventKind.CaptureCall, Capture: capture));
             return;
@@ -158,14 +170,15 @@ internal sealed class LifeExecutor(Shard shard, TaskTable table, TaskLifecycle l
             return new OperationError(ErrorCode.Unsupported, "it stays where it runs, as it was asked for (migration: never)", "task");
         }
 
+        if ((record.Kind != TaskKind.Call && way != TaskMigration.Cooperative) || record.Target is not PoolTarget { Pool.Image: var image })
+        {
+            return new OperationError(
+                ErrorCode.Unsupported, "it is a command: only calls can be written down; a command can be paused, or, submitted with migration: cooperative, asked to save its state and to end", "task");
+        }
+
         if (way == TaskMigration.Transparent && Supervisor.Checkpoints is null)
         {
             return new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task");
-        }
-
-        if (record.Kind != TaskKind.Call || record.Target is not PoolTarget { Pool.Image: var image })
-        {
-            return new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be written down; a command can be paused", "task");
         }
 
         return way == TaskMigration.Transparent && !image.IsMigratable

@@ -47,6 +47,9 @@ internal sealed class LifeRequest(LifeRequestKind kind, TaskId id)
     /// <summary>Who reads the file of a call that is written down, while it is written; null: nobody.</summary>
     public GrowingFile? Reader { get; init; }
 
+    /// <summary>What a call that is asked to yield was asked with; null: none was. Completion thread only.</summary>
+    public YieldWish? Wish { get; set; }
+
     public Task<OperationError?> Answer => _answer.Task;
 
     /// <summary>Any thread; the first answer counts.</summary>

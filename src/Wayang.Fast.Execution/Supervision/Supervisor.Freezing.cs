@@ -1,4 +1,5 @@
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 
@@ -9,6 +10,9 @@ internal sealed partial class Supervisor
 {
     /// <summary>Answers the request when the spawner was told. Thread-safe.</summary>
     public void PauseCommand(LifeRequest request) => Post(new SupervisorRequest(SupervisorRequestKind.PauseCommand, Life: request));
+
+    /// <summary>A command is to save its state and to end; the request is answered by that, or with why it was not asked. Thread-safe.</summary>
+    public void AskToYield(LifeRequest request) => Post(new SupervisorRequest(SupervisorRequestKind.AskToYield, Life: request));
 
     /// <summary>A command's slot was lent, or it has it again. Thread-safe.</summary>
     public void FreezeCommand(TaskId id, bool freeze) => Post(new SupervisorRequest(SupervisorRequestKind.FreezeCommand, Id: id, Freeze: freeze));
@@ -37,8 +41,20 @@ internal sealed partial class Supervisor
         return true;
     }
 
-    private void ChangePause(LifeRequest request)
+    private void ChangePause(in SupervisorRequest asked)
     {
+        var request = asked.Life!;
+        if (asked.Kind == SupervisorRequestKind.AskToYield)
+        {
+            if (_commands.AskToYield(request.Id) is { } refusal)
+            {
+                request.Reply(refusal);
+                _completion.Post(new CompletionCommand(CompletionCommandKind.YieldOverdue, Id: request.Id, Life: request)); // nobody waits any more
+            }
+
+            return;
+        }
+
         if (request.Kind == LifeRequestKind.Pause)
         {
             request.Reply(_commands.Pause(request.Id));

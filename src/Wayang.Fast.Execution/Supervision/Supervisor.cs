@@ -307,8 +307,8 @@ internal sealed partial class Supervisor : IDisposable
             case SupervisorRequestKind.RetryCancel:
                 _retries.Add(request);
                 break;
-            case SupervisorRequestKind.PauseCommand:
-                ChangePause(request.Life!);
+            case SupervisorRequestKind.PauseCommand or SupervisorRequestKind.AskToYield:
+                ChangePause(request);
                 break;
             case SupervisorRequestKind.FreezeCommand:
                 WatchDeadline(_commands.Preempt(request.Id, request.Freeze));

@@ -20,6 +20,9 @@ internal enum SupervisorRequestKind : byte
     /// <summary>Stop the processes of a command, or let them go on: <c>Life</c>.</summary>
     PauseCommand,
 
+    /// <summary>Ask a command to save its state and to end: <c>Life</c>.</summary>
+    AskToYield,
+
     /// <summary>A command lent its slot, or has it again: <c>Id</c>, <c>Freeze</c>.</summary>
     FreezeCommand,
 

@@ -118,6 +118,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             Epoch = ++_epoch,
         });
 
+        channel.StateBytes = options.Current.MaxStateBytes;
         if (measures)
         {
             channel.MeasureCalls();

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Workers;
@@ -58,6 +59,7 @@ internal sealed partial class CallWorker : IDisposable
 
         _freeCount = concurrency;
         CancelBits = new bool[concurrency];
+        WantedBits = new bool[concurrency];
         PendingEnds = new (TaskState, TaskCause)?[concurrency];
     }
 
@@ -116,7 +118,10 @@ internal sealed partial class CallWorker : IDisposable
     /// <summary>Beside others, for the processors.</summary>
     public WorkerWeight Weight { get; } = new();
 
-    /// <summary>In-flight indices whose cancel bit is set.</summary>
+    /// <summary>In-flight indices whose call is asked to yield. Written by the dispatch owner before the worker is told, read by the completion thread when it has answered.</summary>
+    public bool[] WantedBits { get; }
+
+    /// <summary>In-flight indices that were told something: to stop, or to yield.</summary>
     public bool[] CancelBits { get; }
 
     /// <summary>Timestamp since when it has had nothing in flight.</summary>
@@ -294,14 +299,20 @@ internal sealed partial class CallWorker : IDisposable
 
     public void Dispose()
     {
+        DropSaving();
         Writer.Dispose();
         Channel.Dispose();
     }
 }
 
-/// <summary>A payload that did not fit into the ring at once. Dispatch owner only.</summary>
-internal sealed class Upload(uint ticket, int record)
+/// <summary>A payload that did not fit into the ring at once, or that comes in more than one. Dispatch owner only.</summary>
+/// <param name="ticket">Of its call.</param>
+/// <param name="record">Of its task.</param>
+/// <param name="state">What an earlier attempt saved, held until it is over; null: the upload is the input.</param>
+internal sealed class Upload(uint ticket, int record, SavedState? state = null)
 {
+    public SavedState? State { get; } = state;
+
     public uint Ticket { get; } = ticket;
 
     public int Record { get; } = record;

@@ -11,7 +11,8 @@ internal static class LifeReplies
     public static int Count(TaskLifeFacts? life) =>
         life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
             + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0)
-            + (life.Preemption is null ? 0 : 1) + (life.Checkpoint is null ? 0 : 1) + (life.Moves is null ? 0 : 1) + (life.Home is null ? 0 : 1);
+            + (life.Preemption is null ? 0 : 1) + (life.Checkpoint is null ? 0 : 1) + (life.Moves is null ? 0 : 1) + (life.Home is null ? 0 : 1)
+            + (life.Saved is null ? 0 : 1);
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
     {
@@ -46,6 +47,15 @@ internal static class LifeReplies
         if (life.Checkpoint is { } checkpoint)
         {
             WriteCheckpoint(ref writer, checkpoint);
+        }
+
+        if (life.Saved is { } saved)
+        {
+            writer.WriteString("saved"u8);
+            writer.WriteMapHeader(3);
+            ReplyEncoder.Number(ref writer, "bytes"u8, saved.Bytes);
+            ReplyEncoder.Text(ref writer, "at"u8, ReplyEncoder.Time(saved.At));
+            ReplyEncoder.Number(ref writer, "times"u8, saved.Times);
         }
 
         WriteMoves(ref writer, life);

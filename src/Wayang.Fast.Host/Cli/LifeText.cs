@@ -45,6 +45,7 @@ internal static class LifeText
             WriteCheckpoint(writer, checkpoint);
         }
 
+        WriteSaved(writer, life.Saved);
         if (life.Moves is { } moves)
         {
             MoveText.Write(writer, moves);
@@ -79,6 +80,20 @@ internal static class LifeText
         {
             writer.WriteBoolean("durable", true);
         }
+    }
+
+    private static void WriteSaved(Utf8JsonWriter writer, TaskSaved? saved)
+    {
+        if (saved is null)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("saved");
+        writer.WriteNumber("bytes", saved.Bytes);
+        writer.WriteString("at", saved.At);
+        writer.WriteNumber("times", saved.Times);
+        writer.WriteEndObject();
     }
 
     private static void WritePreemption(Utf8JsonWriter writer, TaskPreemption preemption)
@@ -152,6 +167,11 @@ internal static class LifeText
         {
             var failed = checkpoint.Failure is { } failure ? $"; could not go on: {failure}" : "";
             yield return ("checkpoint", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.File}, {checkpoint.Bytes} bytes, {checkpoint.At:O}{failed}"));
+        }
+
+        if (life.Saved is { } saved)
+        {
+            yield return ("saved", string.Create(CultureInfo.InvariantCulture, $"{saved.Bytes} bytes, {saved.At:O}, {saved.Times} time{(saved.Times == 1 ? "" : "s")}"));
         }
 
         if (life.Moves is { } moves)

@@ -52,4 +52,11 @@ public static partial class ConfigurationKeys
         new(Allocator + "disk_quota_gb", KeyKind.Number, "Writable space of one task, in GB of 2^30 bytes.")
             { Minimum = 1, Maximum = 1_024, Unit = "GB", Sample = "10", SameAs = "limits.worker_disk_bytes", Factor = 1 << 30 },
     ];
+
+    private static IEnumerable<ConfigurationKey> OfStates() =>
+    [
+        Size("limits.state_bytes", "What one call may save for its next attempt (wayang_save), in workers that start from now on.", 1_024, 64 << 20, static r => r.MaxStateBytes, static (r, n) => r with { MaxStateBytes = (int)n })
+            with { ZeroMeans = "nothing is saved" },
+        Size("limits.all_states_bytes", "What all tasks have saved together; a state that there is no room for is not kept.", 1 << 20, 1L << 40, static r => r.MaxStatesBytes, static (r, n) => r with { MaxStatesBytes = n }),
+    ];
 }

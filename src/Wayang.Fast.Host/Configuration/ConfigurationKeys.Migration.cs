@@ -16,6 +16,8 @@ public static partial class ConfigurationKeys
         },
         Number("migration.lease_ms", "A call of another node that its home does not ask about for so long is ended here. A call of this node goes on at home, from where it left, when nothing was heard of its host for two and a half times that. The same on all peers.", 100, 3_600_000, static r => (long)r.HandoverLease.TotalMilliseconds, static (r, n) => r with { HandoverLease = TimeSpan.FromMilliseconds(n) })
             with { Unit = "ms" },
+        Number("migration.yield_ms", "How long a call of a task with migration: cooperative has to save its state and to give its place back when it is asked to; then whoever asked is refused, and it goes on.", 1, 25_000, static r => r.YieldMs, static (r, n) => r with { YieldMs = (int)n })
+            with { Unit = "ms" },
         new("migration.auto", KeyKind.Word, "Which calls go to peers with room by themselves: those that stand frozen for tasks of a higher class (preempted), or these and those that run while others wait for slots (balance). Never back, and each a few times at most.")
         {
             Choices = ["never", "preempted", "balance"],

@@ -104,6 +104,7 @@ public static partial class ConfigurationKeys
         Size("limits.queued_bytes", "Inputs of all queued tasks together.", 1 << 20, 1L << 40, static r => r.MaxQueuedBytes, static (r, n) => r with { MaxQueuedBytes = n }),
         Size("limits.payload_bytes", "One input or output.", 4_096, 1 << 30, static r => r.MaxPayloadBytes, static (r, n) => r with { MaxPayloadBytes = (int)n }) with { Change = KeyChange.Restart },
         Size("limits.stream_bytes", "Kept of each of stdout and stderr; the rest is counted and dropped.", 4_096, 1 << 30, static r => r.MaxStreamBytes, static (r, n) => r with { MaxStreamBytes = (int)n }),
+        .. OfStates(),
         Number("retention.tasks", "Ended tasks that are remembered.", 1, 10_000_000, static r => r.RetainTasks, static (r, n) => r with { RetainTasks = (int)n }) with { Change = KeyChange.LiveUpToStart },
         Number("retention.minutes", "How long an ended task is remembered.", 1, 10_080, static r => r.RetainMinutes, static (r, n) => r with { RetainMinutes = (int)n }) with { Unit = "min" },
     ];

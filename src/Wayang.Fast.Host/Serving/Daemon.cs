@@ -22,6 +22,9 @@ internal static class Daemon
     private const int DefaultTenant = 0;
     private const int ExitDefect = 70;
     private static readonly TimeSpan LongestImages = TimeSpan.FromSeconds(30);
+
+    /// <summary>For durable calls to save and yield; the keeper waits five seconds for all of the end.</summary>
+    private static readonly TimeSpan LongestYield = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan ReadyPoll = TimeSpan.FromMilliseconds(2);
 
     public static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
@@ -140,6 +143,7 @@ internal static class Daemon
             var code = await end;
             await resuming.CancelAsync();
             await resumed;
+            await runtime.YieldDurableAsync(LongestYield);
             runtime.Stop();
             return code;
         }

@@ -54,9 +54,12 @@ public abstract class DaemonKillTest : ServeTest
         Signals.Kill(daemon);
         await killed.CancelAsync(); // one that had no call under way is not told, and would go on with the next daemon
         await Task.WhenAll(load);
-        await Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
-            p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
+        await AwaitNextAsync(serve, daemon);
     }
+
+    /// <summary>Another daemon lives than the one that was killed.</summary>
+    private protected static Task AwaitNextAsync(Orphanage serve, int daemon) => Eventually.TrueAsync("the keeper starts another daemon", () => serve.Processes().Exists(p =>
+        p.Pid != daemon && p.CommandLine.Contains("serve --daemon", StringComparison.Ordinal) && !p.CommandLine.Contains("wayang-keeper", StringComparison.Ordinal)));
 
     /// <summary>The last lines that the runtime wrote, for whoever looks for what went wrong.</summary>
     private protected static string LogOf(Orphanage serve) => string.Join('\n', serve.Log.Split('\n').TakeLast(40));

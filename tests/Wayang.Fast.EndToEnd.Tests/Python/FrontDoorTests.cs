@@ -33,6 +33,21 @@ public sealed class FrontDoorTests : IAsyncLifetime
             while not ctx.cancelled:
                 pass
 
+        def climbs(data, ctx):
+            step = int(ctx.saved or 0) + 1
+            if step == int(data):
+                return f"{ctx.attempt} attempts: {ctx.saved}"
+            ctx.save(str(step).encode())
+            raise RuntimeError("not there yet")
+
+        def yields(data, ctx):
+            turns = int(ctx.saved or 0)
+            ctx.on_save(lambda: str(turns).encode())
+            while ctx.attempt == 1:
+                turns += 1
+                ctx.progress(1)
+            return f"attempt {ctx.attempt}: {turns > 0}"
+
         def later():
             import wave
             return "imported"
@@ -115,6 +130,47 @@ public sealed class FrontDoorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_call_saved_is_told_at_the_door_and_its_next_attempt_begins_there()
+    {
+        await using var client = await _node.ConnectAsync();
+        await client.PutImageAsync("c", Plugins.Good, "good");
+        var id = await client.SubmitAsync(TaskSpec.Call("good", "climb", "3"u8.ToArray()) with { Retry = new RetrySpec(5) { Backoff = TimeSpan.FromMilliseconds(1) } });
+        var end = await client.WaitAsync(id);
+        Assert.Equal((TaskState.Succeeded, 3), (end.State, BitConverter.ToInt64(end.Output.Span)));
+        var saved = (await client.GetAsync(id)).Life!.Saved!;
+        Assert.Equal((8, 3), (saved.Bytes, saved.Times));
+        Assert.Contains("8 bytes", (await RunAsync("status", id.ToString())).Output, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse((await RunAsync("status", id.ToString(), "--json")).Output);
+        Assert.Equal(8, json.RootElement.GetProperty("saved").GetProperty("bytes").GetInt32());
+        Assert.Contains("saved its state 3 times", (await RunAsync("explain", id.ToString())).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_python_function_goes_on_from_what_its_lost_attempt_saved()
+    {
+        Assert.Equal((0, "5 attempts: b'4'", ""), await RunAsync("run", "python", "jobs.py:climbs", "--data", "5", "--retries", "9", "--backoff", "1ms"));
+    }
+
+    [Fact]
+    public async Task A_python_function_gives_its_place_back_and_goes_on()
+    {
+        var id = (await RunAsync("submit", "python", "jobs.py:yields", "--migration", "cooperative")).Output.Trim();
+        Assert.True(TaskId.TryParse(id, out var task), id);
+        await using var client = await _node.ConnectAsync();
+        while ((await client.GetAsync(task)).Progress is null)
+        {
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(0, (await RunAsync("checkpoint", id)).Code);
+        var waiting = (await RunAsync("status", id)).Output;
+        Assert.Contains("queued (paused)", waiting, StringComparison.Ordinal);
+        Assert.Contains("saved", waiting, StringComparison.Ordinal);
+        Assert.Equal(0, (await RunAsync("resume", id)).Code);
+        Assert.Equal("attempt 2: True", (await RunAsync("wait", id)).Output);
+    }
+
+    [Fact]
     public async Task A_file_is_run_put_and_submitted_from_the_command_line()
     {
         var run = await RunAsync("run", "python", "jobs.py:add", "--data", """{"a": 2, "b": 3}""");
@@ -126,7 +182,7 @@ public sealed class FrontDoorTests : IAsyncLifetime
         Assert.Equal("imported", (await RunAsync("run", "python", "jobs:later")).Output);
         var id = (await RunAsync("submit", "python", "jobs:add", "--data", """{"a": 1, "b": 1}""")).Output.Trim();
         Assert.Contains("{\"sum\":2}", (await RunAsync("wait", id)).Output, StringComparison.Ordinal);
-        Assert.Contains("add boom slow later", (await RunAsync("images")).Output, StringComparison.Ordinal);
+        Assert.Contains("add boom slow climbs yields later", (await RunAsync("images")).Output, StringComparison.Ordinal);
 
         using var json = JsonDocument.Parse((await RunAsync("run", "python", "jobs.py:boom", "--json")).Output);
         Assert.Contains("in boom", json.RootElement.GetProperty("cause").GetProperty("traceback").GetString(), StringComparison.Ordinal);
@@ -135,7 +191,7 @@ public sealed class FrontDoorTests : IAsyncLifetime
     [Theory]
     [InlineData(125, "nojobs.py: no such file (the Python module)", "Did you mean jobs.py?", "run", "python", "nojobs.py:add")]
     [InlineData(125, "not readable, or a directory", "Give a readable file", "run", "python", "./:add")]
-    [InlineData(2, "jobs.py has no function 'ad'", "Did you mean add? It has: add, boom, slow, later.", "run", "python", "jobs.py:ad")]
+    [InlineData(2, "jobs.py has no function 'ad'", "Did you mean add? It has: add, boom, slow, climbs, yields, later.", "run", "python", "jobs.py:ad")]
     [InlineData(125, "broken.py cannot be loaded: broken.py:1:7: SyntaxError: invalid syntax", "Correct the file", "run", "python", "broken.py:f")]
     [InlineData(125, "raises.py:1: while the module was loaded: KeyError: 'none'", "Traceback (most recent call last):", "run", "python", "raises.py:f")]
     [InlineData(125, "needs.py:1: while the module was loaded: ModuleNotFoundError", "Install what is missing", "run", "python", "needs.py:f")]

@@ -29,12 +29,21 @@ static const char module[] = "import json, random, wayang\n"
                              "def late(data, ctx):\n    import xml.dom\n"
                              "def counted():\n    global count\n    count += 1\n    return str(count)\n"
                              "def draw():\n    return str(random.getrandbits(64))\n"
-                             "@wayang.json\ndef add(value, ctx):\n    return {'sum': value['a'] + value['b']}\n";
+                             "@wayang.json\ndef add(value, ctx):\n    return {'sum': value['a'] + value['b']}\n"
+                             "def keeps(data, ctx):\n    before = ctx.saved\n    ctx.save(b'state of ' + data)\n"
+                             "    return before\n"
+                             "def large(data, ctx):\n    ctx.save(bytes(int(data)))\n"
+                             "def yields(data, ctx):\n    ctx.on_save(lambda: b'in the middle')\n    ctx.progress(7)\n"
+                             "    raise wayang.Yield if ctx.save_wanted else ValueError('not wanted')\n"
+                             "def asks(data, ctx):\n    if ctx.save_wanted:\n        raise wayang.Yield\n"
+                             "    return 'not wanted'\n"
+                             "def stubborn(data, ctx):\n    ctx.on_save(lambda: 1 / 0)\n    ctx.save_wanted\n";
 
 typedef struct called {
     char output[8192], error[8192], trace[8192], out[1024], err[1024];
     int progress;
-    char progress_text[256];
+    char progress_text[256], saved[1024];
+    int yielded;
 } called;
 
 typedef struct live {
@@ -130,13 +139,18 @@ static int take(live *worker, called *out) {
         out->progress = bytes[0];
         out->progress_text[0] = '\0';
         keep(out->progress_text, sizeof out->progress_text, bytes + 1, length - 1);
+    } else if (kind == WY_SLOT_SAVED) {
+        out->saved[0] = '\0';
+        keep(out->saved, sizeof out->saved, bytes, length);
+    } else if (kind == WY_SLOT_YIELDED) {
+        out->yielded = 1;
     } else {
         CHECK(kind == WY_SLOT_LOG, "kind %u", kind);
         keep(bytes[0] == WY_LOG_STDOUT ? out->out : out->err, sizeof out->out, bytes + 1, length - 1);
     }
     wy_reader_advance(&worker->end.completions, &slot);
     wy_daemon_publish_head(&worker->end);
-    return (kind == WY_SLOT_OUTPUT || kind == WY_SLOT_ERROR) && (slot.kind & WY_SLOT_LAST) != 0;
+    return (kind == WY_SLOT_OUTPUT || kind == WY_SLOT_ERROR || kind == WY_SLOT_YIELDED) && (slot.kind & WY_SLOT_LAST) != 0;
 }
 
 static uint16_t index_of(const char *names, const char *name) {
@@ -150,7 +164,8 @@ static uint16_t index_of(const char *names, const char *name) {
     return 0;
 }
 
-static void call(live *worker, const char *names, const char *name, const char *input, called *out) {
+/* `state`: what an earlier attempt saved, or NULL. */
+static void call_with(live *worker, const char *names, const char *name, const char *input, const char *state, called *out) {
     wy_claim claim;
     struct timespec now;
     uint32_t length = (uint32_t)strlen(input), ticket = ++worker->generation << 8;
@@ -159,6 +174,12 @@ static void call(live *worker, const char *names, const char *name, const char *
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     worker->memory.d->facts[0] = (wy_call_facts){.task_high = 0x0193000000000000, .task_low = 5, .ticket = ticket, .attempt = 1,
                                                  .deadline_ns = ((int64_t)now.tv_sec + 10) * 1000000000};
+    if (state != NULL) {
+        uint32_t bytes = (uint32_t)strlen(state);
+        CHECK(wy_writer_claim(&worker->end.requests, bytes, 1, &claim) == WY_OK, "no room");
+        memcpy(claim.payload, state, bytes);
+        wy_writer_commit(&worker->end.requests, &claim, ticket, 0, WY_SLOT_STATE | WY_SLOT_FIRST | WY_SLOT_LAST, bytes);
+    }
     CHECK(wy_writer_claim(&worker->end.requests, length, 1, &claim) == WY_OK, "no room");
     memcpy(claim.payload, input, length);
     wy_writer_commit(&worker->end.requests, &claim, ticket, index_of(names, name),
@@ -168,8 +189,45 @@ static void call(live *worker, const char *names, const char *name, const char *
     }
 }
 
+static void call(live *worker, const char *names, const char *name, const char *input, called *out) {
+    call_with(worker, names, name, input, NULL, out);
+}
+
 #define EXPECT(text, wanted) CHECK(strcmp(text, wanted) == 0, "'%s'", text)
 #define CONTAINS(text, wanted) CHECK(strstr(text, wanted) != NULL, "'%s'", text)
+
+static void check_states(live *worker, const char *names, const char *profile) {
+    static called seen;
+    call(worker, names, "keeps", "one", &seen);
+    CONTAINS(seen.error, "RuntimeError: this node keeps no states");
+    worker->memory.d->state_bytes = 1000;
+    call(worker, names, "keeps", "one", &seen);
+    EXPECT(seen.output, "");
+    EXPECT(seen.saved, "state of one");
+    call_with(worker, names, "keeps", "two", "state of one", &seen);
+    EXPECT(seen.output, "state of one");
+    EXPECT(seen.saved, "state of two");
+    call_with(worker, names, "keeps", "three", "", &seen);
+    EXPECT(seen.output, "");
+    call(worker, names, "keeps", "four", &seen); /* another call's is not found */
+    EXPECT(seen.output, "");
+    call(worker, names, "large", "1001", &seen);
+    CONTAINS(seen.error, "ValueError: the state has 1001 bytes");
+    call(worker, names, "asks", "", &seen);
+    EXPECT(seen.output, "not wanted");
+    call(worker, names, "yields", "", &seen);
+    EXPECT(seen.error, "ValueError: not wanted");
+    worker->memory.d->save_wanted[0] = 1;
+    call(worker, names, "asks", "", &seen);
+    CHECK(seen.yielded, "'%s' '%s'", seen.output, seen.error);
+    call(worker, names, "yields", "", &seen);
+    CHECK(seen.yielded, "'%s' '%s'", seen.output, seen.error);
+    EXPECT(seen.saved, "in the middle");
+    call(worker, names, "stubborn", "", &seen);
+    CONTAINS(seen.error, "ZeroDivisionError");
+    worker->memory.d->save_wanted[0] = 0;
+    printf("%s: states are saved, found again, and wanted\n", profile);
+}
 
 static void check_calls(const test_setup *setup, const char *profile) {
     static called seen;
@@ -207,6 +265,7 @@ static void check_calls(const test_setup *setup, const char *profile) {
         EXPECT(seen.error, "");
     }
     printf("%s: results, errors, log and progress\n", profile);
+    check_states(&worker, names, profile);
 
     /* Two workers of one zygote share neither globals nor random numbers; nor do two calls of one worker. */
     start(&zygote, &other);

@@ -22,6 +22,7 @@ void attack_open(attack *a, uint64_t seed) {
     /* From D, which only the daemon writes: our own header may hold what an earlier call left there. */
     a->slots = a->d->peer_slots;
     a->arena_bytes = a->d->peer_arena_bytes;
+    a->state_bytes = a->d->state_bytes;
     a->ring = (wy_ring_slot *)((uint8_t *)a->w + WY_CHANNEL_HEADER_BYTES);
     a->arena = (uint8_t *)a->ring + WY_CHANNEL_RING_BYTES(a->slots);
     for (uint64_t i = 0; i < a->slots; i++) {

@@ -24,6 +24,7 @@ typedef struct attack {
     uint8_t *arena;
     uint64_t slots;
     uint32_t arena_bytes;
+    uint32_t state_bytes; /* that a call may save */
     uint64_t position; /* of the next completion */
     uint32_t ticket;   /* of the call that runs */
     uint32_t rung_for;

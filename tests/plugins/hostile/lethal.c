@@ -64,7 +64,7 @@ static void kind_ready_again(attack *a) {
     attack_publish(a, &slot);
 }
 static void kind_unknown(attack *a) {
-    publish_inline(a, (uint8_t)((21u + attack_random(a) % 43u) | WHOLE), 4);
+    publish_inline(a, (uint8_t)((23u + attack_random(a) % 41u) | WHOLE), 4);
 }
 
 static void flags_none(attack *a) {
@@ -97,6 +97,21 @@ static void progress_over_hundred(attack *a) {
 static void progress_too_long(attack *a) {
     a->arena[0] = 50;
     publish_reference(a, WY_SLOT_PROGRESS | WHOLE, 0, WY_PROGRESS_TEXT_BYTES + 2u, WY_PROGRESS_TEXT_BYTES + 2u);
+}
+
+static void state_over_bound(attack *a) {
+    publish_reference(a, WY_SLOT_SAVED | WY_SLOT_FIRST, 0, SOME_BYTES, a->state_bytes + UINT64_C(1));
+}
+static void state_in_output(attack *a) {
+    publish_reference(a, WY_SLOT_OUTPUT | WY_SLOT_FIRST, 0, SOME_BYTES, 2u * SOME_BYTES);
+    publish_reference(a, WY_SLOT_SAVED | WHOLE, 0, SOME_BYTES, SOME_BYTES);
+}
+static void state_too_much(attack *a) {
+    publish_reference(a, WY_SLOT_SAVED | WY_SLOT_FIRST, 0, SOME_BYTES, 2u * SOME_BYTES);
+    publish_reference(a, WY_SLOT_SAVED | WY_SLOT_LAST, 0, 2u * SOME_BYTES, 2u * SOME_BYTES);
+}
+static void yield_with_payload(attack *a) {
+    publish_inline(a, WY_SLOT_YIELDED | WHOLE, 4);
 }
 
 static void inline_too_long(attack *a) {
@@ -217,6 +232,10 @@ static const struct {
     {"progress without percent", progress_without_percent},
     {"progress over hundred", progress_over_hundred},
     {"progress too long", progress_too_long},
+    {"state over the bound", state_over_bound},
+    {"state inside an output", state_in_output},
+    {"state too much", state_too_much},
+    {"yield with a payload", yield_with_payload},
     {"inline too long", inline_too_long},
     {"reference empty", reference_empty},
     {"reference too long", reference_too_long},

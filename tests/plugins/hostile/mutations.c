@@ -116,11 +116,11 @@ static uint32_t publish_guess(attack *a) {
     if (slot.ticket == a->ticket) {
         slot.ticket ^= 0x100u;
     }
-    uint8_t kind = (uint8_t)(WY_SLOT_OUTPUT + attack_random(a) % 4);
+    uint8_t kind = (uint8_t)(WY_SLOT_OUTPUT + attack_random(a) % 5);
     write_random(a, slot.payload.bytes, sizeof slot.payload.bytes);
     uint32_t length = (uint32_t)(1 + attack_random(a) % 4096);
     uint32_t offset = (uint32_t)(attack_random(a) % (a->arena_bytes - 8192u));
-    switch (attack_random(a) % (kind >= WY_SLOT_LOG ? 2 : 3)) {
+    switch (attack_random(a) % (kind == WY_SLOT_LOG || kind == WY_SLOT_PROGRESS ? 2 : 3)) {
     case 0:
         slot.kind = (uint8_t)(kind | WHOLE);
         slot.length = (uint8_t)(attack_random(a) % (WY_CHANNEL_INLINE_BYTES + 1));
