@@ -225,7 +225,9 @@ public sealed class WorkerChannelTests
         }
 
         worker.Reader.PublishHead();
-        Assert.True(worker.Writer.IsDrained);
+
+        // It answers first, and tells what it has read before it sleeps.
+        Assert.True(SpinWait.SpinUntil(() => worker.Writer.IsDrained, TimeSpan.FromSeconds(30)));
     }
 
     [Fact]
