@@ -245,7 +245,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
                 return NotFound();
             }
 
-            var rest = task.Output[(int)Math.Min(offset, task.Output.Length)..];
+            var rest = task.Output.ToArray().AsSpan((int)Math.Min(offset, task.Output.Length));
             var count = Math.Min(rest.Length, buffer.Length);
             rest[..count].CopyTo(buffer);
             chunk = new(count, task.Output.Length, 0, Ended: true);
@@ -417,9 +417,9 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
 
         public long Token { get; set; }
 
-        public ReadOnlySpan<byte> Output => _data.AsSpan(0, _length);
+        public StreamBytes Output => new(_data.AsSpan(0, _length));
 
-        public StreamBytes Stdout => Kind == TaskKind.Exec ? new(Output) : default;
+        public StreamBytes Stdout => Kind == TaskKind.Exec ? Output : default;
 
         public StreamBytes Stderr => default;
 

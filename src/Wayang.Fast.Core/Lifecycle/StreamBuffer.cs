@@ -4,7 +4,7 @@ using Wayang.Fast.Core.Memory;
 namespace Wayang.Fast.Core.Lifecycle;
 
 /// <summary>
-/// What a task says while it runs: nobody knows how long it becomes, and some never stop. Up to 48 bytes stand in the object itself, then one block
+/// What a task says while it runs, and what it answers: nobody knows how long the one becomes, and some never stop. Up to 48 bytes stand in the object itself, then one block
 /// of <paramref name="slabs"/> that doubles until it has <see cref="BlockBytes"/>, then block after block of that size: nothing beyond the first one
 /// is ever copied again, so each append costs what it brings. <see cref="Clear"/> gives the blocks back. One writer at a time; any thread may read by
 /// <see cref="TryCopy"/> meanwhile, because every loss or move of bytes is announced by a version. <see cref="CopyTo"/> is for readers that hold
@@ -48,6 +48,39 @@ public sealed class StreamBuffer(PayloadSlabs slabs)
 
     /// <summary>Bytes of blocks held; what retention counts.</summary>
     public int PooledBytes => (_first == 0 ? 0 : slabs.Block(_first).Length) + (_blocks * BlockBytes);
+
+    /// <summary>Makes the content <paramref name="bytes"/>.</summary>
+    public void Set(ReadOnlySpan<byte> bytes)
+    {
+        Clear();
+        Append(bytes);
+    }
+
+    /// <summary>So many bytes come: a first block of their size is made at once.</summary>
+    public void Expect(int total) => GrowFirst(Math.Min(total, BlockBytes));
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        var length = _length;
+        var total = checked(length + bytes.Length);
+        GrowFirst(Math.Min(total, BlockBytes));
+        while (!bytes.IsEmpty)
+        {
+            var number = length >> BlockBits;
+            if (number > _blocks)
+            {
+                AddBlock();
+            }
+
+            var within = length & (BlockBytes - 1);
+            var part = bytes[..Math.Min(bytes.Length, BlockBytes - within)];
+            part.CopyTo(BlockAt(number)[within..]);
+            bytes = bytes[part.Length..];
+            length += part.Length;
+        }
+
+        Volatile.Write(ref _length, total);
+    }
 
     /// <summary>Appends what fits below <paramref name="limit"/> bytes and counts the rest in <see cref="Dropped"/>.</summary>
     /// <returns>Bytes kept.</returns>
@@ -159,29 +192,6 @@ public sealed class StreamBuffer(PayloadSlabs slabs)
 
         var more = Volatile.Read(ref _more);
         return number <= more.Length && Volatile.Read(ref more[number - 1]) is not 0 and var place ? slabs.Block(place) : [];
-    }
-
-    private void Append(ReadOnlySpan<byte> bytes)
-    {
-        var length = _length;
-        var total = checked(length + bytes.Length);
-        GrowFirst(Math.Min(total, BlockBytes));
-        while (!bytes.IsEmpty)
-        {
-            var number = length >> BlockBits;
-            if (number > _blocks)
-            {
-                AddBlock();
-            }
-
-            var within = length & (BlockBytes - 1);
-            var part = bytes[..Math.Min(bytes.Length, BlockBytes - within)];
-            part.CopyTo(BlockAt(number)[within..]);
-            bytes = bytes[part.Length..];
-            length += part.Length;
-        }
-
-        Volatile.Write(ref _length, total);
     }
 
     private void AddBlock()

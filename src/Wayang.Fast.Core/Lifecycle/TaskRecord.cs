@@ -49,7 +49,7 @@ public sealed class TaskRecord : ITaskView
         _place = place;
         Slot = slot;
         Input = new PayloadBuffer(table.Slabs);
-        Output = new PayloadBuffer(table.Slabs);
+        Output = new StreamBuffer(table.Slabs);
         Word = RecordWord.FirstGeneration;
     }
 
@@ -185,7 +185,7 @@ public sealed class TaskRecord : ITaskView
     public long TakeLent() => Volatile.Read(ref _lentBytes) == 0 ? 0 : Interlocked.Exchange(ref _lentBytes, 0);
 
     public PayloadBuffer Input { get; }
-    public PayloadBuffer Output { get; }
+    public StreamBuffer Output { get; }
 
     /// <summary>Made at the first use, by the stream's one writer, or by <see cref="Complete"/>, and kept for the record's later tasks.</summary>
     public StreamBuffer Stdout => _stdout ?? CreateStream(ref _stdout);
@@ -230,7 +230,7 @@ public sealed class TaskRecord : ITaskView
         set => _cancelRequested = value;
     }
 
-    ReadOnlySpan<byte> ITaskView.Output => Output.Span;
+    StreamBytes ITaskView.Output => new(Output);
     StreamBytes ITaskView.Stdout => _stdout is { } buffer ? new StreamBytes(buffer) : default;
     StreamBytes ITaskView.Stderr => _stderr is { } buffer ? new StreamBytes(buffer) : default;
     StreamBytes ITaskView.Log => _log is { } buffer ? new StreamBytes(buffer) : default;
@@ -326,16 +326,12 @@ public sealed class TaskRecord : ITaskView
     internal bool TryCopy(OutputStream stream, long offset, Span<byte> destination, out int count, out int total, out long dropped)
     {
         (count, total, dropped) = (0, 0, 0);
-        if (stream == OutputStream.Output)
-        {
-            return Output.TryCopy(offset, destination, out count, out total);
-        }
-
         return Stream(stream) is not { } source || source.TryCopy(offset, destination, out count, out total, out dropped);
     }
 
     private StreamBuffer? Stream(OutputStream stream) => stream switch
     {
+        OutputStream.Output => Output,
         OutputStream.Stdout => Volatile.Read(ref _stdout),
         OutputStream.Stderr => Volatile.Read(ref _stderr),
         OutputStream.Log => Volatile.Read(ref _log),

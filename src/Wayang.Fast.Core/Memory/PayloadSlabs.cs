@@ -13,7 +13,7 @@ namespace Wayang.Fast.Core.Memory;
 /// </para>
 /// <para>
 /// A place is one number: whoever reads it reads where the block is and how long, never half of each. A reader that holds a place that was
-/// given back meanwhile gets bytes of somebody else or an empty span, never an error: it must have a way to find out (<see cref="Lifecycle.PayloadBuffer"/> has
+/// given back meanwhile gets bytes of somebody else or an empty span, never an error: it must have a way to find out (<see cref="Lifecycle.StreamBuffer"/> has
 /// its version). Any thread; lock-free but where memory is made.
 /// </para>
 /// </summary>

@@ -106,7 +106,7 @@ public interface ITaskView
     TaskCause Cause { get; }
 
     /// <summary>Output of a call.</summary>
-    ReadOnlySpan<byte> Output { get; }
+    StreamBytes Output { get; }
     StreamBytes Stdout { get; }
     StreamBytes Stderr { get; }
 

@@ -14,7 +14,7 @@ internal sealed class RefusedTask(TaskId id, OperationError refusal) : ITaskView
 
     public TaskCause Cause => new(CauseType.None, 0, refusal.Message);
 
-    public ReadOnlySpan<byte> Output => default;
+    public StreamBytes Output => default;
 
     public StreamBytes Stdout => default;
 

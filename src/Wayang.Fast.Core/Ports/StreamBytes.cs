@@ -3,7 +3,7 @@ using Wayang.Fast.Core.Lifecycle;
 namespace Wayang.Fast.Core.Ports;
 
 /// <summary>
-/// What an ended task has said, wherever it stands: in one piece, or in the blocks of its record. As long as its <see cref="ITaskView"/> is
+/// What an ended task has said or answered, wherever it stands: in one piece, or in the blocks of its record. As long as its <see cref="ITaskView"/> is
 /// valid; nothing is copied before somebody asks for it.
 /// </summary>
 public readonly ref struct StreamBytes
@@ -19,8 +19,9 @@ public readonly ref struct StreamBytes
     }
 
     /// <summary>The stream of a record that its reader holds and nobody writes.</summary>
-    internal StreamBytes(StreamBuffer blocks)
+    public StreamBytes(StreamBuffer blocks)
     {
+        ArgumentNullException.ThrowIfNull(blocks);
         _blocks = blocks;
         Length = blocks.Length;
     }

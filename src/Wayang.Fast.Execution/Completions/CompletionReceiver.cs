@@ -201,7 +201,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
 
             entry.OutputTotal = completion.Total;
             entry.OutputKind = completion.Kind;
-            record.Output.EnsureCapacity((int)completion.Total);
+            record.Output.Expect((int)completion.Total);
         }
         else if (entry.OutputTotal < 0 || entry.OutputKind != completion.Kind || completion.Total != entry.OutputTotal)
         {
@@ -254,7 +254,7 @@ internal sealed class CompletionReceiver(Shard shard, TaskTable table, TaskLifec
             return;
         }
 
-        var detail = ErrorText(payload.Length > 0 ? payload : record.Output.Span, out var traceback);
+        var detail = ErrorText(payload.Length > 0 ? payload : new StreamBytes(record.Output).ToArray(), out var traceback);
         record.Output.Clear();
         if (record.CancelRequested)
         {

@@ -128,7 +128,7 @@ internal sealed class DurableTasks(
             Life = record.Life!.Facts(),
             Grants = record.Terms?.Grants?.Texts ?? [],
         };
-        PostEnd(record.Id, record.Tenant, state, facts, [Copy(new StreamBytes(view.Output), int.MaxValue), Copy(view.Stdout, most), Copy(view.Stderr, most), Copy(view.Log, most)]);
+        PostEnd(record.Id, record.Tenant, state, facts, [Copy(view.Output, int.MaxValue), Copy(view.Stdout, most), Copy(view.Stderr, most), Copy(view.Log, most)]);
     }
 
     /// <summary>Stores an end; told to the completion thread when it is.</summary>

@@ -16,7 +16,7 @@ internal sealed class RememberedTask(LedgerTask task, EndFacts facts) : ITaskVie
 
     public TaskCause Cause => facts.Cause;
 
-    public ReadOnlySpan<byte> Output => Stream(OutputStream.Output);
+    public StreamBytes Output => new(Stream(OutputStream.Output));
 
     public StreamBytes Stdout => new(Stream(OutputStream.Stdout));
 

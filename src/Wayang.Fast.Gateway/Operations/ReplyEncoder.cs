@@ -63,7 +63,7 @@ internal static class ReplyEncoder
         if (isCall)
         {
             writer.WriteString("output"u8);
-            writer.WriteBinary(task.Output);
+            Bytes(ref writer, task.Output);
         }
 
         if (withStdout)

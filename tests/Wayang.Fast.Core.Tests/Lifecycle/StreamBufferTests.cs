@@ -122,4 +122,56 @@ public class StreamBufferTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new StreamBytes(stream).CopyTo(new byte[5]));
         Assert.Equal("sa"u8.ToArray(), new StreamBytes(stream).ToArray(2));
     }
+
+    [Fact]
+    public void CopiesOfAnotherThreadAreNeverTorn()
+    {
+        // The writer appends a counting pattern, grows, clears, begins again; a copy that is accepted must be that pattern.
+        var buffer = new StreamBuffer(new PayloadSlabs(8 << 20));
+        var writing = true;
+        var writer = new Thread(() =>
+        {
+            for (var round = 0; round < 3000; round++)
+            {
+                for (var i = 0; i < 600; i++)
+                {
+                    buffer.Append([(byte)i]);
+                }
+
+                buffer.Clear();
+            }
+
+            Volatile.Write(ref writing, false);
+        });
+        writer.Start();
+        var copy = new byte[700];
+        var accepted = 0;
+        while (Volatile.Read(ref writing) || accepted == 0)
+        {
+            if (buffer.TryCopy(0, copy, out var count, out _, out _))
+            {
+                accepted++;
+                for (var i = 0; i < count; i++)
+                {
+                    Assert.Equal((byte)i, copy[i]);
+                }
+            }
+        }
+
+        writer.Join();
+    }
+
+    [Fact]
+    public void WhatIsExpectedHasItsBlockAtOnce()
+    {
+        var stream = new StreamBuffer(new PayloadSlabs(8 << 20));
+        stream.Expect(5_000);
+        Assert.Equal(8_192, stream.PooledBytes);
+        stream.Append(new byte[4_000]);
+        stream.Expect(1 << 20); // no more than a first block: whoever announces much has not brought it
+        Assert.Equal(StreamBuffer.BlockBytes, stream.PooledBytes);
+        stream.Set("short"u8);
+        Assert.Equal("short"u8.ToArray(), new StreamBytes(stream).ToArray());
+        Assert.Equal(0, stream.PooledBytes);
+    }
 }
