@@ -39,12 +39,17 @@ public sealed partial record TaskTerms
         }
     }
 
-    /// <summary>What an ended task still needs: no inputs, and no secrets, whose bytes are overwritten. An attempt that is repeated has not ended.</summary>
+    /// <summary>What an ended task still needs: no inputs, whose memory goes back, and no secrets, whose bytes are overwritten. Once; an attempt that is repeated has not ended.</summary>
     public TaskTerms Spent()
     {
         foreach (var secret in Secrets)
         {
             CryptographicOperations.ZeroMemory(secret.Value);
+        }
+
+        foreach (var input in Inputs)
+        {
+            input.Content.Release();
         }
 
         return Inputs.Count == 0 && Secrets.Count == 0 ? this : this with { Inputs = [], Secrets = [] };
@@ -53,7 +58,7 @@ public sealed partial record TaskTerms
 
 /// <param name="Path">Relative, parts separated by '/', none of them empty, "." or "..".</param>
 /// <param name="Mode">Permissions, at most 0777.</param>
-public sealed record InputFile(string Path, int Mode, ReadOnlyMemory<byte> Content);
+public sealed record InputFile(string Path, int Mode, FileContent Content);
 
 /// <summary>A secret; its bytes belong to the task and are overwritten at its end. Its text never tells the value.</summary>
 public sealed record TaskSecret(string Name, byte[] Value)

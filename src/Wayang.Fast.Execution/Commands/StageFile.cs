@@ -84,17 +84,21 @@ internal static class StageFile
             var content = head;
             foreach (var input in terms.Inputs)
             {
-                Write(whole, ref entry, ref content, KindInput, input.Mode, input.Path, input.Content.Span);
+                var room = Entry(whole, ref entry, ref content, KindInput, input.Mode, input.Path, input.Content.Length);
+                if (!input.Content.TryCopyTo(room))
+                {
+                    room.Clear(); // its task has ended, and the buffer was somebody else's
+                }
             }
 
             if (saved is not null)
             {
-                Write(whole, ref entry, ref content, KindInput, StateMode, StatePath, saved);
+                saved.CopyTo(Entry(whole, ref entry, ref content, KindInput, StateMode, StatePath, saved.Length));
             }
 
             foreach (var secret in terms.Secrets)
             {
-                Write(whole, ref entry, ref content, KindSecret, SecretMode, secret.Name, secret.Value);
+                secret.Value.CopyTo(Entry(whole, ref entry, ref content, KindSecret, SecretMode, secret.Name, secret.Value.Length));
             }
 
             return Descriptors.CreateSealedMemory("wayang-stage", whole);
@@ -106,17 +110,19 @@ internal static class StageFile
         }
     }
 
-    private static void Write(Span<byte> whole, ref int entry, ref int content, uint kind, int mode, string name, ReadOnlySpan<byte> bytes)
+    /// <returns>Where its content goes.</returns>
+    private static Span<byte> Entry(Span<byte> whole, ref int entry, ref int content, uint kind, int mode, string name, int length)
     {
         var at = whole.Slice(entry, ProtocolLayout.StageEntryBytes);
         BinaryPrimitives.WriteUInt32LittleEndian(at, kind);
         BinaryPrimitives.WriteUInt32LittleEndian(at[4..], (uint)mode);
         BinaryPrimitives.WriteUInt64LittleEndian(at[8..], (ulong)content);
-        BinaryPrimitives.WriteUInt64LittleEndian(at[16..], (ulong)bytes.Length);
+        BinaryPrimitives.WriteUInt64LittleEndian(at[16..], (ulong)length);
         Encoding.UTF8.GetBytes(name, at[24..]);
-        bytes.CopyTo(whole[content..]);
+        var room = whole.Slice(content, length);
         entry += ProtocolLayout.StageEntryBytes;
-        content += bytes.Length;
+        content += length;
+        return room;
     }
 
     private static bool IsWritable(string directory) =>

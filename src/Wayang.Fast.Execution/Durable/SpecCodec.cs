@@ -126,7 +126,7 @@ internal static class SpecCodec
         for (var i = 0; i < inputs.Length; i++)
         {
             Packed.Expect(ref reader, 3);
-            inputs[i] = new InputFile(Packed.Text(ref reader), (int)Packed.Number(ref reader), Packed.Bytes(ref reader));
+            inputs[i] = new InputFile(Packed.Text(ref reader), (int)Packed.Number(ref reader), new FileContent(Packed.Bytes(ref reader)));
         }
 
         ArtifactBounds? artifacts = null;

@@ -30,7 +30,7 @@ internal static class FilesRequest
             }
 
             inputs[i] = new InputFile(
-                Encoding.UTF8.GetString(slots[0].Of(value)), slots[2].Present ? (int)slots[2].Number : DefaultMode, slots[1].Of(value).ToArray());
+                Encoding.UTF8.GetString(slots[0].Of(value)), slots[2].Present ? (int)slots[2].Number : DefaultMode, new FileContent(slots[1].Of(value)));
         }
 
         after = before with { Inputs = inputs };
