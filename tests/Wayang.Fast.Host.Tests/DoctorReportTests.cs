@@ -64,6 +64,20 @@ public sealed class DoctorReportTests
     internal void The_limit_of_descriptors_is_judged_by_what_a_full_node_needs(long? limit, bool isRoot, Level level) =>
         Assert.Equal(level, HostFacts.OpenFiles(limit, isRoot).Level);
 
+    [Theory]
+    [InlineData("ttyS0                -W- (EC  p a)    4:64", "4\t4\t1\t7", Level.Degraded)]
+    [InlineData("ttyS0                -W- (EC  p a)    4:64", "3\t4\t1\t7", Level.Ok)]
+    [InlineData("ttyS0                -W- (C  p a)    4:64", "7\t4\t1\t7", Level.Ok)]
+    [InlineData("tty0                 -WU (EC  p  )    4:7", "7\t4\t1\t7", Level.Ok)]
+    [InlineData("", "7\t4\t1\t7", Level.Ok)]
+    [InlineData("ttyS0                -W- (EC  p a)    4:64", null, Level.Ok)]
+    internal void A_serial_console_that_shows_errors_of_the_kernel_is_told(string consoles, string? levels, Level level)
+    {
+        var finding = HostFacts.KernelConsole([consoles], levels);
+        Assert.Equal(level, finding.Level);
+        Assert.Equal(level == Level.Degraded, finding.Remedy.Contains("kernel.printk", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void The_text_is_wrapped_under_its_column_and_coloured_on_demand()
     {

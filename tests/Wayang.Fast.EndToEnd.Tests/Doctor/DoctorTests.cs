@@ -21,7 +21,7 @@ public sealed class DoctorTests
         "groups.version", "groups.memory", "groups.pids", "groups.cpu", "groups.cpu_cap", "groups.io", "groups.freezer", "groups.kill", "groups.pressure",
         "limits.open_files", "limits.processes", "limits.locked_memory", "limits.pid_max", "limits.threads_max", "limits.map_count", "limits.inotify_instances",
         "memory.shm", "memory.total", "memory.swap", "memory.huge_pages", "memory.reserved_huge_pages",
-        "host.clock_source", "host.time_sync", "host.perf_events", "host.processors", "host.cpu_features",
+        "host.clock_source", "host.time_sync", "host.perf_events", "host.processors", "host.cpu_features", "host.kernel_console",
         "disk.project_quota", "disk.loop", "disk.image", "software.python3", "software.libpython", "software.numpy", "software.msgpack", "software.crun", "software.runsc", "accelerator.gpu",
         "migration.ptrace", "migration.process_vm_readv", "migration.userfaultfd", "migration.write_protect", "migration.pagemap_scan",
         "installation.files", "installation.owner", "installation.runtime_dir", "installation.policy", "installation.uid_range", "installation.socket",
