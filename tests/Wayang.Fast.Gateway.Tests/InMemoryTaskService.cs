@@ -460,7 +460,7 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
         public EndedTask Copy()
         {
             var copy = new EndedTask();
-            copy.Set(Id, Kind, Output);
+            copy.Set(Id, Kind, _data.AsSpan(0, _length));
             return copy;
         }
     }
