@@ -44,30 +44,51 @@ settle_modes() { # folder
   chmod -R go-w,a+rX -- "$1"
 }
 
-# Ahead-of-time code halves the start of the program. Its compiler comes as a package; where that cannot be had, the
-# program is published without.
-publish_host() { # project
-  local -a common=("$1" -c Release -v q --nologo -r "$(runtime_identifier)" --no-self-contained -o "$install/bin")
-  if run_logged "publishing wayang" managed-publish dotnet publish "${common[@]}" -p:PublishReadyToRun=true; then
-    return 0
-  fi
-  if ! grep -q -E 'NU1[0-9]{3}|NETSDK1094' "$out/log/managed-publish.log"; then
-    say "FAILED: publishing wayang; the end of its log:"
-    tail -n 40 -- "$out/log/managed-publish.log" >&2
-    say "Whole log: $out/log/managed-publish.log"
-    exit 1
-  fi
-  run_step "publishing wayang without ahead-of-time code" managed-publish dotnet publish "${common[@]}"
+# How the program is compiled ahead of time, best first. Together with the framework: nearly nothing is compiled while it
+# runs, and it brings its runtime along. Alone: generic code of the framework over our types is not in it, and costs the
+# threads that serve everybody milliseconds at its first use. Both need packages; where these cannot be had, without.
+readonly publish_kinds=(whole alone none)
+
+publish_arguments() { # kind
+  case "$1" in
+    whole) printf '%s\n' --self-contained -p:PublishReadyToRun=true -p:PublishReadyToRunComposite=true ;;
+    alone) printf '%s\n' --no-self-contained -p:PublishReadyToRun=true ;;
+    none) printf '%s\n' --no-self-contained ;;
+  esac
+}
+
+# Into a folder of its own each time: what another kind left is not taken for its own, and a program that runs from the
+# installation keeps its files.
+publish_host() { # project, folder
+  local kind runtime
+  local -a arguments
+  runtime="$(runtime_identifier)"
+  for kind in "${publish_kinds[@]}"; do
+    rm -rf -- "$2" "$out/managed/obj/$(basename -- "$1" .csproj)/release_$runtime/R2R"
+    mapfile -t arguments < <(publish_arguments "$kind")
+    if run_logged "publishing wayang ($kind)" managed-publish \
+      dotnet publish "$1" -c Release -v q --nologo -r "$runtime" "${arguments[@]}" -o "$2"; then
+      return 0
+    fi
+    grep -q -E 'NU1[0-9]{3}|NETSDK1094' "$out/log/managed-publish.log" || break
+  done
+  say "FAILED: publishing wayang; the end of its log:"
+  tail -n 40 -- "$out/log/managed-publish.log" >&2
+  say "Whole log: $out/log/managed-publish.log"
+  exit 1
 }
 
 build_host() {
   local inputs
-  inputs="$(managed_inputs src)"
+  inputs="$(managed_inputs src) ${publish_kinds[*]}"
   if [[ -x $install/bin/wayang ]] && stamp_is host "$inputs"; then
     return 0
   fi
-  publish_host src/Wayang.Fast.Host/Wayang.Fast.Host.csproj
-  settle_modes "$install/bin"
+  publish_host src/Wayang.Fast.Host/Wayang.Fast.Host.csproj "$out/publish"
+  settle_modes "$out/publish"
+  mkdir -p -- "$install"
+  rm -rf -- "$install/bin"
+  mv -- "$out/publish" "$install/bin"
   stamp host "$inputs"
 }
 

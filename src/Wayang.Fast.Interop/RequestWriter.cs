@@ -246,13 +246,13 @@ public sealed unsafe class RequestWriter : IDisposable
     /// <paramref name="ticket"/>, whose slot is published after this.
     /// </summary>
     /// <param name="index">Below <see cref="ChannelLayout.MaxFacts"/>.</param>
-    public void SetFacts(int index, uint ticket, UInt128 task, uint attempt, long deadlineNanoseconds)
+    public void SetFacts(int index, uint ticket, ulong taskHigh, ulong taskLow, uint attempt, long deadlineNanoseconds)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, ChannelLayout.MaxFacts);
         ChannelFacts* facts = (ChannelFacts*)(_memory.D + ChannelLayout.OffsetFacts) + index;
-        facts->TaskHigh = (ulong)(task >> 64);
-        facts->TaskLow = (ulong)task;
+        facts->TaskHigh = taskHigh;
+        facts->TaskLow = taskLow;
         facts->DeadlineNanoseconds = deadlineNanoseconds;
         facts->Ticket = ticket;
         facts->Attempt = attempt;

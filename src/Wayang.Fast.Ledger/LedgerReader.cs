@@ -15,7 +15,7 @@ internal sealed partial class LedgerReader(string path) : IDisposable
     private SqliteConnection? _connection;
 
     public LedgerTask? Find(TaskId id) => Ask(
-        $"SELECT {Columns} FROM {Tables} WHERE tasks.id = $value", LedgerIds.ToBytes(id.Value), static row => row.Read() ? ReadTask(row) : null);
+        $"SELECT {Columns} FROM {Tables} WHERE tasks.id = $value", LedgerIds.ToBytes(id), static row => row.Read() ? ReadTask(row) : null);
 
     public IReadOnlyList<LedgerTask> ReadLive() => Ask<IReadOnlyList<LedgerTask>>(
         $"SELECT {Columns} FROM {Tables} WHERE ended_ms IS NULL ORDER BY place", null, static row =>
@@ -37,7 +37,7 @@ internal sealed partial class LedgerReader(string path) : IDisposable
             var keys = new List<LedgerKey>();
             while (row.Read())
             {
-                var terms = new IdempotencyTerms(row.GetString(1), LedgerIds.ToNumber(Bytes(row, 2)!));
+                var terms = new IdempotencyTerms(row.GetString(1), LedgerIds.ToFingerprint(Bytes(row, 2)!));
                 keys.Add(new LedgerKey(row.GetInt32(0), terms, LedgerIds.ToId(Bytes(row, 3)!), row.GetInt64(4)));
             }
 

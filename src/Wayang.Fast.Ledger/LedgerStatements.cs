@@ -82,7 +82,7 @@ internal sealed class LedgerStatements : IDisposable
             return webhook.Changed = _webhooks.Write(webhook, transaction);
         }
 
-        var id = LedgerIds.ToBytes(write.Id.Value);
+        var id = LedgerIds.ToBytes(write.Id);
         switch (write)
         {
             case LedgerSubmission task:
@@ -130,7 +130,7 @@ internal sealed class LedgerStatements : IDisposable
     private NodeEvent Tell(NodeEvent told, SqliteTransaction transaction)
     {
         Run(
-            _event, transaction, told.UnixMs, told.Type, (int)told.Severity, told.Tenant, told.Task == default ? null : LedgerIds.ToBytes(told.Task.Value), told.Data);
+            _event, transaction, told.UnixMs, told.Type, (int)told.Severity, told.Tenant, told.Task == default ? null : LedgerIds.ToBytes(told.Task), told.Data);
         _lastEvent.Transaction = transaction;
         return told with { Sequence = Convert.ToInt64(_lastEvent.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture) };
     }

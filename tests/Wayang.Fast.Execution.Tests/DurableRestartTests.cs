@@ -38,7 +38,7 @@ public sealed class DurableRestartTests : IDisposable
 
         // Another tenant's, and none at all, are refused alike.
         Assert.NotNull(next.Tasks.Get(id, 1, out _));
-        Assert.Equal(TaskState.Rejected, (await WaitAsync(next, new TaskId(77))).State);
+        Assert.Equal(TaskState.Rejected, (await WaitAsync(next, new TaskId(0, 77))).State);
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class DurableRestartTests : IDisposable
     [Fact]
     public async Task A_key_stands_for_its_task_after_a_restart()
     {
-        var terms = Terms() with { Idempotency = new IdempotencyTerms("order", 9) };
+        var terms = Terms() with { Idempotency = new IdempotencyTerms("order", new(0, 9)) };
         TaskId id;
         using (var ledger = Open())
         using (var node = new TestNode(ledger: ledger))

@@ -66,7 +66,7 @@ public sealed class DurableTests
         using var ledger = new ScriptedLedger();
         using var node = new TestNode(ledger: ledger);
         var receipt = new Receipt();
-        var key = new IdempotencyTerms("k", 1);
+        var key = new IdempotencyTerms("k", new(0, 1));
         Submit(node, receipt, new TaskTerms { Durable = true, Idempotency = key });
         var submission = await ledger.TakeAsync<LedgerSubmission>();
         var full = new OperationError(ErrorCode.Unavailable, "the disk is full", "durable", 1000);
@@ -105,7 +105,7 @@ public sealed class DurableTests
         using var ledger = new ScriptedLedger();
         using var node = new TestNode(ledger: ledger);
         Assert.Equal("secrets", Submit(node, new Receipt(), new TaskTerms { Durable = true, Secrets = [new TaskSecret("s", [1])] }).Error!.Field);
-        Assert.Equal("parent", Submit(node, new Receipt(), new TaskTerms { Durable = true, Parent = new TaskId(1) }).Error!.Field);
+        Assert.Equal("parent", Submit(node, new Receipt(), new TaskTerms { Durable = true, Parent = new TaskId(0, 1) }).Error!.Field);
         using var without = new TestNode();
         Assert.Equal((ErrorCode.Unsupported, "durable"), Submit(without, new Receipt()).Error is { } error ? (error.Code, error.Field) : default);
     }

@@ -17,7 +17,7 @@ public sealed class TravellingFileTests : IDisposable
     private static readonly WorkerShape s_shape = new(new ChannelGeometry { WorkerSpin = 7, Epoch = ulong.MaxValue - 1 }, 3);
 
     private readonly DirectoryInfo _place = Directory.CreateTempSubdirectory("wayang-travelling-");
-    private readonly TaskId _task = new(4711);
+    private readonly TaskId _task = new(0, 4711);
     private readonly CheckpointStore _home;
     private readonly CheckpointStore _host;
     private readonly byte[] _memory = RandomNumberGenerator.GetBytes(700_001);
@@ -155,7 +155,7 @@ public sealed class TravellingFileTests : IDisposable
     public async Task One_of_something_else_is_refused_and_leaves_nothing()
     {
         var (bytes, key) = Written();
-        await RefusedAsync(bytes, key, (new TaskId(4712), Image, Profile));
+        await RefusedAsync(bytes, key, (new TaskId(0, 4712), Image, Profile));
         await RefusedAsync(bytes, key, (_task, "beef", Profile));
         await RefusedAsync(bytes, RandomNumberGenerator.GetBytes(key.Length), (_task, Image, Profile));
     }

@@ -72,9 +72,9 @@ public sealed class ClientTransportTests : IDisposable
         await using var client = await node.ConnectAsync();
         var image = await RefusedAsync(() => client.RunCallAsync("nowhere", "echo"));
         Assert.Equal((ErrorCode.NotFound, "function"), (image.Code, image.Field));
-        var missing = await RefusedAsync(() => client.GetAsync(new TaskId(99)));
+        var missing = await RefusedAsync(() => client.GetAsync(new TaskId(0, 99)));
         Assert.Equal(ErrorCode.NotFound, missing.Code);
-        var invalid = await RefusedAsync(() => client.WaitAsync(new TaskId(99), TimeSpan.FromDays(100)));
+        var invalid = await RefusedAsync(() => client.WaitAsync(new TaskId(0, 99), TimeSpan.FromDays(100)));
         Assert.Equal((ErrorCode.InvalidArgument, "timeout_ms"), (invalid.Code, invalid.Field));
         var forever = await client.SubmitAsync(TaskSpec.Call("demo", "forever"));
         Assert.Equal(ErrorCode.WaitTimeout, (await RefusedAsync(() => client.WaitAsync(forever, TimeSpan.FromMilliseconds(20)))).Code);

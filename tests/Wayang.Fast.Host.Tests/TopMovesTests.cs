@@ -31,5 +31,5 @@ public sealed class TopMovesTests
         before: null, TopOrder.Longest, reverse: false, width: 300, height: int.MaxValue);
 
     private static TaskInfo Call(int number, TaskLifeFacts? life) => new(
-        new TaskId((UInt128)number), TaskKind.Call, TaskState.Running, default, TaskClass.Batch, 0, "image", "function", DateTimeOffset.UnixEpoch, null, 0, 0, 1_000, 0, 0, 0, 0, 0) { Life = life };
+        new TaskId(0, (ulong)number), TaskKind.Call, TaskState.Running, default, TaskClass.Batch, 0, "image", "function", DateTimeOffset.UnixEpoch, null, 0, 0, 1_000, 0, 0, 0, 0, 0) { Life = life };
 }

@@ -28,7 +28,7 @@ public abstract class LedgerFixture : IDisposable
         var write = new Submission(id)
         {
             Tenant = 3, SubmittedUnixMs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), Spec = Encoding.UTF8.GetBytes(spec), Image = image,
-            Idempotency = key is null ? null : new IdempotencyTerms(key, 42),
+            Idempotency = key is null ? null : new IdempotencyTerms(key, new(0, 42)),
         };
         ledger.Post(write);
         return write;

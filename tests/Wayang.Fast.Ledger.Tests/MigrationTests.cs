@@ -23,7 +23,7 @@ public sealed class MigrationTests : LedgerFixture
             {
                 using var insert = connection.CreateCommand();
                 insert.CommandText = "INSERT INTO tasks (id, tenant, state, attempt, submitted_ms, spec) VALUES ($id, 1, 1, 1, 5, x'07')";
-                insert.Parameters.AddWithValue("$id", LedgerIds.ToBytes(id.Value));
+                insert.Parameters.AddWithValue("$id", LedgerIds.ToBytes(id));
                 insert.ExecuteNonQuery();
             }
         }

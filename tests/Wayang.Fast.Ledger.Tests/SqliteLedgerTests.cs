@@ -137,7 +137,7 @@ public sealed class SqliteLedgerTests : LedgerFixture
         var id = NextId();
         await Within(Submit(ledger, id, key: "order-7").Receipt);
         var known = Assert.Single(ledger.ReadKeys(DateTimeOffset.UtcNow.AddMinutes(-1)));
-        Assert.Equal((id, 3, new IdempotencyTerms("order-7", 42)), (known.Id, known.Tenant, known.Terms));
+        Assert.Equal((id, 3, new IdempotencyTerms("order-7", new(0, 42))), (known.Id, known.Tenant, known.Terms));
         Assert.Empty(ledger.ReadKeys(DateTimeOffset.UtcNow.AddMinutes(1)));
     }
 

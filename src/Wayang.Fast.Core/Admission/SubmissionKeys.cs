@@ -22,7 +22,7 @@ public sealed class SubmissionKeys(SubmissionKeyOptions options, TimeProvider ti
     private long _conflicts;
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Known(TaskId Id, UInt128 Fingerprint, long At);
+    private readonly record struct Known(TaskId Id, SubmissionFingerprint Fingerprint, long At);
 
     public int Count
     {

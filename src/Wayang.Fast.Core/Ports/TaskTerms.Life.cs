@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Core.Ports;
@@ -33,7 +34,11 @@ public sealed partial record TaskTerms
 /// <summary>A submission that is made once however often it is sent.</summary>
 /// <param name="Key">The caller's name for it, unique per tenant.</param>
 /// <param name="Fingerprint">Of all its other parameters: the same key with other ones is refused.</param>
-public sealed record IdempotencyTerms(string Key, UInt128 Fingerprint);
+public sealed record IdempotencyTerms(string Key, SubmissionFingerprint Fingerprint);
+
+/// <summary>128 bits of a digest over a submission's parameters.</summary>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct SubmissionFingerprint(ulong High, ulong Low);
 
 /// <summary>When an attempt that failed is followed by another. Immutable; ranges are checked at the front door.</summary>
 /// <param name="MaxAttempts">The first counted, 1 to 100.</param>

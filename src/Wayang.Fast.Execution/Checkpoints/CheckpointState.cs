@@ -37,8 +37,8 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
         using var memory = new MemoryStream();
         using var writer = new BinaryWriter(memory, Encoding.UTF8);
         writer.Write(Version);
-        writer.Write((ulong)(Task.Value >> 64));
-        writer.Write((ulong)Task.Value);
+        writer.Write(Task.High);
+        writer.Write(Task.Low);
         writer.Write(Image);
         writer.Write(Profile);
         writer.Write(Function);
@@ -77,7 +77,7 @@ internal sealed record CheckpointState(TaskId Task, string Image, string Profile
 
     private static CheckpointState Read(BinaryReader reader)
     {
-        var task = new TaskId(new UInt128(reader.ReadUInt64(), reader.ReadUInt64()));
+        var task = new TaskId(reader.ReadUInt64(), reader.ReadUInt64());
         var (image, profile, function) = (reader.ReadString(), reader.ReadString(), reader.ReadString());
         var (ticket, left, concurrency) = (reader.ReadUInt32(), reader.ReadInt64(), reader.ReadInt32());
         if ((ticket & 0xFF) >= concurrency || ticket >> 8 == 0 || concurrency is < 1 or > ChannelLayout.MaxInFlight)

@@ -178,7 +178,7 @@ internal sealed partial class Shard
         {
             // Its time stood still in the file, and the clock may be another host's.
             var told = deadline == long.MaxValue ? long.MaxValue : deadline * (1_000_000_000 / Stopwatch.Frequency);
-            worker.Writer.SetFacts(record.InFlightIndex, state.Ticket, record.Id.Value, (uint)(record.Life?.Attempt ?? 1), told);
+            worker.Writer.SetFacts(record.InFlightIndex, state.Ticket, record.Id.High, record.Id.Low, (uint)(record.Life?.Attempt ?? 1), told);
         }
 
         // SYNC POINT: as of Call.

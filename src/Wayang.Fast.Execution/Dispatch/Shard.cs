@@ -391,7 +391,7 @@ internal sealed partial class Shard
         record.Worker = (int)(worker.Id & 0xFFFF);
         if (pool.TellsFacts)
         {
-            worker.Writer.SetFacts(index, ticket, record.Id.Value, (uint)(record.Life?.Attempt ?? 1), deadline * (1_000_000_000 / Stopwatch.Frequency));
+            worker.Writer.SetFacts(index, ticket, record.Id.High, record.Id.Low, (uint)(record.Life?.Attempt ?? 1), deadline * (1_000_000_000 / Stopwatch.Frequency));
         }
 
         if (hasState)

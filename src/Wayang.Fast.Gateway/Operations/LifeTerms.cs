@@ -106,7 +106,7 @@ internal static class LifeTerms
         terms = (terms ?? new TaskTerms()) with
         {
             Idempotency = new IdempotencyTerms(
-                Encoding.UTF8.GetString(slots[TaskField.IdempotencyKey].Of(frame)), BinaryPrimitives.ReadUInt128LittleEndian(digest)),
+                Encoding.UTF8.GetString(slots[TaskField.IdempotencyKey].Of(frame)), new SubmissionFingerprint(BinaryPrimitives.ReadUInt64LittleEndian(digest[8..]), BinaryPrimitives.ReadUInt64LittleEndian(digest))),
         };
         return null;
     }

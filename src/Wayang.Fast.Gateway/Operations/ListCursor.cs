@@ -31,7 +31,8 @@ internal static class ListCursor
         bytes[1] = (byte)state;
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[2..], s_boot);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[10..], place.Since);
-        BinaryPrimitives.WriteUInt128LittleEndian(bytes[18..], place.Task.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[18..], place.Task.Low);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[26..], place.Task.High);
         return Base64Url.EncodeToString(bytes);
     }
 
@@ -54,7 +55,7 @@ internal static class ListCursor
             return new(ErrorCode.InvalidArgument, "'cursor' is of an earlier start of the node: begin again without it.", "cursor");
         }
 
-        place = new(BinaryPrimitives.ReadInt64LittleEndian(bytes[10..]), new TaskId(BinaryPrimitives.ReadUInt128LittleEndian(bytes[18..])));
+        place = new(BinaryPrimitives.ReadInt64LittleEndian(bytes[10..]), new TaskId(High: BinaryPrimitives.ReadUInt64LittleEndian(bytes[26..]), Low: BinaryPrimitives.ReadUInt64LittleEndian(bytes[18..])));
         return null;
     }
 

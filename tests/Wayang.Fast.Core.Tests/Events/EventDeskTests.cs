@@ -185,7 +185,7 @@ public sealed class EventDeskTests
         var begin = desk.Stream.Last;
         for (var i = 0; i < 25; i++)
         {
-            desk.OnEnded(new EndedTask(new TaskId(5), 3, TaskKind.Call, 32, TaskState.Failed, new TaskCause(CauseType.Exit, i)));
+            desk.OnEnded(new EndedTask(new TaskId(0, 5), 3, TaskKind.Call, 32, TaskState.Failed, new TaskCause(CauseType.Exit, i)));
         }
 
         // Once this is told, all before it were judged by this second's clock.
@@ -224,10 +224,10 @@ public sealed class EventDeskTests
     [Fact]
     public void Tenant_task_and_severity_are_asked_for()
     {
-        var one = new NodeEvent(1, 0, "a", EventSeverity.Warning, 3, new TaskId(9), []);
-        Assert.True(new EventFilter { Tenant = 3, Task = new TaskId(9), Severity = EventSeverity.Warning }.Admits(one));
+        var one = new NodeEvent(1, 0, "a", EventSeverity.Warning, 3, new TaskId(0, 9), []);
+        Assert.True(new EventFilter { Tenant = 3, Task = new TaskId(0, 9), Severity = EventSeverity.Warning }.Admits(one));
         Assert.False(new EventFilter { Tenant = 4 }.Admits(one));
-        Assert.False(new EventFilter { Task = new TaskId(8) }.Admits(one));
+        Assert.False(new EventFilter { Task = new TaskId(0, 8) }.Admits(one));
         Assert.False(new EventFilter { Severity = EventSeverity.Error }.Admits(one));
         Assert.False(new EventFilter { Tenant = 3 }.Admits(one with { Tenant = NodeEvent.OfNode }));
     }

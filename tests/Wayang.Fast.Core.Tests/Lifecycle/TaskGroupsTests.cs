@@ -97,22 +97,22 @@ public class TaskGroupsTests
     public void AKeyIsOneTaskUntilItIsForgotten()
     {
         var keys = new SubmissionKeys(new SubmissionKeyOptions(TimeSpan.FromMinutes(5), 2), _time);
-        var terms = new IdempotencyTerms("k", 7);
+        var terms = new IdempotencyTerms("k", new(0, 7));
         Assert.Null(keys.Find(0, terms, out _, out var repeated));
         Assert.False(repeated);
         keys.Add(0, terms, Id(1));
         Assert.Null(keys.Find(0, terms, out var id, out repeated));
         Assert.Equal((true, Id(1)), (repeated, id));
-        var conflict = keys.Find(0, terms with { Fingerprint = 8 }, out _, out _)!;
+        var conflict = keys.Find(0, terms with { Fingerprint = new(0, 8) }, out _, out _)!;
         Assert.Equal((ErrorCode.Conflict, "idempotency_key"), (conflict.Code, conflict.Field));
         Assert.Contains(Id(1).ToString(), conflict.Message, StringComparison.Ordinal);
-        Assert.Null(keys.Find(1, terms with { Fingerprint = 8 }, out _, out repeated)); // another tenant's
+        Assert.Null(keys.Find(1, terms with { Fingerprint = new(0, 8) }, out _, out repeated)); // another tenant's
         Assert.False(repeated);
-        keys.Add(1, terms with { Fingerprint = 8 }, Id(2));
-        Assert.Equal(ErrorCode.ResourceExhausted, keys.Find(0, new IdempotencyTerms("other", 1), out _, out _)!.Code);
+        keys.Add(1, terms with { Fingerprint = new(0, 8) }, Id(2));
+        Assert.Equal(ErrorCode.ResourceExhausted, keys.Find(0, new IdempotencyTerms("other", new(0, 1)), out _, out _)!.Code);
         Assert.Equal((2, 1L, 1L), (keys.Count, keys.Repeats, keys.Conflicts));
         _time.Advance(TimeSpan.FromMinutes(6));
-        Assert.Null(keys.Find(0, terms with { Fingerprint = 9 }, out _, out repeated));
+        Assert.Null(keys.Find(0, terms with { Fingerprint = new(0, 9) }, out _, out repeated));
         Assert.Equal((false, 0), (repeated, keys.Count));
     }
 }

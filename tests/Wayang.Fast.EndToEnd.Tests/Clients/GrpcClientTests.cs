@@ -57,7 +57,7 @@ public sealed class GrpcClientTests : IDisposable
         Assert.Equal((ErrorCode.NotFound, "image"), (nowhere.Code, nowhere.Field));
         var late = await RefusedAsync(() => client.WaitAsync(id, TimeSpan.FromDays(100), Cancellation));
         Assert.Equal((ErrorCode.InvalidArgument, "timeout_ms"), (late.Code, late.Field));
-        var unknown = await RefusedAsync(() => client.CancelAsync(new TaskId(99), Cancellation));
+        var unknown = await RefusedAsync(() => client.CancelAsync(new TaskId(0, 99), Cancellation));
         Assert.Equal((ErrorCode.NotFound, "task"), (unknown.Code, unknown.Field));
     }
 

@@ -35,7 +35,7 @@ public sealed class AuditTests : ServeTest
         {
             using var following = Process.Start(new ProcessStartInfo(Installation.Wayang, ["audit", "--directory", _state, "-f", "--since", "1h", "--json"]) { RedirectStandardOutput = true, UseShellExecute = false })!;
             await using var client = await ConnectAsync(serve);
-            var refused = await Assert.ThrowsAsync<WayangException>(() => client.PauseAsync(new TaskId(12345), TestContext.Current.CancellationToken));
+            var refused = await Assert.ThrowsAsync<WayangException>(() => client.PauseAsync(new TaskId(0, 12345), TestContext.Current.CancellationToken));
             Assert.Equal(ErrorCode.NotFound, refused.Code);
             Assert.Contains("task.pause", await following.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
             following.Kill();
@@ -49,7 +49,7 @@ public sealed class AuditTests : ServeTest
         Assert.True(code == 0, errors);
         var records = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static l => JsonDocument.Parse(l).RootElement).ToList();
         var pause = records.First(static r => r.GetProperty("operation").GetString() == "task.pause");
-        Assert.Equal(("messagepack", "not_found", new TaskId(12345).ToString()), (pause.GetProperty("door").GetString(), pause.GetProperty("outcome").GetString(), pause.GetProperty("target").GetProperty("task").GetString()));
+        Assert.Equal(("messagepack", "not_found", new TaskId(0, 12345).ToString()), (pause.GetProperty("door").GetString(), pause.GetProperty("outcome").GetString(), pause.GetProperty("target").GetProperty("task").GetString()));
         Assert.StartsWith("uid ", pause.GetProperty("from").GetString(), StringComparison.Ordinal);
         Assert.Contains(records, static r => r.GetProperty("operation").GetString() == "config.reload" && r.GetProperty("outcome").GetString() == "ok");
         Assert.All(Directory.GetFiles(_state, "audit-*"), static f => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(f)));

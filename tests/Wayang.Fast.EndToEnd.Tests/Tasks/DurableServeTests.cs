@@ -53,7 +53,7 @@ public sealed class DurableServeTests : ServeTest
         await using var later = await ConnectAsync(again);
         await AssertToldAsync(later, ids.GetRange(0, 20));
         Assert.Equal(TaskState.Succeeded, (await later.GetAsync(ids[^1], TestContext.Current.CancellationToken)).State);
-        var never = await Assert.ThrowsAsync<WayangException>(() => later.WaitAsync(new TaskId(12345), cancellation: TestContext.Current.CancellationToken));
+        var never = await Assert.ThrowsAsync<WayangException>(() => later.WaitAsync(new TaskId(0, 12345), cancellation: TestContext.Current.CancellationToken));
         Assert.Equal(ErrorCode.NotFound, never.Code);
         Assert.False(File.GetUnixFileMode(Path.Combine(_state, "ledger.db")).HasFlag(UnixFileMode.OtherRead));
         await EndAsync(again);

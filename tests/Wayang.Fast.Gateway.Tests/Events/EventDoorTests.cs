@@ -30,15 +30,15 @@ public sealed class EventDoorTests
         await using var grpc = await GrpcFixture.StartAsync();
         foreach (var desk in new[] { rest.Events, grpc.Events })
         {
-            desk.Post(Ended(Theirs, new TaskId(1)));
+            desk.Post(Ended(Theirs, new TaskId(0, 1)));
             desk.Post("wayang.node.started", EventSeverity.Info, EventData.Text("group", "g")); // of no task
-            desk.Post(EndOf("g", new TaskId(2)));
-            desk.Post(EndOf("other", new TaskId(3)));
-            desk.Post(EndOf("g", new TaskId(4)));
+            desk.Post(EndOf("g", new TaskId(0, 2)));
+            desk.Post(EndOf("other", new TaskId(0, 3)));
+            desk.Post(EndOf("g", new TaskId(0, 4)));
             await Eventually.TrueAsync("all are there", () => desk.Stream.Told == 5);
         }
 
-        string[] wanted = [new TaskId(2).ToString(), new TaskId(4).ToString()];
+        string[] wanted = [new TaskId(0, 2).ToString(), new TaskId(0, 4).ToString()];
         var (_, page) = await RestFixture.AskAsync(rest.Connect(null), HttpMethod.Get, "/v1/events/page?since=0&group=g");
         Assert.Equal(wanted, page.GetProperty("events").EnumerateArray().Select(static e => e.GetProperty("subject").GetString()));
         Assert.Equal("g", page.GetProperty("events")[0].GetProperty("data").GetProperty("group").GetString());
@@ -64,7 +64,7 @@ public sealed class EventDoorTests
         Assert.Equal("application/x-ndjson", answer.Content.Headers.ContentType!.MediaType);
         await using var body = await answer.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
         using var lines = new StreamReader(body);
-        var task = new TaskId(77);
+        var task = new TaskId(0, 77);
         fixture.Events.Post(Ended(tenant: 3, task));
         fixture.Events.Post("wayang.node.started", EventSeverity.Info, EventData.Nothing);
         fixture.Events.Post(Ended(Theirs, task));
@@ -102,7 +102,7 @@ public sealed class EventDoorTests
         var begin = fixture.Events.Stream.Last;
         for (var i = 0; i < 100; i++)
         {
-            fixture.Events.Post(Ended(Theirs, new TaskId((UInt128)(i + 1))));
+            fixture.Events.Post(Ended(Theirs, new TaskId(0, (ulong)(i + 1))));
         }
 
         Assert.True(SpinWait.SpinUntil(() => fixture.Events.Stream.Last == begin + 100, s_patience));
@@ -134,7 +134,7 @@ public sealed class EventDoorTests
         var client = fixture.Connect();
         using var watched = client.WatchEvents(new EventsSubscribeRequest { Since = 0, Severity = "warning" });
         await watched.ResponseHeadersAsync;
-        var task = new TaskId(5);
+        var task = new TaskId(0, 5);
         fixture.Events.Post("wayang.node.started", EventSeverity.Error, EventData.Nothing);
         fixture.Events.Post(Ended(Theirs, task));
         Assert.True(await watched.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
@@ -155,19 +155,19 @@ public sealed class EventDoorTests
         using var socket = fixture.Open();
         socket.Send(Subscribe(1, "type", "wayang.task.failed"));
         Assert.Contains("sequence", ServerFixture.ReadText(socket), StringComparison.Ordinal);
-        desk.Post(Ended(Theirs, new TaskId(5)));
+        desk.Post(Ended(Theirs, new TaskId(0, 5)));
         Assert.Contains("wayang.task.failed", ServerFixture.ReadText(socket), StringComparison.Ordinal);
-        socket.Send(Subscribe(2, "task", new TaskId(9).ToString()));
+        socket.Send(Subscribe(2, "task", new TaskId(0, 9).ToString()));
         Assert.Contains("sequence", ServerFixture.ReadText(socket), StringComparison.Ordinal);
-        desk.Post(Ended(Theirs, new TaskId(5)));
-        desk.Post(Ended(Theirs, new TaskId(9)));
-        Assert.Contains(new TaskId(9).ToString(), ServerFixture.ReadText(socket), StringComparison.Ordinal);
+        desk.Post(Ended(Theirs, new TaskId(0, 5)));
+        desk.Post(Ended(Theirs, new TaskId(0, 9)));
+        Assert.Contains(new TaskId(0, 9).ToString(), ServerFixture.ReadText(socket), StringComparison.Ordinal);
         Assert.Equal(0, socket.Available);
 
         await using var client = await fixture.ConnectAsync();
         var batch = await client.ListEventsAsync(new EventQuery { Wait = TimeSpan.FromSeconds(10) }, TestContext.Current.CancellationToken);
         Assert.Equal(3, batch.Events.Count);
-        Assert.Equal((desk.Stream.Last, new TaskId(9).ToString()), (batch.Next, batch.Events[2].Subject));
+        Assert.Equal((desk.Stream.Last, new TaskId(0, 9).ToString()), (batch.Next, batch.Events[2].Subject));
         var refused = await Assert.ThrowsAsync<WayangException>(() => client.ListEventsAsync(new EventQuery { Tenant = 1 }, TestContext.Current.CancellationToken));
         Assert.Equal((ErrorCode.PermissionDenied, "tenant"), (refused.Code, refused.Field));
     }
@@ -187,7 +187,7 @@ public sealed class EventDoorTests
         var begin = desk.Stream.Last;
         for (var i = 0; i < 6_000; i++)
         {
-            desk.Post(Ended(Theirs, new TaskId(5)));
+            desk.Post(Ended(Theirs, new TaskId(0, 5)));
             if (i % 16 == 15)
             {
                 // As fast as the quick one reads, so that it misses none.

@@ -35,7 +35,7 @@ public sealed class AutomaticMovesTests : IAsyncDisposable
         _moves.Look();
         await AskedAsync(1);
         _moves.Look(); // is under way
-        Assert.Equal([(new TaskId(1), "peer", MoveReason.Preempted)], _node.Asked);
+        Assert.Equal([(new TaskId(0, 1), "peer", MoveReason.Preempted)], _node.Asked);
         _node.End(0, refusal: null);
         await CountedAsync("moved");
     }
@@ -119,7 +119,7 @@ public sealed class AutomaticMovesTests : IAsyncDisposable
         _moves.Look(); // one a look
         await AskedAsync(2);
         _moves.Look(); // two at once
-        Assert.Equal([(new TaskId(3), "peer", MoveReason.Balance), (new TaskId(2), "peer", MoveReason.Balance)], _node.Asked);
+        Assert.Equal([(new TaskId(0, 3), "peer", MoveReason.Balance), (new TaskId(0, 2), "peer", MoveReason.Balance)], _node.Asked);
         _node.End(0, refusal: null);
         await CountedAsync("moved", "balance");
     }
@@ -158,10 +158,10 @@ public sealed class AutomaticMovesTests : IAsyncDisposable
     }
 
     private void Run(ulong task, int level, double seconds) => _node.Tasks.Add(new LiveTask(
-        new TaskId(task), 0, TaskState.Running, Home: null, Node: null, IsPaused: false, IsDurable: false, IsWritten: false, IsCall: true, Moves: 0, FrozenSince: null, level, TimeSpan.FromSeconds(seconds)));
+        new TaskId(0, task), 0, TaskState.Running, Home: null, Node: null, IsPaused: false, IsDurable: false, IsWritten: false, IsCall: true, Moves: 0, FrozenSince: null, level, TimeSpan.FromSeconds(seconds)));
 
     private void Freeze(params ulong[] tasks) => _node.Tasks.AddRange(tasks.Select(n => new LiveTask(
-        new TaskId(n), 0, TaskState.Frozen, Home: null, Node: null, IsPaused: false, IsDurable: false, IsWritten: false, IsCall: true, Moves: 0, _clock.GetUtcNow())));
+        new TaskId(0, n), 0, TaskState.Frozen, Home: null, Node: null, IsPaused: false, IsDurable: false, IsWritten: false, IsCall: true, Moves: 0, _clock.GetUtcNow())));
 
     private Task AskedAsync(int count) => UntilAsync(() => _node.Asked.Count == count);
 

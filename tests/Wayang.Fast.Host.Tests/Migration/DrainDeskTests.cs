@@ -10,7 +10,7 @@ namespace Wayang.Fast.Host.Tests.Migration;
 [Trait("Promise", "PS4")]
 public sealed class DrainDeskTests : IAsyncDisposable
 {
-    private static readonly TaskId s_id = new(1);
+    private static readonly TaskId s_id = new(0, 1);
 
     private readonly MovingNode _node = new();
     private readonly ToldPeers _peers = new();
