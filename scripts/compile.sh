@@ -45,13 +45,15 @@ settle_modes() { # folder
 }
 
 # How the program is compiled ahead of time, best first. Together with the framework: nearly nothing is compiled while it
-# runs, and it brings its runtime along. Alone: generic code of the framework over our types is not in it, and costs the
+# runs, then (which a thread of its own did for minutes, before everybody's tasks) nothing twice, and it brings its runtime
+# along. Alone: generic code of the framework over our types is not in it, and costs the
 # threads that serve everybody milliseconds at its first use. Both need packages; where these cannot be had, without.
 readonly publish_kinds=(whole alone none)
 
 publish_arguments() { # kind
   case "$1" in
-    whole) printf '%s\n' --self-contained -p:PublishReadyToRun=true -p:PublishReadyToRunComposite=true ;;
+    whole) printf '%s\n' --self-contained -p:PublishReadyToRun=true -p:PublishReadyToRunComposite=true \
+      -p:TieredCompilation=false ;;
     alone) printf '%s\n' --no-self-contained -p:PublishReadyToRun=true ;;
     none) printf '%s\n' --no-self-contained ;;
   esac
