@@ -82,7 +82,7 @@ publish_host() { # project, folder
 
 build_host() {
   local inputs
-  inputs="$(managed_inputs src) ${publish_kinds[*]}"
+  inputs="$(managed_inputs src) $(declare -f publish_arguments)"
   if [[ -x $install/bin/wayang ]] && stamp_is host "$inputs"; then
     return 0
   fi
