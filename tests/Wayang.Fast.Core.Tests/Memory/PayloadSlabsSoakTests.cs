@@ -117,6 +117,44 @@ public class PayloadSlabsSoakTests
         Assert.Equal(0, slabs.Bytes);
     }
 
+    /// <summary>What is forgotten and not written again: whoever still copies it while another's bytes come into its blocks learns of it.</summary>
+    [Fact]
+    public void A_copy_of_what_is_forgotten_meanwhile_is_refused()
+    {
+        const int Refusals = 500;
+        var slabs = new PayloadSlabs(8 << 20);
+        StreamBuffer forgotten = new(slabs), other = new(slabs);
+        var (mine, theirs, copy) = (new byte[1 << 20], new byte[1 << 20], new byte[1 << 20]);
+        mine.AsSpan().Fill(1);
+        theirs.AsSpan().Fill(2);
+        var over = false;
+        var writer = new Thread(() =>
+        {
+            while (!Volatile.Read(ref over))
+            {
+                forgotten.Append(mine);
+                forgotten.Clear();
+                other.Append(theirs); // into the same blocks
+                other.Clear();
+            }
+        }) { IsBackground = true };
+        writer.Start();
+        for (var refused = 0; refused < Refusals;)
+        {
+            if (!forgotten.TryCopy(0, copy, out var count, out _, out _))
+            {
+                refused++;
+            }
+            else
+            {
+                Assert.Equal(-1, copy.AsSpan(0, count).IndexOfAnyExcept((byte)1));
+            }
+        }
+
+        Volatile.Write(ref over, true);
+        writer.Join();
+    }
+
     private static void Sign(Span<byte> block, int number, uint place)
     {
         block.Fill((byte)number);
