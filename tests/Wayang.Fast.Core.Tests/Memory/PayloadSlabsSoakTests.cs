@@ -121,18 +121,20 @@ public class PayloadSlabsSoakTests
     [Fact]
     public void A_copy_of_what_is_forgotten_meanwhile_is_refused()
     {
-        const int Refusals = 500;
+        const int Refusals = 5_000;
+        const int BlockBytes = 64 << 10; // of one block: whoever copies from several finds some gone
         var slabs = new PayloadSlabs(8 << 20);
         StreamBuffer forgotten = new(slabs), other = new(slabs);
-        var (mine, theirs, copy) = (new byte[1 << 20], new byte[1 << 20], new byte[1 << 20]);
+        var (mine, theirs, copy) = (new byte[BlockBytes], new byte[BlockBytes], new byte[BlockBytes]);
         mine.AsSpan().Fill(1);
         theirs.AsSpan().Fill(2);
         var over = false;
         var writer = new Thread(() =>
         {
-            while (!Volatile.Read(ref over))
+            for (var random = new Random(1); !Volatile.Read(ref over);)
             {
                 forgotten.Append(mine);
+                Thread.SpinWait(random.Next(1_000)); // so that a copy is under way, at any place of it
                 forgotten.Clear();
                 other.Append(theirs); // into the same blocks
                 other.Clear();
