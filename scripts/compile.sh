@@ -44,10 +44,12 @@ settle_modes() { # folder
   chmod -R go-w,a+rX -- "$1"
 }
 
-# How the program is compiled ahead of time, best first. Together with the framework: nearly nothing is compiled while it
-# runs, then (which a thread of its own did for minutes, before everybody's tasks) nothing twice, and it brings its runtime
-# along. Alone: generic code of the framework over our types is not in it, and costs the
-# threads that serve everybody milliseconds at its first use. Both need packages; where these cannot be had, without.
+# How the program is compiled ahead of time, best first.
+#   whole  together with the framework, which it brings along: nearly nothing is compiled while it runs, and nothing twice
+#   alone  generic code of the framework over our types is left for later: its first use costs the threads that serve
+#          everybody milliseconds, and what is hot is compiled again beside them
+#   none   all of it is
+# The first two need packages; where these cannot be had, the next.
 readonly publish_kinds=(whole alone none)
 
 publish_arguments() { # kind
@@ -62,22 +64,20 @@ publish_arguments() { # kind
 # Into a folder of its own each time: what another kind left is not taken for its own, and a program that runs from the
 # installation keeps its files.
 publish_host() { # project, folder
-  local kind runtime
+  local kind runtime status
   local -a arguments
   runtime="$(runtime_identifier)"
   for kind in "${publish_kinds[@]}"; do
     rm -rf -- "$2" "$out/managed/obj/$(basename -- "$1" .csproj)/release_$runtime/R2R"
     mapfile -t arguments < <(publish_arguments "$kind")
-    if run_logged "publishing wayang ($kind)" managed-publish \
-      dotnet publish "$1" -c Release -v q --nologo -r "$runtime" "${arguments[@]}" -o "$2"; then
-      return 0
-    fi
-    grep -q -E 'NU1[0-9]{3}|NETSDK1094' "$out/log/managed-publish.log" || break
+    status=0
+    run_logged "publishing wayang ($kind)" managed-publish \
+      dotnet publish "$1" -c Release -v q --nologo -r "$runtime" "${arguments[@]}" -o "$2" || status=$?
+    ((status != 0)) || return 0
+    [[ $kind != none ]] && grep -q -E 'NU1[0-9]{3}|NETSDK1094' "$out/log/managed-publish.log" || break
+    say "wayang cannot be compiled ahead of time as '$kind': a package is missing ($(grep -o -m 1 -E 'NU1[0-9]{3}|NETSDK1094' "$out/log/managed-publish.log")); its first calls and commands will be slower"
   done
-  say "FAILED: publishing wayang; the end of its log:"
-  tail -n 40 -- "$out/log/managed-publish.log" >&2
-  say "Whole log: $out/log/managed-publish.log"
-  exit 1
+  fail_step "publishing wayang ($kind)" managed-publish "$status"
 }
 
 build_host() {

@@ -2,7 +2,7 @@
 # Steps with a log and a progress line, and the lock around building. Sourced by build.sh.
 
 step_pid=""
-readonly room_needed="about 1 GB" # out/ after every suite, and the cache of packages
+readonly room_needed="about 2 GB" # out/ after every suite, and the cache of packages
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -78,17 +78,19 @@ tell_full_disk() { # log
   fi
 }
 
-# Like run_logged, but a failure ends build.sh with the end of the log.
+# A failure of run_logged ends build.sh with the end of the log.
+fail_step() { # label, name, exit code
+  say "FAILED: $1 (exit code $3); the end of its log:"
+  tail -n 40 -- "$out/log/$2.log" >&2 || true
+  say "Whole log: $out/log/$2.log"
+  tell_full_disk "$out/log/$2.log"
+  exit 1
+}
+
 run_step() { # label, name, command...
   local status=0
   run_logged "$@" || status=$?
-  if ((status != 0)); then
-    say "FAILED: $1 (exit code $status); the end of its log:"
-    tail -n 40 -- "$out/log/$2.log" >&2 || true
-    say "Whole log: $out/log/$2.log"
-    tell_full_disk "$out/log/$2.log"
-    exit 1
-  fi
+  ((status == 0)) || fail_step "$1" "$2" "$status"
 }
 
 # One invocation builds at a time. A build.sh that a test starts runs below one that holds the lock already.
