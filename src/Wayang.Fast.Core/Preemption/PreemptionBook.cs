@@ -12,7 +12,7 @@ namespace Wayang.Fast.Core.Preemption;
 ///          - if nothing of a higher level waits for the slot, or it has been frozen long enough
 /// bounds   tasks, bytes: beyond them the higher class waits as without preemption
 /// guard    what ageing lifted keeps its slot for as long as it waited for a lift, and at most as long as it may be frozen: else it would lose
-///          at once to those whom it was lifted past
+///          at once to those whom it was lifted past. Against nobody else: under a backlog all that runs has been lifted
 /// </code>
 /// No task is frozen for ever: <see cref="PreemptionPolicy.Longest"/> counts over all its freezes, then it takes the next slot that is free and is no
 /// victim any more. The dispatch owner's; counters are read by anybody.
@@ -136,7 +136,7 @@ public sealed class PreemptionBook(long ticksPerSecond)
         for (var i = 0; i < candidates.Length; i++)
         {
             ref readonly var one = ref candidates[i];
-            if (!_policy.Preempts(waiting, SchedulerOptions.ClassOf(one.Level)) || one.RunTicks < Math.Min(one.GuardTicks, _longest))
+            if (!_policy.Preempts(waiting, SchedulerOptions.ClassOf(one.Level)) || (level <= one.LiftedTo && one.RunTicks < Math.Min(one.GuardTicks, _longest)))
             {
                 continue;
             }

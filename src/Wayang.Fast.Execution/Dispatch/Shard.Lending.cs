@@ -13,16 +13,16 @@ namespace Wayang.Fast.Execution.Dispatch;
 /// </content>
 internal sealed partial class Shard
 {
-    private void Lend(RunningCommand command, in PreemptionCandidate facts, TaskId to, PreemptionReason reason)
+    private void Lend(RunningCommand command, in PreemptionCandidate facts, TaskId to, byte level, PreemptionReason reason)
     {
-        command.Key = Enter(command, facts);
+        command.Key = Enter(command, facts, level);
         _scheduler.AddSlots(command.Pool.SchedulerId, 1);
         _scheduler.Finish(command.Pool.SchedulerId, command.TakenLevel, Math.Max(0, _now - command.Since));
         Supervisor.FreezeCommand(command.Id, freeze: true);
         NoteFreeze(command.Id, to, reason);
     }
 
-    private void Lend(CallWorker worker, in PreemptionCandidate facts, TaskId to, PreemptionReason reason)
+    private void Lend(CallWorker worker, in PreemptionCandidate facts, TaskId to, byte level, PreemptionReason reason)
     {
         var calls = worker.FrozenCalls;
         for (var i = 0; i < calls.Length; i++)
@@ -47,16 +47,17 @@ internal sealed partial class Shard
             }
         }
 
-        worker.Freeze(Enter(worker, facts));
+        worker.Freeze(Enter(worker, facts, level));
         worker.Pool.FrozenWorkers++;
         Supervisor.FreezeWorker(worker.Id, freeze: true);
     }
 
-    private long Enter(object owner, in PreemptionCandidate facts)
+    /// <param name="level">Of the task that it is frozen for.</param>
+    private long Enter(object owner, in PreemptionCandidate facts, byte level)
     {
         var key = ++_lastKey;
         _frozenByKey.Add(key, owner);
-        _preemption.Freeze(new FrozenTask(key, facts.Level, facts.Bytes, _now, facts.FrozenTicks));
+        _preemption.Freeze(new FrozenTask(key, facts.GoesOnAt(level), facts.Bytes, _now, facts.FrozenTicks));
         Volatile.Write(ref _frozen, _preemption.Count);
         return key;
     }

@@ -258,11 +258,11 @@ internal sealed partial class Shard
         var reason = WhyThis(_candidates[index], waiting);
         if (_candidateOwners[index] is RunningCommand victim)
         {
-            Lend(victim, _candidates[index], waiting.Id, reason);
+            Lend(victim, _candidates[index], waiting.Id, level, reason);
         }
         else
         {
-            Lend((CallWorker)_candidateOwners[index], _candidates[index], waiting.Id, reason);
+            Lend((CallWorker)_candidateOwners[index], _candidates[index], waiting.Id, level, reason);
             if (!anywhere)
             {
                 Ask(pool, 1);
@@ -287,7 +287,7 @@ internal sealed partial class Shard
 
         var bytes = Math.Max((long)Math.Min(record.PeakMemoryBytes, long.MaxValue), record.Reservation.Bytes);
         var ran = Math.Max(0, _now - record.Running - command.FrozenTicks);
-        _candidates.Add(new PreemptionCandidate(0, command.Level, ran, bytes, command.FrozenTicks, GuardOf(command.Level, command.TakenLevel)));
+        _candidates.Add(new PreemptionCandidate(0, command.Level, ran, bytes, command.FrozenTicks, GuardOf(command.Level, command.TakenLevel), command.TakenLevel));
         _candidateOwners.Add(command);
     }
 
@@ -301,18 +301,19 @@ internal sealed partial class Shard
                 continue;
             }
 
-            var (level, since, guard, usable) = ((byte)0, _now, 0L, true);
+            var (level, lifted, since, guard, usable) = ((byte)0, (byte)0, _now, 0L, true);
             foreach (ref readonly var entry in worker.Entries.AsSpan())
             {
                 usable &= Volatile.Read(in entry.Ticket) != 0 && !_table[entry.Record].CancelRequested;
                 level = Math.Max(level, entry.Level);
+                lifted = Math.Max(lifted, entry.TakenLevel);
                 since = Math.Min(since, entry.Since);
                 guard = Math.Max(guard, GuardOf(entry.Level, entry.TakenLevel));
             }
 
             if (usable)
             {
-                _candidates.Add(new PreemptionCandidate(0, level, _now - since, worker.MemoryBytes, worker.FrozenTicksOfCall, guard));
+                _candidates.Add(new PreemptionCandidate(0, level, _now - since, worker.MemoryBytes, worker.FrozenTicksOfCall, guard, lifted));
                 _candidateOwners.Add(worker);
             }
         }

@@ -77,7 +77,7 @@ public sealed class PreemptionBookTests
     [Fact]
     public void What_ageing_lifted_keeps_its_slot_for_a_while()
     {
-        static PreemptionCandidate Lifted(long ran, long guard) => new(0, Idle, ran, 0, 0, guard);
+        static PreemptionCandidate Lifted(long ran, long guard) => new(0, Idle, ran, 0, 0, guard, LiftedTo: Urgent);
         Assert.Equal(PreemptionVerdict.NoVictim, _book.Choose(Urgent, [Lifted(9, 10)], out _));
         Assert.Equal(0, Chosen(Urgent, Lifted(10, 10)));
         Assert.Equal(1, Chosen(Urgent, Lifted(9, 10), One(Batch, 1_000)));
@@ -85,6 +85,19 @@ public sealed class PreemptionBookTests
         // A bound of hours guards no longer than a task may be frozen.
         Assert.Equal(PreemptionVerdict.NoVictim, _book.Choose(Urgent, [Lifted((60 * Second) - 1, long.MaxValue)], out _));
         Assert.Equal(0, Chosen(Urgent, Lifted(60 * Second, long.MaxValue)));
+    }
+
+    [Fact]
+    public void What_ageing_lifted_is_guarded_against_nobody_above_where_it_was_lifted_to()
+    {
+        static PreemptionCandidate Lifted(byte to) => new(0, Batch, 1, 0, 0, 60 * Second, to);
+        Assert.Equal(PreemptionVerdict.NoVictim, _book.Choose(Urgent, [Lifted(Urgent)], out _));
+        Assert.Equal(0, Chosen(Urgent, Lifted(Urgent - 1)));
+
+        // And it goes on at what it has waited for; before who was passed by it, it would go on at once.
+        Assert.Equal(Urgent - 1, Lifted(Urgent - 1).GoesOnAt(Urgent));
+        Assert.Equal(Batch, Lifted(Urgent).GoesOnAt(Urgent));
+        Assert.Equal(Batch, Lifted(0).GoesOnAt(Urgent));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Core.Preemption;
@@ -17,6 +18,7 @@ namespace Wayang.Fast.EndToEnd.Tests.Tasks;
 public sealed class PreemptionTests
 {
     private const byte Batch = 16;
+    private const byte Normal = 28; // what was lifted from batch stands at 32
     private const byte Urgent = 48;
     private const int Slots = 2;
 
@@ -62,6 +64,33 @@ public sealed class PreemptionTests
         await LiveNode.UntilAsync(() => Written(node, victim) > written, "it goes on");
         Assert.Contains("was frozen 1 time", node.Monitor.Explain(victim, 0)!.Text, StringComparison.Ordinal);
         await EndAsync(node, hogs);
+    }
+
+    /// <summary>Behind a long queue all that runs of class batch has been lifted to normal: urgent tasks were never lifted past, and do not wait for it.</summary>
+    [Fact]
+    public async Task What_ageing_lifted_yields_at_once_to_who_is_above_it_still()
+    {
+        var bound = TimeSpan.FromSeconds(6);
+        using var node = new LiveNode(new RuntimeOptions { MaxConcurrentTasks = 1, BatchAgeing = bound, NormalAgeing = TimeSpan.Zero });
+        RequireFreezer(node);
+        var first = await FillAsync(node, "sleep 600", count: 1);
+        var lifted = Shell(node, "while :; do echo .; sleep 0.01; done", Batch, out _);
+        var since = Stopwatch.StartNew();
+        await LiveNode.UntilAsync(() => since.Elapsed > bound * 1.2, "it has waited for its lift");
+        var passed = Shell(node, "sleep 600", Normal, out _);
+        node.Cancel(first[0]);
+        await LiveNode.UntilAsync(() => node.StateOf(lifted) == TaskState.Running, "it goes before one of class normal, so it was lifted");
+        since.Restart();
+        var urgent = Shell(node, "echo urgent; sleep 600", Urgent, out _);
+        await LiveNode.UntilAsync(() => node.ReadSoFar(urgent, OutputStream.Stdout).Length > 0, "the urgent one runs");
+        Assert.True(since.Elapsed < bound, "it waited until it would have been let in anyway");
+        Assert.Equal((TaskState.Frozen, TaskState.Queued), (node.StateOf(lifted), node.StateOf(passed)));
+
+        // And goes on before the one that it was lifted past.
+        node.Cancel(urgent);
+        await LiveNode.UntilAsync(() => node.StateOf(lifted) == TaskState.Running || node.StateOf(passed) == TaskState.Running, "one of the two goes on");
+        Assert.Equal((TaskState.Running, TaskState.Queued), (node.StateOf(lifted), node.StateOf(passed)));
+        await EndAsync(node, [lifted, passed]);
     }
 
     /// <summary>Of many urgent tasks each finds its slot, and what was frozen for each of them has the right answer.</summary>
