@@ -131,6 +131,10 @@ WAYANG_API void wayang_prefer_large_pages(void *address, int64_t length);
 /* Has the pages of a writable range made, without changing a byte, also beside somebody who writes there. Waits for the kernel. */
 WAYANG_API void wayang_touch_pages(void *address, int64_t length);
 
+/* For how long an ordinary thread (one of real time is left as it is) may go on before who wakes with a shorter slice takes its processor; the kernel
+ * takes 0.1 ms to 100 ms. A wish: nothing is told when it is not granted. */
+WAYANG_API void wayang_slice_thread(int32_t thread, int64_t nanoseconds);
+
 /* Bytes moved, 0 at end of file, or -errno (-EAGAIN: would block). */
 WAYANG_API int64_t wayang_read(int32_t fd, void *buffer, int64_t length);
 

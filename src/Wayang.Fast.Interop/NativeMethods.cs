@@ -93,6 +93,10 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial void wayang_slice_thread(int thread, long nanoseconds);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial long wayang_read(int fd, byte* buffer, long length);
 
     [LibraryImport(Library)]

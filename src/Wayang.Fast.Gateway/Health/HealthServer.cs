@@ -2,9 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
+using Wayang.Fast.Gateway.Http;
 using Wayang.Fast.Gateway.Metrics;
 
 namespace Wayang.Fast.Gateway.Health;
@@ -38,11 +36,7 @@ public sealed class HealthServer : IAsyncDisposable
         int port, ReadinessProbe readiness, Func<IReadOnlyList<string>>? remarks = null, MetricsPage? metrics = null,
         CancellationToken cancellation = default)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-
-        // The host ends the process itself; Kestrel must not take SIGTERM for it.
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        var builder = BareWebHost.Create();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(IPAddress.Loopback, port);
@@ -77,12 +71,5 @@ public sealed class HealthServer : IAsyncDisposable
     {
         await _application.StopAsync();
         await _application.DisposeAsync();
-    }
-
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

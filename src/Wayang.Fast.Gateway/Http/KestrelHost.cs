@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.Http;
@@ -25,9 +24,7 @@ internal static class KestrelHost
         }
 
         var seats = new ConnectionSeats(options);
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        var builder = BareWebHost.Create();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Farewell);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -111,13 +108,5 @@ internal static class KestrelHost
         }
 
         return application.Urls.Select(static url => Uri.TryCreate(url, UriKind.Absolute, out var place) && place.Port > 0 ? place.Port : 0).FirstOrDefault(static port => port > 0);
-    }
-
-    /// <summary>The daemon ends the process itself; Kestrel must not take SIGTERM for it.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -1,70 +1,101 @@
-using System.Collections.Concurrent;
-
 namespace Wayang.Fast.Gateway.MessagePackRpc;
 
 /// <summary>
 /// The threads of cold operations, apart from the thread pool: however many of those block, what hops to the pool (large frames,
 /// paused connections, timers, HTTP) finds it free. Threads are started as they are needed, up to a bound; more operations
 /// wait in order. How many can wait is bounded by who queues them: calls in flight, and bytes copied.
+/// Who finds nothing to do sleeps at once: collections and semaphores of the framework yield the processor some dozen times before, and several that
+/// do so hand it to each other, before every worker that waits for it.
 /// </summary>
-internal sealed class ColdThreads : IDisposable
+public sealed class ColdThreads : IDisposable
 {
-    private readonly BlockingCollection<IThreadPoolWorkItem> _items = [];
+    // A monitor, as its waits do not spin.
+    private readonly object _gate = new();
+    private readonly Queue<IThreadPoolWorkItem> _items = [];
     private readonly int _most;
     private int _threads;
-
-    // Operations that wait or run: while there are more of them than threads, another thread is started.
-    private int _open;
+    private int _idle;
+    private bool _ends;
 
     public ColdThreads(int most) => _most = most;
 
     public static int DefaultCount => Math.Max(4, Environment.ProcessorCount * 2);
 
     /// <summary>Operations that wait for a thread.</summary>
-    public int Waiting => _items.Count;
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _items.Count;
+            }
+        }
+    }
 
     public int Threads => Volatile.Read(ref _threads);
 
     /// <summary>False once disposed: the operation will not run.</summary>
     public bool Queue(IThreadPoolWorkItem item)
     {
-        try
+        lock (_gate)
         {
-            _items.Add(item);
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
+            if (_ends)
+            {
+                return false;
+            }
+
+            _items.Enqueue(item);
+            if (_items.Count <= _idle)
+            {
+                Monitor.Pulse(_gate);
+                return true;
+            }
+
+            if (_threads == _most)
+            {
+                return true;
+            }
+
+            _threads++;
         }
 
-        if (Interlocked.Increment(ref _open) > Volatile.Read(ref _threads))
-        {
-            StartOne();
-        }
-
+        new Thread(Run) { Name = "wayang-cold", IsBackground = true }.Start();
         return true;
     }
 
     /// <summary>What waits is still run; no thread is waited for.</summary>
-    public void Dispose() => _items.CompleteAdding();
-
-    private void StartOne()
+    public void Dispose()
     {
-        if (Interlocked.Increment(ref _threads) > _most)
+        lock (_gate)
         {
-            Interlocked.Decrement(ref _threads);
-            return;
+            _ends = true;
+            Monitor.PulseAll(_gate);
         }
-
-        new Thread(Run) { Name = "wayang-cold", IsBackground = true }.Start();
     }
 
     private void Run()
     {
-        foreach (var item in _items.GetConsumingEnumerable())
+        while (Take() is { } item)
         {
             item.Execute();
-            Interlocked.Decrement(ref _open);
+        }
+    }
+
+    /// <summary>Waits for the next one; null: there will be none.</summary>
+    private IThreadPoolWorkItem? Take()
+    {
+        lock (_gate)
+        {
+            IThreadPoolWorkItem? item;
+            while (!_items.TryDequeue(out item) && !_ends)
+            {
+                _idle++;
+                Monitor.Wait(_gate);
+                _idle--;
+            }
+
+            return item;
         }
     }
 }

@@ -70,6 +70,7 @@ internal static class Daemon
         using var pacer = new CollectionPacer(
             TimeProvider.System, new CollectionSigns { Allocated = () => GC.GetTotalAllocatedBytes() - runtime.SlabBytesMade, Dispatched = () => runtime.Dispatched, Queued = () => runtime.Queued },
             collector is null ? static () => GC.Collect(0, GCCollectionMode.Forced, blocking: true) : collector.Collect);
+        using var bulk = options.IsPrivate ? null : new BulkThreads(TimeProvider.System);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         try
         {

@@ -9,6 +9,9 @@ namespace Wayang.Fast.EndToEnd.Tests.Sandbox;
 [Collection("runtimes")]
 public sealed class PriorityTests
 {
+    // Not a private one, which has neither doors over HTTP nor anybody who waits.
+    private const string Served = "http_port: 0\n";
+
     private const string Grouping = "/proc/sys/kernel/sched_autogroup_enabled";
 
     [Fact(Timeout = 300_000)]
@@ -29,6 +32,52 @@ public sealed class PriorityTests
             () => [.. runtime.BelowKeeper().Where(static p => p is { NamespaceDepth: >= 3, IsZombie: false } && Niceness(p.Pid) < 0).Select(static p => p.ToString())]);
         Assert.SkipUnless(File.Exists(Grouping) && File.ReadAllText(Grouping).Trim() == "1", "this kernel does not group by session");
         Assert.All(servers, static pid => Assert.EndsWith("nice -10", File.ReadAllText($"/proc/{pid}/autogroup").Trim(), StringComparison.Ordinal));
+    }
+
+    /// <summary>What works for milliseconds at a time gives way to what serves everybody, and to the workers: their slices are shorter.</summary>
+    [Fact(Timeout = 300_000)]
+    [Trait("Promise", "RA1")]
+    public async Task Threads_of_the_daemons_pool_have_longer_slices_than_those_who_serve_everybody()
+    {
+        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Served);
+        await using var client = await runtime.ConnectAsync();
+        Assert.SkipUnless(SliceOf($"/proc/{runtime.Daemon}") is not null, "this kernel tells no slices (/proc/PID/sched, Linux 6.12 with its scheduler's statistics)");
+        await Load.PutImageAsync(client); // a file of more than a piece is written by the pool
+        await Eventually.EmptyAsync("threads of the pool with a short slice", () => [.. Threads(runtime.Daemon, ".NET TP Worker").Where(static t => SliceOf(t) is { } slice && slice != 3_000_000)]);
+        Assert.NotEmpty(Threads(runtime.Daemon, ".NET TP Worker"));
+        foreach (var name in new[] { ".NET Sockets", "wayang-completi" })
+        {
+            Assert.NotEmpty(Threads(runtime.Daemon, name));
+            Assert.All(Threads(runtime.Daemon, name), static thread => Assert.Equal(100_000, SliceOf(thread)));
+        }
+    }
+
+    /// <summary>Web frameworks watch the folders in which the program was started, to see settings change: all of the disk where that is the root.</summary>
+    [Fact(Timeout = 300_000)]
+    public async Task The_daemon_watches_no_folders()
+    {
+        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Served);
+        Assert.DoesNotContain(
+            Directory.EnumerateFileSystemEntries($"/proc/{runtime.Daemon}/fd").Select(static fd => new FileInfo(fd).LinkTarget), static target => target?.Contains("inotify", StringComparison.Ordinal) == true);
+    }
+
+    private static List<string> Threads(int pid, string name) =>
+        [.. Directory.EnumerateDirectories($"/proc/{pid}/task").Where(thread => Text($"{thread}/comm")?.TrimEnd('\n') == name)];
+
+    /// <summary>Nanoseconds; null: it is gone, or the kernel does not tell.</summary>
+    private static long? SliceOf(string directory) => Text($"{directory}/sched")?.Split('\n').FirstOrDefault(static line => line.StartsWith("se.slice", StringComparison.Ordinal)) is { } line
+        ? long.Parse(line.AsSpan(line.LastIndexOf(' ') + 1), CultureInfo.InvariantCulture) : null;
+
+    private static string? Text(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (IOException)
+        {
+            return null; // it is gone
+        }
     }
 
     /// <summary>Null: it is gone.</summary>
