@@ -12,7 +12,7 @@ public static class HandoverFields
     public const int MaxPiece = 1 << 20;
 
     /// <summary>Bytes of a piece of a file that still grows, at most: the last ones are not to wait behind a long one.</summary>
-    public const int GrowingPiece = 128 << 10;
+    public const int GrowingPiece = 256 << 10;
 
     /// <summary>Bytes of a call's file, at most.</summary>
     public const long MaxFile = 1L << 36;

@@ -24,8 +24,13 @@ internal sealed class BulkThreads : IDisposable
     private HashSet<int> _settled = [];
     private HashSet<int> _seen = [];
 
-    public BulkThreads(TimeProvider time) =>
-        _timer = time.CreateTimer(static self => ((BulkThreads)self!).Look(), this, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    /// <param name="time">When to look: at once, then each second.</param>
+    public BulkThreads(TimeProvider time)
+    {
+        // Started when it is here: its first look sets it for the next.
+        _timer = time.CreateTimer(static self => ((BulkThreads)self!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    }
 
     public void Dispose() => _timer.Dispose();
 
