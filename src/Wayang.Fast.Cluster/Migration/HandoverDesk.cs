@@ -71,9 +71,15 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
             return await FromAwayAsync(id, tenant, target, link, why).ConfigureAwait(false);
         }
 
-        return link is null
-            ? (null, new(ErrorCode.Conflict, $"it is at home already, at node '{self}'", "to"))
-            : await LeaveAsync(id, tenant, call, link, why).ConfigureAwait(false);
+        if (link is not null)
+        {
+            return await LeaveAsync(id, tenant, call, link, why).ConfigureAwait(false);
+        }
+
+        // It has ended away, and is just about to be told so here: its stay is over before its end is seen.
+        return (null, _departures.TryGetValue(id, out var ending) && ending.IsAway
+            ? new(ErrorCode.Conflict, $"it is just ending at node '{ending.Node}'", "task", 100)
+            : new(ErrorCode.Conflict, $"it is at home already, at node '{self}'", "to"));
     }
 
     /// <summary>It is at another node: it comes home, and goes on from there to the next.</summary>

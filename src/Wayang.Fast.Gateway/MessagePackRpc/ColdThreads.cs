@@ -5,7 +5,7 @@ namespace Wayang.Fast.Gateway.MessagePackRpc;
 /// paused connections, timers, HTTP) finds it free. Threads are started as they are needed, up to a bound; more operations
 /// wait in order. How many can wait is bounded by who queues them: calls in flight, and bytes copied.
 /// Who finds nothing to do sleeps at once: collections and semaphores of the framework yield the processor some dozen times before, and several that
-/// do so hand it to each other, before every worker that waits for it.
+/// do so hand it to each other, before every worker that waits for it. Thread-safe. An operation must not throw.
 /// </summary>
 public sealed class ColdThreads : IDisposable
 {
@@ -17,8 +17,10 @@ public sealed class ColdThreads : IDisposable
     private int _idle;
     private bool _ends;
 
+    /// <param name="most">Threads, at least 1.</param>
     public ColdThreads(int most) => _most = most;
 
+    /// <summary>Two a processor, and four at least: they wait for others most of the time.</summary>
     public static int DefaultCount => Math.Max(4, Environment.ProcessorCount * 2);
 
     /// <summary>Operations that wait for a thread.</summary>
@@ -33,9 +35,11 @@ public sealed class ColdThreads : IDisposable
         }
     }
 
+    /// <summary>Threads that were started; none ends before all do.</summary>
     public int Threads => Volatile.Read(ref _threads);
 
-    /// <summary>False once disposed: the operation will not run.</summary>
+    /// <summary>Any thread; waits for nothing.</summary>
+    /// <returns>False once disposed: the operation will not run.</returns>
     public bool Queue(IThreadPoolWorkItem item)
     {
         lock (_gate)

@@ -127,7 +127,7 @@ public abstract class ServeTest : IDisposable
 
     protected static int Count(string text, string words) => text.Split(words).Length - 1;
 
-    protected static int FreePort()
+    internal static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.Versioning;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Wayang.Fast.EndToEnd.Tests.Kill;
 using Xunit;
@@ -7,9 +8,10 @@ namespace Wayang.Fast.EndToEnd.Tests.Sandbox;
 
 /// <summary>Those who serve the tasks go before them, as the kernel counts: by niceness, and by session where it groups by that.</summary>
 [Collection("runtimes")]
+[SupportedOSPlatform("linux")]
 public sealed class PriorityTests
 {
-    // Not a private one, which has neither doors over HTTP nor anybody who waits.
+    // Not a private one, in which nobody waits for anybody.
     private const string Served = "http_port: 0\n";
 
     private const string Grouping = "/proc/sys/kernel/sched_autogroup_enabled";
@@ -56,7 +58,10 @@ public sealed class PriorityTests
     [Fact(Timeout = 300_000)]
     public async Task The_daemon_watches_no_folders()
     {
-        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Served);
+        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, string.Create(CultureInfo.InvariantCulture, $"http_port: {ServeTest.FreePort()}\n"));
+
+        // The doors over HTTP are the last that open, and who watches has begun before.
+        await Eventually.TrueAsync("a door over HTTP is open", () => Threads(runtime.Daemon, "Kestrel Timer").Count > 0);
         Assert.DoesNotContain(
             Directory.EnumerateFileSystemEntries($"/proc/{runtime.Daemon}/fd").Select(static fd => new FileInfo(fd).LinkTarget), static target => target?.Contains("inotify", StringComparison.Ordinal) == true);
     }
