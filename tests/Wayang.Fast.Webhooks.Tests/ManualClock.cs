@@ -3,6 +3,8 @@ namespace Wayang.Fast.Webhooks.Tests;
 /// <summary>A clock that stands still until it is moved, with timers, and with a way to wait until one is armed.</summary>
 internal sealed class ManualClock : TimeProvider
 {
+    private static readonly Task s_never = new TaskCompletionSource().Task;
+
     private readonly Lock _gate = new();
     private readonly List<Timer> _timers = [];
     private TimeSpan _set;
@@ -43,15 +45,35 @@ internal sealed class ManualClock : TimeProvider
         return timer;
     }
 
+    /// <summary>
+    /// What comes when a timer that stands so far ahead has gone off. Who waits may have read the clock before it was moved and rest after: it then rests as long once more, which a clock
+    /// that goes by itself would see over, and this one is moved again.
+    /// </summary>
+    public async Task<T> PassAsync<T>(TimeSpan ahead, Task<T> comes)
+    {
+        do
+        {
+            await ArmedAsync(ahead, comes);
+            if (!comes.IsCompleted)
+            {
+                Advance(ahead);
+            }
+        }
+        while (!comes.IsCompleted);
+        return await comes;
+    }
+
     /// <summary>Ends when a timer stands that is due exactly so far from now.</summary>
-    public async Task ArmedAsync(TimeSpan ahead)
+    public Task ArmedAsync(TimeSpan ahead) => ArmedAsync(ahead, s_never);
+
+    private async Task ArmedAsync(TimeSpan ahead, Task orElse)
     {
         while (true)
         {
             Task armed;
             lock (_gate)
             {
-                if (_timers.Exists(t => t.Due == _now + ahead))
+                if (orElse.IsCompleted || _timers.Exists(t => t.Due == _now + ahead))
                 {
                     return;
                 }
@@ -59,7 +81,7 @@ internal sealed class ManualClock : TimeProvider
                 armed = _armed.Task;
             }
 
-            await armed.WaitAsync(TimeSpan.FromSeconds(60));
+            await Task.WhenAny(armed, orElse).WaitAsync(TimeSpan.FromSeconds(60));
         }
     }
 

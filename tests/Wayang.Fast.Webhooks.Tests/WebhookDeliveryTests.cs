@@ -48,13 +48,10 @@ public sealed class WebhookDeliveryTests
         await fixture.Clock.ArmedAsync(s_first);
         fixture.Clock.Advance(s_first - TimeSpan.FromMilliseconds(1));
         Assert.True(receiver.IsQuiet);
-        fixture.Clock.Advance(TimeSpan.FromMilliseconds(1));
-        var second = await receiver.NextAsync();
+        var second = await fixture.Clock.PassAsync(TimeSpan.FromMilliseconds(1), receiver.NextAsync());
         Assert.Equal(2, (await fixture.Store.NextAsync()).Attempt);
         receiver.Status(200);
-        await fixture.Clock.ArmedAsync(s_first * 4);
-        fixture.Clock.Advance(s_first * 4);
-        var third = await receiver.NextAsync();
+        var third = await fixture.Clock.PassAsync(s_first * 4, receiver.NextAsync());
         Assert.Equal(AttemptOutcome.Delivered, (await fixture.Store.NextAsync()).Outcome);
         Assert.All([first, second, third], r => Assert.True(r.IsSignedBy(secret)));
         Assert.Single(new[] { first, second, third }.Select(static r => (r.Id, r.Body)).Distinct());
@@ -83,8 +80,7 @@ public sealed class WebhookDeliveryTests
         await fixture.Store.NextAsync();
         await fixture.Clock.ArmedAsync(TimeSpan.FromMilliseconds(1));
         Assert.True(receiver.IsQuiet);
-        fixture.Clock.Advance(TimeSpan.FromMilliseconds(1));
-        Assert.Equal("wayang.test.one", (await receiver.NextAsync()).Type);
+        Assert.Equal("wayang.test.one", (await fixture.Clock.PassAsync(TimeSpan.FromMilliseconds(1), receiver.NextAsync())).Type);
         Assert.Equal(2, (await fixture.Store.NextAsync()).Attempt);
         var due = fixture.Clock.GetUtcNow() + (s_first * 4);
         Assert.Equal(due.ToUnixTimeMilliseconds(), fixture.Store.ReadMessages(id, 10).Single(static m => m.Type == "wayang.test.one").DueUnixMs); // by the clock as it is
@@ -120,8 +116,7 @@ public sealed class WebhookDeliveryTests
         await fixture.Clock.ArmedAsync(TimeSpan.FromSeconds(120));
         var hour = fixture.Clock.GetUtcNow() + TimeSpan.FromHours(1);
         receiver.Status(429, hour.ToString("R", CultureInfo.InvariantCulture));
-        fixture.Clock.Advance(TimeSpan.FromSeconds(120));
-        await receiver.NextAsync();
+        await fixture.Clock.PassAsync(TimeSpan.FromSeconds(120), receiver.NextAsync());
         await fixture.Store.NextAsync();
         Assert.Equal(hour.ToUnixTimeMilliseconds(), Assert.Single(fixture.Store.ReadMessages(id, 10)).DueUnixMs);
     }
@@ -164,9 +159,7 @@ public sealed class WebhookDeliveryTests
         fixture.Tell("wayang.test.one");
         var first = await receiver.NextAsync();
         await fixture.Store.NextAsync();
-        await fixture.Clock.ArmedAsync(s_first);
-        fixture.Clock.Advance(s_first);
-        await receiver.NextAsync();
+        await fixture.Clock.PassAsync(s_first, receiver.NextAsync());
         var last = await fixture.Store.NextAsync();
         Assert.Equal(AttemptOutcome.Dead, last.Outcome);
         await fixture.UntilAsync("it is dead", () => fixture.Get(id).Backlog is { Dead: 1, Waiting: 0 });
@@ -260,9 +253,7 @@ public sealed class WebhookDeliveryTests
                 cut.TrySetResult();
             }
         };
-        await fixture.Clock.ArmedAsync(s_first);
-        fixture.Clock.Advance(s_first);
-        await receiver.NextAsync();
+        await fixture.Clock.PassAsync(s_first, receiver.NextAsync());
         Assert.Equal(500, (await fixture.Store.NextAsync()).Status);
         await cut.Task.WaitAsync(TimeSpan.FromSeconds(60)); // without end, and hung up on
     }
@@ -284,8 +275,6 @@ public sealed class WebhookDeliveryTests
         using var closed = new Socket(SocketType.Stream, ProtocolType.Tcp);
         closed.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0)); // nobody listens
         await fixture.Desk.UpdateAsync(0, id, new WebhookWish { Url = $"http://{closed.LocalEndPoint}/" }, CancellationToken.None);
-        await fixture.Clock.ArmedAsync(s_first);
-        fixture.Clock.Advance(s_first);
-        Assert.Contains("cannot be reached", (await fixture.Store.NextAsync()).Detail, StringComparison.Ordinal);
+        Assert.Contains("cannot be reached", (await fixture.Clock.PassAsync(s_first, fixture.Store.NextAsync())).Detail, StringComparison.Ordinal);
     }
 }
