@@ -180,7 +180,11 @@ static wy_status run_ahead(working *w, wy_error *error) {
 static wy_status work(working *w, wy_error *error) {
     if (w->task->restore) {
         wy_status status = wy_restore_prepare(&w->tracee, error);
-        return status == WY_OK ? wy_restore_read(&w->tracee, w->image, &w->stream, error) : status;
+        if (status == WY_OK) {
+            tell(WY_AGENT_READY, w, 0, NULL);
+            status = wy_restore_read(&w->tracee, w->image, &w->stream, error);
+        }
+        return status;
     }
     wy_status status = wy_written_sweep(&w->tracee, error);
     status = status == WY_OK && w->task->live ? run_ahead(w, error) : status;

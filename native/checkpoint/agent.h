@@ -5,7 +5,7 @@
  *             for the rest. Where that cannot be done it is a capture: `rounds` is 0.
  *   capture:  freeze, write the stream, DONE.   GO, or the end of the socket: the worker goes on.
  *   describe: write the image's manifest, DONE; it ends. Nothing is frozen.
- *   restore:  freeze, read the stream, DONE.    GO: the worker goes on as the captured one. The end of the socket: it is killed.
+ *   restore:  freeze, READY, read the stream, DONE. GO: the worker goes on as the captured one. The end of the socket: it is killed.
  *
  * FAILED: nothing of it happened; a captured worker goes on, a restored one is killed. It ends when its worker has ended. */
 #ifndef WAYANG_CHECKPOINT_AGENT_H
@@ -23,6 +23,7 @@
 typedef enum wy_agent_word {
     WY_AGENT_DONE = 1,
     WY_AGENT_FAILED = 2, /* `error` says why */
+    WY_AGENT_READY = 3,  /* of a restore: the stream is read from now on as fast as it comes */
     WY_AGENT_GO = 16
 } wy_agent_word;
 

@@ -2,7 +2,7 @@
  * this is who may ask, and what is told.
  *
  *   capture:  RUNNING (live: for most of it), agent started -> DONE: CAPTURED, it stays frozen -> GO, or WORKER_SIGNAL SIGKILL
- *   restore:  BOOTING, ready, agent started instead of WY_BOOT_GO -> DONE: RESTORED, frozen -> GO: RUNNING, STARTED
+ *   restore:  BOOTING, ready, agent started instead of WY_BOOT_GO -> READY: PREPARED -> DONE: RESTORED, frozen -> GO: RUNNING, STARTED
  *
  * The daemon first ends the one, then lets the other go: so a call never runs twice, and until then the source can go on. */
 #include <errno.h>
@@ -207,6 +207,11 @@ static void told(wy_spawner *s, wy_worker_slot *worker, const wy_agent_message *
                                  .frozen_ns = message->frozen_ns,
                                  .live_bytes = message->live_bytes,
                                  .rounds = message->rounds};
+    if (message->word == WY_AGENT_READY && worker->agent.restoring) {
+        const wy_msg_worker_ref prepared = {.worker_id = worker->start.worker_id};
+        wy_send_daemon(s, WY_MSG_WORKER_PREPARED, worker->agent.request_id, &prepared, sizeof prepared, NULL, 0);
+        return;
+    }
     if (message->word != WY_AGENT_DONE) {
         failed(s, worker, &message->error);
         worker->agent.request_id = 0;

@@ -41,7 +41,8 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_CAPTURE = 24, /* wy_msg_worker_capture; fds: [stream] or [stream, manifest]: freezes a running call worker of a migratable image and writes it down
                                    there; WORKER_CAPTURED: it stays frozen. REFUSED: it goes on */
     WY_MSG_WORKER_RESTORE = 25, /* wy_msg_worker_start; fds: [D, W, doorbell, stream]: a worker that goes on where the captured one stood. D and
-                                   W hold what they held there. WORKER_RESTORED: it stands, frozen; WORKER_EXITED: it cannot */
+                                   W hold what they held there. WORKER_PREPARED, then WORKER_RESTORED: it stands, frozen; WORKER_EXITED:
+                                   it cannot */
     WY_MSG_WORKER_GO = 26,      /* wy_msg_worker_ref: a captured worker goes on after all; a restored one begins: WORKER_STARTED */
     WY_MSG_PROFILE_DEFINE = 20, /* wy_msg_profile_define + tail: a tighter profile; see sandbox/derive.h */
     WY_MSG_WORKER_NETWORK = 21, /* wy_msg_worker_ref; fds: [channel]: right before the start of that worker, whose profile's network
@@ -60,6 +61,7 @@ typedef enum wy_msg_type {
     WY_MSG_WORKER_FROZEN = 40,  /* wy_msg_worker_frozen: answers WORKER_FREEZE */
     WY_MSG_WORKER_CAPTURED = 41, /* wy_msg_worker_moved: answers WORKER_CAPTURE */
     WY_MSG_WORKER_RESTORED = 42, /* wy_msg_worker_moved: answers WORKER_RESTORE */
+    WY_MSG_WORKER_PREPARED = 43, /* wy_msg_worker_ref: its stream is read from now on as fast as it comes */
     WY_MSG_PROFILE_NETWORK = 56, /* wy_msg_profile_network + tail: the destinations, each NUL-terminated; after WELCOME, one for each
                                     profile of the policy whose network is not "none" */
     WY_MSG_LOG = 38             /* wy_msg_failure with id 0: something worth an operator's eye */

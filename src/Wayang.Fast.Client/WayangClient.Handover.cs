@@ -7,14 +7,19 @@ namespace Wayang.Fast.Client;
 /// <content>What the home of a call asks of the node where it goes on.</content>
 public sealed partial class WayangClient
 {
-    internal Task OfferAsync(string handover, string boot, TaskId task, string tenant, ReadOnlyMemory<byte> spec, CancellationToken cancellation) =>
-        OfHandoverAsync("peer.offer", handover, 4, (ref writer) =>
+    internal Task OfferAsync(string handover, string boot, TaskId task, string tenant, ReadOnlyMemory<byte> spec, ReadOnlyMemory<byte> shape, CancellationToken cancellation) =>
+        OfHandoverAsync("peer.offer", handover, shape.IsEmpty ? 4 : 5, (ref writer) =>
         {
             Text(ref writer, "boot"u8, boot);
             RequestEncoders.Id(ref writer, task);
             Text(ref writer, "tenant"u8, tenant);
             writer.WriteString("spec"u8);
             writer.WriteBinary(spec.Span);
+            if (!shape.IsEmpty)
+            {
+                writer.WriteString("shape"u8);
+                writer.WriteBinary(shape.Span);
+            }
         }, cancellation);
 
     internal Task SendPieceAsync(string handover, long offset, ReadOnlyMemory<byte> piece, ReadOnlyMemory<byte> key, CancellationToken cancellation) =>
@@ -33,7 +38,16 @@ public sealed partial class WayangClient
     internal Task PrepareVisitAsync(string handover, long bytes, CancellationToken cancellation) =>
         OfHandoverAsync("peer.prepare", handover, 1, (ref writer) => Number(ref writer, "bytes"u8, bytes), cancellation);
 
-    internal Task CommitVisitAsync(string handover, CancellationToken cancellation) => OfHandoverAsync("peer.commit", handover, 0, null, cancellation);
+    internal Task<VisitNews> CommitVisitAsync(string handover, CancellationToken cancellation) =>
+        CallAsync(
+            "peer.commit",
+            (ref writer) =>
+            {
+                writer.WriteMapHeader(1);
+                Text(ref writer, "handover"u8, handover);
+            },
+            HandoverDecoders.News,
+            cancellation);
 
     internal Task RecallVisitAsync(string handover, CancellationToken cancellation) => OfHandoverAsync("peer.recall", handover, 0, null, cancellation);
 

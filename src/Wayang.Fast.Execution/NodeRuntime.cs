@@ -120,7 +120,7 @@ public sealed class NodeRuntime : IDisposable
 
         var standbys = _shard.Standbys = new Standbys(_supervisor);
         Visits = _visits = new VisitBook(_service, _tenants, table, _lifecycle, lives, _completion, _supervisor.Checkpoints, standbys, _options);
-        Departures = new HomeCalls(table, _lifecycle, lives, _tenants, _options, _supervisor.Checkpoints, standbys);
+        Departures = new HomeCalls(table, _lifecycle, lives, _tenants, _options, _supervisor.Checkpoints, standbys, _supervisor.Workers);
         Drainable = new DrainableNode(table, _lifecycle, _shard, _service, _visits);
         var pools = () => _service.Pools;
         var explainer = new TaskExplainer(_lifecycle, workers, _shard, _shard.Memory, _options, _supervisor);

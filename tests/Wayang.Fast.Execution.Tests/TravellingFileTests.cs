@@ -42,7 +42,7 @@ public sealed class TravellingFileTests : IDisposable
         Feed(write, _memory.AsSpan(0, half));
         await reader.LongerThan(half).WaitAsync(s_patience, TestContext.Current.CancellationToken); // its end is far: the call runs on
 
-        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span, begin: null);
+        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span, awaiting: null, static (_, _) => null);
         await PassAsync(reader, file);
         Assert.True(file.Received > half);
         Feed(write, _memory.AsSpan(half));
@@ -120,7 +120,7 @@ public sealed class TravellingFileTests : IDisposable
     {
         var (bytes, key) = Written();
         var seen = new List<WorkerShape>();
-        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, shape =>
+        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, awaiting: null, (_, shape) =>
         {
             seen.Add(shape);
             return null;
@@ -166,7 +166,7 @@ public sealed class TravellingFileTests : IDisposable
         var (bytes, key) = Written();
         foreach (var count in (int[])[0, 100_000, bytes.Length])
         {
-            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, begin: null))
+            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, awaiting: null, static (_, _) => null))
             {
                 await file.AppendAsync(bytes.AsSpan(0, count));
             }
@@ -199,7 +199,7 @@ public sealed class TravellingFileTests : IDisposable
 
     private async Task RefusedAsync(byte[] bytes, byte[] key, (TaskId, string, string) of)
     {
-        using (var file = new ArrivingFile(_host, durable: false, of, key, begin: null))
+        using (var file = new ArrivingFile(_host, durable: false, of, key, awaiting: null, static (_, _) => null))
         {
             await Assert.ThrowsAsync<InvalidDataException>(async () =>
             {

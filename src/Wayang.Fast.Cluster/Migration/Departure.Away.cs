@@ -106,16 +106,20 @@ internal sealed partial class Departure
     private async Task<bool> AskAsync(CancellationToken stop)
     {
         var client = Client();
+        VisitNews? news;
         if (!_committed)
         {
             _committing = true;
-            await client.CommitVisitAsync(what.Name, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            news = await client.CommitVisitAsync(what.Name, stop).WaitAsync(lease, stop).ConfigureAwait(false);
             _committed = true;
             HandoverFaults.Reach(HandoverPoint.HomeCommitted);
         }
+        else
+        {
+            await PassOnAsync(client, stop).ConfigureAwait(false);
+            news = await WatchAsync(client, stop).ConfigureAwait(false);
+        }
 
-        await PassOnAsync(client, stop).ConfigureAwait(false);
-        var news = await WatchAsync(client, stop).ConfigureAwait(false);
         _silence.Restart();
         if (news is null)
         {
@@ -309,6 +313,7 @@ internal sealed partial class Departure
     {
         var before = what.Call.Moves?.Times ?? 0;
         var moves = new TaskMoves(node, before + (node is null ? 2 : 1), _bytes, pause, DateTimeOffset.UtcNow, node is null ? MoveReason.Asked : what.Why);
+        LetGo();
         await home.NoteAsync(what.Task, moves).ConfigureAwait(false);
         report.OnMoved(what.Task, what.Tenant, node ?? "home", moves);
         if (node is null)

@@ -9,13 +9,19 @@ namespace Wayang.Fast.Cluster.Migration;
 /// <content>The way home. The file is fetched while the host still writes it and the call runs there; what was fetched so is only ever a short cut.</content>
 internal sealed partial class Departure
 {
+    /// <summary>How long a worker may take to be ready for what comes; it is only ever a short cut.</summary>
+    private static readonly TimeSpan s_preparation = TimeSpan.FromMilliseconds(500);
+
     private Task<IArrivingFile?>? _fetching;
+    private IAwaitingWorker? _awaiting;
     private ReadOnlyMemory<byte> _fetchedKey;
 
     private async Task RecallAsync(WayangClient client, CancellationToken stop)
     {
         using var refused = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await ForgetFetchedAsync().ConfigureAwait(false);
+        _awaiting = home.Await(what.Task, what.Call.Shape);
+        await Task.WhenAny(_awaiting?.Prepared ?? Task.CompletedTask, Task.Delay(s_preparation, stop)).ConfigureAwait(false);
         _fetching = TryFetchAsync(client, refused.Token);
         try
         {
@@ -62,7 +68,7 @@ internal sealed partial class Departure
                 {
                     if (file is null)
                     {
-                        file = home.Receive(what.Task, piece.Key.Span);
+                        file = home.Receive(what.Task, piece.Key.Span, Interlocked.Exchange(ref _awaiting, null));
                         _fetchedKey = piece.Key;
                     }
 
@@ -91,6 +97,8 @@ internal sealed partial class Departure
             _fetching = null;
             (await fetching.ConfigureAwait(false))?.Dispose();
         }
+
+        Interlocked.Exchange(ref _awaiting, null)?.Dispose();
     }
 
     /// <summary>It comes back: with a file where it was called back, else it goes on from the one that it left from.</summary>

@@ -21,6 +21,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Stopwatch _asked = new();
     private volatile bool _isAway;
+    private IDepartingFile? _left;
     private long _bytes;
     private long _stands;
 
@@ -49,6 +50,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         {
             if (await TryLeaveAsync(stop).ConfigureAwait(false) is { } why)
             {
+                LetGo();
                 report.OnRefused(what.Task, what.Tenant, Node, why.Message);
                 _begun.TrySetResult((null, why));
                 await ReleaseAsync().ConfigureAwait(false);
@@ -65,6 +67,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         }
         finally
         {
+            LetGo();
             await ForgetFetchedAsync().ConfigureAwait(false); // the host was lost, or the call had ended, after it was fetched
             _isAway = false;
             _begun.TrySetResult((null, new(ErrorCode.Unavailable, "the node is stopping", null)));
@@ -78,7 +81,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     {
         try
         {
-            await Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            await Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, what.Call.Shape, stop).WaitAsync(lease, stop).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfLink(failure))
         {
@@ -87,13 +90,12 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
 
         HandoverFaults.Reach(HandoverPoint.HomeOffered);
         _asked.Start();
-        using var file = home.WriteDown(what.Task);
+        var file = _left = home.WriteDown(what.Task);
         OperationError? refusal = null;
         var (key, prepared) = (ReadOnlyMemory<byte>.Empty, Task.CompletedTask);
         try
         {
-            (key, var sent) = await SendWhileItGrowsAsync(Client(), file, stop).ConfigureAwait(false);
-            prepared = sent == 0 ? prepared : Client().PrepareVisitAsync(what.Name, sent, stop).WaitAsync(lease, stop); // while this node closes its file
+            (key, prepared) = await SendWhileItGrowsAsync(Client(), file, stop).ConfigureAwait(false); // the last words of it are under way while this node closes its file
         }
         catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
         {
@@ -114,6 +116,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
             : new OperationError(ErrorCode.Conflict, "somebody else has just had it written down", "task", 100);
         if (refusal is not null && !what.Call.Stands)
         {
+            LetGo(); // it is made anew of its file
             await home.ResumeAsync(what.Task).ConfigureAwait(false);
         }
 
@@ -135,32 +138,55 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         }
     }
 
-    /// <summary>Most of the file goes while the call runs, so that little is left to send when it stands still.</summary>
-    /// <returns>The key of what was sent, and how much that was.</returns>
-    private async Task<(ReadOnlyMemory<byte> Key, long Sent)> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
+    /// <summary>The worker that it left is needed no more.</summary>
+    private void LetGo() => Interlocked.Exchange(ref _left, null)?.Dispose();
+
+    /// <summary>
+    /// Most of the file goes while the call runs, so that little is left to send when it stands still. A piece is sent while the one before is being taken, so that the last ones, which are short, do not wait for
+    /// each other.
+    /// </summary>
+    /// <returns>The key of what was sent; completes when the host has all of it.</returns>
+    private async Task<(ReadOnlyMemory<byte> Key, Task Prepared)> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece);
+        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece); // a request is a copy
+        var taken = new[] { Task.CompletedTask, Task.CompletedTask };
         var key = ReadOnlyMemory<byte>.Empty;
+        long sent = 0;
         try
         {
-            for (long sent = 0; ;)
+            for (var turn = 0; ;)
             {
                 await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
+                await taken[turn].ConfigureAwait(false);
                 var isWhole = file.IsWhole || file.Whole.IsCompleted; // before the look at what is there
                 var count = file.Read(sent, buffer.AsSpan(0, HandoverFields.GrowingPiece));
                 if (count == 0 && isWhole)
                 {
-                    return (key, sent);
+                    break;
                 }
 
                 if (count > 0)
                 {
                     key = sent == 0 ? file.Key : key;
-                    await client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), key, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                    taken[turn] = client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), key, stop).WaitAsync(lease, stop);
                     sent += count;
+                    turn = 1 - turn;
                     HandoverFaults.Reach(HandoverPoint.HomeSending);
                 }
             }
+
+            // Behind them, and taken behind them.
+            var prepared = sent == 0 ? Task.CompletedTask : client.PrepareVisitAsync(what.Name, sent, stop).WaitAsync(lease, stop);
+            return (key, Task.WhenAll([prepared, .. taken]));
+        }
+        catch
+        {
+            foreach (var piece in taken)
+            {
+                await piece.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // what failed first is told
+            }
+
+            throw;
         }
         finally
         {

@@ -25,10 +25,27 @@ public static class HandoverFields
 
     private const int KeyBytes = 32;
     private const int MaxSpec = 64 << 10;
+    private const int MaxShape = 1 << 10;
 
     private static readonly RequestField s_handover = new("handover", FieldType.Text, "Its name.") { Required = true, Min = 1, Max = MaxName };
 
     private static readonly ResponseField[] s_taken = [new("handover", "text", "Its name.")];
+
+    private static readonly ResponseField[] s_news =
+    [
+        new("number", "integer", "Of these news."),
+        new("state", "text", "offered, prepared, adopted, begun, ended or returned."),
+        new("output_bytes", "integer", "Of its output, once it has ended."),
+        new("stdout_bytes", "integer", "Of what it wrote there."),
+        new("stderr_bytes", "integer", "The same."),
+        new("log_bytes", "integer", "The same."),
+        new("progress", "bytes", "A byte of percent (255: none) and a text; empty: nothing was told."),
+        new("end", "map", "Of an ended one: {state, cause, peak_memory_bytes, cpu_us}.", Optional: true),
+        new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
+        new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),
+        new("key", "bytes", "Of that file.", Optional: true),
+        new("standing_us", "integer", "For how long the call in it stands still by now; 0: not known.", Optional: true),
+    ];
 
     public static Operation Migrate { get; } = new(
         OperationKind.TaskMigrate, "task.migrate", "Lets a running call go on at another node, or at its home again; answered when it does. Nothing of it is lost if that fails: it then goes on where it was.",
@@ -79,29 +96,17 @@ public static class HandoverFields
             new("boot", FieldType.Text, "Of the start of its home.") { Required = true, Min = 1, Max = 64 },
             new("task", FieldType.TaskId, "Its id at home.") { Required = true },
             new("tenant", FieldType.Text, "By name.") { Required = true, Min = 1, Max = 128 },
-            new("spec", FieldType.Bytes, "What it runs, as the ledger has it.") { Required = true, Min = 1, Max = MaxSpec }),
-        Between(OperationKind.PeerPiece, "peer.piece", "A piece of its file, in order.", s_taken,
+            new("spec", FieldType.Bytes, "What it runs, as the ledger has it.") { Required = true, Min = 1, Max = MaxSpec },
+            new("shape", FieldType.Bytes, "How its worker's channel is made: a worker is made by it before the answer.") { Min = 1, Max = MaxShape }),
+        Between(OperationKind.PeerPiece, "peer.piece", "A piece of its file; some may be on their way at once, and are taken in order.", s_taken,
             new("offset", FieldType.Integer, "Where it begins.") { Required = true, Max = long.MaxValue },
             new("data", FieldType.Bytes, "The piece.") { Required = true, Min = 1, Max = MaxPiece },
             new("key", FieldType.Bytes, "Of the file; with its first piece.") { Min = KeyBytes, Max = KeyBytes }),
-        Between(OperationKind.PeerPrepare, "peer.prepare", "All of its file was sent; it does not go on before it is told to.", s_taken,
+        Between(OperationKind.PeerPrepare, "peer.prepare", "All of its file was sent, if it is not all there yet; it does not go on before it is told to.", s_taken,
             new RequestField("bytes", FieldType.Integer, "Of the file.") { Required = true, Max = long.MaxValue }),
-        Between(OperationKind.PeerCommit, "peer.commit", "It goes on there, and at home no more.", s_taken),
+        Between(OperationKind.PeerCommit, "peer.commit", "It goes on there, and at home no more; answered with what is true of it when it does, or a moment later.", s_news),
         Between(OperationKind.PeerWatch, "peer.watch", "What is true of it, as soon as it is news.",
-            [
-                new("number", "integer", "Of these news."),
-                new("state", "text", "offered, prepared, adopted, begun, ended or returned."),
-                new("output_bytes", "integer", "Of its output, once it has ended."),
-                new("stdout_bytes", "integer", "Of what it wrote there."),
-                new("stderr_bytes", "integer", "The same."),
-                new("log_bytes", "integer", "The same."),
-                new("progress", "bytes", "A byte of percent (255: none) and a text; empty: nothing was told."),
-                new("end", "map", "Of an ended one: {state, cause, peak_memory_bytes, cpu_us}.", Optional: true),
-                new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
-                new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),
-                new("key", "bytes", "Of that file.", Optional: true),
-                new("standing_us", "integer", "For how long the call in it stands still by now; 0: not known.", Optional: true),
-            ],
+            s_news,
             new("known", FieldType.Integer, "The news that the asker has; absent: none.") { Max = long.MaxValue },
             new("wait_ms", FieldType.Integer, "So long at most.") { Max = MaxWatchMs }),
         Between(OperationKind.PeerRecall, "peer.recall", "It is written down for its home, and never goes on there.", s_taken),

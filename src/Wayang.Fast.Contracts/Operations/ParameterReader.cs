@@ -20,6 +20,8 @@ public struct ParameterSlot
     public bool Present { get; set; }
 
     public readonly ReadOnlySpan<byte> Of(ReadOnlySpan<byte> frame) => frame.Slice(Offset, Length);
+
+    public readonly ReadOnlyMemory<byte> Of(ReadOnlyMemory<byte> frame) => frame.Slice(Offset, Length);
 }
 
 /// <summary>

@@ -43,14 +43,31 @@ public interface IHandoverHome
     /// <summary>Lets a task go on that stands in its file here; completes when it does, or cannot now.</summary>
     Task ResumeAsync(TaskId id);
 
+    /// <summary>Has a worker made for a call that is about to come back, before anything of it stands still. Only ever a short cut.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="shape">As <see cref="DepartingCall.Shape"/>.</param>
+    /// <returns>Null: none is made.</returns>
+    IAwaitingWorker? Await(TaskId id, ReadOnlyMemory<byte> shape);
+
     /// <summary>A place for a file that comes from the other node, piece by piece, and what makes a checkpoint of it.</summary>
     /// <param name="id">The task.</param>
     /// <param name="key">Of the file, as the other node wrote it.</param>
+    /// <param name="awaiting">Is filled from it, if it is of the same shape; null: nobody.</param>
     /// <exception cref="IOException">The disk, or the task is not there.</exception>
-    IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key);
+    IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key, IAwaitingWorker? awaiting);
 }
 
-/// <summary>A call's file that is still being written, or was just now: its bytes stay what they are once they are there. One caller at a time.</summary>
+/// <summary>A worker that is made before the call comes which goes on in it. It ends when this is disposed, unless the call took it. Thread-safe.</summary>
+public interface IAwaitingWorker : IDisposable
+{
+    /// <summary>Completes when it takes what comes as fast as that does, or when nothing came of it.</summary>
+    Task Prepared { get; }
+}
+
+/// <summary>
+/// A call's file that is still being written, or was just now: its bytes stay what they are once they are there. One caller at a time. The worker that it is of, which stands still, is kept until this is disposed:
+/// to take its memory away costs a processor as much time as to write it, and others wait for that one.
+/// </summary>
 public interface IDepartingFile : IDisposable
 {
     /// <summary>Of this one file; secret. Empty before its first bytes are there.</summary>
@@ -93,7 +110,11 @@ public interface IArrivingFile : IDisposable
 /// <param name="Stay">Where it is already; null: here.</param>
 /// <param name="Moves">Those that are over.</param>
 /// <param name="Stands">It stands in its file, as it was asked to: it stays there if it cannot leave.</param>
-public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, TaskStay? Stay, TaskMoves? Moves, bool Stands);
+public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, TaskStay? Stay, TaskMoves? Moves, bool Stands)
+{
+    /// <summary>How its worker's channel is made, by which another node can make one before anything of the call is there; empty: it is in no worker now.</summary>
+    public ReadOnlyMemory<byte> Shape { get; init; }
+}
 
 /// <summary>A call's file: as it lies on the disk, and the key of this one file.</summary>
 /// <param name="Path">Of the file.</param>

@@ -10,22 +10,22 @@ namespace Wayang.Fast.Core.Ports;
 /// </summary>
 public interface IHandoverHost
 {
-    /// <summary>Whether a call could go on here, before anything of it stands still.</summary>
-    OperationError? Offer(in VisitOffer offer);
+    /// <summary>Whether a call could go on here, before anything of it stands still; completes when a worker takes what comes of it, where its shape is known, or a moment later.</summary>
+    Task<OperationError?> OfferAsync(VisitOffer offer);
 
-    /// <summary>A piece of its file; one that was there before is stepped over. Completes when there is room for the next one.</summary>
+    /// <summary>A piece of its file; one that was there before is stepped over, one that comes before its time waits for a moment. Completes when there is room for the next one.</summary>
     /// <param name="peer">Who sends it.</param>
     /// <param name="handover">Of which.</param>
     /// <param name="offset">Where it begins.</param>
-    /// <param name="piece">Copied before this returns.</param>
-    /// <param name="key">Of the file, with its first piece; else empty.</param>
-    Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key);
+    /// <param name="piece">Stays the caller's, and what it is until this completes.</param>
+    /// <param name="key">Of the file, with its first piece; else empty. The same.</param>
+    Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlyMemory<byte> piece, ReadOnlyMemory<byte> key);
 
-    /// <summary>All of its file was sent.</summary>
-    OperationError? Prepare(string peer, string handover, long bytes);
+    /// <summary>All of its file was sent; what of it is still on its way is waited for for a moment.</summary>
+    Task<OperationError?> PrepareAsync(string peer, string handover, long bytes);
 
-    /// <summary>It may go on, and its home does not any more.</summary>
-    OperationError? Commit(string peer, string handover);
+    /// <summary>It may go on, and its home does not any more. What is true of it when it does, or a moment later.</summary>
+    Task<(VisitNews? News, OperationError? Refusal)> CommitAsync(string peer, string handover, CancellationToken cancellation);
 
     /// <summary>What is true of it now, or as soon as it is news.</summary>
     /// <param name="peer">Who asks.</param>
@@ -57,4 +57,5 @@ public interface IHandoverHost
 /// <param name="Task">Its id at home.</param>
 /// <param name="Tenant">By name.</param>
 /// <param name="Spec">As its home describes it.</param>
-public readonly record struct VisitOffer(string Peer, string Boot, string Handover, TaskId Task, string Tenant, byte[] Spec);
+/// <param name="Shape">As <see cref="DepartingCall.Shape"/>.</param>
+public readonly record struct VisitOffer(string Peer, string Boot, string Handover, TaskId Task, string Tenant, byte[] Spec, byte[] Shape);

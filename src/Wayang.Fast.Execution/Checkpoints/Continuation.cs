@@ -19,6 +19,9 @@ internal sealed class Continuation
     /// <summary>One that is ahead.</summary>
     public Continuation(WorkerPool pool, TaskId task, WorkerShape shape) => (Pool, Task, Shape) = (pool, task, shape);
 
+    /// <summary>Completes when its worker's agent takes what comes as fast as that does, or when there will be none. Of one that is ahead. Set by the supervisor.</summary>
+    public TaskCompletionSource Prepared { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public WorkerPool Pool { get; }
 
     public TaskId Task { get; }

@@ -30,6 +30,7 @@ internal sealed class GrowingFile : IDepartingFile
     private bool _isPaced;
     private bool _isLate;
     private bool _closed;
+    private Action? _closing;
 
     public ReadOnlyMemory<byte> Key => _key;
 
@@ -79,6 +80,21 @@ internal sealed class GrowingFile : IDepartingFile
         }
     }
 
+    /// <summary>Called once when the reader has disposed it; at once where it has. Its writer.</summary>
+    public void WhenClosed(Action closing)
+    {
+        lock (_lock)
+        {
+            if (!_closed)
+            {
+                _closing += closing;
+                return;
+            }
+        }
+
+        closing();
+    }
+
     /// <summary>Waits while the writer is too far ahead of a reader that reads. The writer.</summary>
     public void Pace()
     {
@@ -126,13 +142,16 @@ internal sealed class GrowingFile : IDepartingFile
 
     public void Dispose()
     {
+        Action? closing;
         lock (_lock)
         {
-            _closed = true;
+            (_closed, closing, _closing) = (true, _closing, null);
             _handle?.Dispose();
             _handle = null;
             _news.TrySetResult();
             Monitor.Pulse(_lock);
         }
+
+        closing?.Invoke();
     }
 }

@@ -1,14 +1,16 @@
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Checkpoints;
 
 /// <summary>
 /// A worker that is made of a call's memory while the call's file is on its way, so that it stands ready when the file is whole. It is only ever a short cut: whatever is wrong with it, the call goes on from the
-/// file. Fed by one thread; given up by any.
+/// file. It may be begun before the first of it is there. Fed by one thread; given up by any.
 /// </summary>
-internal sealed class Standby : IDisposable
+internal sealed class Standby : IAwaitingWorker
 {
     private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_unfed = TimeSpan.FromSeconds(10);
 
     private readonly Standbys _owner;
     private readonly ITimer _patience;
@@ -19,9 +21,12 @@ internal sealed class Standby : IDisposable
     {
         (_owner, Continuation, _pipe) = (owner, continuation, pipe);
         _patience = TimeProvider.System.CreateTimer(static standby => ((Standby)standby!).GiveUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _patience.Change(s_unfed, Timeout.InfiniteTimeSpan); // it may fire at once, and needs the timer
     }
 
     public Continuation Continuation { get; }
+
+    public Task Prepared => Continuation.Prepared.Task;
 
     /// <summary>Nobody takes it any more, or somebody has.</summary>
     public bool IsOver => Volatile.Read(ref _over) != 0;
@@ -65,6 +70,7 @@ internal sealed class Standby : IDisposable
         if (TryEnd())
         {
             _owner.Release(this);
+            Continuation.Prepared.TrySetResult();
         }
     }
 
@@ -85,10 +91,6 @@ internal sealed class Standby : IDisposable
         return true;
     }
 
-    /// <summary>The end of its memory. The feeding thread.</summary>
-    private void Close()
-    {
-        Descriptors.Close(_pipe);
-        _pipe = -1;
-    }
+    /// <summary>The end of its memory. The feeding thread, or who has it before there is one.</summary>
+    private void Close() => Descriptors.Close(Interlocked.Exchange(ref _pipe, -1));
 }

@@ -18,6 +18,19 @@ internal sealed class Standbys(Supervisor supervisor)
     private readonly ConcurrentDictionary<string, Standby> _ready = new(StringComparer.Ordinal);
     private int _count;
 
+    /// <summary>The one that was begun for what comes, if it is of its kind; else another.</summary>
+    /// <param name="begun">Null: none was. It ends if it is of another kind.</param>
+    public Standby? Take(Standby? begun, WorkerPool pool, TaskId task, WorkerShape shape)
+    {
+        if (begun is { IsOver: false } && begun.Continuation is var awaited && awaited.Pool == pool && awaited.Task == task && awaited.Shape == shape)
+        {
+            return begun;
+        }
+
+        begun?.Dispose();
+        return TryBegin(pool, task, shape);
+    }
+
     /// <returns>Null: there are enough.</returns>
     public Standby? TryBegin(WorkerPool pool, TaskId task, WorkerShape shape)
     {

@@ -145,7 +145,10 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
         capture.Succeed();
     }
 
-    /// <summary>From here on the worker's words are stale. Its slot is given back when its process is gone.</summary>
+    /// <summary>
+    /// From here on the worker's words are stale. Its slot is given back when its process is gone. Where somebody hands the file over it stands a moment longer: the end of its memory takes a processor for
+    /// milliseconds, for which the call would stand still elsewhere.
+    /// </summary>
     private void Leave(Capture capture)
     {
         var worker = capture.Worker;
@@ -154,7 +157,14 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
         Volatile.Write(ref entry.Ticket, 0);
         worker.PendingEnds[capture.Index] = null;
         worker.Capture = null;
-        shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
+        if (capture.Reader is { } reader)
+        {
+            reader.WhenClosed(() => shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker)));
+        }
+        else
+        {
+            shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker));
+        }
     }
 
     /// <summary>

@@ -19,12 +19,13 @@ internal sealed class ArrivingFile : IArrivingFile
     /// <param name="durable">The ledger will know it.</param>
     /// <param name="of">What it must be of.</param>
     /// <param name="key">Of the file, as the other node wrote it.</param>
-    /// <param name="begin">Makes a worker of it while it comes; null: nobody.</param>
+    /// <param name="awaiting">A worker that was made before; from now on this one's. Null: none was.</param>
+    /// <param name="begin">Makes a worker of it while it comes, or takes the one that was made.</param>
     /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
-    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key, Func<WorkerShape, Standby?>? begin)
+    public ArrivingFile(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, ReadOnlySpan<byte> key, Standby? awaiting, Func<Standby?, WorkerShape, Standby?> begin)
     {
         var secret = key.ToArray();
-        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret, begin), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _adopted = Task.Factory.StartNew(() => Adopt(store, durable, of, secret, awaiting, begin), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     public long Received { get; private set; }
@@ -77,16 +78,26 @@ internal sealed class ArrivingFile : IArrivingFile
         }
     }
 
-    private TaskCheckpoint Adopt(CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key, Func<WorkerShape, Standby?>? begin)
+    private TaskCheckpoint Adopt(
+        CheckpointStore store, bool durable, (TaskId Task, string Image, string Profile) of, byte[] key, Standby? awaiting, Func<Standby?, WorkerShape, Standby?> begin)
     {
+        var isPassedOn = false;
         try
         {
             using var arriving = _pipe.Reader.AsStream(leaveOpen: true);
-            return store.Adopt(arriving, key, durable, of, begin);
+            return store.Adopt(arriving, key, durable, of, shape =>
+            {
+                isPassedOn = true;
+                return begin(awaiting, shape);
+            });
         }
         finally
         {
             _pipe.Reader.Complete();
+            if (!isPassedOn)
+            {
+                awaiting?.Dispose();
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ using Wayang.Fast.Execution.Workers;
 namespace Wayang.Fast.Execution.Handover;
 
 /// <summary>This node's own calls, as their hand-overs see them. Each change is a step of the completion thread, which looks first whether it is still this stay's to make.</summary>
-internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeService life, TenantDirectory tenants, LiveOptions options, CheckpointStore? store, Standbys standbys) : IHandoverHome
+internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeService life, TenantDirectory tenants, LiveOptions options, CheckpointStore? store, Standbys standbys, WorkerTable workers) : IHandoverHome
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
@@ -48,7 +48,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
                 TimeoutMs = record.TimeoutMs,
                 Terms = new TaskTerms { Limits = record.Terms?.Limits },
             };
-            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves, record.State == TaskState.Queued);
+            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves, record.State == TaskState.Queued) { Shape = ShapeOf(record) };
             return null;
         }
         finally
@@ -196,15 +196,22 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         }
     }
 
-    public IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key)
+    public IAwaitingWorker? Await(TaskId id, ReadOnlyMemory<byte> shape) =>
+        shape.IsEmpty || store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } ? null : standbys.TryBegin(pool, id, WorkerShape.Decode(shape.Span));
+
+    public IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key, IAwaitingWorker? awaiting)
     {
         if (store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } record)
         {
             throw new IOException($"task {id} is not there any more, or this node has no directory for checkpoints");
         }
 
-        return new ArrivingFile(store, record.Life is { IsDurable: true }, (id, pool.Key.Image, pool.Key.Profile), key, shape => standbys.TryBegin(pool, id, shape));
+        return new ArrivingFile(store, record.Life is { IsDurable: true }, (id, pool.Key.Image, pool.Key.Profile), key, (Standby?)awaiting, (begun, shape) => standbys.Take(begun, pool, id, shape));
     }
+
+    /// <summary>A worker that has just ended, or whose place is another's by now, only makes for a worker that is not taken.</summary>
+    private byte[] ShapeOf(TaskRecord record) => record.State == TaskState.Running && workers.At(record.Worker) is { } worker && worker.Pool == (record.Target as PoolTarget)?.Pool
+        ? new WorkerShape(worker.Channel.Geometry, worker.Concurrency).Encode() : [];
 
     private TaskCheckpoint? CheckpointOf(TaskId id) => table.Find(id) is { State: TaskState.Queued, Life.Checkpoint: { } checkpoint } ? checkpoint : null;
 

@@ -21,6 +21,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private VisitState _state;
     private long _number;
+    private long _adoption = -1;
     private VisitEnd? _end;
     private string? _reason;
     private byte[][]? _streams;
@@ -28,6 +29,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private TaskCompletionSource<GrowingFile?> _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _heard = Stopwatch.GetTimestamp();
     private int _watching;
+    private TaskCompletionSource _nextPiece = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Called when its call could not go on here, or the node stops under it: the record is to be ended. Set before it is adopted.</summary>
     public Action<Visit>? Over { get; set; }
@@ -49,13 +51,46 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     public SemaphoreSlim Turn { get; } = new(1, 1);
 
     /// <summary>What has come of its file; null: nothing, or all.</summary>
-    public IArrivingFile? Arriving { get; set; }
+    public ArrivingFile? Arriving { get; set; }
+
+    /// <summary>Of its file; what has come of it stays, also when it is whole.</summary>
+    public long Received { get; private set; }
 
     /// <summary>Completes when there is room for the next piece.</summary>
-    public Task<OperationError?> Room { get; set; } = System.Threading.Tasks.Task.FromResult<OperationError?>(null);
+    public Task<OperationError?> Room { get; private set; } = System.Threading.Tasks.Task.FromResult<OperationError?>(null);
+
+    /// <summary>Completes when a piece has come after this was asked for. Asked with its turn.</summary>
+    public Task NextPiece => _nextPiece.Task;
+
+    /// <summary>Made for it before anything of it came; null: none was, or its file has it. Changed with its turn.</summary>
+    public Standby? Awaiting { get; set; }
+
+    /// <summary>What it was written down for its home in; null: it was not. Changed with its turn.</summary>
+    public GrowingFile? Left { get; set; }
+
+    /// <summary>A piece has come. With its turn.</summary>
+    public void Take(long received, Task<OperationError?> room)
+    {
+        (Received, Room) = (received, room);
+        var came = _nextPiece;
+        _nextPiece = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        came.TrySetResult();
+    }
 
     /// <summary>Where it goes on; null: not known yet, or its record has it.</summary>
     public TaskCheckpoint? File { get; set; }
+
+    /// <summary>The number of the news that it is adopted; -1: it is not.</summary>
+    public long Adoption
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _adoption;
+            }
+        }
+    }
 
     /// <summary>Its home was heard of it.</summary>
     public TimeSpan Silence => Stopwatch.GetElapsedTime(Volatile.Read(ref _heard));
@@ -146,6 +181,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
 
             (_state, _reason, _back) = (state, reason, back);
             Tell();
+            _adoption = state == VisitState.Adopted ? _number : _adoption;
             return true;
         }
     }

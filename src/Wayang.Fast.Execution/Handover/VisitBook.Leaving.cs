@@ -166,11 +166,14 @@ internal sealed partial class VisitBook
     /// <summary>Its call is written down here as any is; then its record ends without a word, and the file waits for its home.</summary>
     private async Task<OperationError?> WriteDownAsync(Visit visit)
     {
-        using var growing = new GrowingFile();
+        var growing = new GrowingFile();
+        visit.Left?.Dispose();
+        visit.Left = growing; // until its home lets it go
         visit.Leave(growing);
         if (await _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true, Reader = growing }).ConfigureAwait(false) is { } refusal)
         {
             visit.Leave(null);
+            growing.Dispose();
             return refusal;
         }
 
@@ -193,6 +196,7 @@ internal sealed partial class VisitBook
         }).ConfigureAwait(false);
         if (ended is not null || file is null)
         {
+            growing.Dispose();
             return ended ?? new OperationError(ErrorCode.Conflict, "it went on here meanwhile", "task", 100);
         }
 

@@ -17,6 +17,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 {
     private const int MaxVisits = 4_096;
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_preparation = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, Visit> _visits = new(StringComparer.Ordinal);
     private readonly TaskService _service;
@@ -42,137 +43,19 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
     /// <summary>Visits that are not over.</summary>
     public int Count => _visits.Values.Count(static v => v.State is not (VisitState.Ended or VisitState.Returned));
 
-    public OperationError? Offer(in VisitOffer offer)
+    public async Task<OperationError?> OfferAsync(VisitOffer offer)
     {
-        if (_visits.TryGetValue(offer.Handover, out var known))
+        if (Offer(offer) is { } refusal)
         {
-            return string.Equals(known.Home, offer.Peer, StringComparison.Ordinal) ? null : Unknown(offer.Handover);
+            return refusal;
         }
 
-        if (_store is null)
+        if (_visits.TryGetValue(offer.Handover, out var visit) && visit.Awaiting is { } awaiting)
         {
-            return new OperationError(ErrorCode.Unsupported, "it has no directory for checkpoints: it was started without a state directory", "node");
+            await Task.WhenAny(awaiting.Prepared, Task.Delay(s_preparation)).ConfigureAwait(false); // it is only ever a short cut
         }
 
-        if (_visits.Count >= MaxVisits)
-        {
-            return new OperationError(ErrorCode.ResourceExhausted, $"it has {MaxVisits} calls of other nodes already", "node", 1000);
-        }
-
-        var name = offer.Tenant;
-        if ((string.Equals(name, TenantDirectory.DefaultName, StringComparison.Ordinal) ? _tenants.Of(0) : _tenants.All.FirstOrDefault(t => string.Equals(t.Policy.Name, name, StringComparison.Ordinal))) is not { } tenant)
-        {
-            return new OperationError(ErrorCode.NotFound, $"it knows no tenant '{name}': give it one of that name (tenants:)", "tenant");
-        }
-
-        try
-        {
-            var spec = SpecCodec.Decode(offer.Spec);
-            spec = spec with { Data = default, Command = null, Terms = new TaskTerms { Limits = spec.Terms.Limits } };
-            if (_service.RefuseVisit(spec, tenant.Policy.Id, out var pool) is { } refusal)
-            {
-                return refusal;
-            }
-
-            _visits.TryAdd(offer.Handover, new Visit(offer, tenant.Policy.Id, spec) { Over = EndRecord, Pool = pool! });
-            HandoverFaults.Reach(HandoverPoint.HostOffered);
-            return null;
-        }
-        catch (InvalidDataException failure)
-        {
-            return new OperationError(ErrorCode.InvalidArgument, $"the description of the call cannot be read: {failure.Message}", "spec");
-        }
-    }
-
-    public Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
-    {
-        if (!TryEnter(peer, handover, out var visit))
-        {
-            return Task.FromResult<OperationError?>(Unknown(handover));
-        }
-
-        try
-        {
-            return visit.State != VisitState.Offered ? Task.FromResult<OperationError?>(null) // all of it is there
-                : Refuse(visit, offset, piece.Length, key) is { } refusal ? Task.FromResult<OperationError?>(refusal)
-                : ReceiveAsync(visit, offset, piece, key);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return Task.FromResult<OperationError?>(Disk(failure));
-        }
-        finally
-        {
-            visit.Turn.Release(); // others need not wait for the room that this one waits for
-        }
-    }
-
-    public OperationError? Prepare(string peer, string handover, long bytes)
-    {
-        if (!TryEnter(peer, handover, out var visit))
-        {
-            return Unknown(handover);
-        }
-
-        try
-        {
-            if (visit.State != VisitState.Offered)
-            {
-                return visit.State == VisitState.Returned ? Unknown(handover) : null;
-            }
-
-            if (visit.Arriving is not { } file || file.Received != bytes)
-            {
-                return new OperationError(ErrorCode.Conflict, $"of {bytes} bytes {visit.Arriving?.Received ?? 0} are here", "bytes");
-            }
-
-            visit.File = file.Keep();
-            visit.Arriving = null;
-            file.Dispose();
-            visit.TryEnter(VisitState.Prepared);
-            HandoverFaults.Reach(HandoverPoint.HostPrepared);
-            return null;
-        }
-        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException)
-        {
-            return OfFile(failure);
-        }
-        finally
-        {
-            visit.Turn.Release();
-        }
-    }
-
-    public OperationError? Commit(string peer, string handover)
-    {
-        if (!TryEnter(peer, handover, out var visit))
-        {
-            return Unknown(handover);
-        }
-
-        try
-        {
-            if (visit.State != VisitState.Prepared)
-            {
-                return visit.State == VisitState.Offered ? new OperationError(ErrorCode.Conflict, "its file is not whole here", "handover") : null;
-            }
-
-            visit.TryEnter(VisitState.Adopted);
-            if (_service.AdmitVisit(visit.Task, visit.Tenant, visit.Spec, visit.File!, visit) is { } refusal)
-            {
-                visit.TryEnter(VisitState.Returned, refusal.Message);
-                return null; // the news say it
-            }
-
-            visit.File = null;
-            HandoverFaults.Reach(HandoverPoint.HostAdopting);
-            _ = _life.AskAsync(new LifeRequest(LifeRequestKind.Resume, visit.Task) { OfHandover = true });
-            return null;
-        }
-        finally
-        {
-            visit.Turn.Release();
-        }
+        return null;
     }
 
     public OperationError? Stop(string peer, string handover, TaskState state, in TaskCause cause)
@@ -214,34 +97,51 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 
     public void Dispose() => _timer.Dispose();
 
-    private static OperationError? Refuse(Visit visit, long offset, int length, ReadOnlySpan<byte> key)
+    private OperationError? Offer(in VisitOffer offer)
     {
-        var received = visit.Arriving?.Received ?? 0;
-        return visit.Arriving is null && key.IsEmpty ? new OperationError(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key")
-            : offset > received || received + length > HandoverFields.MaxFile
-                ? new OperationError(ErrorCode.InvalidArgument, $"a piece at {offset} of a file of which {received} bytes are here: they come in order, at most {HandoverFields.MaxFile}", "offset")
-            : visit.Room.IsCompleted ? null
-            : new OperationError(ErrorCode.Conflict, "another piece is being taken: they come one at a time", "offset");
-    }
+        if (_visits.TryGetValue(offer.Handover, out var known))
+        {
+            return string.Equals(known.Home, offer.Peer, StringComparison.Ordinal) ? null : Unknown(offer.Handover);
+        }
 
-    private Task<OperationError?> ReceiveAsync(Visit visit, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
-    {
-        var file = visit.Arriving ??= new ArrivingFile(_store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key, shape => _standbys.TryBegin(visit.Pool, visit.Task, shape));
-        var before = file.Received - offset;
-        return visit.Room = before < piece.Length ? AnswerAsync(file.AppendAsync(piece[(int)before..])) : Task.FromResult<OperationError?>(null);
-    }
+        if (_store is null)
+        {
+            return new OperationError(ErrorCode.Unsupported, "it has no directory for checkpoints: it was started without a state directory", "node");
+        }
 
-    private static async Task<OperationError?> AnswerAsync(Task appended)
-    {
+        if (_visits.Count >= MaxVisits)
+        {
+            return new OperationError(ErrorCode.ResourceExhausted, $"it has {MaxVisits} calls of other nodes already", "node", 1000);
+        }
+
+        var name = offer.Tenant;
+        if ((string.Equals(name, TenantDirectory.DefaultName, StringComparison.Ordinal) ? _tenants.Of(0) : _tenants.All.FirstOrDefault(t => string.Equals(t.Policy.Name, name, StringComparison.Ordinal))) is not { } tenant)
+        {
+            return new OperationError(ErrorCode.NotFound, $"it knows no tenant '{name}': give it one of that name (tenants:)", "tenant");
+        }
+
         try
         {
-            await appended.ConfigureAwait(false);
-            HandoverFaults.Reach(HandoverPoint.HostReceiving);
+            var spec = SpecCodec.Decode(offer.Spec);
+            spec = spec with { Data = default, Command = null, Terms = new TaskTerms { Limits = spec.Terms.Limits } };
+            if (_service.RefuseVisit(spec, tenant.Policy.Id, out var pool) is { } refusal)
+            {
+                return refusal;
+            }
+
+            var shape = offer.Shape.Length == 0 ? null : WorkerShape.Decode(offer.Shape);
+            var visit = new Visit(offer, tenant.Policy.Id, spec) { Over = EndRecord, Pool = pool! };
+            if (_visits.TryAdd(offer.Handover, visit) && shape is not null)
+            {
+                BeginWorker(visit, shape);
+            }
+
+            HandoverFaults.Reach(HandoverPoint.HostOffered);
             return null;
         }
-        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException)
+        catch (InvalidDataException failure)
         {
-            return OfFile(failure);
+            return new OperationError(ErrorCode.InvalidArgument, $"the description of the call cannot be read: {failure.Message}", "spec");
         }
     }
 
@@ -297,6 +197,8 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             visit.TryEnter(VisitState.Returned, "its home let it go");
             EndRecord(visit);
             visit.Arriving?.Dispose();
+            visit.Awaiting?.Dispose();
+            visit.Left?.Dispose();
             foreach (var path in (string?[])[visit.File?.File, visit.Back?.Path])
             {
                 if (path is not null)

@@ -32,6 +32,14 @@ internal static class MoveMessages
         return ProtocolLayout.HeaderBytes + ProtocolLayout.WorkerRefBytes;
     }
 
+    /// <summary>WORKER_PREPARED.</summary>
+    public static bool TryReadPrepared(ReadOnlySpan<byte> body, out ulong worker)
+    {
+        var isWhole = body.Length == ProtocolLayout.WorkerRefBytes;
+        worker = isWhole ? BinaryPrimitives.ReadUInt64LittleEndian(body) : 0;
+        return isWhole;
+    }
+
     /// <summary>WORKER_CAPTURED or WORKER_RESTORED.</summary>
     public static bool TryReadMoved(ReadOnlySpan<byte> body, out WorkerMoved moved)
     {

@@ -38,6 +38,7 @@ internal enum MessageType : ushort
     WorkerFrozen = 40,
     WorkerCaptured = 41,
     WorkerRestored = 42,
+    WorkerPrepared = 43,
     ProfileNetwork = 56,
 }
 

@@ -104,6 +104,8 @@ internal sealed partial class Supervisor
                 return OnCaptured(request, body);
             case MessageType.WorkerRestored:
                 return OnRestored(body);
+            case MessageType.WorkerPrepared:
+                return OnPrepared(body);
             case MessageType.ScanFinding:
                 return OnScanFinding(body);
             case MessageType.ScanDone:

@@ -1,6 +1,7 @@
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Dispatch;
 using Wayang.Fast.Execution.Images;
+using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
 using Wayang.Fast.Interop;
 
@@ -82,7 +83,19 @@ internal sealed partial class Supervisor
         if (worker.Continuation is { } continuation)
         {
             continuation.HasExited = true;
+            continuation.Prepared.TrySetResult();
         }
+    }
+
+    private bool OnPrepared(ReadOnlySpan<byte> body)
+    {
+        if (!MoveMessages.TryReadPrepared(body, out var id))
+        {
+            return false;
+        }
+
+        Workers.Find(id)?.Continuation?.Prepared.TrySetResult();
+        return true;
     }
 
     private void TellIfReady(CallWorker worker)
@@ -106,5 +119,9 @@ internal sealed partial class Supervisor
     }
 
     /// <summary>There is no worker, whose end would say it.</summary>
-    private void Lose(Continuation ahead) => _shard.Post(new ShardEvent(ShardEventKind.ContinuationFailed, Continuation: ahead));
+    private void Lose(Continuation ahead)
+    {
+        ahead.Prepared.TrySetResult();
+        _shard.Post(new ShardEvent(ShardEventKind.ContinuationFailed, Continuation: ahead));
+    }
 }

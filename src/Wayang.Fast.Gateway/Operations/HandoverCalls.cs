@@ -36,8 +36,15 @@ internal static class HandoverCalls
                 return news is null ? (null, unknown) : ((ref writer) => News(ref writer, news), null);
             case OperationKind.PeerRead:
                 return await ReadAsync(host, peer, handover, slots, stopping);
+            case OperationKind.PeerOffer:
+                return Taken(handover, await host.OfferAsync(Offer(peer, handover, frame.Span, slots)));
             case OperationKind.PeerPiece:
-                return Taken(handover, await host.TakeAsync(peer, handover, slots[1].Number, slots[2].Of(frame.Span), slots[3].Of(frame.Span)));
+                return Taken(handover, await host.TakeAsync(peer, handover, slots[1].Number, slots[2].Of(frame), slots[3].Of(frame)));
+            case OperationKind.PeerPrepare:
+                return Taken(handover, await host.PrepareAsync(peer, handover, slots[1].Number));
+            case OperationKind.PeerCommit:
+                var (begun, refused) = await host.CommitAsync(peer, handover, stopping);
+                return begun is null ? (null, refused) : ((ref writer) => News(ref writer, begun), null);
             case OperationKind.PeerRecall:
                 return Taken(handover, await host.RecallAsync(peer, handover));
             default:
@@ -47,15 +54,15 @@ internal static class HandoverCalls
 
     private static OperationError? Perform(OperationKind kind, IHandoverHost host, string peer, string handover, ReadOnlySpan<byte> frame, ParameterSlot[] slots) => kind switch
     {
-        OperationKind.PeerOffer => host.Offer(new VisitOffer(
-            peer, Text(frame, slots[1]), handover, TaskId.TryParse(slots[2].Of(frame), out var id) ? id : default, Text(frame, slots[3]), slots[4].Of(frame).ToArray())),
-        OperationKind.PeerPrepare => host.Prepare(peer, handover, slots[1].Number),
-        OperationKind.PeerCommit => host.Commit(peer, handover),
         OperationKind.PeerStop => host.Stop(
             peer, handover, EndOf(slots[1]), new TaskCause((CauseType)slots[2].Number, 0, slots[3].Present ? Text(frame, slots[3]) : null)),
         OperationKind.PeerRelease => host.Release(peer, handover),
         _ => new(ErrorCode.Internal, $"No handler for {kind}."),
     };
+
+    private static VisitOffer Offer(string peer, string handover, ReadOnlySpan<byte> frame, ParameterSlot[] slots) => new(
+        peer, Text(frame, slots[1]), handover, TaskId.TryParse(slots[2].Of(frame), out var id) ? id : default, Text(frame, slots[3]), slots[4].Of(frame).ToArray(),
+        slots[5].Present ? slots[5].Of(frame).ToArray() : []);
 
     /// <summary>Nothing but an end is asked for.</summary>
     private static TaskState EndOf(in ParameterSlot slot) => (TaskState)slot.Number is >= TaskState.Succeeded and var state ? state : TaskState.Cancelled;

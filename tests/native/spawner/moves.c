@@ -101,8 +101,10 @@ static bool restore(moving *m, uint64_t image, int file) {
     wy_msg_worker_start start = {.worker_id = m->worker = next_worker++, .image_id = image};
     const int fds[] = {m->memory.d_fd, m->memory.w_fd, m->memory.doorbell_fd, file};
     driver_send(&d, WY_MSG_WORKER_RESTORE, &start, sizeof start, fds, 4);
-    while (driver_receive(&d)) {
+    for (int prepared = 0; driver_receive(&d);) {
+        prepared += d.type == WY_MSG_WORKER_PREPARED;
         if (d.type == WY_MSG_WORKER_RESTORED) {
+            CHECK(prepared == 1);
             return true;
         }
         if (d.type == WY_MSG_REFUSED || d.type == WY_MSG_WORKER_EXITED) {
