@@ -12,6 +12,7 @@ typedef struct filling {
     const wy_image_side *image;
     wy_snapshot wanted; /* by the last head */
     int whole;
+    wy_runs own;   /* the target's own pages before anything was put there; then those of which the stream is silent */
     wy_runs told;  /* what the stream spoke of */
     wy_runs round; /* in the round that is read */
     uint8_t pages[WY_BATCH_PAGES * WY_PAGE];
@@ -137,6 +138,41 @@ static wy_status reset_run(const filling *f, const wy_run *run, int inherited, w
     return status;
 }
 
+/* Looked for while the captured one still runs: it takes a walk through all of the memory. Later ones are put there, or the one that growing the stack touches. */
+static wy_status find_own(filling *f, wy_error *error) {
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < f->wanted.vmas.count && status == WY_OK; i++) {
+        status = wy_pages_own(&f->target->memory, f->wanted.vmas.items[i].start, f->wanted.vmas.items[i].end, &f->own, error);
+    }
+    return status;
+}
+
+static wy_status leave_silent(filling *f, wy_error *error) {
+    wy_runs touched = {0}, silent = {0};
+    wy_status status = WY_OK;
+    for (uint32_t i = 0; i < f->wanted.vmas.count && status == WY_OK; i++) {
+        const wy_vma *vma = &f->wanted.vmas.items[i];
+        status = (vma->flags & WY_VMA_STACK) != 0 ? wy_runs_add(&touched, vma->start, vma->start + WY_PAGE, error) : WY_OK;
+    }
+    status = status == WY_OK ? wy_runs_join(&f->own, &touched, error) : status;
+    status = status == WY_OK ? wy_runs_less(&f->own, &f->told, &silent, error) : status;
+    wy_runs_free(&touched);
+    wy_runs_free(&f->own);
+    f->own = silent;
+    return status;
+}
+
+/* What of them lies in [start, end). */
+static wy_status cut_own(const filling *f, uint64_t start, uint64_t end, wy_runs *out, wy_error *error) {
+    wy_status status = WY_OK;
+    for (uint32_t i = wy_runs_seek(&f->own, start); i < f->own.count && f->own.items[i].start < end && status == WY_OK; i++) {
+        const wy_run *run = &f->own.items[i];
+        uint64_t from = run->start > start ? run->start : start, to = run->end < end ? run->end : end;
+        status = from < to ? wy_runs_add(out, from, to, error) : WY_OK;
+    }
+    return status;
+}
+
 /* Undoes what the target did before it was frozen: wherever the stream is silent the image shows again. */
 static wy_status reset_vma(const filling *f, const wy_vma *vma, wy_error *error) {
     wy_status status = WY_OK;
@@ -146,7 +182,7 @@ static wy_status reset_vma(const filling *f, const wy_vma *vma, wy_error *error)
         uint64_t end = image == NULL ? vma->end : covers ? image->end : image->start;
         end = end < vma->end ? end : vma->end;
         wy_runs own = {0};
-        status = wy_pages_own(&f->target->memory, at, end, &own, error);
+        status = cut_own(f, at, end, &own, error);
         for (uint32_t i = 0; i < own.count && status == WY_OK; i++) {
             int inherited = covers && wy_vma_same_kind(vma, image) && !(f->whole && (vma->flags & WY_VMA_FILE) == 0);
             status = reset_run(f, &own.items[i], inherited, error);
@@ -189,12 +225,14 @@ static wy_status second_head(filling *f, wy_stream *stream, wy_error *error) {
 
 static wy_status restore(filling *f, wy_stream *stream, wy_error *error) {
     wy_status status = lay_out(f, error);
+    status = status == WY_OK ? find_own(f, error) : status;
     status = status == WY_OK ? fill(f, stream, error) : status;
     while (status == WY_OK && stream->head_next) {
         status = second_head(f, stream, error);
         status = status == WY_OK ? fill(f, stream, error) : status;
     }
     status = status == WY_OK ? wy_snapshot_set_actions(f->target, &f->wanted, error) : status;
+    status = status == WY_OK ? leave_silent(f, error) : status;
     for (uint32_t i = 0; i < f->wanted.vmas.count && status == WY_OK; i++) {
         status = reset_vma(f, &f->wanted.vmas.items[i], error);
     }
@@ -217,6 +255,7 @@ wy_status wy_restore_read(wy_tracee *target, const wy_image_side *image, wy_stre
     f.whole = (int)head.whole;
     status = check_head(&f, &head, error);
     status = status == WY_OK ? restore(&f, stream, error) : status;
+    wy_runs_free(&f.own);
     wy_runs_free(&f.told);
     wy_runs_free(&f.round);
     wy_snapshot_free(&f.wanted);

@@ -22,7 +22,7 @@ internal static class HandoverDecoders
         return state == VisitState.Ended && end is not { State: >= TaskState.Succeeded } ? null : new VisitNews(fields.Number("number"), state, [.. s_lengths.Select(fields.Number)], fields.Bytes("progress"))
         {
             End = end, Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"), Key = fields.Bytes("key"),
-            Standing = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("standing_us"))),
+            Standing = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("standing_us"))), GoesOnFor = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("begun_us"))),
         };
     }
 

@@ -132,7 +132,7 @@ internal sealed partial class Departure
         {
             case VisitState.Begun when !_noted:
                 HandoverFaults.Reach(HandoverPoint.HomeAway);
-                await NoteAsync(Node, Pause).ConfigureAwait(false);
+                await NoteAsync(Node, Pause - news.GoesOnFor).ConfigureAwait(false);
                 return false;
             case VisitState.Ended:
                 await EndAsync(client, news, stop).ConfigureAwait(false);
@@ -268,7 +268,7 @@ internal sealed partial class Departure
         HandoverFaults.Reach(HandoverPoint.HomeEnded);
         if (!_noted)
         {
-            await NoteAsync(Node, Pause).ConfigureAwait(false); // it was over before anybody looked
+            await NoteAsync(Node, Pause - news.GoesOnFor).ConfigureAwait(false); // it was over before anybody looked
         }
 
         await home.EndAsync(what.Task, what.Name, news.End!, output).ConfigureAwait(false);
@@ -312,7 +312,7 @@ internal sealed partial class Departure
     private async Task NoteAsync(string? node, TimeSpan pause)
     {
         var before = what.Call.Moves?.Times ?? 0;
-        var moves = new TaskMoves(node, before + (node is null ? 2 : 1), _bytes, pause, DateTimeOffset.UtcNow, node is null ? MoveReason.Asked : what.Why);
+        var moves = new TaskMoves(node, before + (node is null ? 2 : 1), _bytes, pause > TimeSpan.Zero ? pause : TimeSpan.Zero, DateTimeOffset.UtcNow, node is null ? MoveReason.Asked : what.Why);
         LetGo();
         await home.NoteAsync(what.Task, moves).ConfigureAwait(false);
         report.OnMoved(what.Task, what.Tenant, node ?? "home", moves);

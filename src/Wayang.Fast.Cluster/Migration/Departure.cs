@@ -17,6 +17,10 @@ namespace Wayang.Fast.Cluster.Migration;
 /// </summary>
 internal sealed partial class Departure(IHandoverHome home, PeerLink link, string boot, TimeSpan lease, HandoverReport report, Departing what)
 {
+    /// <summary>Pieces that are under way at once, of a file that still grows and of one that does not.</summary>
+    private const int MostOfGrowing = 2;
+    private const int MostOfWhole = 8;
+
     private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Stopwatch _asked = new();
@@ -149,43 +153,35 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     private async Task<(ReadOnlyMemory<byte> Key, Task Prepared)> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece); // a request is a copy
-        var taken = new[] { Task.CompletedTask, Task.CompletedTask };
+        var underWay = new Queue<Task>();
         var key = ReadOnlyMemory<byte>.Empty;
-        long sent = 0;
         try
         {
-            for (var turn = 0; ;)
+            for (long sent = 0; ;)
             {
                 await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
-                await taken[turn].ConfigureAwait(false);
-                var isWhole = file.IsWhole || file.Whole.IsCompleted; // before the look at what is there
+                await HaveRoomAsync(underWay, file).ConfigureAwait(false);
+                var isWhole = IsWhole(file); // before the look at what is there
                 var count = file.Read(sent, buffer.AsSpan(0, HandoverFields.GrowingPiece));
                 if (count == 0 && isWhole)
                 {
-                    break;
+                    // Behind them, and taken behind them.
+                    underWay.Enqueue(sent == 0 ? Task.CompletedTask : client.PrepareVisitAsync(what.Name, sent, stop).WaitAsync(lease, stop));
+                    return (key, Task.WhenAll(underWay));
                 }
 
                 if (count > 0)
                 {
                     key = sent == 0 ? file.Key : key;
-                    taken[turn] = client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), key, stop).WaitAsync(lease, stop);
+                    underWay.Enqueue(client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), key, stop).WaitAsync(lease, stop));
                     sent += count;
-                    turn = 1 - turn;
                     HandoverFaults.Reach(HandoverPoint.HomeSending);
                 }
             }
-
-            // Behind them, and taken behind them.
-            var prepared = sent == 0 ? Task.CompletedTask : client.PrepareVisitAsync(what.Name, sent, stop).WaitAsync(lease, stop);
-            return (key, Task.WhenAll([prepared, .. taken]));
         }
         catch
         {
-            foreach (var piece in taken)
-            {
-                await piece.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // what failed first is told
-            }
-
+            await Task.WhenAll(underWay).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // what failed first is told
             throw;
         }
         finally
@@ -193,6 +189,22 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
             ArrayPool<byte>.Shared.Return(buffer, clearArray: true);
         }
     }
+
+    /// <summary>While the call runs little is under way, as all of that must come first when it stands still; then nothing is gained by holding it back.</summary>
+    private static async Task HaveRoomAsync(Queue<Task> underWay, IDepartingFile file)
+    {
+        while (underWay.Count >= (IsWhole(file) ? MostOfWhole : MostOfGrowing))
+        {
+            var oldest = underWay.Peek();
+            await Task.WhenAny(oldest, IsWhole(file) ? oldest : file.LongerThan(long.MaxValue)).ConfigureAwait(false);
+            if (oldest.IsCompleted || !IsWhole(file))
+            {
+                await underWay.Dequeue().ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static bool IsWhole(IDepartingFile file) => file.IsWhole || file.Whole.IsCompleted;
 
     /// <summary>The peer refuses, is not reached, or its connection is being given up.</summary>
     private static bool IsOfLink(Exception failure) => failure is WayangException or TimeoutException or ObjectDisposedException;

@@ -40,6 +40,7 @@ public static class HandoverFields
         new("stderr_bytes", "integer", "The same."),
         new("log_bytes", "integer", "The same."),
         new("progress", "bytes", "A byte of percent (255: none) and a text; empty: nothing was told."),
+        new("begun_us", "integer", "For how long it goes on there by now; absent: it does not yet.", Optional: true),
         new("end", "map", "Of an ended one: {state, cause, peak_memory_bytes, cpu_us}.", Optional: true),
         new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
         new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),

@@ -41,6 +41,9 @@ public enum VisitPart : byte
 /// <param name="Progress">As the call said last; empty: nothing.</param>
 public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long> Lengths, ReadOnlyMemory<byte> Progress)
 {
+    /// <summary>For how long it goes on there by now; zero: it does not yet.</summary>
+    public TimeSpan GoesOnFor { get; init; }
+
     /// <summary>Of <see cref="VisitState.Ended"/>.</summary>
     public VisitEnd? End { get; init; }
 

@@ -125,7 +125,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     {
         try
         {
-            File.Delete(checkpoint.File);
+            CheckpointDeletion.Delete(checkpoint.File);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

@@ -22,6 +22,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private VisitState _state;
     private long _number;
     private long _adoption = -1;
+    private long _begun;
     private VisitEnd? _end;
     private string? _reason;
     private byte[][]? _streams;
@@ -192,6 +193,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
         {
             if (_state == VisitState.Adopted)
             {
+                _begun = Stopwatch.GetTimestamp();
                 _state = VisitState.Begun;
                 Tell();
             }
@@ -267,6 +269,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
         {
             return new VisitNews(_number, _state, _streams is { } streams ? [.. streams.Select(static s => (long)s.Length)] : lengths, Report(progress))
             {
+                GoesOnFor = _begun > 0 ? Stopwatch.GetElapsedTime(_begun) : TimeSpan.Zero,
                 End = _end, Reason = _reason, FileBytes = _back?.Bytes ?? 0, Key = _back?.Key ?? default,
                 Standing = _back is { StandsSince: > 0 and var since } ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero,
             };

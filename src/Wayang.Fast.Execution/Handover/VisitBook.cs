@@ -203,7 +203,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             {
                 if (path is not null)
                 {
-                    File.Delete(path);
+                    CheckpointDeletion.Delete(path);
                 }
             }
 

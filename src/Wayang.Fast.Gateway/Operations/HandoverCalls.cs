@@ -96,7 +96,7 @@ internal static class HandoverCalls
 
     private static void News(ref MessagePackWriter writer, VisitNews news)
     {
-        writer.WriteMapHeader(7 + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 3));
+        writer.WriteMapHeader(7 + (news.GoesOnFor == TimeSpan.Zero ? 0 : 1) + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 3));
         ReplyEncoder.Number(ref writer, "number"u8, news.Number);
         ReplyEncoder.Text(ref writer, "state"u8, WireNames.Text(news.State));
         for (var i = 0; i < s_lengths.Length; i++)
@@ -106,6 +106,11 @@ internal static class HandoverCalls
 
         writer.WriteString("progress"u8);
         writer.WriteBinary(news.Progress.Span);
+        if (news.GoesOnFor > TimeSpan.Zero)
+        {
+            ReplyEncoder.Number(ref writer, "begun_us"u8, (long)news.GoesOnFor.TotalMicroseconds);
+        }
+
         if (news.End is { } end)
         {
             writer.WriteString("end"u8);

@@ -4,15 +4,18 @@ using Wayang.Fast.Interop;
 namespace Wayang.Fast.Host.Monitoring;
 
 /// <summary>
-/// Threads of the daemon that work for milliseconds at a time (they copy large payloads, have memory made, compile, write files) get a long slice. All threads of the daemon
-/// inherit its weight and its short slice, and who has both is not interrupted: beside one of them that copied a megabyte, a worker, or the thread that
+/// Threads of the daemon that work for milliseconds at a time (they copy large payloads, have memory made, compile, write files) get a longer slice. All threads of the daemon
+/// inherit its weight and its short slice, and who has both is not interrupted: beside one of them that copied a megabyte, an urgent worker, or the thread that
 /// reads everybody's requests, waited for the next tick of the clock (4 ms) while it had the same processor. With a longer slice it gives way as soon as one of those wakes.
 /// The pool starts and ends its threads as it likes and tells nobody, so all threads are looked at once a second.
 /// </summary>
 internal sealed class BulkThreads : IDisposable
 {
-    /// <summary>Of a thread that may be interrupted: longer than that of any class's worker.</summary>
-    public static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(3);
+    /// <summary>
+    /// Of a thread that may be interrupted: longer than that of an urgent worker (0.1 ms), and shorter than that of a normal one (0.5 ms), which would else keep the processor until the next tick from the thread that
+    /// answers others, too.
+    /// </summary>
+    public static readonly TimeSpan Slice = TimeSpan.FromMicroseconds(400);
 
     private const string Threads = "/proc/self/task";
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(1);
