@@ -121,17 +121,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     });
 
     /// <summary>Of no effect when it is gone already. On another thread: nobody waits for the disk.</summary>
-    public static void DeleteSoon(TaskCheckpoint checkpoint) => _ = Task.Run(() =>
-    {
-        try
-        {
-            CheckpointDeletion.Delete(checkpoint.File);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            // The next start sweeps it.
-        }
-    });
+    public static void DeleteSoon(TaskCheckpoint checkpoint) => CheckpointDeletion.DeleteSoon(checkpoint.File);
 
     /// <summary>Removes what no task of this start stands in: files of earlier starts, and unfinished ones. Before any is written.</summary>
     /// <param name="kept">Names that the ledger knows; null: it cannot be asked, and what it may know is left.</param>

@@ -203,7 +203,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             {
                 if (path is not null)
                 {
-                    CheckpointDeletion.Delete(path);
+                    CheckpointDeletion.DeleteSoon(path);
                 }
             }
 

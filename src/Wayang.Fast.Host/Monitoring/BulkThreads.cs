@@ -12,16 +12,27 @@ namespace Wayang.Fast.Host.Monitoring;
 internal sealed class BulkThreads : IDisposable
 {
     /// <summary>
-    /// Of a thread that may be interrupted: longer than that of an urgent worker (0.1 ms), and shorter than that of a normal one (0.5 ms), which would else keep the processor until the next tick from the thread that
-    /// answers others, too.
+    /// Of a thread that answers somebody: longer than that of an urgent worker (0.1 ms), and shorter than that of a normal one (0.5 ms), which would else keep the processor from it until the next tick.
     /// </summary>
-    public static readonly TimeSpan Slice = TimeSpan.FromMicroseconds(400);
+    public static readonly TimeSpan Answering = TimeSpan.FromMicroseconds(400);
+
+    /// <summary>Of a thread that nobody waits for.</summary>
+    public static readonly TimeSpan Behind = TimeSpan.FromMilliseconds(3);
 
     private const string Threads = "/proc/self/task";
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(1);
 
     // As the runtime and we name them, cut to the kernel's 15 characters.
-    private static readonly HashSet<string> s_names = new(StringComparer.Ordinal) { ".NET TP Worker", ".NET Tiered Com", ".NET BGC", "wayang-cold", "ledger", "audit" };
+    private static readonly Dictionary<string, TimeSpan> s_slices = new(StringComparer.Ordinal)
+    {
+        [".NET TP Worker"] = Answering,
+        ["wayang-cold"] = Answering,
+        ["ledger"] = Answering,
+        ["audit"] = Behind,
+        ["wayang-delete"] = Behind,
+        [".NET Tiered Com"] = Behind,
+        [".NET BGC"] = Behind,
+    };
 
     private readonly ITimer _timer;
     private HashSet<int> _settled = [];
@@ -69,9 +80,9 @@ internal sealed class BulkThreads : IDisposable
             }
 
             (_seen.Contains(thread) ? settled : seen).Add(thread);
-            if (NameOf(directory) is { } name && s_names.Contains(name))
+            if (NameOf(directory) is { } name && s_slices.TryGetValue(name, out var slice))
             {
-                ThreadSlice.Set(thread, Slice);
+                ThreadSlice.Set(thread, slice);
             }
         }
 

@@ -45,7 +45,7 @@ public sealed class PriorityTests
         await using var client = await runtime.ConnectAsync();
         Assert.SkipUnless(SliceOf($"/proc/{runtime.Daemon}") is not null, "this kernel tells no slices (/proc/PID/sched, Linux 6.12 with its scheduler's statistics)");
         await Load.PutImageAsync(client); // a file of more than a piece is written by the pool
-        await Eventually.EmptyAsync("threads of the pool with a short slice", () => [.. Threads(runtime.Daemon, ".NET TP Worker").Where(static t => SliceOf(t) is { } slice && slice != 3_000_000)]);
+        await Eventually.EmptyAsync("threads of the pool with a short slice", () => [.. Threads(runtime.Daemon, ".NET TP Worker").Where(static t => SliceOf(t) is { } slice && slice != 400_000)]);
         Assert.NotEmpty(Threads(runtime.Daemon, ".NET TP Worker"));
         foreach (var name in new[] { ".NET Sockets", "wayang-completi" })
         {
