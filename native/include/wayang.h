@@ -69,6 +69,7 @@ typedef struct wayang_poll_event {
 
 #define WAYANG_PIPE_NONBLOCK_READ 0x1u
 #define WAYANG_PIPE_NONBLOCK_WRITE 0x2u
+#define WAYANG_PIPE_LARGE 0x4u /* holds a megabyte, where the host lets it */
 
 #define WAYANG_MAX_PACKET_FDS 16
 

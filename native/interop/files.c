@@ -7,6 +7,8 @@
 
 #include "interop/interop.h"
 
+#define LARGE_PIPE (1 << 20)
+
 int32_t wayang_pipe(uint32_t flags, int32_t *fds, wayang_error *error) {
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, errno, "pipe2", "no pipe");
@@ -21,6 +23,9 @@ int32_t wayang_pipe(uint32_t flags, int32_t *fds, wayang_error *error) {
         (void)close(fds[0]);
         (void)close(fds[1]);
         return (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, reason, "fcntl", "cannot make a pipe non-blocking");
+    }
+    if ((flags & WAYANG_PIPE_LARGE) != 0) {
+        (void)fcntl(fds[1], F_SETPIPE_SZ, LARGE_PIPE); /* above /proc/sys/fs/pipe-max-size, or beyond the user's share, it stays as it is */
     }
     return WY_OK;
 }

@@ -15,11 +15,15 @@ public static unsafe class Descriptors
     private const long Pipe = -32;
     private const long ConnectionReset = -104;
 
-    public static (int Read, int Write) CreatePipe(bool nonBlockingRead, bool nonBlockingWrite)
+    /// <param name="nonBlockingRead">Who reads does not wait.</param>
+    /// <param name="nonBlockingWrite">Who writes does not wait.</param>
+    /// <param name="large">It holds a megabyte in place of 64 KiB, where the host lets it.</param>
+    /// <exception cref="NativeException">There are no descriptors left.</exception>
+    public static (int Read, int Write) CreatePipe(bool nonBlockingRead, bool nonBlockingWrite, bool large = false)
     {
         int* fds = stackalloc int[2];
         NativeError error;
-        uint flags = (nonBlockingRead ? 1u : 0u) | (nonBlockingWrite ? 2u : 0u);
+        uint flags = (nonBlockingRead ? 1u : 0u) | (nonBlockingWrite ? 2u : 0u) | (large ? 4u : 0u);
         NativeError.ThrowIfFailed(NativeMethods.wayang_pipe(flags, fds, &error), &error);
         return (fds[0], fds[1]);
     }

@@ -121,7 +121,6 @@ internal sealed partial class CheckpointStore
 
         bool Copy(CheckpointFile.Kind kind, ReadOnlySpan<byte> piece)
         {
-            writer.Write(kind, piece);
             var hasBegun = begun;
             begun = true;
             switch (kind)
@@ -139,6 +138,7 @@ internal sealed partial class CheckpointStore
                     break;
             }
 
+            writer.Write(kind, piece); // behind the worker, which has more to do with it
             return true;
         }
     }

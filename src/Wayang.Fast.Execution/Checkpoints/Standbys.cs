@@ -42,7 +42,7 @@ internal sealed class Standbys(Supervisor supervisor)
 
         try
         {
-            var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
+            var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false, large: true); // who feeds it proves the next piece meanwhile
             var standby = new Standby(this, new Continuation(pool, task, shape), write);
             supervisor.Begin(standby, read);
             return standby;

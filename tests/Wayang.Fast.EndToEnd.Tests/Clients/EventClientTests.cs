@@ -22,7 +22,6 @@ public sealed class EventClientTests : ServeTest
 
     private static readonly string[] s_types = ["submitted", "started", "retrying", "succeeded", "failed", "cancelled", "timed_out", "rejected"];
 
-    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
 
     [Fact(Timeout = Bound)]
     public async Task Node_with_eventsource()
@@ -52,7 +51,7 @@ public sealed class EventClientTests : ServeTest
     {
         var (port, secret) = (FreePort(), await PrepareAsync());
         Configure(string.Create(
-            CultureInfo.InvariantCulture, $"state: {{directory: {_state}}}\nhttp_port: 0\nrest: {{address: '127.0.0.1:{port}'}}\nrpc_tcp: {{tokens_file: {_state}/tokens}}\n"));
+            CultureInfo.InvariantCulture, $"state: {{directory: {StateDirectory}}}\nhttp_port: 0\nrest: {{address: '127.0.0.1:{port}'}}\nrpc_tcp: {{tokens_file: {StateDirectory}/tokens}}\n"));
         var told = new ConcurrentQueue<string>();
         Process? follower = null;
         try
@@ -125,10 +124,10 @@ public sealed class EventClientTests : ServeTest
     private async Task<string> PrepareAsync()
     {
         var secret = AccessToken.NewSecret();
-        TokenFile.Add(Path.Combine(_state, "tokens"), new AccessToken("reader", Tenant: 0, OperationScopes.Read, AccessToken.HashOf(secret), Expires: null));
+        TokenFile.Add(Path.Combine(StateDirectory, "tokens"), new AccessToken("reader", Tenant: 0, OperationScopes.Read, AccessToken.HashOf(secret), Expires: null));
         if (Installation.IsRoot)
         {
-            using var chown = Process.Start("chown", ["-R", DaemonUid, _state]);
+            using var chown = Process.Start("chown", ["-R", DaemonUid, StateDirectory]);
             await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
 

@@ -17,7 +17,6 @@ public sealed class WebhookReceiverTests : ServeTest
     private const int Bound = 300_000;
     private const string DaemonUid = "1900000000"; // as root; else the daemon is who starts it
 
-    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
 
     [Fact(Timeout = Bound)]
     public async Task Npm_standardwebhooks_verifies_each_also_while_secrets_rotate()
@@ -90,11 +89,11 @@ public sealed class WebhookReceiverTests : ServeTest
     {
         if (Installation.IsRoot)
         {
-            using var chown = Process.Start("chown", [DaemonUid, _state]);
+            using var chown = Process.Start("chown", [DaemonUid, StateDirectory]);
             await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
 
-        Configure($"http_port: 0\nstate:\n  directory: {_state}\nwebhooks:\n  allow_private: true\n  retry_first_ms: 200\n");
+        Configure($"http_port: 0\nstate:\n  directory: {StateDirectory}\nwebhooks:\n  allow_private: true\n  retry_first_ms: 200\n");
         return await StartAsync();
     }
 

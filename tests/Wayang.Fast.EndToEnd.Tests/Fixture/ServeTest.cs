@@ -19,6 +19,7 @@ public abstract class ServeTest : IDisposable
     private const string OwnRun = "mount -t tmpfs -o mode=0755 tmpfs /run && exec \"$@\"";
 
     private readonly ResourceGroups? _groups;
+    private string? _state;
 
     protected ServeTest()
     {
@@ -29,12 +30,20 @@ public abstract class ServeTest : IDisposable
     /// <summary>A directory of the test alone.</summary>
     protected string Scratch { get; } = Directory.CreateTempSubdirectory("wayang-served-").FullName;
 
+    /// <summary>Where a daemon keeps what it remembers; made when it is asked for. The daemon may be another user, whom <see cref="Scratch"/> lets nothing see.</summary>
+    protected string StateDirectory => _state ??= Directory.CreateTempSubdirectory("wayang-state-").FullName;
+
     protected string ConfigurationPath => Path.Combine(Scratch, "node.yaml");
 
     public void Dispose()
     {
         _groups?.Dispose();
         Directory.Delete(Scratch, recursive: true);
+        if (_state is not null)
+        {
+            Directory.Delete(_state, recursive: true);
+        }
+
         GC.SuppressFinalize(this);
     }
 

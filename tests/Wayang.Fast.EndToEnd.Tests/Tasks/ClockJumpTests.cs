@@ -23,7 +23,6 @@ public sealed class ClockJumpTests : ServeTest
     private const string DaemonUid = "1900000000"; // as root; else the daemon is who starts it
     private const string Preloaded = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
-    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
     private readonly string _clock = Path.Combine(Path.GetTempPath(), $"wayang-clock-{Path.GetRandomFileName()}");
 
     [Theory(Timeout = Bound)]
@@ -122,12 +121,12 @@ public sealed class ClockJumpTests : ServeTest
     {
         if (Installation.IsRoot)
         {
-            using var chown = Process.Start("chown", ["-R", DaemonUid, _state]);
+            using var chown = Process.Start("chown", ["-R", DaemonUid, StateDirectory]);
             await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
 
         Configure(string.Create(
             CultureInfo.InvariantCulture,
-            $"state: {{directory: {_state}}}\nhttp_port: {web}\nwebhooks: {{allow_private: true, retry_first_ms: 3000}}\n"));
+            $"state: {{directory: {StateDirectory}}}\nhttp_port: {web}\nwebhooks: {{allow_private: true, retry_first_ms: 3000}}\n"));
     }
 }

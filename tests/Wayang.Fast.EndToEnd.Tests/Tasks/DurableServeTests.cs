@@ -20,7 +20,6 @@ public sealed class DurableServeTests : ServeTest
     private const int Bound = 300_000;
     private const string DaemonUid = "1900000000"; // as root; else the daemon is who starts it
 
-    private readonly string _state = Directory.CreateTempSubdirectory("wayang-state-").FullName;
 
     [Fact(Timeout = Bound)]
     public async Task What_memory_has_forgotten_is_told_from_the_ledger_also_after_a_restart()
@@ -55,14 +54,14 @@ public sealed class DurableServeTests : ServeTest
         Assert.Equal(TaskState.Succeeded, (await later.GetAsync(ids[^1], TestContext.Current.CancellationToken)).State);
         var never = await Assert.ThrowsAsync<WayangException>(() => later.WaitAsync(new TaskId(0, 12345), cancellation: TestContext.Current.CancellationToken));
         Assert.Equal(ErrorCode.NotFound, never.Code);
-        Assert.False(File.GetUnixFileMode(Path.Combine(_state, "ledger.db")).HasFlag(UnixFileMode.OtherRead));
+        Assert.False(File.GetUnixFileMode(Path.Combine(StateDirectory, "ledger.db")).HasFlag(UnixFileMode.OtherRead));
         await EndAsync(again);
     }
 
     [Fact(Timeout = Bound)]
     public async Task A_newer_file_refuses_durable_tasks_with_the_reason_and_others_go_on()
     {
-        var file = Path.Combine(_state, "ledger.db");
+        var file = Path.Combine(StateDirectory, "ledger.db");
         Wayang.Fast.Ledger.SqliteLedger.Open(new Wayang.Fast.Ledger.LedgerOptions(file), TimeProvider.System).Dispose();
         await using (var database = File.OpenWrite(file))
         {
@@ -105,7 +104,7 @@ public sealed class DurableServeTests : ServeTest
             await EndAsync(serve);
         }
 
-        var file = Path.Combine(_state, "ledger.db");
+        var file = Path.Combine(StateDirectory, "ledger.db");
         var whole = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
         var damaged = (byte[])whole.Clone();
         damaged.AsSpan(4096 * 5, 4096).Fill(0xA5);
@@ -164,10 +163,10 @@ public sealed class DurableServeTests : ServeTest
     {
         if (Installation.IsRoot)
         {
-            using var chown = Process.Start("chown", ["-R", DaemonUid, _state]);
+            using var chown = Process.Start("chown", ["-R", DaemonUid, StateDirectory]);
             await chown.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
 
-        Configure($"state: {{directory: {_state}}}\n{(more.Contains("http_port", StringComparison.Ordinal) ? "" : "http_port: 0\n")}{more}");
+        Configure($"state: {{directory: {StateDirectory}}}\n{(more.Contains("http_port", StringComparison.Ordinal) ? "" : "http_port: 0\n")}{more}");
     }
 }
