@@ -4,7 +4,8 @@
  *   capture:  RUNNING (live: for most of it), agent started -> DONE: CAPTURED, it stays frozen -> GO, or WORKER_SIGNAL SIGKILL
  *   restore:  BOOTING, ready, agent started instead of WY_BOOT_GO -> READY: PREPARED -> DONE: RESTORED, frozen -> GO: RUNNING, STARTED
  *
- * The daemon first ends the one, then lets the other go: so a call never runs twice, and until then the source can go on. */
+ * The daemon takes nothing of the one any more, then lets the other go: so a call never ends twice, and until then the source can go on. It may leave the one standing until the other goes, as its end
+ * takes time; should its agent be lost meanwhile it runs unheard, until the daemon ends it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

@@ -9,9 +9,6 @@ namespace Wayang.Fast.Cluster.Migration;
 /// <content>The way home. The file is fetched while the host still writes it and the call runs there; what was fetched so is only ever a short cut.</content>
 internal sealed partial class Departure
 {
-    /// <summary>How long a worker may take to be ready for what comes; it is only ever a short cut.</summary>
-    private static readonly TimeSpan s_preparation = TimeSpan.FromMilliseconds(500);
-
     private Task<IArrivingFile?>? _fetching;
     private IAwaitingWorker? _awaiting;
     private ReadOnlyMemory<byte> _fetchedKey;
@@ -21,7 +18,7 @@ internal sealed partial class Departure
         using var refused = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await ForgetFetchedAsync().ConfigureAwait(false);
         _awaiting = home.Await(what.Task, what.Call.Shape);
-        await Task.WhenAny(_awaiting?.Prepared ?? Task.CompletedTask, Task.Delay(s_preparation, stop)).ConfigureAwait(false);
+        await (_awaiting?.WhenPreparedAsync() ?? Task.CompletedTask).ConfigureAwait(false);
         _fetching = TryFetchAsync(client, refused.Token);
         try
         {

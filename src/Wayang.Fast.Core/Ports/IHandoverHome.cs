@@ -60,8 +60,8 @@ public interface IHandoverHome
 /// <summary>A worker that is made before the call comes which goes on in it. It ends when this is disposed, unless the call took it. Thread-safe.</summary>
 public interface IAwaitingWorker : IDisposable
 {
-    /// <summary>Completes when it takes what comes as fast as that does, or when nothing came of it.</summary>
-    Task Prepared { get; }
+    /// <summary>Completes when it takes what comes as fast as that does, when nothing came of it, or after half a second: it is only ever a short cut.</summary>
+    Task WhenPreparedAsync();
 }
 
 /// <summary>

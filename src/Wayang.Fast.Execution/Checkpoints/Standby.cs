@@ -11,6 +11,7 @@ internal sealed class Standby : IAwaitingWorker
 {
     private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_unfed = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_preparation = TimeSpan.FromMilliseconds(500);
 
     private readonly Standbys _owner;
     private readonly ITimer _patience;
@@ -26,7 +27,7 @@ internal sealed class Standby : IAwaitingWorker
 
     public Continuation Continuation { get; }
 
-    public Task Prepared => Continuation.Prepared.Task;
+    public Task WhenPreparedAsync() => Task.WhenAny(Continuation.Prepared.Task, Task.Delay(s_preparation));
 
     /// <summary>Nobody takes it any more, or somebody has.</summary>
     public bool IsOver => Volatile.Read(ref _over) != 0;

@@ -97,7 +97,7 @@ internal sealed partial class VisitBook
     private Task<OperationError?> Take(Visit visit, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key) =>
         visit.State != VisitState.Offered ? Task.FromResult<OperationError?>(null) // all of it is there
         : visit.Arriving is null && key.IsEmpty ? Task.FromResult<OperationError?>(new(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key"))
-        : offset + piece.Length > HandoverFields.MaxFile ? Task.FromResult<OperationError?>(new(ErrorCode.InvalidArgument, $"a file of more than {HandoverFields.MaxFile} bytes", "offset"))
+        : offset > HandoverFields.MaxFile - piece.Length ? Task.FromResult<OperationError?>(new(ErrorCode.InvalidArgument, $"a file of more than {HandoverFields.MaxFile} bytes", "offset"))
         : Receive(visit, offset, piece, key);
 
     private Task<OperationError?> Receive(Visit visit, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)

@@ -17,7 +17,6 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 {
     private const int MaxVisits = 4_096;
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan s_preparation = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, Visit> _visits = new(StringComparer.Ordinal);
     private readonly TaskService _service;
@@ -52,7 +51,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 
         if (_visits.TryGetValue(offer.Handover, out var visit) && visit.Awaiting is { } awaiting)
         {
-            await Task.WhenAny(awaiting.Prepared, Task.Delay(s_preparation)).ConfigureAwait(false); // it is only ever a short cut
+            await awaiting.WhenPreparedAsync().ConfigureAwait(false);
         }
 
         return null;

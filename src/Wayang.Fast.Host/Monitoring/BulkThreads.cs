@@ -14,10 +14,10 @@ internal sealed class BulkThreads : IDisposable
     /// <summary>
     /// Of a thread that answers somebody: longer than that of an urgent worker (0.1 ms), and shorter than that of a normal one (0.5 ms), which would else keep the processor from it until the next tick.
     /// </summary>
-    public static readonly TimeSpan Answering = TimeSpan.FromMicroseconds(400);
+    private static readonly TimeSpan s_answering = TimeSpan.FromMicroseconds(400);
 
     /// <summary>Of a thread that nobody waits for.</summary>
-    public static readonly TimeSpan Behind = TimeSpan.FromMilliseconds(3);
+    private static readonly TimeSpan s_behind = TimeSpan.FromMilliseconds(3);
 
     private const string Threads = "/proc/self/task";
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(1);
@@ -25,13 +25,13 @@ internal sealed class BulkThreads : IDisposable
     // As the runtime and we name them, cut to the kernel's 15 characters.
     private static readonly Dictionary<string, TimeSpan> s_slices = new(StringComparer.Ordinal)
     {
-        [".NET TP Worker"] = Answering,
-        ["wayang-cold"] = Answering,
-        ["ledger"] = Answering,
-        ["audit"] = Behind,
-        ["wayang-delete"] = Behind,
-        [".NET Tiered Com"] = Behind,
-        [".NET BGC"] = Behind,
+        [".NET TP Worker"] = s_answering,
+        ["wayang-cold"] = s_answering,
+        ["ledger"] = s_answering,
+        ["audit"] = s_behind,
+        ["wayang-delete"] = s_behind,
+        [".NET Tiered Com"] = s_behind,
+        [".NET BGC"] = s_behind,
     };
 
     private readonly ITimer _timer;
