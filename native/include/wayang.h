@@ -101,8 +101,8 @@ WAYANG_API int32_t wayang_epoll_add(int32_t epoll, int32_t fd, uint64_t token, u
 
 WAYANG_API int32_t wayang_epoll_remove(int32_t epoll, int32_t fd, wayang_error *error);
 
-/* At most 256 events a call. `count` is 0 after the time allowed or a signal. timeout_ms -1 waits without end. */
-WAYANG_API int32_t wayang_epoll_wait(int32_t epoll, wayang_poll_event *events, int32_t capacity, int32_t timeout_ms, int32_t *count, wayang_error *error);
+/* At most 256 events a call. `count` is 0 after the time allowed or a signal. timeout_us -1 waits without end. */
+WAYANG_API int32_t wayang_epoll_wait(int32_t epoll, wayang_poll_event *events, int32_t capacity, int64_t timeout_us, int32_t *count, wayang_error *error);
 
 /* Two connected SOCK_SEQPACKET sockets, close-on-exec, blocking (every call below passes MSG_DONTWAIT). */
 WAYANG_API int32_t wayang_packet_pair(int32_t *fds, wayang_error *error);

@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include "interop/interop.h"
 
@@ -31,14 +33,29 @@ int32_t wayang_epoll_remove(int32_t epoll, int32_t fd, wayang_error *error) {
     return WY_OK;
 }
 
-int32_t wayang_epoll_wait(int32_t epoll, wayang_poll_event *events, int32_t capacity, int32_t timeout_ms,
+/* Whole milliseconds, rounded up, where the kernel (before 5.11) or a filter around this process knows no finer. */
+static int wait_for(int epoll, struct epoll_event *ready, int capacity, int64_t timeout_us) {
+    static atomic_int coarse;
+    if (timeout_us > 0 && atomic_load_explicit(&coarse, memory_order_relaxed) == 0) {
+        const struct timespec time = {.tv_sec = timeout_us / 1000000, .tv_nsec = timeout_us % 1000000 * 1000};
+        int found = epoll_pwait2(epoll, ready, capacity, &time, NULL);
+        if (found >= 0 || (errno != ENOSYS && errno != EPERM)) {
+            return found;
+        }
+        atomic_store_explicit(&coarse, 1, memory_order_relaxed);
+    }
+    int64_t most = INT32_MAX, whole = timeout_us < 0 ? -1 : timeout_us / 1000 + (timeout_us % 1000 != 0);
+    return epoll_wait(epoll, ready, capacity, (int)(whole < most ? whole : most));
+}
+
+int32_t wayang_epoll_wait(int32_t epoll, wayang_poll_event *events, int32_t capacity, int64_t timeout_us,
                           int32_t *count, wayang_error *error) {
     struct epoll_event ready[EVENTS_PER_CALL];
     *count = 0;
     if (capacity <= 0) {
         return (int32_t)wy_fail(wy_error_of(error), WY_INVALID, 0, "epoll_wait", "room for at least one event is needed");
     }
-    int found = epoll_wait(epoll, ready, capacity < EVENTS_PER_CALL ? capacity : EVENTS_PER_CALL, timeout_ms);
+    int found = wait_for(epoll, ready, capacity < EVENTS_PER_CALL ? capacity : EVENTS_PER_CALL, timeout_us);
     if (found < 0) {
         return errno == EINTR ? WY_OK
                               : (int32_t)wy_fail(wy_error_of(error), WY_SYSTEM, errno, "epoll_wait", "cannot wait");

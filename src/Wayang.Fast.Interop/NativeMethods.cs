@@ -53,7 +53,7 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    internal static partial int wayang_epoll_wait(int epoll, PollEvent* events, int capacity, int timeout_ms, int* count, NativeError* error);
+    internal static partial int wayang_epoll_wait(int epoll, PollEvent* events, int capacity, long timeout_us, int* count, NativeError* error);
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -73,13 +73,16 @@ public sealed unsafe class Poller : IDisposable
 
     /// <summary>Waits up to <paramref name="timeoutMs"/> (0 looks only); fills at most 256 events.</summary>
     /// <returns>Number of events; 0 after the time, or after a signal.</returns>
-    public int Wait(Span<PollEvent> events, int timeoutMs)
+    public int Wait(Span<PollEvent> events, int timeoutMs) => WaitMicroseconds(events, timeoutMs < 0 ? -1 : timeoutMs * 1000L);
+
+    /// <summary>The same, in microseconds (-1: without end); whole milliseconds, rounded up, on Linux before 5.11.</summary>
+    public int WaitMicroseconds(Span<PollEvent> events, long timeout)
     {
         int count = 0;
         NativeError error;
         fixed (PollEvent* first = events)
         {
-            int status = NativeMethods.wayang_epoll_wait(_handle.Descriptor, first, events.Length, timeoutMs, &count, &error);
+            int status = NativeMethods.wayang_epoll_wait(_handle.Descriptor, first, events.Length, timeout, &count, &error);
             NativeError.ThrowIfFailed(status, &error);
         }
 

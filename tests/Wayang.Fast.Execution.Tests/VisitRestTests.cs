@@ -12,16 +12,18 @@ public sealed class VisitRestTests
     public VisitRestTests() => _rest = new VisitRest(spins: false, _time);
 
     [Theory]
-    [InlineData(399, 0)]
-    [InlineData(400, 400)]
+    [InlineData(199, 0)]
+    [InlineData(200, 200)]
     [InlineData(700, 700)]
     [InlineData(30_000, 1000)]
     public void It_lasts_as_long_as_the_visits_and_a_millisecond_at_most(int took, int rest)
     {
         Visit(took, isMore: true);
         Assert.Equal(rest > 0, _rest.IsOn());
+        Assert.Equal(rest, _rest.Microseconds);
         _time.Now += Math.Max(0, rest - 1);
         Assert.Equal(rest > 0, _rest.IsOn());
+        Assert.Equal(Math.Min(rest, 1), _rest.Microseconds);
         _time.Now++;
         Assert.False(_rest.IsOn());
         Assert.False(_rest.IsOn());
@@ -40,11 +42,31 @@ public sealed class VisitRestTests
     }
 
     [Fact]
-    public void Short_visits_end_what_was_left_of_it()
+    public void Short_visits_without_a_break_count_together()
     {
-        Visit(900, isMore: true);
+        for (var i = 0; i < 4; i++)
+        {
+            Visit(45, isMore: true);
+            Assert.False(_rest.IsOn());
+        }
+
+        Visit(45, isMore: true);
         Assert.True(_rest.IsOn());
-        Visit(10, isMore: true);
+        Assert.Equal(225, _rest.Microseconds);
+    }
+
+    [Fact]
+    public void When_nobody_has_more_the_thread_sleeps_and_what_follows_counts_anew()
+    {
+        Visit(150, isMore: true);
+        Visit(40, isMore: false);
+        Visit(150, isMore: true);
+        Assert.False(_rest.IsOn());
+        Visit(50, isMore: true);
+        Assert.True(_rest.IsOn());
+        _time.Now += 200;
+        Assert.False(_rest.IsOn());
+        Visit(150, isMore: true); // as it does after a rest
         Assert.False(_rest.IsOn());
     }
 

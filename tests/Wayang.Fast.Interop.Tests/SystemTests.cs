@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Xunit;
 
@@ -125,6 +126,22 @@ public sealed class SystemTests
         Assert.Equal(Descriptors.BrokenPipe, Descriptors.Write(write, buffer));
         Descriptors.Close(write);
         Assert.Throws<NativeException>(() => Descriptors.Read(-1, buffer));
+    }
+
+    [Fact]
+    public void Poller_waits_for_parts_of_a_millisecond()
+    {
+        using var poller = new Poller();
+        var events = new PollEvent[1];
+        var before = Stopwatch.GetTimestamp();
+        Assert.Equal(0, poller.WaitMicroseconds(events, 300));
+        Assert.True(Stopwatch.GetElapsedTime(before) >= TimeSpan.FromMicroseconds(300));
+        Assert.Equal(0, poller.WaitMicroseconds(events, 0));
+        using var signal = new EventSignal();
+        poller.Add(signal.Descriptor, 7, edgeTriggered: false);
+        signal.Signal();
+        Assert.Equal(1, poller.WaitMicroseconds(events, long.MaxValue)); // more than it can be told: what is there is told at once all the same
+        Assert.Equal(7UL, events[0].Token);
     }
 
     [Fact]

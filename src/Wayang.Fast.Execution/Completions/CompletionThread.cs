@@ -206,12 +206,12 @@ internal sealed class CompletionThread : IDisposable
         Beats++;
         _shard.BeginDeferring(); // before the wait, since it is this thread's alone: what comes is then taken at once
         var resting = _rest.IsOn();
-        var timeout = resting ? VisitRest.Milliseconds : _pollList.Count > 0 ? Spin() : -1;
+        var timeout = resting ? _rest.Microseconds : _pollList.Count > 0 ? Spin() : -1;
         var look = timeout != 0 || _spinTicks == 0 || Volatile.Read(ref _signalled) != 0 || _clock.Now - _looked > _lookTicks;
         var count = 0;
         if (look)
         {
-            count = _poller.Wait(_events, timeout);
+            count = _poller.WaitMicroseconds(_events, timeout);
             _clock.Read();
             _looked = _clock.Now;
         }
