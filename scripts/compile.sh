@@ -52,10 +52,17 @@ settle_modes() { # folder
 # The first two need packages; where these cannot be had, the next.
 readonly publish_kinds=(whole alone none)
 
-publish_arguments() { # kind
+# For processors since 2013: what counts bits is left for later otherwise, the scheduler among it. On older ones it is then, too.
+processor_arguments() { # runtime identifier
+  case "$1" in
+    *-x64) printf '%s' -p:PublishReadyToRunCrossgen2ExtraArgs=--instruction-set:x86-64-v3 ;;
+  esac
+}
+
+publish_arguments() { # kind, runtime identifier
   case "$1" in
     whole) printf '%s\n' --self-contained -p:PublishReadyToRun=true -p:PublishReadyToRunComposite=true \
-      -p:TieredCompilation=false ;;
+      -p:TieredCompilation=false $(processor_arguments "$2") ;;
     alone) printf '%s\n' --no-self-contained -p:PublishReadyToRun=true ;;
     none) printf '%s\n' --no-self-contained ;;
   esac
@@ -69,7 +76,7 @@ publish_host() { # project, folder
   runtime="$(runtime_identifier)"
   for kind in "${publish_kinds[@]}"; do
     rm -rf -- "$2" "$out/managed/obj/$(basename -- "$1" .csproj)/release_$runtime/R2R"
-    mapfile -t arguments < <(publish_arguments "$kind")
+    mapfile -t arguments < <(publish_arguments "$kind" "$runtime")
     status=0
     run_logged "publishing wayang ($kind)" managed-publish \
       dotnet publish "$1" -c Release -v q --nologo -r "$runtime" "${arguments[@]}" -o "$2" || status=$?

@@ -17,7 +17,7 @@ public readonly record struct IoRates(long ReadBytes, long WriteBytes, int ReadO
     public const int MostOps = 100_000_000;
 
     /// <summary>All four, with their names on the wire and in the order of the operation table.</summary>
-    public IReadOnlyList<(string Name, long Value)> Named() =>
+    public (string Name, long Value)[] Named() =>
     [
         ("io_read_bytes_per_s", ReadBytes), ("io_write_bytes_per_s", WriteBytes), ("io_read_ops_per_s", ReadOps), ("io_write_ops_per_s", WriteOps),
     ];

@@ -47,7 +47,13 @@ public sealed record TaskLimits
             ("memory_bytes", MemoryBytes), ("reserved_bytes", ReservedBytes), ("cpu_milli", CpuMilli), ("cpu_weight", CpuWeight),
             ("pids", Pids), ("disk_bytes", DiskBytes), .. Io.Named(),
         ];
-        return all.Where(static l => l.Item2 > 0);
+        foreach (var limit in all)
+        {
+            if (limit.Item2 > 0)
+            {
+                yield return limit;
+            }
+        }
     }
 
     /// <summary>The reverse of <see cref="Asked"/>; names that are not known are left out.</summary>

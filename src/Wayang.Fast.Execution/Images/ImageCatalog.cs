@@ -76,8 +76,19 @@ internal sealed partial class ImageCatalog(Supervisor supervisor, RuntimeOptions
     {
         lock (_lock)
         {
-            return _images.ContainsKey((CommandHash, profile)) || _images.Keys.Count(static k => k.Hash == CommandHash) < MaxCommandImages;
+            return _images.ContainsKey((CommandHash, profile)) || CountCommandImages() < MaxCommandImages;
         }
+    }
+
+    private int CountCommandImages()
+    {
+        var count = 0;
+        foreach (var (key, _) in _images)
+        {
+            count += key.Hash == CommandHash ? 1 : 0;
+        }
+
+        return count;
     }
 
     /// <summary>Finds an image that a tenant has put, by name or hash, opened under a profile. Null when there is none.</summary>

@@ -70,10 +70,13 @@ internal static class LimitCheck
 
     private static OperationError? RatesAbove(IoRates asked, IoRates most, IoRates configured, string profile)
     {
-        foreach (var (rate, allowed, node) in asked.Named().Zip(most.Named(), configured.Named()))
+        // No generic iterator: the framework's over such pairs are compiled at their first use, on the thread that reads everybody's requests.
+        var (rates, allowed, node) = (asked.Named(), most.Named(), configured.Named());
+        for (var i = 0; i < rates.Length; i++)
         {
-            var overProfile = allowed.Value > 0 ? Over(rate.Name, rate.Value, allowed.Value, profile) : null;
-            if ((overProfile ?? OverConfigured(rate.Name, rate.Value, node.Value)) is { } refusal)
+            var (name, rate) = rates[i];
+            var overProfile = allowed[i].Value > 0 ? Over(name, rate, allowed[i].Value, profile) : null;
+            if ((overProfile ?? OverConfigured(name, rate, node[i].Value)) is { } refusal)
             {
                 return refusal;
             }
