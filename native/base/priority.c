@@ -8,9 +8,9 @@
 
 #include "base/weight.h"
 
-void wy_outrank_tasks(void) {
+void wy_outrank_tasks(uint64_t slice_ns) {
     static const char session[] = "-10"; /* nine times the weight of a session at 0, where the workers' group has one per processor */
-    wy_weigh(0, -10, 100000);
+    wy_weigh(0, -10, slice_ns);
     if (getsid(0) != getpid()) {
         return; /* others live in this session */
     }

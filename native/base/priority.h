@@ -3,13 +3,14 @@
 #define WAYANG_BASE_PRIORITY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* Puts the calling process before the tasks of all classes (niceness -10, beside them in one cgroup, and a short slice: weight.h), and, if
+/* Puts the calling process before the tasks of all classes (niceness -10, beside them in one cgroup, and a slice of so many nanoseconds: weight.h), and, if
  * it leads a session, that session before theirs: where the kernel groups tasks by session (sched_autogroup_enabled, sched(7)) niceness counts
  * inside a session only, and a daemon that is alone in its own would compete with all workers together as an equal. Children inherit
  * both. Best effort, for root: nothing is lost without it but time. */
-void wy_outrank_tasks(void);
+void wy_outrank_tasks(uint64_t slice_ns);
 
 /* Puts one thread of a process before all ordinary threads (SCHED_RR, the lowest of its priorities; what it forks is ordinary again). For what is
  * short, seldom and waited for by everybody. False when it is no thread of that process, or the host does not allow it: nothing is lost but time. */

@@ -11,4 +11,7 @@
  * Best effort: who may not lower its niceness gets the slice alone. */
 void wy_weigh(pid_t thread, int niceness, uint64_t slice_ns);
 
+/* What the caller forks from now on has an ordinary weight and the kernel's own slice, where the caller's are better. Best effort. */
+void wy_weigh_alone(void);
+
 #endif

@@ -10,6 +10,9 @@ void wy_group_drop_pool(wy_cgroups *groups);
  * can be so is open; the rest is closed, and the parent weighed. */
 void wy_low_settle(wy_cgroups *groups);
 
+/* A group stays on the side that it was made on. */
+bool wy_low_for_good(const wy_cgroups *groups);
+
 /* Of a group that is made now for such a class: the side where it stays. */
 bool wy_low_from_birth(const wy_cgroups *groups, uint32_t nice_class);
 

@@ -88,6 +88,10 @@ void wy_low_settle(wy_cgroups *groups) {
     }
 }
 
+bool wy_low_for_good(const wy_cgroups *groups) {
+    return fixed(groups);
+}
+
 bool wy_low_from_birth(const wy_cgroups *groups, uint32_t nice_class) {
     return fixed(groups) && groups->low_fd[WY_CONTROLLER_CPU] >= 0 && is_low(nice_class);
 }

@@ -19,6 +19,7 @@
 
 #define MAX_WORKERS 4096u /* whatever the policy says: tables are walked */
 #define MAX_IMAGES 1024u
+#define SLICE_NS 400000u /* longer than that of who answers somebody (0.1 ms: the daemon's completion thread, urgent workers), which is not to wait behind a fork */
 
 static wy_status check_instance(const char *instance, wy_error *error) {
     size_t length = strlen(instance);
@@ -161,7 +162,7 @@ wy_status wy_spawner_open(const wy_spawner_options *options, wy_spawner **out, w
         return status;
     }
     if (s->root) {
-        wy_outrank_tasks(); /* each worker gets its own class */
+        wy_outrank_tasks(SLICE_NS); /* each worker gets its own class */
     }
     *out = s;
     return WY_OK;

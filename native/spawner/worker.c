@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/weight.h"
+#include "spawner/group.h"
 #include "spawner/process.h"
 #include "spawner/state.h"
 #include "spawner/wire.h"
@@ -263,15 +264,18 @@ static uint32_t not_the_tasks(const wy_spawner *s, const wy_worker_slot *worker)
 }
 
 static wy_status confine(wy_spawner *s, wy_worker_slot *worker, wy_error *error) {
+    /* A call worker's class follows its calls: where it cannot change sides, its is that of those whom somebody may wait for. */
+    bool to_stay = wy_low_for_good(&s->groups);
     wy_limits limits = {.memory_bytes = worker->start.memory_bytes,
                         .pids = worker->start.pids + not_the_tasks(s, worker),
-                        .nice_class = worker->start.nice_class,
+                        .nice_class = to_stay && !worker->command ? 0 : worker->start.nice_class,
                         .reserve_bytes = worker->start.reserve_bytes,
                         .cpu_milli = worker->start.cpu_milli,
                         .cpu_weight = worker->start.cpu_weight,
                         .io = worker->start.io};
     wy_status status = wy_group_acquire(&s->groups, &limits, &worker->group, error);
     if (status == WY_OK && worker->group != NULL) {
+        wy_group_weigh(&s->groups, worker->group, worker->start.nice_class);
         status = wy_group_attach(worker->group, worker->pid, error);
     }
     if (status == WY_OK && s->groups.base_fd[WY_CONTROLLER_MEMORY] < 0) {

@@ -22,7 +22,7 @@ public sealed class WorkerWeightTests
     [InlineData(System, TaskClass.Urgent)]
     public void The_first_call_decides(byte level, TaskClass expected)
     {
-        var weight = new WorkerWeight();
+        var weight = new WorkerWeight(TaskClass.Normal);
         Assert.Equal(TaskClass.Normal, weight.Told);
         Assert.False(weight.Covers(level));
         Assert.Equal(expected, weight.Note(level));
@@ -31,10 +31,21 @@ public sealed class WorkerWeightTests
         Assert.False(weight.Tell(expected));
     }
 
+    [Theory]
+    [InlineData(Idle, TaskClass.Idle)]
+    [InlineData(Batch, null)]
+    [InlineData(Normal, TaskClass.Normal)]
+    public void One_that_was_started_for_batch_weighs_so_before_its_first_call(byte level, TaskClass? told)
+    {
+        var weight = new WorkerWeight(TaskClass.Batch);
+        Assert.Equal(TaskClass.Batch, weight.Told);
+        Assert.Equal(told, weight.Note(level));
+    }
+
     [Fact]
     public void A_higher_call_raises_at_once_and_a_lower_one_waits_for_the_tick()
     {
-        var weight = new WorkerWeight();
+        var weight = new WorkerWeight(TaskClass.Normal);
         Assert.Null(weight.Note(Normal));
         Assert.Equal(TaskClass.Urgent, weight.Note(Urgent));
         weight.Tell(TaskClass.Urgent);
@@ -50,7 +61,7 @@ public sealed class WorkerWeightTests
     [Fact]
     public void A_long_call_keeps_what_it_weighs()
     {
-        var weight = new WorkerWeight();
+        var weight = new WorkerWeight(TaskClass.Normal);
         weight.Note(Urgent);
         weight.Tell(TaskClass.Urgent);
         InFlightEntry[] flying = [default, new InFlightEntry { Ticket = 257, Level = Urgent }];

@@ -85,6 +85,7 @@ internal sealed partial class Shard
         if (count > 0)
         {
             pool.Starting += count;
+            pool.StartsAs = _scheduler.TryPeekNext(pool.SchedulerId, out _, out var level) ? WorkerWeight.ClassOf((byte)level) : pool.StartsAs;
             Supervisor.StartWorkers(pool, count);
         }
     }

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Limits;
@@ -39,7 +41,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
             watched = true;
             var channel = worker.Channel;
             if ((pool.Grants is null || networks.Open(id, pool.Grants, pool.Name))
-                && link.SendWorkerStart(id, pool.Image.SpawnerId, 0, limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
+                && link.SendWorkerStart(id, pool.Image.SpawnerId, CommandRunner.NiceClass(PriorityLevels.DefaultOf(worker.Weight.Told)), limits, [channel.DaemonFile, channel.WorkerFile, channel.Doorbell]))
             {
                 if (!pool.Image.IsMigratable)
                 {
@@ -126,6 +128,7 @@ internal sealed class WorkerLauncher(SpawnerLink link, CompletionThread completi
 
         return new CallWorker(id, pool, channel, concurrency)
         {
+            Weight = new WorkerWeight(pool.StartsAs),
             MeasuredProcessors = measures ? limits.Processors(pool.Key.Profile, link.Welcome) : 0,
             StartRequested = Stopwatch.GetTimestamp(),
             MemoryLimit = limits.MemoryBytes > 0 ? limits.MemoryBytes : StartLimits.Find(link.Welcome, pool.Key.Profile)?.Most?.MemoryBytes ?? 0,

@@ -116,7 +116,7 @@ internal sealed partial class CallWorker : IDisposable
     public long NextOrder { get; set; }
 
     /// <summary>Beside others, for the processors.</summary>
-    public WorkerWeight Weight { get; } = new();
+    public WorkerWeight Weight { get; init; } = new(TaskClass.Normal);
 
     /// <summary>In-flight indices whose call is asked to yield. Written by the dispatch owner before the worker is told, read by the completion thread when it has answered.</summary>
     public bool[] WantedBits { get; }

@@ -21,6 +21,8 @@ internal readonly record struct PoolKey(string Image, string Profile, int Tenant
 /// </summary>
 internal sealed class WorkerPool(PoolKey key, Tenant tenant, Image image, int id, int maxWorkers)
 {
+    private int _startsAs = (int)TaskClass.Normal;
+
     public PoolKey Key { get; } = key;
 
     public Tenant Tenant { get; } = tenant;
@@ -54,6 +56,13 @@ internal sealed class WorkerPool(PoolKey key, Tenant tenant, Image image, int id
 
     /// <summary>Asked of the supervisor and not yet READY or failed.</summary>
     public int Starting { get; set; }
+
+    /// <summary>What its next workers weigh until their calls say more: as what waited when some were asked for last, and idle as batch, as they have to come up. Written by the dispatch owner; the supervisor reads it.</summary>
+    public TaskClass StartsAs
+    {
+        get => (TaskClass)Volatile.Read(ref _startsAs);
+        set => Volatile.Write(ref _startsAs, (int)(value < TaskClass.Batch ? TaskClass.Batch : value));
+    }
 
     /// <summary>Of <see cref="Workers"/>, those that stand still; others may be started in their place.</summary>
     public int FrozenWorkers { get; set; }

@@ -8,11 +8,12 @@ namespace Wayang.Fast.Execution.Workers;
 /// flight. It is raised before the call is in its ring, and lowered when the supervisor has seen a whole tick without
 /// a higher one: calls of classes that come by turns would otherwise cost two messages each.
 /// </summary>
-internal sealed class WorkerWeight
+/// <param name="started">What it is started as: the class that waited for it then.</param>
+internal sealed class WorkerWeight(TaskClass started)
 {
     private int _peak; // highest level and 1 since the last tick; 0: none
     private int _unsettled = 1;
-    private int _told = (int)TaskClass.Normal; // what workers are started with
+    private int _told = (int)started;
 
     /// <summary>What the spawner was told last. Written by the supervisor.</summary>
     public TaskClass Told => (TaskClass)Volatile.Read(ref _told);
@@ -72,6 +73,6 @@ internal sealed class WorkerWeight
         return ClassOf((byte)(Math.Max(peak, flying) - 1));
     }
 
-    // The runtime's own class has no weight of its own among workers.
-    private static TaskClass ClassOf(byte level) => PriorityLevels.ClassOf(level) is var of && of > TaskClass.Urgent ? TaskClass.Urgent : of;
+    /// <summary>The runtime's own class has no weight of its own among workers.</summary>
+    public static TaskClass ClassOf(byte level) => PriorityLevels.ClassOf(level) is var of && of > TaskClass.Urgent ? TaskClass.Urgent : of;
 }

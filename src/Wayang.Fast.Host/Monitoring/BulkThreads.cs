@@ -27,6 +27,7 @@ internal sealed class BulkThreads : IDisposable
     {
         [".NET TP Worker"] = s_answering,
         ["wayang-cold"] = s_answering,
+        ["wayang-supervis"] = s_answering, // it stages inputs, and reads what commands write
         ["ledger"] = s_answering,
         ["audit"] = s_behind,
         ["wayang-delete"] = s_behind,

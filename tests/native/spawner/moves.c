@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 
 static driver d;
 static uint64_t next_worker = 1, wanted;
+static pid_t started;
 
 /* A call and its channel; which worker serves it changes. */
 typedef struct moving {
@@ -59,23 +61,29 @@ static uint64_t hear(moving *m, uint32_t kind) {
     return 0;
 }
 
-static void begin(moving *m, uint64_t image) {
+/* As the class that waits for it. */
+static void begin_as(moving *m, uint64_t image, uint32_t nice_class) {
     wy_geometry geometry = {.request_slots = 64, .request_arena_bytes = 65536, .completion_slots = 64, .completion_arena_bytes = 65536,
                             .max_payload = 1 << 20, .epoch = 1};
     wy_claim claim;
     memset(m, 0, sizeof *m);
     CHECK(wy_channel_create(&geometry, &m->memory, NULL) == WY_OK);
     wy_daemon_end_init(&m->end, m->memory.d, m->memory.w, m->arena_end);
-    wy_msg_worker_start start = {.worker_id = m->worker = next_worker++, .image_id = image};
+    wy_msg_worker_start start = {.worker_id = m->worker = next_worker++, .image_id = image, .nice_class = nice_class};
     const int fds[] = {m->memory.d_fd, m->memory.w_fd, m->memory.doorbell_fd};
     driver_send(&d, WY_MSG_WORKER_START, &start, sizeof start, fds, 3);
     CHECK(driver_expect(&d, WY_MSG_WORKER_STARTED));
+    started = d.body.started.pid;
     (void)hear(m, WY_SLOT_READY);
     CHECK(wy_writer_claim(&m->end.requests, sizeof ROUNDS - 1, 1, &claim) == WY_OK);
     memcpy(claim.payload, ROUNDS, sizeof ROUNDS - 1);
     wy_writer_commit(&m->end.requests, &claim, 256, CHAIN, WY_SLOT_CALL | WY_SLOT_FIRST | WY_SLOT_LAST, sizeof ROUNDS - 1);
     (void)wy_daemon_publish(&m->end);
     wait_some();
+}
+
+static void begin(moving *m, uint64_t image) {
+    begin_as(m, image, 0);
 }
 
 static bool capture_for(const moving *m, uint32_t flags, int file, int manifest) {
@@ -189,6 +197,18 @@ static void for_the_other(void) {
     check_done("moved to another zygote, by what differs from that one's image");
 }
 
+static void classes(void) {
+    static const int nices[] = {0, 10, 19, -5};
+    static moving m;
+    for (uint32_t class = 0; class < 4; class++) {
+        begin_as(&m, 1, class);
+        CHECK(getpriority(PRIO_PROCESS, (id_t)started) == (geteuid() == 0 || class != 3 ? nices[class] : 0));
+        end_worker(&m);
+        wy_channel_destroy(&m.memory);
+    }
+    check_done("a call worker weighs from the start as the class that waits for it");
+}
+
 static void thawed(void) {
     static moving m;
     int file = new_file();
@@ -287,6 +307,7 @@ int main(int argc, char **argv) {
     moves(1, WY_CAPTURE_LIVE, "moved within its zygote, written down while it ran");
     moves(2, WY_CAPTURE_WHOLE | WY_CAPTURE_LIVE, "moved to another zygote, written down while it ran");
     for_the_other();
+    classes();
     thawed();
     refusals();
     given_up();
