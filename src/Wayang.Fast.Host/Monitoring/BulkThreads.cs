@@ -16,6 +16,9 @@ internal sealed class BulkThreads : IDisposable
     /// </summary>
     private static readonly TimeSpan s_answering = TimeSpan.FromMicroseconds(400);
 
+    /// <summary>Of the supervisor, and of the spawner that it speaks with: it stages inputs and reads what commands write, for half a millisecond at a time, and freezes and moves tasks, for which somebody waits.</summary>
+    private static readonly TimeSpan s_starting = TimeSpan.FromMicroseconds(200);
+
     /// <summary>Of a thread that nobody waits for.</summary>
     private static readonly TimeSpan s_behind = TimeSpan.FromMilliseconds(3);
 
@@ -27,7 +30,7 @@ internal sealed class BulkThreads : IDisposable
     {
         [".NET TP Worker"] = s_answering,
         ["wayang-cold"] = s_answering,
-        ["wayang-supervis"] = s_answering, // it stages inputs, and reads what commands write
+        ["wayang-supervis"] = s_starting,
         ["ledger"] = s_answering,
         ["audit"] = s_behind,
         ["wayang-delete"] = s_behind,
