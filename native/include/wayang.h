@@ -136,6 +136,9 @@ WAYANG_API void wayang_touch_pages(void *address, int64_t length);
  * takes 0.1 ms to 100 ms. A wish: nothing is told when it is not granted. */
 WAYANG_API void wayang_slice_thread(int32_t thread, int64_t nanoseconds);
 
+/* The calling thread works for nobody who waits: below an ordinary one from now on (niceness 5, a slice of 3 ms), for good where it may not raise itself again. */
+WAYANG_API void wayang_give_way(void);
+
 /* Bytes moved, 0 at end of file, or -errno (-EAGAIN: would block). */
 WAYANG_API int64_t wayang_read(int32_t fd, void *buffer, int64_t length);
 

@@ -10,4 +10,7 @@ public static unsafe class MemoryPages
     /// Has the pages of a writable range made without changing a byte. The wait for the kernel is spent outside of managed code, so no collection waits for it.
     /// </summary>
     public static void Touch(nint address, long bytes) => NativeMethods.wayang_touch_pages((void*)address, bytes);
+
+    /// <summary>The calling thread, which makes pages ahead, goes behind all that somebody waits for. For good: a thread of its own.</summary>
+    public static void GiveWay() => NativeMethods.wayang_give_way();
 }

@@ -6,7 +6,7 @@ namespace Wayang.Fast.Core.Memory;
 /// <summary>
 /// Slabs that no size has yet, cut from one pinned array that is made before anybody waits: each that is made later is charged to the collector's budget for large arrays,
 /// and a few dozen of them are a collection of the oldest generation. Nothing is written to it, so it costs address space until it is used; from its beginning on, some
-/// mebibytes ahead of what was ever taken, its pages are made on a thread of the pool, since whoever writes to a page first waits for the kernel, and for
+/// mebibytes ahead of what was ever taken, its pages are made on a thread that goes behind all others (of a fresh node a hundred milliseconds of work at the first floods, for which urgent workers waited behind a thread of the pool), since whoever writes to a page first waits for the kernel, and for
 /// the kernel's own host. Any thread.
 /// </summary>
 internal sealed class SlabReserve
@@ -90,12 +90,13 @@ internal sealed class SlabReserve
         if (_pages is not null && !_isTouching && _touched < Math.Min(_fresh + Ahead - SlabsPerTouch + 1, _prepared.Length / SlabBytes))
         {
             _isTouching = true;
-            ThreadPool.UnsafeQueueUserWorkItem(static reserve => reserve.Touch(), this, preferLocal: false);
+            new Thread(Touch) { Name = "wayang-pages", IsBackground = true }.Start();
         }
     }
 
     private void Touch()
     {
+        _pages!.GiveWay();
         while (true)
         {
             int from, to;
@@ -112,7 +113,7 @@ internal sealed class SlabReserve
                 _touched = to;
             }
 
-            _pages!.Touch(AddressOf(from), (long)(to - from) * SlabBytes);
+            _pages.Touch(AddressOf(from), (long)(to - from) * SlabBytes);
         }
     }
 

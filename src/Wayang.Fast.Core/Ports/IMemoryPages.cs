@@ -8,4 +8,7 @@ public interface IMemoryPages
 
     /// <summary>Has the pages made without changing a byte, also beside somebody who writes there. Waits for the kernel.</summary>
     void Touch(nint address, long bytes);
+
+    /// <summary>The calling thread makes pages before anybody needs them: who does goes first. For good: it is a thread of its own.</summary>
+    void GiveWay();
 }

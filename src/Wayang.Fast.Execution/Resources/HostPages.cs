@@ -9,4 +9,6 @@ internal sealed class HostPages : IMemoryPages
     public void PreferLarge(nint address, long bytes) => MemoryPages.PreferLarge(address, bytes);
 
     public void Touch(nint address, long bytes) => MemoryPages.Touch(address, bytes);
+
+    public void GiveWay() => MemoryPages.GiveWay();
 }
