@@ -21,6 +21,8 @@
 #include "checkpoint/restore.h"
 
 #define ENDING_MS 1000
+#define FREEZE_TRIES 32
+#define FREEZE_PAUSE_NS 50000L
 
 static int64_t now_ns(void) {
     struct timespec now;
@@ -138,9 +140,19 @@ static void let_parent_reap(wy_tracee *tracee) {
     tracee->stopped = 0;
 }
 
+/* One that was just being handed a signal got it, and went on: it is stopped again in a moment, as a call that raises signals all the time is never asked at a
+ * better one. */
 static wy_status freeze(working *w, wy_error *error) {
-    w->begun = now_ns();
-    return wy_tracee_freeze(w->task->worker, w->image->manifest->syscall_at, w->task->restore, &w->tracee, error);
+    wy_status status = WY_DENIED;
+    for (int tries = 0; tries < FREEZE_TRIES; tries++) {
+        w->begun = now_ns();
+        status = wy_tracee_freeze(w->task->worker, w->image->manifest->syscall_at, w->task->restore, &w->tracee, error);
+        if (status != WY_DENIED || strcmp(error->where, "signal") != 0) {
+            break;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = FREEZE_PAUSE_NS}, NULL);
+    }
+    return status;
 }
 
 static const wy_state_rules s_rules = {.confined = 1, .doorbell_fd = WY_WORKER_FD_DOORBELL};
