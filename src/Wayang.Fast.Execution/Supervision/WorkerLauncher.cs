@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
-using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Checkpoints;
+using Wayang.Fast.Execution.Commands;
 using Wayang.Fast.Execution.Completions;
 using Wayang.Fast.Execution.Limits;
 using Wayang.Fast.Execution.Network;

@@ -1,7 +1,7 @@
 /* Status, error text, the futex wrapper, and what is inherited of a weight. */
 #include <errno.h>
-#include <string.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
