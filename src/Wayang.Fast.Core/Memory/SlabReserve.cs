@@ -90,7 +90,22 @@ internal sealed class SlabReserve
         if (_pages is not null && !_isTouching && _touched < Math.Min(_fresh + Ahead - SlabsPerTouch + 1, _prepared.Length / SlabBytes))
         {
             _isTouching = true;
+            ThreadPool.UnsafeQueueUserWorkItem(static reserve => reserve.BeginTouching(), this, preferLocal: false); // who starts a thread waits until it runs
+        }
+    }
+
+    private void BeginTouching()
+    {
+        try
+        {
             new Thread(Touch) { Name = "wayang-pages", IsBackground = true }.Start();
+        }
+        catch (Exception refused) when (refused is OutOfMemoryException or ThreadStartException)
+        {
+            lock (_gate)
+            {
+                _isTouching = false; // the next one who takes a slab tries again; until then those who write have the pages made
+            }
         }
     }
 
