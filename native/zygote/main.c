@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/weight.h"
 #include "spawner/protocol.h"
 #include "zygote/launch.h"
 
@@ -117,6 +118,9 @@ int main(void) {
     wy_error error;
     memset(&error, 0, sizeof error);
     (void)prctl(PR_SET_NAME, "wayang-zygote", 0, 0, 0);
+    /* A worker comes up as one, not before everybody until the spawner has weighed it. Here, as no filter of ours lets it through, and
+     * once workers may be made nothing of the image may change, not even errno. */
+    wy_weigh_alone();
 
     wy_status status = confine(&zygote, &error);
     if (status != WY_OK) {

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/weight.h"
 #include "spawner/protocol.h"
 #include "zygote/launch.h"
 
@@ -111,7 +110,6 @@ static void fork_worker(const wy_zygote_state *zygote, const fork_message *messa
 }
 
 int wy_zygote_serve(const wy_zygote_state *zygote) {
-    wy_weigh_alone(); /* a worker comes up as one, not before everybody until the spawner has weighed it */
     for (;;) {
         fork_message message;
         int descriptors[WY_MSG_MAX_FDS] = {0};

@@ -44,8 +44,17 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
     /// <summary>Tasks that came so far.</summary>
     public int Submissions => Volatile.Read(ref _submissions);
 
-    /// <summary>Those who began to wait for a task that had not ended, so far.</summary>
-    public int Waits { get; private set; }
+    /// <summary>Whether somebody waits for the task that came last.</summary>
+    public bool LastIsAwaited
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _waiters.Exists(waiter => waiter.Id.Slot == _next % Capacity);
+            }
+        }
+    }
 
     /// <summary>Cancels so far.</summary>
     public int Cancels { get; private set; }
@@ -168,7 +177,6 @@ internal sealed class InMemoryTaskService : ITaskService, IDisposable
 
             if (task.State < TaskState.Succeeded)
             {
-                Waits++;
                 _waiters.Add((id, observer, token));
                 return null;
             }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -47,6 +48,13 @@ static void check_status(pid_t pid, const test_setup *setup) {
         CHECK(value[0] == '\0', "Groups: %s", value);
     }
     printf("status: capabilities zero, seccomp 2, no_new_privs, uid of the image\n");
+}
+
+/* A worker begins with an ordinary weight, not with the spawner's. */
+static void check_weight(pid_t zygote, pid_t worker) {
+    int forks = sched_getscheduler(zygote), works = sched_getscheduler(worker);
+    CHECK(forks >= 0 && (forks & SCHED_RESET_ON_FORK) != 0, "the zygote hands on what it weighs: %d", forks);
+    CHECK(works == SCHED_OTHER, "the worker's policy: %d", works);
 }
 
 static void check_namespaces(pid_t pid) {
@@ -110,6 +118,7 @@ static void check_read_back(const test_setup *setup, const char *profile, int fi
     (void)run_calls(&zygote, NULL, 0, &worker);
     printf("-- %s, %s\n", profile, setup->as_root ? "as root" : "unprivileged");
     check_status(worker.pid, setup);
+    check_weight(zygote.zygote_pid, worker.pid);
     check_namespaces(worker.pid);
     check_descriptors(worker.pid);
     check_root(worker.pid, files);
