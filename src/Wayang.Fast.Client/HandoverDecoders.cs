@@ -1,4 +1,3 @@
-using System.Buffers;
 using Wayang.Fast.Contracts.MessagePack;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -21,45 +20,12 @@ internal static class HandoverDecoders
         var end = End(fields.Map("end"));
         return state == VisitState.Ended && end is not { State: >= TaskState.Succeeded } ? null : new VisitNews(fields.Number("number"), state, [.. s_lengths.Select(fields.Number)], fields.Bytes("progress"))
         {
-            End = end, Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"), Key = fields.Bytes("key"),
+            End = end, Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"),
             Standing = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("standing_us"))), GoesOnFor = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("begun_us"))),
         };
     }
 
-    /// <summary>Its data lies in pooled memory: there are many, and they are large.</summary>
-    public static VisitPiece? Piece(ref MessagePackReader reader)
-    {
-        if (!reader.TryReadMapHeader(out var pairs))
-        {
-            return null;
-        }
-
-        byte[]? pooled = null;
-        var (count, key, grows) = (0, Array.Empty<byte>(), false);
-        for (var i = 0; i < pairs; i++)
-        {
-            if (!reader.TryReadStringOrBinary(out var name))
-            {
-                return null;
-            }
-
-            if (pooled is null && name.SequenceEqual("data"u8) && reader.TryReadBinary(out var data))
-            {
-                (pooled, count) = (ArrayPool<byte>.Shared.Rent(data.Length), data.Length);
-                data.CopyTo(pooled);
-            }
-            else if (name.SequenceEqual("key"u8) && reader.TryReadBinary(out var secret))
-            {
-                key = secret.ToArray();
-            }
-            else if (!(name.SequenceEqual("grows"u8) && reader.TryReadBoolean(out grows)) && !reader.TrySkip())
-            {
-                return null;
-            }
-        }
-
-        return new VisitPiece(pooled.AsMemory(0, count), key, grows) { Pooled = pooled };
-    }
+    public static VisitPiece? Piece(ref MessagePackReader reader) => Fields.Read(ref reader) is { } fields ? new VisitPiece(fields.Bytes("data")) : null;
 
     public static Boxed<int>? Taken(ref MessagePackReader reader) => Fields.Read(ref reader) is null ? null : new(0);
 

@@ -22,22 +22,6 @@ public sealed partial class WayangClient
             }
         }, cancellation);
 
-    internal Task SendPieceAsync(string handover, long offset, ReadOnlyMemory<byte> piece, ReadOnlyMemory<byte> key, CancellationToken cancellation) =>
-        OfHandoverAsync("peer.piece", handover, offset == 0 ? 3 : 2, (ref writer) =>
-        {
-            Number(ref writer, "offset"u8, offset);
-            writer.WriteString("data"u8);
-            writer.WriteBinary(piece.Span);
-            if (offset == 0)
-            {
-                writer.WriteString("key"u8);
-                writer.WriteBinary(key.Span);
-            }
-        }, cancellation);
-
-    internal Task PrepareVisitAsync(string handover, long bytes, CancellationToken cancellation) =>
-        OfHandoverAsync("peer.prepare", handover, 1, (ref writer) => Number(ref writer, "bytes"u8, bytes), cancellation);
-
     internal Task<VisitNews> CommitVisitAsync(string handover, CancellationToken cancellation) =>
         CallAsync(
             "peer.commit",

@@ -3,6 +3,7 @@ using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Handover;
 
 namespace Wayang.Fast.Execution.Tests;
 
@@ -17,35 +18,98 @@ public sealed class HandoverHostTests : CheckpointFixture
     private static readonly RuntimeOptions s_bare = new() { MaxWorkersPerPool = 1, SpareWorkers = 0 };
 
     [Fact]
-    public async Task Pieces_that_overtake_each_other_are_put_in_order_and_the_words_behind_them_wait()
+    public async Task A_call_goes_there_and_home_again_on_connections_of_its_own()
     {
         using var home = await StartAsync(s_bare);
         using var host = await StartHostAsync();
         var wanted = (await Submit(home, Resolve(home, "chain"), LongRounds * 4).WaitAsync()).Output;
         var (call, what) = await BeginAsync(home);
-        Assert.Null(await host.Runtime.Visits.OfferAsync(OfferOf(call, what)));
-        using var file = home.Runtime.Departures.WriteDown(call.Id);
-        var (whole, refusal) = await file.Whole;
-        Assert.True(whole is not null, refusal?.Message);
-        ReadOnlyMemory<byte> bytes = await File.ReadAllBytesAsync(whole.Path, TestContext.Current.CancellationToken);
-        var third = bytes.Length / 3;
-
         var visits = host.Runtime.Visits;
-        var prepared = visits.PrepareAsync(Home, Name, bytes.Length);
-        var last = visits.TakeAsync(Home, Name, 2 * third, bytes[(2 * third)..], default);
-        var middle = visits.TakeAsync(Home, Name, third, bytes[third..(2 * third)], default);
-        Assert.False(prepared.IsCompleted || last.IsCompleted || middle.IsCompleted);
-        Assert.Equal("offset", (await visits.TakeAsync(Home, Name, long.MaxValue, bytes[..third], whole.Key))!.Field); // no file is so long
-        Assert.Null(await visits.TakeAsync(Home, Name, 0, bytes[..third], whole.Key));
-        Assert.All(await Task.WhenAll(middle, last, prepared), Assert.Null);
-        Assert.Null(await visits.TakeAsync(Home, Name, third, bytes[third..(2 * third)], default)); // again, which is nothing
+        Assert.Null(await visits.OfferAsync(OfferOf(call, what)));
+        using (var there = new ConnectedStreams())
+        {
+            var carrying = await OpenAsync(host, there, CallDirection.ToHost);
+            using var second = new ConnectedStreams();
+            Assert.Equal(CallWordKind.Refused, (await AnswerAsync(host, second, CallDirection.ToHost)).Kind); // it comes once
+            using var departing = home.Runtime.Departures.WriteDown(call.Id, there.Near);
+            var (whole, refusal) = await departing.Whole;
+            Assert.True(whole is not null, refusal?.Message);
+            Assert.Null(await departing.Kept);
+            await carrying;
+        }
 
         Assert.Null(await home.Runtime.Departures.LeaveAsync(call.Id, new TaskStay("host", Name, static _ => { })));
         var (news, unknown) = await visits.CommitAsync(Home, Name, TestContext.Current.CancellationToken);
         Assert.True(news is not null, unknown?.Message);
-        Assert.InRange(news.State, VisitState.Begun, VisitState.Ended); // the answer says that it goes on, and since when
+        Assert.Equal(VisitState.Begun, news.State); // the answer says that it goes on, and since when
         Assert.NotEqual(TimeSpan.Zero, news.GoesOnFor);
-        Assert.Equal(wanted, await EndAsync(home, host, call));
+
+        using (var back = new ConnectedStreams())
+        {
+            _ = await OpenAsync(host, back, CallDirection.ToHome);
+            using var arriving = home.Runtime.Departures.Receive(call.Id, back.Near, awaiting: null);
+            Assert.Null(await visits.RecallAsync(Home, Name));
+            (news, _) = await visits.WatchAsync(Home, Name, -1, TestNode.Patience, TestContext.Current.CancellationToken);
+            Assert.Equal((VisitState.Returned, (await arriving.Whole).Bytes), (news!.State, news.FileBytes));
+        }
+
+        // Once more, as of a connection that had broken: of its file.
+        using var again = new ConnectedStreams();
+        _ = await OpenAsync(host, again, CallDirection.ToHome);
+        using var came = home.Runtime.Departures.Receive(call.Id, again.Near, awaiting: null);
+        Assert.Equal(news.FileBytes, (await came.Whole).Bytes);
+        Assert.Null(await home.Runtime.Departures.ComeBackAsync(call.Id, Name, came.Keep(), failure: null));
+        Assert.Null(visits.Release(Home, Name));
+        await home.Runtime.Departures.ResumeAsync(call.Id);
+        await call.WaitAsync();
+        Assert.Equal((TaskState.Succeeded, 1), (call.State, call.Times));
+        Assert.Equal(wanted, call.Output);
+    }
+
+    [Fact]
+    public async Task Connections_of_nobody_and_of_no_hand_over_are_told_so_or_ended()
+    {
+        using var host = await StartHostAsync();
+        using var unknown = new ConnectedStreams();
+        var word = await AnswerAsync(host, unknown, CallDirection.ToHost);
+        Assert.Equal((CallWordKind.Refused, ErrorCode.NotFound), (word.Kind, word.Refusal!.Code));
+        foreach (var preface in (byte[][])[[9, 1, 65], [1, 0], [1, 97]])
+        {
+            using var nonsense = new ConnectedStreams();
+            nonsense.Near.Write(preface);
+            await host.Runtime.Visits.CarryAsync(Home, nonsense.Far, TestContext.Current.CancellationToken).WaitAsync(TestNode.Patience, TestContext.Current.CancellationToken);
+        }
+
+        using var silent = new ConnectedStreams();
+        using var patience = new CancellationTokenSource();
+        var waiting = host.Runtime.Visits.CarryAsync(Home, silent.Far, patience.Token);
+        Assert.False(waiting.IsCompleted);
+        await patience.CancelAsync();
+        await waiting.WaitAsync(TestNode.Patience, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>What is let go while it comes leaves nothing, and its home is told.</summary>
+    [Fact]
+    public async Task A_call_that_is_let_go_while_it_comes_is_gone()
+    {
+        using var home = await StartAsync(s_bare);
+        using var host = await StartHostAsync();
+        var (call, what) = await BeginAsync(home);
+        Assert.Null(await host.Runtime.Visits.OfferAsync(OfferOf(call, what)));
+        using var there = new ConnectedStreams();
+        var carrying = await OpenAsync(host, there, CallDirection.ToHost);
+        there.Near.Write([1, 0, 0]); // a part of a head
+        Assert.Null(host.Runtime.Visits.Release(Home, Name));
+        await carrying.WaitAsync(TestNode.Patience, TestContext.Current.CancellationToken);
+        await TestNode.UntilAsync(() => host.Statistic("workers_live") == 0, "its worker has ended");
+        using (var departing = home.Runtime.Departures.WriteDown(call.Id, there.Near))
+        {
+            Assert.NotNull((await departing.Whole).File); // it stands in its file at home
+            Assert.Equal(ErrorCode.Unavailable, (await departing.Kept)!.Code);
+        }
+
+        Assert.Null(home.Tasks.Cancel(call.Id, 0));
+        await call.WaitAsync();
     }
 
     [Fact]
@@ -82,9 +146,12 @@ public sealed class HandoverHostTests : CheckpointFixture
     {
         using var home = await StartAsync(s_bare);
         var (call, _) = await BeginAsync(home);
-        using (var file = home.Runtime.Departures.WriteDown(call.Id))
+        using var there = new ConnectedStreams();
+        var taking = Task.Run(() => new CallReceiver(there.Far).ReadAll(static (_, _) => true), TestContext.Current.CancellationToken);
+        using (var file = home.Runtime.Departures.WriteDown(call.Id, there.Near))
         {
             Assert.NotNull((await file.Whole).File);
+            await taking;
             await RunCommandAsync(home); // dispatched, started and told behind whatever was to happen to the worker
             Assert.Equal(1, home.Statistic("workers_live"));
         }
@@ -121,21 +188,22 @@ public sealed class HandoverHostTests : CheckpointFixture
 
     private static VisitOffer OfferOf(Ending call, DepartingCall what) => new(Home, "boot", Name, call.Id, what.Tenant, what.Spec.ToArray(), what.Shape.ToArray());
 
-    /// <summary>Its end at the host, told at home.</summary>
-    private static async Task<byte[]> EndAsync(TestNode home, TestNode host, Ending call)
+    /// <returns>Completes when the host has nothing more to say on it.</returns>
+    private static async Task<Task> OpenAsync(TestNode host, ConnectedStreams between, CallDirection direction)
     {
-        for (long known = -1; ;)
-        {
-            var (news, _) = await host.Runtime.Visits.WatchAsync(Home, Name, known, TestNode.Patience, TestContext.Current.CancellationToken);
-            known = news!.Number;
-            if (news.State == VisitState.Ended)
-            {
-                var (piece, _) = await host.Runtime.Visits.ReadAsync(Home, Name, VisitPart.Output, 0, TestContext.Current.CancellationToken);
-                Assert.Null(await home.Runtime.Departures.EndAsync(call.Id, Name, news.End!, piece!.Data));
-                await call.WaitAsync();
-                Assert.Equal((TaskState.Succeeded, 1), (call.State, call.Times));
-                return call.Output;
-            }
-        }
+        var carrying = host.Runtime.Visits.CarryAsync(Home, between.Far, TestContext.Current.CancellationToken);
+        between.Near.Write(CallStream.Preface(direction, Name));
+        Assert.Equal(CallWordKind.Ready, (await CallWord.ReadAsync(between.Near, TestContext.Current.CancellationToken)).Kind);
+        return carrying;
+    }
+
+    private static async Task<CallWord> AnswerAsync(TestNode host, ConnectedStreams between, CallDirection direction)
+    {
+        between.Near.Write(CallStream.Preface(direction, Name));
+        var carrying = host.Runtime.Visits.CarryAsync(Home, between.Far, TestContext.Current.CancellationToken);
+        var word = await CallWord.ReadAsync(between.Near, TestContext.Current.CancellationToken);
+        between.Near.Dispose();
+        await carrying.WaitAsync(TestNode.Patience, TestContext.Current.CancellationToken);
+        return word;
     }
 }

@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using Wayang.Fast.Contracts.Errors;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Handover;
@@ -6,7 +8,7 @@ using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Tests;
 
-/// <summary>A call's file that one node reads while it writes it, and another checks and rewrites while it comes.</summary>
+/// <summary>A call that one node sends while it writes it down, and another checks and rewrites while it comes.</summary>
 [Trait("Promise", "PS2")]
 public sealed class TravellingFileTests : IDisposable
 {
@@ -32,143 +34,177 @@ public sealed class TravellingFileTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_read_while_it_grows_is_rewritten_while_it_comes()
+    public async Task What_is_sent_while_it_is_written_is_rewritten_while_it_comes()
     {
-        using var reader = new GrowingFile();
+        using var between = new ConnectedStreams();
+        using var sender = new CallSender(between.Near);
+        var seen = new List<WorkerShape>();
+        var taken = new SemaphoreSlim(0);
+        var receiver = new CallReceiver(between.Far, () => taken.Release());
         var state = new TaskCompletionSource<CheckpointState?>();
         var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
-        var writing = Task.Factory.StartNew(() => _home.Write(_task, durable: false, read, s_shape, state.Task, reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        var half = _memory.Length / 2;
-        Feed(write, _memory.AsSpan(0, half));
-        await reader.LongerThan(half).WaitAsync(s_patience, TestContext.Current.CancellationToken); // its end is far: the call runs on
+        var writing = Beside(() => _home.Write(_task, durable: false, read, s_shape, state.Task, sender));
+        var taking = Beside(() => Adopt(receiver, seen.Add));
+        Feed(write, _memory.AsSpan(0, _memory.Length / 2));
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.True(await taken.WaitAsync(s_patience, TestContext.Current.CancellationToken)); // its end is far: the call runs on
+        }
 
-        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), reader.Key.Span, awaiting: null, static (_, _) => null);
-        await PassAsync(reader, file);
-        Assert.True(file.Received > half);
-        Feed(write, _memory.AsSpan(half));
+        Feed(write, _memory.AsSpan(_memory.Length / 2));
         Descriptors.Close(write);
         state.SetResult(State());
-        var left = await writing;
+        var left = await writing.WaitAsync(s_patience, TestContext.Current.CancellationToken);
         Descriptors.Close(read);
-        await PassAsync(reader, file);
-        Assert.Equal(left!.Bytes, file.Received);
+        var kept = await taking.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        receiver.Say(new CallWord(CallWordKind.Kept, receiver.Received));
+        Assert.Null(await sender.Kept.WaitAsync(s_patience, TestContext.Current.CancellationToken));
+        Assert.Equal((left!.Bytes, left.File), (kept.Bytes, sender.Path));
+        Assert.Equal([s_shape], seen);
 
-        var kept = file.Keep();
         Assert.Equal(Bytes(State().DaemonSide), Bytes(_host.ReadState(kept.File).DaemonSide)); // as it came
         Assert.Equal(Bytes(State().DaemonSide), Bytes(_host.ReadState(kept.File).DaemonSide)); // of the disk, under its own key
         Assert.Equal(_memory, Stream(_host, kept.File));
         Assert.NotEqual(File.ReadAllBytes(left.File), File.ReadAllBytes(kept.File));
+
+        // And once more, of the file.
+        using var again = new ConnectedStreams();
+        using var resender = new CallSender(again.Near);
+        var retaking = Beside(() => Adopt(new CallReceiver(again.Far), static _ => { }));
+        _host.Send(kept.File, resender);
+        Assert.Equal(_memory, Stream(_host, (await retaking.WaitAsync(s_patience, TestContext.Current.CancellationToken)).File));
     }
 
     [Fact]
-    public async Task Who_writes_it_down_waits_for_who_sends_it()
+    public async Task Who_writes_it_down_waits_for_who_takes_it()
     {
-        using var reader = new GrowingFile();
-        var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
-        var writing = Task.Factory.StartNew(
-            () => _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        Feed(write, _memory.AsSpan(0, 100));
-        await reader.LongerThan(0).WaitAsync(s_patience, TestContext.Current.CancellationToken);
-        var buffer = new byte[100_000];
-        var offset = reader.Read(0, buffer.AsSpan(0, 1));
-        Assert.Equal(1, offset);
-        var feeding = Task.Factory.StartNew(() => Feed(write, _memory), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        await Assert.ThrowsAsync<TimeoutException>(() => feeding.WaitAsync(TimeSpan.FromMilliseconds(200))); // what it waits with is more than fits between the two
-        while (!feeding.IsCompleted)
+        using var between = new ConnectedStreams();
+        using var sender = new CallSender(between.Near);
+        var writing = Beside(() =>
         {
-            await Task.WhenAny(reader.LongerThan(offset), feeding).WaitAsync(s_patience, TestContext.Current.CancellationToken);
-            offset += reader.Read(offset, buffer);
-        }
-
-        Descriptors.Close(write);
-        reader.Dispose();
-        Assert.Null(await writing);
-        Descriptors.Close(read);
-    }
-
-    /// <summary>One more would be one more worker.</summary>
-    [Fact]
-    public async Task A_shape_in_the_middle_is_refused()
-    {
-        byte[] key;
-        using var twice = new MemoryStream();
-        using (var writer = new CheckpointFile.Writer(twice, RandomNumberGenerator.GetBytes(CheckpointFile.KeyBytes)))
-        {
-            writer.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
-            writer.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
-            writer.Write(CheckpointFile.Kind.End, []);
-            key = [.. writer.Key];
-        }
-
-        var seen = 0;
-        await using (var arriving = new MemoryStream(twice.ToArray()))
-        {
-            var refused = Assert.Throws<InvalidDataException>(() => _host.Adopt(arriving, key, durable: false, (_task, Image, Profile), _ =>
+            for (var i = 0; i < 100; i++)
             {
-                seen++;
-                return null;
-            }));
-            Assert.Contains("in the middle", refused.Message, StringComparison.Ordinal);
+                sender.Write(CheckpointFile.Kind.Stream, _memory.AsSpan(0, 10_000));
+            }
+
+            return 0;
+        });
+        await Assert.ThrowsAsync<TimeoutException>(() => writing.WaitAsync(TimeSpan.FromMilliseconds(200)));
+        between.Far.Write(new CallWord(CallWordKind.Taken, 2 * (10_000 + CallStream.HeadBytes)).Encode()); // room for two, or three
+        await Assert.ThrowsAsync<TimeoutException>(() => writing.WaitAsync(TimeSpan.FromMilliseconds(200)));
+        var reading = Beside(() =>
+        {
+            Assert.Throws<EndOfStreamException>(() => new CallReceiver(between.Far).ReadAll(static (_, _) => true));
+            return 0;
+        });
+        await writing.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        sender.Dispose();
+        await reading.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>It is written down whatever becomes of the connection: the call goes on at home then.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_connection_that_breaks_or_refuses_costs_the_file_nothing(bool refuses)
+    {
+        using var between = new ConnectedStreams(TimeSpan.FromSeconds(2));
+        using var sender = new CallSender(between.Near);
+        if (refuses)
+        {
+            between.Far.Write(CallWord.Refused(new OperationError(ErrorCode.ResourceExhausted, "no room,\nnowhere", "node", 500)).Encode());
+        }
+        else
+        {
+            between.Far.Dispose();
         }
 
-        Assert.Equal(1, seen);
-        LeavesNothing();
+        var (left, memory) = Write(sender);
+        Assert.Equal(memory, Stream(_home, left.File));
+        var why = await sender.Kept.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        Assert.Equal(refuses ? new OperationError(ErrorCode.ResourceExhausted, "no room,\nnowhere", "node", 500) : why, why);
+        Assert.Equal(refuses ? ErrorCode.ResourceExhausted : ErrorCode.Unavailable, why!.Code);
+    }
+
+    [Theory]
+    [InlineData((byte)CallWordKind.Taken, 1L << 40)] // more than was sent
+    [InlineData((byte)CallWordKind.Kept, 17)] // of something else
+    [InlineData((byte)CallWordKind.Ready, 0)] // it said that before
+    [InlineData((byte)9, 0)]
+    public async Task Words_that_cannot_be_true_end_the_sending(byte kind, long number)
+    {
+        using var between = new ConnectedStreams(TimeSpan.FromSeconds(2));
+        using var sender = new CallSender(between.Near);
+        sender.Begin("a file");
+        sender.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
+        sender.Write(CheckpointFile.Kind.End, []);
+        between.Far.Write(new CallWord((CallWordKind)kind, number).Encode());
+        Assert.Equal(ErrorCode.Unavailable, (await sender.Kept.WaitAsync(s_patience, TestContext.Current.CancellationToken))!.Code);
     }
 
     [Fact]
-    public async Task The_shape_of_its_worker_comes_first_and_is_what_it_was()
+    public void A_worker_is_made_of_what_comes_behind_its_shape_alone()
     {
-        var (bytes, key) = Written();
-        var seen = new List<WorkerShape>();
-        using var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, awaiting: null, (_, shape) =>
-        {
-            seen.Add(shape);
-            return null;
-        });
-        await file.AppendAsync(bytes);
-        file.Keep();
-        Assert.Equal([s_shape], seen);
+        RefuseAll([(CheckpointFile.Kind.Shape, s_shape.Encode()), (CheckpointFile.Kind.Shape, s_shape.Encode())], "in the middle"); // one more would be one more worker
+        RefuseAll([(CheckpointFile.Kind.Stream, new byte[10])], "does not begin");
         Assert.Throws<InvalidDataException>(() => WorkerShape.Decode(s_shape.Encode().AsSpan(1)));
         Assert.Throws<InvalidDataException>(() => WorkerShape.Decode(new byte[WorkerShape.Bytes])); // no call in flight
     }
 
     [Theory]
-    [InlineData(0)] // its head
-    [InlineData(45)] // the kind of its first piece
-    [InlineData(350_000)]
-    public async Task One_that_was_changed_on_its_way_is_refused_and_leaves_nothing(int at)
+    [InlineData(CheckpointFile.PieceBytes + 1, 1u)]
+    [InlineData(-1, 1u)]
+    [InlineData(10, 0u)]
+    [InlineData(10, 5u)]
+    public void A_piece_that_is_none_is_refused_and_leaves_nothing(int length, uint kind)
     {
-        var (bytes, key) = Written();
-        bytes[at] ^= 1;
-        await RefusedAsync(bytes, key, (_task, Image, Profile));
+        var head = new byte[CallStream.HeadBytes + 10];
+        CallStream.WriteHead(head, length, kind);
+        using var between = new ConnectedStreams();
+        using (var sender = new CallSender(between.Near))
+        {
+            sender.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
+            between.Near.Write(head);
+            Assert.Throws<InvalidDataException>(() => Adopt(new CallReceiver(between.Far), static _ => { }));
+        }
+
+        LeavesNothing();
     }
 
     [Fact]
-    public async Task One_that_breaks_off_is_refused_and_leaves_nothing()
+    public void One_that_breaks_off_or_is_of_something_else_is_refused_and_leaves_nothing()
     {
-        var (bytes, key) = Written();
-        await RefusedAsync(bytes[..^1], key, (_task, Image, Profile));
-        await RefusedAsync([], key, (_task, Image, Profile));
-    }
+        var state = State();
+        RefuseAll([(CheckpointFile.Kind.Shape, s_shape.Encode()), (CheckpointFile.Kind.State, (state with { Task = new TaskId(0, 4712) }).Encode())], "not of");
+        RefuseAll([(CheckpointFile.Kind.Shape, s_shape.Encode()), (CheckpointFile.Kind.State, (state with { Image = "beef" }).Encode())], "not of");
+        RefuseAll([(CheckpointFile.Kind.Shape, s_shape.Encode()), (CheckpointFile.Kind.State, state.Encode()[..^1])], "damaged");
+        using var between = new ConnectedStreams();
+        using (var sender = new CallSender(between.Near))
+        {
+            sender.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
+            sender.Write(CheckpointFile.Kind.Stream, _memory.AsSpan(0, 1000));
+        }
 
-    [Fact]
-    public async Task One_of_something_else_is_refused_and_leaves_nothing()
-    {
-        var (bytes, key) = Written();
-        await RefusedAsync(bytes, key, (new TaskId(0, 4712), Image, Profile));
-        await RefusedAsync(bytes, key, (_task, "beef", Profile));
-        await RefusedAsync(bytes, RandomNumberGenerator.GetBytes(key.Length), (_task, Image, Profile));
+        Assert.Throws<EndOfStreamException>(() => Adopt(new CallReceiver(between.Far), static _ => { }));
+        LeavesNothing();
     }
 
     [Fact]
     public async Task One_that_is_given_up_leaves_nothing()
     {
-        var (bytes, key) = Written();
-        foreach (var count in (int[])[0, 100_000, bytes.Length])
+        foreach (var isWhole in (bool[])[false, true])
         {
-            using (var file = new ArrivingFile(_host, durable: false, (_task, Image, Profile), key, awaiting: null, static (_, _) => null))
+            using var between = new ConnectedStreams();
+            using var sender = new CallSender(between.Near);
+            using (var file = new ArrivingFile(between.Far, receiver => Adopt(receiver, static _ => { })))
             {
-                await file.AppendAsync(bytes.AsSpan(0, count));
+                sender.Write(CheckpointFile.Kind.Shape, s_shape.Encode());
+                if (isWhole)
+                {
+                    sender.Write(CheckpointFile.Kind.State, State().Encode());
+                    sender.Write(CheckpointFile.Kind.End, []);
+                    await file.Whole.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+                }
             }
 
             LeavesNothing();
@@ -176,19 +212,28 @@ public sealed class TravellingFileTests : IDisposable
     }
 
     [Fact]
-    public async Task A_capture_that_is_given_up_leaves_nothing_and_its_reader_unharmed()
+    public async Task A_capture_that_is_given_up_leaves_nothing_and_who_takes_it_sees_that_it_breaks_off()
     {
-        using var reader = new GrowingFile();
-        var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
-        var writing = Task.Factory.StartNew(
-            () => _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(null), reader), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        Feed(write, _memory.AsSpan(0, 1000));
-        Descriptors.Close(write);
-        Assert.Null(await writing);
-        Descriptors.Close(read);
-        Assert.True(reader.Read(0, new byte[2000]) > 1000); // it holds what it opened
-        Assert.Equal(0, reader.Read(5000, new byte[10]));
+        using var between = new ConnectedStreams();
+        var taking = Beside(() =>
+        {
+            Assert.Throws<EndOfStreamException>(() => Adopt(new CallReceiver(between.Far), static _ => { }));
+            return 0;
+        });
+        using (var sender = new CallSender(between.Near))
+        {
+            var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
+            var writing = Beside(() => _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(null), sender));
+            Feed(write, _memory.AsSpan(0, 1000));
+            Descriptors.Close(write);
+            Assert.Null(await writing.WaitAsync(s_patience, TestContext.Current.CancellationToken));
+            Descriptors.Close(read);
+            Assert.False(sender.IsSent);
+        }
+
+        await taking.WaitAsync(s_patience, TestContext.Current.CancellationToken);
         Assert.Empty(Files("home"));
+        LeavesNothing();
     }
 
     private CheckpointStore StoreAt(string name) => new(Path.Combine(_place.FullName, name));
@@ -197,39 +242,42 @@ public sealed class TravellingFileTests : IDisposable
 
     private void LeavesNothing() => Assert.True(SpinWait.SpinUntil(() => Files("host").Length == 0, s_patience), string.Join(", ", Files("host")));
 
-    private async Task RefusedAsync(byte[] bytes, byte[] key, (TaskId, string, string) of)
-    {
-        using (var file = new ArrivingFile(_host, durable: false, of, key, awaiting: null, static (_, _) => null))
-        {
-            await Assert.ThrowsAsync<InvalidDataException>(async () =>
-            {
-                for (var at = 0; at < bytes.Length; at += 100_000)
-                {
-                    await file.AppendAsync(bytes.AsSpan(at, Math.Min(100_000, bytes.Length - at)));
-                }
+    private static Task<T> Beside<T>(Func<T> work) => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-                file.Keep();
-            });
+    private TaskCheckpoint Adopt(CallReceiver receiver, Action<WorkerShape> onShape) => _host.Adopt(receiver, durable: false, (_task, Image, Profile), awaiting: null, (_, shape) =>
+    {
+        onShape(shape);
+        return null;
+    });
+
+    private void RefuseAll((CheckpointFile.Kind Kind, byte[] Bytes)[] pieces, string why)
+    {
+        using var between = new ConnectedStreams();
+        using var sender = new CallSender(between.Near);
+        foreach (var (kind, bytes) in pieces)
+        {
+            sender.Write(kind, bytes);
         }
 
+        sender.Write(CheckpointFile.Kind.End, []);
+        var refused = Assert.Throws<InvalidDataException>(() => Adopt(new CallReceiver(between.Far), static _ => { }));
+        Assert.Contains(why, refused.Message, StringComparison.Ordinal);
         LeavesNothing();
     }
 
-    private (byte[] Bytes, byte[] Key) Written()
+    private (TaskCheckpoint Left, byte[] Memory) Write(CallSender sender)
     {
-        using var reader = new GrowingFile();
         var (read, write) = Descriptors.CreatePipe(nonBlockingRead: false, nonBlockingWrite: false);
-        var feeding = Task.Factory.StartNew(
-            () =>
-            {
-                Feed(write, _memory);
-                Descriptors.Close(write);
-            },
-            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        var left = _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(State()), reader)!;
+        var feeding = Beside(() =>
+        {
+            Feed(write, _memory);
+            Descriptors.Close(write);
+            return 0;
+        });
+        var left = _home.Write(_task, durable: false, read, s_shape, Task.FromResult<CheckpointState?>(State()), sender)!;
         feeding.Wait(s_patience);
         Descriptors.Close(read);
-        return (File.ReadAllBytes(left.File), reader.Key.ToArray());
+        return (left, _memory);
     }
 
     private CheckpointState State() => new(_task, Image, Profile, "f")
@@ -266,15 +314,6 @@ public sealed class TravellingFileTests : IDisposable
         while (!bytes.IsEmpty)
         {
             bytes = bytes[Descriptors.Write(pipe, bytes)..];
-        }
-    }
-
-    private static async Task PassAsync(GrowingFile from, ArrivingFile to)
-    {
-        var buffer = new byte[10_000];
-        for (var count = from.Read(to.Received, buffer); count > 0; count = from.Read(to.Received, buffer))
-        {
-            await to.AppendAsync(buffer.AsSpan(0, count));
         }
     }
 }

@@ -61,6 +61,11 @@ internal sealed class PeerLink : IAsyncDisposable
     /// <summary>The peer asked for something here. Any thread.</summary>
     public void Hear() => Interlocked.Exchange(ref _heardUnixMs, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
 
+    /// <summary>Opens a connection for one call.</summary>
+    /// <exception cref="WayangException">The peer is not reached, or refuses.</exception>
+    public Task<Stream> OpenForCallAsync(CallDirection direction, string handover, TimeSpan patience, CancellationToken cancellation) =>
+        CallConnection.OpenAsync(ClientOptions(patience), direction, handover, patience, cancellation);
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -110,13 +115,7 @@ internal sealed class PeerLink : IAsyncDisposable
     private async Task KeepAsync()
     {
         var patience = _options.Heartbeat * MissedHeartbeats;
-        await using var client = await WayangClient.ConnectAsync(
-            new WayangClientOptions
-            {
-                Endpoint = Spec.Address, Certificates = _certificates, CertificateName = Spec.Certificate, CertificateFingerprint = Spec.Fingerprint,
-                HandshakeTimeout = patience < TimeSpan.FromSeconds(2) ? TimeSpan.FromSeconds(2) : patience, ReconnectTimeout = TimeSpan.Zero,
-            },
-            _stop.Token).ConfigureAwait(false);
+        await using var client = await WayangClient.ConnectAsync(ClientOptions(patience), _stop.Token).ConfigureAwait(false);
         try
         {
             while (true)
@@ -131,6 +130,12 @@ internal sealed class PeerLink : IAsyncDisposable
             Volatile.Write(ref _client, null);
         }
     }
+
+    private WayangClientOptions ClientOptions(TimeSpan patience) => new()
+    {
+        Endpoint = Spec.Address, Certificates = _certificates, CertificateName = Spec.Certificate, CertificateFingerprint = Spec.Fingerprint,
+        HandshakeTimeout = patience < TimeSpan.FromSeconds(2) ? TimeSpan.FromSeconds(2) : patience, ReconnectTimeout = TimeSpan.Zero,
+    };
 
     private async Task AskAsync(WayangClient client, TimeSpan patience)
     {

@@ -139,7 +139,7 @@ internal sealed partial class Departure
                 return true;
             case VisitState.Returned:
                 HandoverFaults.Reach(HandoverPoint.HomeRecalled);
-                await ReturnAsync(client, news, stop).ConfigureAwait(false);
+                await ReturnAsync(news, stop).ConfigureAwait(false);
                 return true;
             default:
                 return false;
@@ -238,7 +238,7 @@ internal sealed partial class Departure
         {
             while (_read[i] < news.Lengths[i])
             {
-                using var piece = await client.ReadVisitAsync(what.Name, (VisitPart)((int)VisitPart.Output + i), _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false);
+                var piece = await client.ReadVisitAsync(what.Name, (VisitPart)i, _read[i], stop).WaitAsync(lease, stop).ConfigureAwait(false);
                 if (piece.Data.IsEmpty)
                 {
                     break;

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using Wayang.Fast.Client;
 using Wayang.Fast.Cluster.Membership;
@@ -17,9 +16,8 @@ namespace Wayang.Fast.Cluster.Migration;
 /// </summary>
 internal sealed partial class Departure(IHandoverHome home, PeerLink link, string boot, TimeSpan lease, HandoverReport report, Departing what)
 {
-    /// <summary>Pieces that are under way at once, of a file that still grows and of one that does not.</summary>
-    private const int MostOfGrowing = 2;
-    private const int MostOfWhole = 8;
+    /// <summary>So long who sends a call waits for a host that takes nothing of it: it may stand still meanwhile.</summary>
+    private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(2);
 
     private readonly TaskCompletionSource<(TaskMoves? Moves, OperationError? Refusal)> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -72,7 +70,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         finally
         {
             LetGo();
-            await ForgetFetchedAsync().ConfigureAwait(false); // the host was lost, or the call had ended, after it was fetched
+            ForgetFetched(); // the host was lost, or the call had ended, after it was fetched
             _isAway = false;
             _begun.TrySetResult((null, new(ErrorCode.Unavailable, "the node is stopping", null)));
             _over.TrySetResult();
@@ -83,9 +81,11 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
     /// <returns>Null: the fence stands. Else why it does not, and the call goes on here.</returns>
     private async Task<OperationError?> TryLeaveAsync(CancellationToken stop)
     {
+        Stream way;
         try
         {
             await Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, what.Call.Shape, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            way = await OpenAsync(CallDirection.ToHost, stop).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfLink(failure))
         {
@@ -94,20 +94,8 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
 
         HandoverFaults.Reach(HandoverPoint.HomeOffered);
         _asked.Start();
-        var file = _left = home.WriteDown(what.Task);
-        OperationError? refusal = null;
-        var (key, prepared) = (ReadOnlyMemory<byte>.Empty, Task.CompletedTask);
-        try
-        {
-            (key, prepared) = await SendWhileItGrowsAsync(Client(), file, stop).ConfigureAwait(false); // the last words of it are under way while this node closes its file
-        }
-        catch (Exception failure) when (IsOfLink(failure) || failure is IOException or UnauthorizedAccessException)
-        {
-            refusal = Refusal(failure);
-            file.Dispose(); // its writer waits for nobody
-        }
-
-        var (whole, unwritten) = await file.Whole.ConfigureAwait(false);
+        var file = _left = home.WriteDown(what.Task, way);
+        var (whole, unwritten) = await file.Whole.ConfigureAwait(false); // it is under way while this node closes its file
         if (whole is null)
         {
             return unwritten;
@@ -115,9 +103,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
 
         HandoverFaults.Reach(HandoverPoint.HomeWritten);
         (_bytes, _stands) = (whole.Bytes, what.Call.Stands ? 0 : whole.StandsSince);
-        refusal ??= key.Span.SequenceEqual(whole.Key.Span)
-            ? await CloseAsync(prepared).ConfigureAwait(false)
-            : new OperationError(ErrorCode.Conflict, "somebody else has just had it written down", "task", 100);
+        var refusal = await CloseAsync(file, stop).ConfigureAwait(false);
         if (refusal is not null && !what.Call.Stands)
         {
             LetGo(); // it is made anew of its file
@@ -127,12 +113,16 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         return refusal;
     }
 
-    /// <summary>The host has all of the file: the fence.</summary>
-    private async Task<OperationError?> CloseAsync(Task prepared)
+    /// <summary>Once the host has all of it: the fence.</summary>
+    private async Task<OperationError?> CloseAsync(IDepartingFile file, CancellationToken stop)
     {
         try
         {
-            await prepared.ConfigureAwait(false);
+            if (await file.Kept.WaitAsync(lease, stop).ConfigureAwait(false) is { } refused)
+            {
+                return Refusal(new WayangException(refused));
+            }
+
             HandoverFaults.Reach(HandoverPoint.HomePrepared);
             return await home.LeaveAsync(what.Task, new TaskStay(Node, what.Name, AskToStop)).ConfigureAwait(false);
         }
@@ -142,69 +132,23 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         }
     }
 
-    /// <summary>The worker that it left is needed no more.</summary>
-    private void LetGo() => Interlocked.Exchange(ref _left, null)?.Dispose();
-
-    /// <summary>
-    /// Most of the file goes while the call runs, so that little is left to send when it stands still. A piece is sent while the one before is being taken, so that the last ones, which are short, do not wait for
-    /// each other.
-    /// </summary>
-    /// <returns>The key of what was sent; completes when the host has all of it.</returns>
-    private async Task<(ReadOnlyMemory<byte> Key, Task Prepared)> SendWhileItGrowsAsync(WayangClient client, IDepartingFile file, CancellationToken stop)
+    /// <summary>A connection for the call.</summary>
+    private async Task<Stream> OpenAsync(CallDirection direction, CancellationToken stop)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece); // a request is a copy
-        var underWay = new Queue<Task>();
-        var key = ReadOnlyMemory<byte>.Empty;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        patience.CancelAfter(lease);
         try
         {
-            for (long sent = 0; ;)
-            {
-                await Task.WhenAny(file.LongerThan(sent), file.Whole).ConfigureAwait(false);
-                await HaveRoomAsync(underWay, file).ConfigureAwait(false);
-                var isWhole = IsWhole(file); // before the look at what is there
-                var count = file.Read(sent, buffer.AsSpan(0, HandoverFields.GrowingPiece));
-                if (count == 0 && isWhole)
-                {
-                    // Behind them, and taken behind them.
-                    underWay.Enqueue(sent == 0 ? Task.CompletedTask : client.PrepareVisitAsync(what.Name, sent, stop).WaitAsync(lease, stop));
-                    return (key, Task.WhenAll(underWay));
-                }
-
-                if (count > 0)
-                {
-                    key = sent == 0 ? file.Key : key;
-                    underWay.Enqueue(client.SendPieceAsync(what.Name, sent, buffer.AsMemory(0, count), key, stop).WaitAsync(lease, stop));
-                    sent += count;
-                    HandoverFaults.Reach(HandoverPoint.HomeSending);
-                }
-            }
+            return await link.OpenForCallAsync(direction, what.Name, lease < s_stall ? lease : s_stall, patience.Token).ConfigureAwait(false);
         }
-        catch
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
-            await Task.WhenAll(underWay).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // what failed first is told
-            throw;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer, clearArray: true);
+            throw new TimeoutException();
         }
     }
 
-    /// <summary>While the call runs little is under way, as all of that must come first when it stands still; then nothing is gained by holding it back.</summary>
-    private static async Task HaveRoomAsync(Queue<Task> underWay, IDepartingFile file)
-    {
-        while (underWay.Count >= (IsWhole(file) ? MostOfWhole : MostOfGrowing))
-        {
-            var oldest = underWay.Peek();
-            await Task.WhenAny(oldest, IsWhole(file) ? oldest : file.LongerThan(long.MaxValue)).ConfigureAwait(false);
-            if (oldest.IsCompleted || !IsWhole(file))
-            {
-                await underWay.Dequeue().ConfigureAwait(false);
-            }
-        }
-    }
-
-    private static bool IsWhole(IDepartingFile file) => file.IsWhole || file.Whole.IsCompleted;
+    /// <summary>The worker that it left is needed no more.</summary>
+    private void LetGo() => Interlocked.Exchange(ref _left, null)?.Dispose();
 
     /// <summary>The peer refuses, is not reached, or its connection is being given up.</summary>
     private static bool IsOfLink(Exception failure) => failure is WayangException or TimeoutException or ObjectDisposedException;
@@ -218,7 +162,7 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         WayangException told => new(told.Code, $"node '{Node}' does not take it: {told.Message}", told.Field is null ? "to" : told.Field, told.Code is ErrorCode.Unavailable or ErrorCode.ResourceExhausted ? 1000 : null),
         TimeoutException => new(ErrorCode.Unavailable, $"node '{Node}' did not answer in time", "to", 1000),
         ObjectDisposedException => new(ErrorCode.Unavailable, $"node '{Node}' is just being lost", "to", 1000),
-        _ => new(ErrorCode.Unavailable, $"its file cannot be sent to node '{Node}': {failure.Message}", "task", 1000),
+        _ => new(ErrorCode.Unavailable, $"it cannot be sent to node '{Node}': {failure.Message}", "task", 1000),
     };
 
     /// <summary>The host needs nothing of it any more. One that cannot be told finds out by itself: nobody asks for it.</summary>

@@ -19,7 +19,7 @@ internal static class VisitOutput
         var output = new byte[length];
         for (var taken = 0; taken < output.Length;)
         {
-            using var piece = await read(taken).ConfigureAwait(false);
+            var piece = await read(taken).ConfigureAwait(false);
             if (piece.Data.IsEmpty || piece.Data.Length > output.Length - taken)
             {
                 return (null, $"its output there is {(piece.Data.IsEmpty ? "shorter" : "longer")} than the {length} bytes that the node told");

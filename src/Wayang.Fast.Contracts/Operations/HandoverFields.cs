@@ -4,15 +4,12 @@ namespace Wayang.Fast.Contracts.Operations;
 
 /// <summary>
 /// Calls that move between nodes: what a caller asks, and what the node whose task it is (its home) asks of the one where its call is to go on (its host). Each request between nodes names a hand-over, may be
-/// sent again, and is answered by what is true at the host then; <c>not_found</c> is an answer for good.
+/// sent again, and is answered by what is true at the host then; <c>not_found</c> is an answer for good. The call itself travels on a connection of its own (<see cref="CallStream"/>).
 /// </summary>
 public static class HandoverFields
 {
-    /// <summary>Bytes of one piece of a file, at most.</summary>
+    /// <summary>Bytes of one piece of what a call said, at most.</summary>
     public const int MaxPiece = 1 << 20;
-
-    /// <summary>Bytes of a piece of a file that still grows, at most: the last ones are not to wait behind a long one.</summary>
-    public const int GrowingPiece = 256 << 10;
 
     /// <summary>Bytes of a call's file, at most.</summary>
     public const long MaxFile = 1L << 36;
@@ -23,7 +20,6 @@ public static class HandoverFields
     /// <summary>The longest that <c>peer.watch</c> waits for news.</summary>
     public const int MaxWatchMs = 10_000;
 
-    private const int KeyBytes = 32;
     private const int MaxSpec = 64 << 10;
     private const int MaxShape = 1 << 10;
 
@@ -44,7 +40,6 @@ public static class HandoverFields
         new("end", "map", "Of an ended one: {state, cause, peak_memory_bytes, cpu_us}.", Optional: true),
         new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
         new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),
-        new("key", "bytes", "Of that file.", Optional: true),
         new("standing_us", "integer", "For how long the call in it stands still by now; 0: not known.", Optional: true),
     ];
 
@@ -99,25 +94,15 @@ public static class HandoverFields
             new("tenant", FieldType.Text, "By name.") { Required = true, Min = 1, Max = 128 },
             new("spec", FieldType.Bytes, "What it runs, as the ledger has it.") { Required = true, Min = 1, Max = MaxSpec },
             new("shape", FieldType.Bytes, "How its worker's channel is made: a worker is made by it before the answer.") { Min = 1, Max = MaxShape }),
-        Between(OperationKind.PeerPiece, "peer.piece", "A piece of its file; some may be on their way at once, and are taken in order.", s_taken,
-            new("offset", FieldType.Integer, "Where it begins.") { Required = true, Max = long.MaxValue },
-            new("data", FieldType.Bytes, "The piece.") { Required = true, Min = 1, Max = MaxPiece },
-            new("key", FieldType.Bytes, "Of the file; with its first piece.") { Min = KeyBytes, Max = KeyBytes }),
-        Between(OperationKind.PeerPrepare, "peer.prepare", "All of its file was sent, if it is not all there yet; it does not go on before it is told to.", s_taken,
-            new RequestField("bytes", FieldType.Integer, "Of the file.") { Required = true, Max = long.MaxValue }),
         Between(OperationKind.PeerCommit, "peer.commit", "It goes on there, and at home no more; answered with what is true of it when it does, or a moment later.", s_news),
         Between(OperationKind.PeerWatch, "peer.watch", "What is true of it, as soon as it is news.",
             s_news,
             new("known", FieldType.Integer, "The news that the asker has; absent: none.") { Max = long.MaxValue },
             new("wait_ms", FieldType.Integer, "So long at most.") { Max = MaxWatchMs }),
-        Between(OperationKind.PeerRecall, "peer.recall", "It is written down for its home, and never goes on there.", s_taken),
-        Between(OperationKind.PeerRead, "peer.read", "A piece of what it leaves.", 
-            [
-                new("data", "bytes", "The piece; empty: there is no more, or none yet."),
-                new("key", "bytes", "Of a file; with its first piece.", Optional: true),
-                new("grows", "boolean", "true: a file that is still being written; absent: what is there is all."),
-            ],
-            new("part", FieldType.Choice, "Of which.") { Required = true, Choices = ["file", "output", "stdout", "stderr", "log"] },
+        Between(OperationKind.PeerRecall, "peer.recall", "It is written down for its home, and sent on the connection that this opened for it; it never goes on there.", s_taken),
+        Between(OperationKind.PeerRead, "peer.read", "A piece of what it said.",
+            [new("data", "bytes", "The piece; empty: there is no more.")],
+            new("part", FieldType.Choice, "Of which.") { Required = true, Choices = ["output", "stdout", "stderr", "log"] },
             new("offset", FieldType.Integer, "From where.") { Required = true, Max = long.MaxValue }),
         Between(OperationKind.PeerStop, "peer.stop", "It is to end.", s_taken,
             new("state", FieldType.Choice, "As what.") { Required = true, Choices = WireNames.All<TaskState>() },

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Wayang.Fast.Contracts.Tasks;
 
 namespace Wayang.Fast.Contracts.Operations;
@@ -28,9 +27,7 @@ public enum VisitState : byte
 /// <summary>What can be read of a visit.</summary>
 public enum VisitPart : byte
 {
-    /// <summary>The file that it goes back with.</summary>
-    File = 0,
-    Output,
+    Output = 0,
     Stdout,
     Stderr,
     Log,
@@ -53,31 +50,13 @@ public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long
     /// <summary>Of the file that it goes back with; 0: there is none.</summary>
     public long FileBytes { get; init; }
 
-    /// <summary>Of that file.</summary>
-    public ReadOnlyMemory<byte> Key { get; init; }
-
     /// <summary>For how long the call in it stands still by now; zero: not known.</summary>
     public TimeSpan Standing { get; init; }
 }
 
-/// <summary>A piece of what a call leaves at another node.</summary>
-/// <param name="Data">Empty: there is no more, or, while it grows, none yet.</param>
-/// <param name="Key">Of a file, with its first piece; secret.</param>
-/// <param name="Grows">It is still being written.</param>
-public sealed record VisitPiece(ReadOnlyMemory<byte> Data, ReadOnlyMemory<byte> Key, bool Grows) : IDisposable
-{
-    /// <summary>Of the shared pool: what <see cref="Data"/> lies in; null: it has its own.</summary>
-    public byte[]? Pooled { get; init; }
-
-    /// <summary>Its data is not read any more. Once; one that is forgotten costs no more than its memory.</summary>
-    public void Dispose()
-    {
-        if (Pooled is { } pooled)
-        {
-            ArrayPool<byte>.Shared.Return(pooled);
-        }
-    }
-}
+/// <summary>A piece of what a call said at another node.</summary>
+/// <param name="Data">Empty: there is no more.</param>
+public sealed record VisitPiece(ReadOnlyMemory<byte> Data);
 
 /// <summary>How a call ended at another node.</summary>
 public sealed record VisitEnd(TaskState State, TaskCause Cause)

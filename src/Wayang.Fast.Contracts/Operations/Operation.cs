@@ -127,8 +127,6 @@ public enum OperationKind : byte
     /// <summary>From here on: what nodes ask of each other (<see cref="PeerFields.BetweenNodes"/>).</summary>
     PeerHello,
     PeerOffer,
-    PeerPiece,
-    PeerPrepare,
     PeerCommit,
     PeerWatch,
     PeerRecall,

@@ -16,7 +16,7 @@ public static class PeerFields
     public const int MaxNodeName = 63;
 
     /// <summary>What two nodes must agree on to speak with each other.</summary>
-    public const int Protocol = 2;
+    public const int Protocol = 3;
 
     private const OperationScopes Watching = OperationScopes.Read | OperationScopes.Operate;
 

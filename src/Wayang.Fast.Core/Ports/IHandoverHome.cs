@@ -18,8 +18,10 @@ public interface IHandoverHome
     /// <returns>Null, or why it cannot be moved.</returns>
     OperationError? Describe(TaskId id, int tenant, out DepartingCall? call);
 
-    /// <summary>Writes the call down, if that was not done yet; its file may be read meanwhile.</summary>
-    IDepartingFile WriteDown(TaskId id);
+    /// <summary>Writes the call down, if that was not done yet, and sends it meanwhile.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="to">The connection to the node that takes it (<see cref="CallStream"/>), behind its preface and the answer; owned from now on. Its timeouts say for how long that node is waited for.</param>
+    IDepartingFile WriteDown(TaskId id, Stream to);
 
     /// <summary>The fence: from here on the task is at the other node, and only a word with this stay's name changes it.</summary>
     Task<OperationError?> LeaveAsync(TaskId id, TaskStay stay);
@@ -49,12 +51,12 @@ public interface IHandoverHome
     /// <returns>Null: none is made.</returns>
     IAwaitingWorker? Await(TaskId id, ReadOnlyMemory<byte> shape);
 
-    /// <summary>A place for a file that comes from the other node, piece by piece, and what makes a checkpoint of it.</summary>
+    /// <summary>Takes a call that comes home, as it is sent, and makes a checkpoint of it.</summary>
     /// <param name="id">The task.</param>
-    /// <param name="key">Of the file, as the other node wrote it.</param>
-    /// <param name="awaiting">Is filled from it, if it is of the same shape; null: nobody.</param>
-    /// <exception cref="IOException">The disk, or the task is not there.</exception>
-    IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key, IAwaitingWorker? awaiting);
+    /// <param name="from">The connection, as of <see cref="WriteDown"/>.</param>
+    /// <param name="awaiting">Is filled from it, if it is of the same shape; owned from now on. Null: nobody.</param>
+    /// <exception cref="IOException">The task is not there; then nothing was taken over.</exception>
+    IArrivingFile Receive(TaskId id, Stream from, IAwaitingWorker? awaiting);
 }
 
 /// <summary>A worker that is made before the call comes which goes on in it. It ends when this is disposed, unless the call took it. Thread-safe.</summary>
@@ -65,43 +67,25 @@ public interface IAwaitingWorker : IDisposable
 }
 
 /// <summary>
-/// A call's file that is still being written, or was just now: its bytes stay what they are once they are there. One caller at a time. The worker that it is of, which stands still, is kept until this is disposed:
-/// to take its memory away costs a processor as much time as to write it, and others wait for that one.
+/// A call that is being written down and sent. The worker that it is of, which stands still, is kept until this is disposed: to take its memory away costs a processor as much time as to write it, and others wait
+/// for that one. Dispose ends the connection, too. Thread-safe.
 /// </summary>
 public interface IDepartingFile : IDisposable
 {
-    /// <summary>Of this one file; secret. Empty before its first bytes are there.</summary>
-    ReadOnlyMemory<byte> Key { get; }
-
-    /// <summary>All of it is there and the call stands in it, or why it is not written down; then the call goes on where it was. Where its key has changed, what was read before is of another file.</summary>
+    /// <summary>All of it is written and the call stands in it, or why not; then the call goes on where it was.</summary>
     Task<(CallFile? File, OperationError? Refusal)> Whole { get; }
 
-    /// <summary>Nothing more comes: its last bytes are there, which its node may still be making sure of.</summary>
-    bool IsWhole { get; }
-
-    /// <summary>Completes when more of it is there than so many bytes, nothing more comes, or it was disposed.</summary>
-    Task LongerThan(long length);
-
-    /// <summary>What is there; 0: nothing beyond <paramref name="offset"/> yet.</summary>
-    int Read(long offset, Span<byte> buffer);
+    /// <summary>Completes when the other node has all of it: null; or why it has not. Asked for once it is whole.</summary>
+    Task<OperationError?> Kept { get; }
 }
 
-/// <summary>
-/// A file on its way here: what comes is checked and written anew under this node's key at once, beside the caller. It is gone when this is disposed, unless it was kept. One caller at a time.
-/// </summary>
+/// <summary>A call on its way here. It is gone when this is disposed, unless it was kept. One caller at a time.</summary>
 public interface IArrivingFile : IDisposable
 {
-    long Received { get; }
+    /// <summary>All of it came, was checked, and lies in a file of this node's. Fails with an <see cref="IOException"/> (the disk, or the connection), or an <see cref="InvalidDataException"/>: it is damaged, or of something else.</summary>
+    Task<TaskCheckpoint> Whole { get; }
 
-    /// <summary>Completes when there is room for the next one.</summary>
-    /// <param name="piece">Copied before this returns.</param>
-    /// <exception cref="IOException">The disk.</exception>
-    /// <exception cref="InvalidDataException">What came before is damaged.</exception>
-    Task AppendAsync(ReadOnlySpan<byte> piece);
-
-    /// <summary>All of it came: once it is checked to its end, it is this node's own.</summary>
-    /// <exception cref="IOException">The disk.</exception>
-    /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
+    /// <summary>It is the task's from now on. Once it is whole.</summary>
     TaskCheckpoint Keep();
 }
 
@@ -116,11 +100,10 @@ public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, Tas
     public ReadOnlyMemory<byte> Shape { get; init; }
 }
 
-/// <summary>A call's file: as it lies on the disk, and the key of this one file.</summary>
+/// <summary>A call's file, as it lies on the disk.</summary>
 /// <param name="Path">Of the file.</param>
 /// <param name="Bytes">Of the file.</param>
-/// <param name="Key">Opens this file and no other; secret.</param>
-public sealed record CallFile(string Path, long Bytes, ReadOnlyMemory<byte> Key)
+public sealed record CallFile(string Path, long Bytes)
 {
     /// <summary>When the call was stopped, by this node's monotonic clock; 0: not known.</summary>
     public long StandsSince { get; init; }

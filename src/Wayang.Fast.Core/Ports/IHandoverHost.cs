@@ -13,16 +13,11 @@ public interface IHandoverHost
     /// <summary>Whether a call could go on here, before anything of it stands still; completes when a worker takes what comes of it, where its shape is known, or a moment later.</summary>
     Task<OperationError?> OfferAsync(VisitOffer offer);
 
-    /// <summary>A piece of its file; one that was there before is stepped over, one that comes before its time waits for a moment. Completes when there is room for the next one.</summary>
-    /// <param name="peer">Who sends it.</param>
-    /// <param name="handover">Of which.</param>
-    /// <param name="offset">Where it begins.</param>
-    /// <param name="piece">Stays the caller's, and what it is until this completes.</param>
-    /// <param name="key">Of the file, with its first piece; else empty. The same.</param>
-    Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlyMemory<byte> piece, ReadOnlyMemory<byte> key);
-
-    /// <summary>All of its file was sent; what of it is still on its way is waited for for a moment.</summary>
-    Task<OperationError?> PrepareAsync(string peer, string handover, long bytes);
+    /// <summary>A call comes on a connection of its own, or goes home on one (<see cref="CallStream"/>). Completes when nothing more is to be said on it.</summary>
+    /// <param name="peer">Who opened it.</param>
+    /// <param name="connection">Stays the caller's. One that is disposed meanwhile ends this.</param>
+    /// <param name="patience">Until it has said what it is for.</param>
+    Task CarryAsync(string peer, Stream connection, CancellationToken patience);
 
     /// <summary>It may go on, and its home does not any more. What is true of it when it does, or a moment later.</summary>
     Task<(VisitNews? News, OperationError? Refusal)> CommitAsync(string peer, string handover, CancellationToken cancellation);
@@ -35,11 +30,11 @@ public interface IHandoverHost
     /// <param name="cancellation">The node stops.</param>
     Task<(VisitNews? News, OperationError? Refusal)> WatchAsync(string peer, string handover, long known, TimeSpan wait, CancellationToken cancellation);
 
-    /// <summary>Its call is written down for its home, which reads the file as <see cref="VisitPart.File"/>; it never goes on here.</summary>
+    /// <summary>Its call is written down for its home, and sent if that has opened a connection for it; it never goes on here.</summary>
     Task<OperationError?> RecallAsync(string peer, string handover);
 
-    /// <summary>A piece of what it leaves; of a file also while it is still being written, waited for for a moment.</summary>
-    Task<(VisitPiece? Piece, OperationError? Refusal)> ReadAsync(string peer, string handover, VisitPart part, long offset, CancellationToken cancellation);
+    /// <summary>A piece of what it said.</summary>
+    (VisitPiece? Piece, OperationError? Refusal) Read(string peer, string handover, VisitPart part, long offset);
 
     /// <summary>It is to end so.</summary>
     OperationError? Stop(string peer, string handover, TaskState state, in TaskCause cause);

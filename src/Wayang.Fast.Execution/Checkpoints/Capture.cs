@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Handover;
 using Wayang.Fast.Execution.Life;
 using Wayang.Fast.Execution.Spawner;
 using Wayang.Fast.Execution.Workers;
@@ -17,8 +18,8 @@ internal sealed class Capture(LifeRequest request, CallWorker worker, uint ticke
 
     public TaskId Task { get; } = request.Id;
 
-    /// <summary>Who reads its file while it is written; null: nobody.</summary>
-    public GrowingFile? Reader => request.Reader;
+    /// <summary>Sends it to another node while it is written; null: nobody does.</summary>
+    public CallSender? Sender => request.Sender;
 
     /// <summary>Nothing is written: the call is ended, and its task begins anew.</summary>
     public bool IsRestart { get; init; }

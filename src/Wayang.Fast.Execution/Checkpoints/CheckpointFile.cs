@@ -14,8 +14,7 @@ internal static class CheckpointFile
 {
     public const int PieceBytes = 1 << 16;
 
-    /// <summary>Of the key of one file.</summary>
-    public const int KeyBytes = 32;
+    private const int KeyBytes = 32;
 
     private const string NoCheckpoint = "it is no checkpoint of this program";
 
@@ -52,14 +51,10 @@ internal static class CheckpointFile
         {
             _file = file;
             var salt = RandomNumberGenerator.GetBytes(SaltBytes);
-            Key = KeyOf(nodeKey, salt);
-            _cipher = CipherOf([.. Key]);
+            _cipher = CipherOf(KeyOf(nodeKey, salt));
             file.Write(s_magic);
             file.Write(salt);
         }
-
-        /// <summary>Opens this file alone; secret.</summary>
-        public byte[] Key { get; }
 
         /// <param name="kind">Of the piece.</param>
         /// <param name="piece">At most <see cref="PieceBytes"/>.</param>
@@ -74,19 +69,7 @@ internal static class CheckpointFile
             _file.Write(_buffer, 0, HeadBytes + piece.Length + TagBytes);
         }
 
-        public void WriteAll(Kind kind, ReadOnlySpan<byte> bytes)
-        {
-            for (; !bytes.IsEmpty; bytes = bytes[Math.Min(PieceBytes, bytes.Length)..])
-            {
-                Write(kind, bytes[..Math.Min(PieceBytes, bytes.Length)]);
-            }
-        }
-
-        public void Dispose()
-        {
-            CryptographicOperations.ZeroMemory(Key);
-            _cipher.Dispose();
-        }
+        public void Dispose() => _cipher.Dispose();
     }
 
     /// <summary>What is done with a piece.</summary>
@@ -99,20 +82,6 @@ internal static class CheckpointFile
     {
         Span<byte> salt = stackalloc byte[SaltBytes];
         return TryReadSalt(file, salt) ? ReadPieces(file, KeyOf(nodeKey, salt), visit) : NoCheckpoint;
-    }
-
-    /// <summary>The same of another node's, by the key of the file.</summary>
-    public static string? ReadForeign(Stream file, ReadOnlySpan<byte> fileKey, Visitor visit)
-    {
-        Span<byte> salt = stackalloc byte[SaltBytes];
-        return TryReadSalt(file, salt) ? ReadPieces(file, fileKey.ToArray(), visit) : NoCheckpoint;
-    }
-
-    /// <summary>The key that opens this file alone; null: it is none of ours.</summary>
-    public static byte[]? KeyOf(Stream file, byte[] nodeKey)
-    {
-        Span<byte> salt = stackalloc byte[SaltBytes];
-        return TryReadSalt(file, salt) ? KeyOf(nodeKey, salt) : null;
     }
 
     private static bool TryReadSalt(Stream file, Span<byte> salt)

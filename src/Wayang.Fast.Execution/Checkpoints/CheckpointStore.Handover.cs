@@ -1,12 +1,12 @@
 #pragma warning disable CA1416 // The runtime is Linux only: files have modes here.
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Ports;
+using Wayang.Fast.Execution.Handover;
 
 namespace Wayang.Fast.Execution.Checkpoints;
 
 /// <content>
-/// Files that go to another node and come from one. They travel as they lie on the disk, with the key of this one file, over a connection that is encrypted for the two; the receiver reads each to its
-/// end, which proves it piece by piece, and writes it anew under its own key.
+/// Calls that go to another node and come from one: the pieces of a file, over a connection that is encrypted for the two. Who takes one writes it under its own node's key.
 /// </content>
 internal sealed partial class CheckpointStore
 {
@@ -15,41 +15,62 @@ internal sealed partial class CheckpointStore
     private const int MostArrived = 8;
     private const int MostSides = 1 << 20;
 
+    /// <summary>Both sides of a channel and what belongs to them take less.</summary>
+    private const long MaxDescription = 256L << 20;
+
     private readonly OrderedDictionary<string, CheckpointState> _arrived = new(StringComparer.Ordinal);
 
-    /// <summary>A file as another node needs it.</summary>
+    /// <summary>What is told of a file.</summary>
     /// <exception cref="IOException">It is not there, or cannot be read.</exception>
-    /// <exception cref="InvalidDataException">It is none of ours.</exception>
-    public CallFile Open(TaskCheckpoint checkpoint)
+    public static CallFile Open(TaskCheckpoint checkpoint)
     {
-        Hold();
         using var file = File.OpenRead(checkpoint.File);
-        return new CallFile(checkpoint.File, file.Length, CheckpointFile.KeyOf(file, _key.Read()) ?? throw new InvalidDataException($"{checkpoint.File}: it is no checkpoint of this program"))
-        {
-            StandsSince = checkpoint.StandsSince,
-        };
+        return new CallFile(checkpoint.File, file.Length) { StandsSince = checkpoint.StandsSince };
     }
 
-    /// <summary>Makes another node's file this node's own.</summary>
-    /// <param name="arrived">All of it, as it comes.</param>
-    /// <param name="key">Of that file.</param>
+    /// <summary>Sends a call that stands in its file; blocks.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or none of ours.</exception>
+    public void Send(string path, CallSender sender)
+    {
+        sender.Begin(path);
+        Visit(path, (kind, piece) =>
+        {
+            sender.Write(kind, piece);
+            return true;
+        });
+        sender.Write(CheckpointFile.Kind.End, []);
+    }
+
+    /// <summary>Makes what another node sends a file of this node's own; blocks until all of it came.</summary>
+    /// <param name="arriving">What comes.</param>
     /// <param name="durable">The ledger will know it: it is flushed to the disk.</param>
     /// <param name="of">What it must be of.</param>
-    /// <param name="begin">Makes a worker of it meanwhile; null: nobody.</param>
-    /// <exception cref="IOException">The disk.</exception>
+    /// <param name="awaiting">A worker that was made before; from now on this one's. Null: none was.</param>
+    /// <param name="begin">Makes a worker of it while it comes, or takes the one that was made. Null: nobody.</param>
+    /// <exception cref="IOException">The disk, or the connection.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or of something else.</exception>
-    public TaskCheckpoint Adopt(Stream arrived, ReadOnlySpan<byte> key, bool durable, (TaskId Task, string Image, string Profile) of, Func<WorkerShape, Standby?>? begin)
+    public TaskCheckpoint Adopt(CallReceiver arriving, bool durable, (TaskId Task, string Image, string Profile) of, Standby? awaiting, Func<Standby?, WorkerShape, Standby?>? begin)
     {
-        Hold();
         Standby? standby = null;
         var path = NewPath(of.Task, durable);
         var beside = path + Unfinished;
         CheckpointState state;
         try
         {
+            Hold();
             using (var file = new FileStream(beside, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 1 << 18 }))
             {
-                state = Rewrite(arrived, key, file, of, shape => standby = begin?.Invoke(shape), piece => standby?.Feed(piece));
+                state = Rewrite(
+                    arriving,
+                    file,
+                    of,
+                    shape =>
+                    {
+                        standby = begin?.Invoke(awaiting, shape);
+                        awaiting = null;
+                    },
+                    piece => standby?.Feed(piece));
                 file.Flush(flushToDisk: durable);
             }
 
@@ -69,6 +90,10 @@ internal sealed partial class CheckpointStore
             File.Delete(beside);
             File.Delete(path);
             throw;
+        }
+        finally
+        {
+            awaiting?.Dispose(); // nobody took it
         }
     }
 
@@ -100,16 +125,12 @@ internal sealed partial class CheckpointStore
         }
     }
 
-    private CheckpointState Rewrite(Stream arrived, ReadOnlySpan<byte> key, FileStream file, (TaskId Task, string Image, string Profile) of, Action<WorkerShape> onShape, MemoryPiece onStream)
+    private CheckpointState Rewrite(CallReceiver arriving, FileStream file, (TaskId Task, string Image, string Profile) of, Action<WorkerShape> onShape, MemoryPiece onStream)
     {
         using var description = new MemoryStream();
         var begun = false;
         using var writer = new CheckpointFile.Writer(file, _key.Read());
-        if (CheckpointFile.ReadForeign(arrived, key, Copy) is { } wrong)
-        {
-            throw new InvalidDataException($"what arrived of task {of.Task}: {wrong}");
-        }
-
+        arriving.ReadAll(Copy);
         writer.Write(CheckpointFile.Kind.End, []);
         var state = CheckpointState.Decode(description.ToArray());
         if (!state.IsOf(of.Task, of.Image, of.Profile))
@@ -127,12 +148,16 @@ internal sealed partial class CheckpointStore
             {
                 case CheckpointFile.Kind.Shape when hasBegun:
                     throw new InvalidDataException($"what arrived of task {of.Task} has the shape of its worker in the middle");
+                case not CheckpointFile.Kind.Shape when !hasBegun:
+                    throw new InvalidDataException($"what arrived of task {of.Task} does not begin with the shape of its worker");
                 case CheckpointFile.Kind.Shape:
                     onShape(WorkerShape.Decode(piece));
                     break;
                 case CheckpointFile.Kind.Stream:
                     onStream(piece);
                     break;
+                case var _ when description.Length > MaxDescription:
+                    throw new InvalidDataException($"what arrived of task {of.Task} has a description without end");
                 default:
                     description.Write(piece);
                     break;

@@ -1,6 +1,7 @@
 #pragma warning disable CA1416 // The runtime is Linux only: files have modes here.
 using System.Security.Cryptography;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Execution.Handover;
 using Wayang.Fast.Interop;
 
 namespace Wayang.Fast.Execution.Checkpoints;
@@ -29,19 +30,19 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     /// <param name="pipe">The end that is read; stays the caller's.</param>
     /// <param name="shape">Of its worker.</param>
     /// <param name="state">Null: it is given up, and nothing is left of it.</param>
-    /// <param name="reader">Who reads it meanwhile; null: nobody.</param>
+    /// <param name="sender">Sends it meanwhile; null: nobody does.</param>
     /// <returns>The file; null when it was given up.</returns>
     /// <exception cref="IOException">The disk, or another daemon uses the directory.</exception>
     /// <exception cref="InvalidDataException">The key.</exception>
     /// <exception cref="NativeException">The pipe.</exception>
-    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, WorkerShape shape, Task<CheckpointState?> state, GrowingFile? reader)
+    public TaskCheckpoint? Write(TaskId task, bool durable, int pipe, WorkerShape shape, Task<CheckpointState?> state, CallSender? sender)
     {
         Hold();
         var path = NewPath(task, durable);
         var beside = path + Unfinished;
         try
         {
-            if (!TryWrite(beside, durable, pipe, shape, state, reader))
+            if (!TryWrite(path, durable, pipe, shape, state, sender))
             {
                 File.Delete(beside);
                 return null;
@@ -166,19 +167,17 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
     private string NewPath(TaskId task, bool durable) =>
         Path.Combine(directory, $"{task}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}{(durable ? Durable : Volatile)}");
 
-    private bool TryWrite(string path, bool durable, int pipe, WorkerShape shape, Task<CheckpointState?> state, GrowingFile? reader)
+    private bool TryWrite(string path, bool durable, int pipe, WorkerShape shape, Task<CheckpointState?> state, CallSender? sender)
     {
         var key = _key.Read();
-        using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, Share = FileShare.Read | FileShare.Delete, BufferSize = 0 });
+        using var file = new FileStream(path + Unfinished, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = NodeKey.OwnersFile, BufferSize = 0 });
         using var writer = new CheckpointFile.Writer(file, key);
-        reader?.Begin(path, [.. writer.Key]);
-        writer.Write(CheckpointFile.Kind.Shape, shape.Encode());
+        sender?.Begin(path);
+        Put(CheckpointFile.Kind.Shape, shape.Encode());
         var piece = new byte[CheckpointFile.PieceBytes];
         for (var got = Descriptors.Read(pipe, piece); got > 0; got = Descriptors.Read(pipe, piece))
         {
-            writer.Write(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
-            reader?.Grow(file.Position);
-            reader?.Pace();
+            Put(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));
         }
 
         if (state.GetAwaiter().GetResult() is not { } description)
@@ -186,11 +185,21 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
             return false;
         }
 
-        writer.WriteAll(CheckpointFile.Kind.State, description.Encode());
-        writer.Write(CheckpointFile.Kind.End, []);
-        reader?.Grow(file.Position, isWhole: true); // it reads on while the disk is waited for
+        for (ReadOnlySpan<byte> rest = description.Encode(); !rest.IsEmpty; rest = rest[Math.Min(CheckpointFile.PieceBytes, rest.Length)..])
+        {
+            Put(CheckpointFile.Kind.State, rest[..Math.Min(CheckpointFile.PieceBytes, rest.Length)]);
+        }
+
+        Put(CheckpointFile.Kind.End, []);
         file.Flush(flushToDisk: durable);
         return true;
+
+        // Who takes it goes on while it is encrypted for the disk.
+        void Put(CheckpointFile.Kind kind, ReadOnlySpan<byte> bytes)
+        {
+            sender?.Write(kind, bytes);
+            writer.Write(kind, bytes);
+        }
     }
 
     private void Visit(string path, CheckpointFile.Visitor visit)

@@ -157,9 +157,9 @@ internal sealed class CaptureExecutor(Shard shard, TaskTable table, TaskLifecycl
         Volatile.Write(ref entry.Ticket, 0);
         worker.PendingEnds[capture.Index] = null;
         worker.Capture = null;
-        if (capture.Reader is { } reader)
+        if (capture.Sender is { } sender)
         {
-            reader.WhenClosed(() => shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker)));
+            sender.WhenClosed(() => shard.Post(new ShardEvent(ShardEventKind.RetireWorker, worker)));
         }
         else
         {

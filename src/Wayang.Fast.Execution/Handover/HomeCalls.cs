@@ -1,6 +1,7 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
+using Wayang.Fast.Core.Diagnostics;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Checkpoints;
@@ -57,16 +58,16 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         }
     }
 
-    public IDepartingFile WriteDown(TaskId id)
+    public IDepartingFile WriteDown(TaskId id, Stream to)
     {
-        var file = new GrowingFile();
-        file.Whole = WriteDownAsync(id, file);
-        return file;
+        var sender = new CallSender(to, HandoverPoint.HomeSending);
+        sender.Whole = WriteDownAsync(id, sender);
+        return sender;
     }
 
-    private async Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, GrowingFile file)
+    private async Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, CallSender sender)
     {
-        if (CheckpointOf(id) is null && await life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id) { OfHandover = true, Reader = file }).ConfigureAwait(false) is { } refusal)
+        if (CheckpointOf(id) is null && await life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id) { OfHandover = true, Sender = sender }).ConfigureAwait(false) is { } refusal)
         {
             return (null, refusal);
         }
@@ -78,14 +79,15 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
                 return (null, Gone(id));
             }
 
-            var whole = store!.Open(checkpoint);
-            if (!file.Key.Span.SequenceEqual(whole.Key.Span))
+            var whole = CheckpointStore.Open(checkpoint);
+            if (sender.Path is null)
             {
-                file.Begin(whole.Path, whole.Key.ToArray()); // it stood in its file before
-                file.Grow(whole.Bytes, isWhole: true);
+                await BesideAsync(() => store!.Send(whole.Path, sender)).ConfigureAwait(false); // it stood in its file before
             }
 
-            return (whole, null);
+            return string.Equals(sender.Path, whole.Path, StringComparison.Ordinal)
+                ? (whole, null)
+                : (null, new OperationError(ErrorCode.Conflict, "somebody else has just had it written down", "task", 100));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -199,14 +201,15 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
     public IAwaitingWorker? Await(TaskId id, ReadOnlyMemory<byte> shape) =>
         shape.IsEmpty || store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } ? null : standbys.TryBegin(pool, id, WorkerShape.Decode(shape.Span));
 
-    public IArrivingFile Receive(TaskId id, ReadOnlySpan<byte> key, IAwaitingWorker? awaiting)
+    public IArrivingFile Receive(TaskId id, Stream from, IAwaitingWorker? awaiting)
     {
         if (store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } record)
         {
             throw new IOException($"task {id} is not there any more, or this node has no directory for checkpoints");
         }
 
-        return new ArrivingFile(store, record.Life is { IsDurable: true }, (id, pool.Key.Image, pool.Key.Profile), key, (Standby?)awaiting, (begun, shape) => standbys.Take(begun, pool, id, shape));
+        var durable = record.Life is { IsDurable: true };
+        return new ArrivingFile(from, arriving => store.Adopt(arriving, durable, (id, pool.Key.Image, pool.Key.Profile), (Standby?)awaiting, (begun, shape) => standbys.Take(begun, pool, id, shape)));
     }
 
     /// <summary>A worker that has just ended, or whose place is another's by now, only makes for a worker that is not taken.</summary>
@@ -228,6 +231,9 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         : record.State == TaskState.Queued && record.Life?.Checkpoint is null
             ? new OperationError(ErrorCode.Conflict, "it waits and has done nothing yet, so that there is nothing to move", "task", 100)
         : null;
+
+    /// <summary>What waits for the disk, or for another node, has a thread of its own.</summary>
+    private static Task BesideAsync(Action work) => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private Task<OperationError?> StepAsync(TaskId id, Func<TaskRecord, OperationError?> step) =>
         life.AskAsync(new LifeRequest(LifeRequestKind.Handover, id) { Step = step, OfHandover = true });

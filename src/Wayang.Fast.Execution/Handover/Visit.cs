@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
@@ -27,10 +26,8 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private string? _reason;
     private byte[][]? _streams;
     private CallFile? _back;
-    private TaskCompletionSource<GrowingFile?> _leaving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _heard = Stopwatch.GetTimestamp();
     private int _watching;
-    private TaskCompletionSource _nextPiece = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Called when its call could not go on here, or the node stops under it: the record is to be ended. Set before it is adopted.</summary>
     public Action<Visit>? Over { get; set; }
@@ -51,32 +48,14 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     /// <summary>Held while messages about it change it: they come one at a time.</summary>
     public SemaphoreSlim Turn { get; } = new(1, 1);
 
-    /// <summary>What has come of its file; null: nothing, or all.</summary>
-    public ArrivingFile? Arriving { get; set; }
+    /// <summary>The connection on which its call comes; null: it has come, or does not yet. Changed with its turn.</summary>
+    public Stream? Arriving { get; set; }
 
-    /// <summary>Of its file; what has come of it stays, also when it is whole.</summary>
-    public long Received { get; private set; }
-
-    /// <summary>Completes when there is room for the next piece.</summary>
-    public Task<OperationError?> Room { get; private set; } = System.Threading.Tasks.Task.FromResult<OperationError?>(null);
-
-    /// <summary>Completes when a piece has come after this was asked for. Asked with its turn.</summary>
-    public Task NextPiece => _nextPiece.Task;
-
-    /// <summary>Made for it before anything of it came; null: none was, or its file has it. Changed with its turn.</summary>
+    /// <summary>Made for it before anything of it came; null: none was, or what comes has it. Changed with its turn.</summary>
     public Standby? Awaiting { get; set; }
 
-    /// <summary>What it was written down for its home in; null: it was not. Changed with its turn.</summary>
-    public GrowingFile? Left { get; set; }
-
-    /// <summary>A piece has come. With its turn.</summary>
-    public void Take(long received, Task<OperationError?> room)
-    {
-        (Received, Room) = (received, room);
-        var came = _nextPiece;
-        _nextPiece = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        came.TrySetResult();
-    }
+    /// <summary>On which it goes home when it is written down for it, or went; null: its home has not opened one. Changed with its turn.</summary>
+    public CallSender? WayHome { get; set; }
 
     /// <summary>Where it goes on; null: not known yet, or its record has it.</summary>
     public TaskCheckpoint? File { get; set; }
@@ -115,34 +94,6 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             lock (_lock)
             {
                 return _back;
-            }
-        }
-    }
-
-    /// <summary>Completes when it is being written down for its home: the file, which is its writer's to dispose.</summary>
-    public Task<GrowingFile?> Leaving
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _leaving.Task;
-            }
-        }
-    }
-
-    /// <summary>It is being written down; null: it was not after all.</summary>
-    public void Leave(GrowingFile? file)
-    {
-        lock (_lock)
-        {
-            if (file is null)
-            {
-                _leaving = new TaskCompletionSource<GrowingFile?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            }
-            else
-            {
-                _leaving.TrySetResult(file);
             }
         }
     }
@@ -270,7 +221,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
             return new VisitNews(_number, _state, _streams is { } streams ? [.. streams.Select(static s => (long)s.Length)] : lengths, Report(progress))
             {
                 GoesOnFor = _begun > 0 ? Stopwatch.GetElapsedTime(_begun) : TimeSpan.Zero,
-                End = _end, Reason = _reason, FileBytes = _back?.Bytes ?? 0, Key = _back?.Key ?? default,
+                End = _end, Reason = _reason, FileBytes = _back?.Bytes ?? 0,
                 Standing = _back is { StandsSince: > 0 and var since } ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero,
             };
         }

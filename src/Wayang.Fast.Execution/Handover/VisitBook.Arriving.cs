@@ -1,40 +1,40 @@
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
+using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Life;
 
 namespace Wayang.Fast.Execution.Handover;
 
-/// <content>The way here: a call's file, piece by piece, and the two words behind it. Several messages may be under way at once, and need not come here in the order in which they were sent.</content>
+/// <content>Connections that bring a call here or take one home, and the word behind a call that came.</content>
 internal sealed partial class VisitBook
 {
-    /// <summary>How long a message waits for one that was sent before it.</summary>
-    private static readonly TimeSpan s_order = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(2);
 
-    public async Task<OperationError?> TakeAsync(string peer, string handover, long offset, ReadOnlyMemory<byte> piece, ReadOnlyMemory<byte> key)
+    public async Task CarryAsync(string peer, Stream connection, CancellationToken patience)
     {
         try
         {
-            var (refusal, room) = await InOrderAsync(peer, handover, offset, visit => Take(visit, offset, piece.Span, key.Span)).ConfigureAwait(false);
-            return refusal ?? await room!.ConfigureAwait(false); // others need not wait for the room that this one waits for
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return Disk(failure);
-        }
-    }
+            if (await CallStream.ReadPrefaceAsync(connection, patience).ConfigureAwait(false) is not var (direction, handover))
+            {
+                return; // nobody who speaks this
+            }
 
-    public async Task<OperationError?> PrepareAsync(string peer, string handover, long bytes)
-    {
-        try
-        {
-            var (refusal, kept) = await InOrderAsync(peer, handover, bytes, visit => Prepare(visit, bytes)).ConfigureAwait(false);
-            return refusal ?? await kept!.ConfigureAwait(false);
+            if (!TryEnter(peer, handover, out var visit))
+            {
+                Say(connection, CallWord.Refused(Unknown(handover)));
+                return;
+            }
+
+            await (direction == CallDirection.ToHost ? TakeAsync(visit, connection) : SendAsync(visit, connection)).ConfigureAwait(false);
+            using var farewell = new CancellationTokenSource(s_farewell);
+            _ = await connection.ReadAsync(new byte[1], farewell.Token).ConfigureAwait(false); // its home hangs up: who closes first may take the last word along
         }
-        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (failure is IOException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
         {
-            return OfFile(failure);
+            // Its home sees the end of the connection, and asks for what became of it.
         }
     }
 
@@ -58,102 +58,112 @@ internal sealed partial class VisitBook
         return refusal is not null ? (null, refusal) : await WatchAsync(peer, handover, visit.Adoption, s_moment, cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>Does something with a visit once so much of its file is there, and the last piece has its room: at once where it is over or unknown, which the step says.</summary>
-    private async Task<(OperationError? Refusal, Task<OperationError?>? Done)> InOrderAsync(string peer, string handover, long behind, Func<Visit, Task<OperationError?>> step)
-    {
-        while (true)
-        {
-            if (!TryEnter(peer, handover, out var visit))
-            {
-                return (Unknown(handover), null);
-            }
-
-            Task before;
-            try
-            {
-                if (visit.State != VisitState.Offered || (visit.Received >= behind && visit.Room.IsCompleted) || behind > HandoverFields.MaxFile)
-                {
-                    return (null, step(visit));
-                }
-
-                before = visit.Received < behind ? visit.NextPiece : visit.Room;
-            }
-            finally
-            {
-                visit.Turn.Release();
-            }
-
-            try
-            {
-                await before.WaitAsync(s_order).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                return (new OperationError(ErrorCode.Conflict, $"of {behind} bytes {visit.Received} are here, and nothing more came for {s_order.TotalSeconds} s", "offset"), null);
-            }
-        }
-    }
-
-    private Task<OperationError?> Take(Visit visit, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key) =>
-        visit.State != VisitState.Offered ? Task.FromResult<OperationError?>(null) // all of it is there
-        : visit.Arriving is null && key.IsEmpty ? Task.FromResult<OperationError?>(new(ErrorCode.InvalidArgument, "the key of its file comes with its first piece", "key"))
-        : offset > HandoverFields.MaxFile - piece.Length ? Task.FromResult<OperationError?>(new(ErrorCode.InvalidArgument, $"a file of more than {HandoverFields.MaxFile} bytes", "offset"))
-        : Receive(visit, offset, piece, key);
-
-    private Task<OperationError?> Receive(Visit visit, long offset, ReadOnlySpan<byte> piece, ReadOnlySpan<byte> key)
-    {
-        if (visit.Arriving is not { } file)
-        {
-            var awaiting = visit.Awaiting;
-            file = new ArrivingFile(
-                _store!, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), key, awaiting, (begun, shape) => _standbys.Take(begun, visit.Pool, visit.Task, shape));
-            (visit.Arriving, visit.Awaiting) = (file, null);
-        }
-
-        var before = file.Received - offset;
-        if (before >= piece.Length)
-        {
-            return Task.FromResult<OperationError?>(null);
-        }
-
-        var room = AnswerAsync(file.AppendAsync(piece[(int)before..]));
-        visit.Take(file.Received, room);
-        return room;
-    }
-
-    private static async Task<OperationError?> AnswerAsync(Task appended)
+    /// <summary>Its call comes. Entered with its turn, which this gives back.</summary>
+    private Task TakeAsync(Visit visit, Stream connection)
     {
         try
         {
-            await appended.ConfigureAwait(false);
-            HandoverFaults.Reach(HandoverPoint.HostReceiving);
-            return null;
+            if (visit.State != VisitState.Offered || visit.Arriving is not null)
+            {
+                Say(connection, CallWord.Refused(new OperationError(ErrorCode.Conflict, "it has come, or is just coming", "handover")));
+                return Task.CompletedTask;
+            }
+
+            Say(connection, new CallWord(CallWordKind.Ready, 0));
+            visit.Arriving = connection;
+            var awaiting = visit.Awaiting;
+            visit.Awaiting = null;
+            return BesideAsync(() => Take(visit, connection, awaiting));
         }
-        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException)
+        finally
         {
-            return OfFile(failure);
+            visit.Turn.Release();
         }
     }
 
-    private static Task<OperationError?> Prepare(Visit visit, long bytes)
+    private void Take(Visit visit, Stream connection, Standby? awaiting)
     {
-        if (visit.State != VisitState.Offered)
+        var receiver = new CallReceiver(connection, () =>
         {
-            return Task.FromResult(visit.State == VisitState.Returned ? Unknown(visit.Offer.Handover) : null);
+            visit.Hear();
+            HandoverFaults.Reach(HandoverPoint.HostReceiving);
+        });
+        OperationError? refusal = null;
+        TaskCheckpoint? file = null;
+        try
+        {
+            file = _store!.Adopt(receiver, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), awaiting, (begun, shape) => _standbys.Take(begun, visit.Pool, visit.Task, shape));
+        }
+        catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException or ObjectDisposedException or InvalidOperationException)
+        {
+            refusal = OfFile(failure);
         }
 
-        if (visit.Arriving is not { } file || file.Received != bytes)
-        {
-            return Task.FromResult<OperationError?>(new(ErrorCode.Conflict, $"of {bytes} bytes {visit.Received} are here", "bytes"));
-        }
-
-        visit.File = file.Keep();
+        visit.Turn.Wait();
         visit.Arriving = null;
-        file.Dispose();
-        visit.TryEnter(VisitState.Prepared);
-        HandoverFaults.Reach(HandoverPoint.HostPrepared);
-        return Task.FromResult<OperationError?>(null);
+        if (file is not null && visit.State != VisitState.Offered)
+        {
+            refusal = Unknown(visit.Offer.Handover); // let go meanwhile
+            CheckpointStore.DeleteSoon(file);
+        }
+        else if (file is not null)
+        {
+            visit.File = file;
+            visit.TryEnter(VisitState.Prepared);
+            HandoverFaults.Reach(HandoverPoint.HostPrepared);
+        }
+
+        visit.Turn.Release();
+        Say(connection, refusal is null ? new CallWord(CallWordKind.Kept, receiver.Received) : CallWord.Refused(refusal));
     }
+
+    /// <summary>Its home will take it on this connection, as it is written down, or as it was. Entered with its turn, which this gives back.</summary>
+    private async Task SendAsync(Visit visit, Stream connection)
+    {
+        CallSender sender;
+        CallFile? back;
+        try
+        {
+            back = visit.Back;
+            if (back is null && visit.State != VisitState.Begun)
+            {
+                Say(connection, CallWord.Refused(new OperationError(ErrorCode.Conflict, "it does not go back with a file", "handover")));
+                return;
+            }
+
+            Say(connection, new CallWord(CallWordKind.Ready, 0));
+            visit.WayHome?.Dispose();
+            visit.WayHome = sender = new CallSender(connection);
+        }
+        finally
+        {
+            visit.Turn.Release();
+        }
+
+        if (back is not null)
+        {
+            await BesideAsync(() => SendBack(back, sender)).ConfigureAwait(false);
+        }
+
+        _ = await sender.Kept.ConfigureAwait(false); // its home knows whether it has it
+    }
+
+    private void SendBack(CallFile back, CallSender sender)
+    {
+        try
+        {
+            _store!.Send(back.Path, sender);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            sender.Dispose(); // its home sees that it breaks off
+        }
+    }
+
+    private static void Say(Stream connection, in CallWord word) => connection.Write(word.Encode());
+
+    /// <summary>What waits for the disk, or for another node, has a thread of its own.</summary>
+    private static Task BesideAsync(Action work) => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private OperationError? Commit(Visit visit)
     {

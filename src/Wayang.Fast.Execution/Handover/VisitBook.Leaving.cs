@@ -1,4 +1,3 @@
-using System.Buffers;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -85,7 +84,7 @@ internal sealed partial class VisitBook
         return Task.FromResult<OperationError?>(new(ErrorCode.Conflict, "it has ended, or goes home already", "task", 100));
     }
 
-    public async Task<(VisitPiece? Piece, OperationError? Refusal)> ReadAsync(string peer, string handover, VisitPart part, long offset, CancellationToken cancellation)
+    public (VisitPiece? Piece, OperationError? Refusal) Read(string peer, string handover, VisitPart part, long offset)
     {
         if (!_visits.TryGetValue(handover, out var visit) || !string.Equals(visit.Home, peer, StringComparison.Ordinal))
         {
@@ -93,63 +92,19 @@ internal sealed partial class VisitBook
         }
 
         visit.Hear();
-        if (part != VisitPart.File)
-        {
-            return (ReadStream(visit, part - VisitPart.Output, offset), null);
-        }
-
-        try
-        {
-            return visit.Back is { } back ? (ReadBack(back, offset), null)
-                : visit.State == VisitState.Begun ? (await ReadGrowingAsync(visit, offset, cancellation).ConfigureAwait(false), null)
-                : (null, new OperationError(ErrorCode.Conflict, "it does not go back with a file", "part"));
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return (null, Disk(failure));
-        }
-    }
-
-    private static VisitPiece ReadBack(CallFile back, long offset)
-    {
-        using var file = File.OpenHandle(back.Path);
-        var buffer = new byte[Math.Clamp(back.Bytes - offset, 0, HandoverFields.MaxPiece)];
-        var count = RandomAccess.Read(file, buffer, offset);
-        return new VisitPiece(buffer.AsMemory(0, count), offset == 0 ? back.Key : default, Grows: false);
-    }
-
-    /// <summary>While its call still runs here, or has just stopped: what is written of it, if that comes in a moment.</summary>
-    private static async Task<VisitPiece> ReadGrowingAsync(Visit visit, long offset, CancellationToken cancellation)
-    {
-        try
-        {
-            if (await visit.Leaving.WaitAsync(s_moment, cancellation).ConfigureAwait(false) is { } file)
-            {
-                await file.LongerThan(offset).WaitAsync(s_moment, cancellation).ConfigureAwait(false);
-                var isWhole = file.IsWhole; // before the look at what is there
-                var buffer = ArrayPool<byte>.Shared.Rent(HandoverFields.GrowingPiece);
-                var count = file.Read(offset, buffer.AsSpan(0, HandoverFields.GrowingPiece));
-                return new VisitPiece(buffer.AsMemory(0, count), offset == 0 && count > 0 ? file.Key : default, Grows: count > 0 || !isWhole) { Pooled = buffer };
-            }
-        }
-        catch (TimeoutException)
-        {
-            // It is asked again.
-        }
-
-        return new VisitPiece(default, default, Grows: true);
+        return (ReadStream(visit, (int)part, offset), null);
     }
 
     private VisitPiece ReadStream(Visit visit, int index, long offset)
     {
         if (visit.StreamOf(index) is { } kept)
         {
-            return new VisitPiece(offset < kept.Length ? kept.AsMemory((int)offset, (int)Math.Min(kept.Length - offset, HandoverFields.MaxPiece)) : default, default, Grows: false);
+            return new VisitPiece(offset < kept.Length ? kept.AsMemory((int)offset, (int)Math.Min(kept.Length - offset, HandoverFields.MaxPiece)) : default);
         }
 
         var buffer = new byte[HandoverFields.MaxPiece];
         _ = _lifecycle.ReadOutput(visit.Task, visit.Tenant, s_streams[index], offset, buffer, out var chunk);
-        return new VisitPiece(buffer.AsMemory(0, chunk.Count), default, Grows: false);
+        return new VisitPiece(buffer.AsMemory(0, chunk.Count));
     }
 
     private void Watch(Visit visit)
@@ -163,17 +118,12 @@ internal sealed partial class VisitBook
         }
     }
 
-    /// <summary>Its call is written down here as any is; then its record ends without a word, and the file waits for its home.</summary>
+    /// <summary>Its call is written down here as any is, and sent meanwhile if its home has opened a way; then its record ends without a word, and the file waits for its home.</summary>
     private async Task<OperationError?> WriteDownAsync(Visit visit)
     {
-        var growing = new GrowingFile();
-        visit.Left?.Dispose();
-        visit.Left = growing; // until its home lets it go
-        visit.Leave(growing);
-        if (await _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true, Reader = growing }).ConfigureAwait(false) is { } refusal)
+        if (await _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true, Sender = visit.WayHome }).ConfigureAwait(false) is { } refusal)
         {
-            visit.Leave(null);
-            growing.Dispose();
+            CloseWayHome(visit); // what it said of the call was nothing
             return refusal;
         }
 
@@ -196,13 +146,13 @@ internal sealed partial class VisitBook
         }).ConfigureAwait(false);
         if (ended is not null || file is null)
         {
-            growing.Dispose();
+            CloseWayHome(visit);
             return ended ?? new OperationError(ErrorCode.Conflict, "it went on here meanwhile", "task", 100);
         }
 
         try
         {
-            visit.TryEnter(VisitState.Returned, reason: null, _store!.Open(file));
+            visit.TryEnter(VisitState.Returned, reason: null, CheckpointStore.Open(file));
             HandoverFaults.Reach(HandoverPoint.HostRecalled);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
@@ -220,5 +170,11 @@ internal sealed partial class VisitBook
         visit.TryEnter(VisitState.Returned, "it was called back before it went on there");
         EndRecord(visit);
         return null;
+    }
+
+    private static void CloseWayHome(Visit visit)
+    {
+        visit.WayHome?.Dispose();
+        visit.WayHome = null;
     }
 }

@@ -146,9 +146,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 
     private static OperationError Unknown(string handover) => new(ErrorCode.NotFound, $"no hand-over '{handover}' here: it was never offered, or is over", "handover");
 
-    private static OperationError OfFile(Exception failure) => failure is InvalidDataException ? new(ErrorCode.InvalidArgument, failure.Message, "data") : Disk(failure);
-
-    private static OperationError Disk(Exception failure) => new(ErrorCode.Unavailable, $"its disk: {failure.Message}", "node");
+    private static OperationError OfFile(Exception failure) => failure is InvalidDataException ? new(ErrorCode.InvalidArgument, failure.Message, "data") : new(ErrorCode.Unavailable, $"its disk, or the connection: {failure.Message}", "node");
 
     /// <summary>Nobody asked for it for so long that its home counts it as lost soon: what it does here is for nobody.</summary>
     private void LookForLost()
@@ -197,7 +195,7 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             EndRecord(visit);
             visit.Arriving?.Dispose();
             visit.Awaiting?.Dispose();
-            visit.Left?.Dispose();
+            visit.WayHome?.Dispose();
             foreach (var path in (string?[])[visit.File?.File, visit.Back?.Path])
             {
                 if (path is not null)

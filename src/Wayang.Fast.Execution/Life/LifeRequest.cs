@@ -2,7 +2,7 @@ using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
-using Wayang.Fast.Execution.Checkpoints;
+using Wayang.Fast.Execution.Handover;
 
 namespace Wayang.Fast.Execution.Life;
 
@@ -44,8 +44,8 @@ internal sealed class LifeRequest(LifeRequestKind kind, TaskId id)
     /// <summary>A hand-over asks, not a tenant: it may change a call that only visits this node.</summary>
     public bool OfHandover { get; init; }
 
-    /// <summary>Who reads the file of a call that is written down, while it is written; null: nobody.</summary>
-    public GrowingFile? Reader { get; init; }
+    /// <summary>Sends a call that is written down to another node meanwhile; null: nobody does.</summary>
+    public CallSender? Sender { get; init; }
 
     /// <summary>What a call that is asked to yield was asked with; null: none was. Completion thread only.</summary>
     public YieldWish? Wish { get; set; }

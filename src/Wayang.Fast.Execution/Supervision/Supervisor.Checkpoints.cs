@@ -104,7 +104,7 @@ internal sealed partial class Supervisor
         try
         {
             Stall(FaultPoint.CaptureUnread);
-            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, new WorkerShape(capture.Worker.Channel.Geometry, capture.Worker.Concurrency), capture.State, capture.Reader) is { } file ? file with { StandsSince = capture.StandsSince } : null;
+            capture.File = store.Write(capture.Task, capture.IsDurable, pipe, new WorkerShape(capture.Worker.Channel.Geometry, capture.Worker.Concurrency), capture.State, capture.Sender) is { } file ? file with { StandsSince = capture.StandsSince } : null;
             Stall(FaultPoint.CaptureUntold);
             if (capture.File is not null)
             {

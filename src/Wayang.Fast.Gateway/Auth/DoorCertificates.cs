@@ -47,12 +47,14 @@ public sealed class DoorCertificates
     }
 
     /// <summary>How the next connection is answered.</summary>
-    internal SslServerAuthenticationOptions ForConnection()
+    /// <param name="protocols">Those that it may be told apart by; null: it is of one kind.</param>
+    internal SslServerAuthenticationOptions ForConnection(List<SslApplicationProtocol>? protocols = null)
     {
         var state = Volatile.Read(ref _state);
         return new SslServerAuthenticationOptions
         {
             ServerCertificateContext = state.Server,
+            ApplicationProtocols = protocols,
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             ClientCertificateRequired = state.Authorities is not null,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck, // a certificate is revoked by taking its line out of the file of tokens

@@ -27,6 +27,12 @@ public sealed partial class RpcServer
                 return;
             }
 
+            if (relay.IsOfCall)
+            {
+                await CarryAsync(relay, place, certificates, tcp, patience.Token);
+                return;
+            }
+
             if (Connect(relay, place, certificates, tcp, origin) is { } inner)
             {
                 await relay.RunAsync(inner);
@@ -43,6 +49,31 @@ public sealed partial class RpcServer
             Options.OnDefect?.Invoke(defect);
         }
     }
+
+    /// <summary>A call of a peer's comes, or goes home.</summary>
+    private async Task CarryAsync(TlsRelay relay, UnopenedPlace place, DoorCertificates certificates, RpcTcpOptions tcp, CancellationToken patience)
+    {
+        if (Options.Visits is not { } visits || PeerOf(relay, certificates, tcp) is not { } peer)
+        {
+            Interlocked.Increment(ref _failedHandshakes);
+            GiveUp(place);
+            return;
+        }
+
+        place.Leave();
+        try
+        {
+            await using var stop = Stopping.UnsafeRegister(static relay => ((TlsRelay)relay!).Break(), relay);
+            await visits.CarryAsync(peer.Peer, relay.Decrypted, patience);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _count);
+        }
+    }
+
+    private static PeerCertificate? PeerOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp) =>
+        relay.PeerCertificate is { } own && certificates.IsTrusted(own) ? tcp.Peers?.Find(own) : null;
 
     /// <summary>Null: there are no descriptors left for it.</summary>
     private Socket? Connect(TlsRelay relay, UnopenedPlace place, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
@@ -71,7 +102,7 @@ public sealed partial class RpcServer
     private Caller? SessionOf(TlsRelay relay, DoorCertificates certificates, RpcTcpOptions tcp, CallerOrigin origin)
     {
         Caller? session = null;
-        if (relay.PeerCertificate is { } own && certificates.IsTrusted(own) && tcp.Peers?.Find(own) is { } peer)
+        if (PeerOf(relay, certificates, tcp) is { } peer)
         {
             OpenPeerSession(peer, origin, out session);
         }

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Gateway.Auth;
 
 namespace Wayang.Fast.Gateway.MessagePackRpc;
@@ -19,6 +20,8 @@ internal sealed class TlsRelay : IAsyncDisposable
     /// <summary>How long a peer may go on sending when it has been told the last word.</summary>
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(2);
 
+    private static readonly List<SslApplicationProtocol> s_protocols = [CallStream.Protocol];
+
     private readonly Socket _peer;
     private readonly SslStream _stream;
     private readonly TimeSpan _sendTimeout;
@@ -27,6 +30,12 @@ internal sealed class TlsRelay : IAsyncDisposable
 
     /// <summary>Null: it showed none that is believed.</summary>
     public X509Certificate2? PeerCertificate => _stream.RemoteCertificate as X509Certificate2;
+
+    /// <summary>A node has opened it for one call, which travels on it: nothing is relayed.</summary>
+    public bool IsOfCall => _stream.NegotiatedApplicationProtocol == CallStream.Protocol;
+
+    /// <summary>What such a connection says, decrypted. Owned by this.</summary>
+    public Stream Decrypted => _stream;
 
     /// <summary>Shakes hands.</summary>
     /// <param name="peer">Owned from now on, whatever comes of it.</param>
@@ -39,9 +48,9 @@ internal sealed class TlsRelay : IAsyncDisposable
         SslStream? stream = null;
         try
         {
-            peer.Blocking = true; // asked for by NetworkStream; nothing here waits on a thread
-            stream = new SslStream(new NetworkStream(peer, ownsSocket: true), leaveInnerStreamOpen: false);
-            await stream.AuthenticateAsServerAsync(certificates.ForConnection(), cancellation);
+            peer.Blocking = true; // asked for by NetworkStream; nothing here waits on a thread, except for a call
+            stream = new SslStream(new NetworkStream(peer, ownsSocket: true) { WriteTimeout = (int)sendTimeout.TotalMilliseconds }, leaveInnerStreamOpen: false);
+            await stream.AuthenticateAsServerAsync(certificates.ForConnection(s_protocols), cancellation);
             return new TlsRelay(peer, stream, sendTimeout);
         }
         catch (Exception failure) when (failure is AuthenticationException or IOException or SocketException or OperationCanceledException or ObjectDisposedException or NotSupportedException)
@@ -71,6 +80,9 @@ internal sealed class TlsRelay : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Whoever reads or writes sees its end. Any thread.</summary>
+    public void Break() => _peer.Dispose();
 
     public ValueTask DisposeAsync() => _stream.DisposeAsync();
 

@@ -35,13 +35,9 @@ internal static class HandoverCalls
                 var (news, unknown) = await host.WatchAsync(peer, handover, slots[1].Present ? slots[1].Number : -1, TimeSpan.FromMilliseconds(slots[2].Number), stopping);
                 return news is null ? (null, unknown) : ((ref writer) => News(ref writer, news), null);
             case OperationKind.PeerRead:
-                return await ReadAsync(host, peer, handover, slots, stopping);
+                return Read(host, peer, handover, slots);
             case OperationKind.PeerOffer:
                 return Taken(handover, await host.OfferAsync(Offer(peer, handover, frame.Span, slots)));
-            case OperationKind.PeerPiece:
-                return Taken(handover, await host.TakeAsync(peer, handover, slots[1].Number, slots[2].Of(frame), slots[3].Of(frame)));
-            case OperationKind.PeerPrepare:
-                return Taken(handover, await host.PrepareAsync(peer, handover, slots[1].Number));
             case OperationKind.PeerCommit:
                 var (begun, refused) = await host.CommitAsync(peer, handover, stopping);
                 return begun is null ? (null, refused) : ((ref writer) => News(ref writer, begun), null);
@@ -67,24 +63,14 @@ internal static class HandoverCalls
     /// <summary>Nothing but an end is asked for.</summary>
     private static TaskState EndOf(in ParameterSlot slot) => (TaskState)slot.Number is >= TaskState.Succeeded and var state ? state : TaskState.Cancelled;
 
-    private static async ValueTask<(ReplyWriter? Write, OperationError? Refusal)> ReadAsync(
-        IHandoverHost host, string peer, string handover, ParameterSlot[] slots, CancellationToken stopping)
+    private static (ReplyWriter? Write, OperationError? Refusal) Read(IHandoverHost host, string peer, string handover, ParameterSlot[] slots)
     {
-        var (piece, refusal) = await host.ReadAsync(peer, handover, (VisitPart)slots[1].Number, slots[2].Number, stopping);
+        var (piece, refusal) = host.Read(peer, handover, (VisitPart)slots[1].Number, slots[2].Number);
         return piece is null ? (null, refusal) : ((ref writer) =>
         {
-            writer.WriteMapHeader(2 + (piece.Key.IsEmpty ? 0 : 1));
+            writer.WriteMapHeader(1);
             writer.WriteString("data"u8);
             writer.WriteBinary(piece.Data.Span);
-            if (!piece.Key.IsEmpty)
-            {
-                writer.WriteString("key"u8);
-                writer.WriteBinary(piece.Key.Span);
-            }
-
-            writer.WriteString("grows"u8);
-            writer.WriteBoolean(piece.Grows);
-            piece.Dispose();
         }, null);
     }
 
@@ -96,7 +82,7 @@ internal static class HandoverCalls
 
     private static void News(ref MessagePackWriter writer, VisitNews news)
     {
-        writer.WriteMapHeader(7 + (news.GoesOnFor == TimeSpan.Zero ? 0 : 1) + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 3));
+        writer.WriteMapHeader(7 + (news.GoesOnFor == TimeSpan.Zero ? 0 : 1) + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 2));
         ReplyEncoder.Number(ref writer, "number"u8, news.Number);
         ReplyEncoder.Text(ref writer, "state"u8, WireNames.Text(news.State));
         for (var i = 0; i < s_lengths.Length; i++)
@@ -130,8 +116,6 @@ internal static class HandoverCalls
         if (news.FileBytes > 0)
         {
             ReplyEncoder.Number(ref writer, "file_bytes"u8, news.FileBytes);
-            writer.WriteString("key"u8);
-            writer.WriteBinary(news.Key.Span);
             ReplyEncoder.Number(ref writer, "standing_us"u8, (long)news.Standing.TotalMicroseconds);
         }
     }

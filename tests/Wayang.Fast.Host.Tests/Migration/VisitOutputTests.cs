@@ -54,6 +54,6 @@ public sealed class VisitOutputTests
     private Task<VisitPiece> Piece(long offset, int pieceBytes)
     {
         var from = (int)Math.Min(offset, _output.Length);
-        return Task.FromResult(new VisitPiece(_output.AsMemory(from, Math.Min(pieceBytes, _output.Length - from)), default, Grows: false));
+        return Task.FromResult(new VisitPiece(_output.AsMemory(from, Math.Min(pieceBytes, _output.Length - from))));
     }
 }
