@@ -2,7 +2,7 @@
  *   of its own, and the image has nothing of its own there      -> it travels
  *   of its own, and the image has too                           -> it travels, unless it is certainly the same page or the same bytes
  *   not its own, and the image has one of its own there         -> its emptiness travels (or the file's page that shows again)
- * Where pages were told while it ran (`known`), of its own and unchanged since (`clean`) is not told again; otherwise what is known is always told,
+ * Where pages were told while it ran (`known`), of its own and unchanged since (`clean`, and not written) is not told again; otherwise what is known is always told,
  * its emptiness too.
  * "The image" is what every zygote of it shows: pages in which two zygotes differ count as different from both. */
 #include "checkpoint/capture.h"
@@ -20,6 +20,13 @@ typedef struct walk {
     uint8_t pages[WY_BATCH_PAGES * WY_PAGE];
 } walk;
 
+/* The quick way where it costs the worker no memory. */
+static wy_status read_pages(const wy_memory *memory, uint64_t start, void *out, uint32_t count, wy_error *error) {
+    size_t bytes = (size_t)count * WY_PAGE;
+    int exclusive = memory->direct && bytes >= WY_MEMORY_DIRECT_BYTES && wy_pages_exclusive(memory, start, count);
+    return exclusive ? wy_memory_read_exclusive(memory, start, out, bytes, error) : wy_memory_read(memory, start, out, bytes, error);
+}
+
 static wy_status tell(walk *w, wy_error *error) {
     uint32_t count = w->count;
     w->count = 0;
@@ -29,7 +36,7 @@ static wy_status tell(walk *w, wy_error *error) {
     if (w->empty) {
         return wy_stream_write_empty(w->stream, w->start, count, error);
     }
-    wy_status status = wy_memory_read(w->capture->memory, w->start, w->pages, (size_t)count * WY_PAGE, error);
+    wy_status status = read_pages(w->capture->memory, w->start, w->pages, count, error);
     if (status == WY_SYSTEM && w->missed != NULL) {
         return wy_runs_add(w->missed, w->start, w->start + (uint64_t)count * WY_PAGE, error);
     }
@@ -169,16 +176,14 @@ static wy_status add_run(walk *w, expected *e, const wy_run *run, int file, wy_e
     return status;
 }
 
-/* Of a run of the worker's own what the stream has not told as it is. */
-static wy_status add_unclean(walk *w, expected *e, const wy_run *run, int inherited, int file, wy_error *error) {
-    const wy_runs one = {.items = &(wy_run){run->start, run->end}, .count = 1}, none = {0};
-    wy_runs left = {0};
-    wy_status status = wy_runs_less(&one, w->capture->clean != NULL ? w->capture->clean : &none, &left, error);
-    for (uint32_t i = 0; i < left.count && status == WY_OK; i++) {
-        const wy_run *part = &left.items[i];
-        status = inherited ? add_run(w, e, part, file, error) : add(w, part->start, (uint32_t)((part->end - part->start) / WY_PAGE), 0, error);
-    }
-    wy_runs_free(&left);
+/* Its own pages in [start, end), and in `left` those that the stream has not told as they are. */
+static wy_status find_own(const wy_capture *capture, const wy_vma *vma, uint64_t start, uint64_t end, wy_runs *own, wy_runs *left, wy_error *error) {
+    const wy_runs none = {0}, *clean = capture->clean;
+    wy_runs written = {0};
+    wy_status status = wy_pages_own(capture->memory, vma, start, end, own, clean != NULL ? &written : NULL, error);
+    status = status == WY_OK ? wy_runs_less(own, clean != NULL ? clean : &none, left, error) : status;
+    status = status == WY_OK ? wy_runs_join(left, &written, error) : status;
+    wy_runs_free(&written);
     return status;
 }
 
@@ -187,19 +192,23 @@ static wy_status add_part(walk *w, const wy_vma *vma, uint64_t start, uint64_t e
     int file = (vma->flags & WY_VMA_FILE) != 0;
     expected missing = {.manifest = inherited ? w->capture->image->manifest : NULL,
                         .sets = {inherited ? w->capture->always : NULL, w->capture->known}};
-    wy_runs own = {0};
+    wy_runs own = {0}, left = {0};
     uint64_t at = start;
-    wy_status status = wy_pages_own(w->capture->memory, start, end, &own, error);
+    wy_status status = find_own(w->capture, vma, start, end, &own, &left, error);
     seek(&missing, start);
     expected e = missing;
-    for (uint32_t i = 0; i < own.count && status == WY_OK; i++) {
+    for (uint32_t i = 0, k = 0; i < own.count && status == WY_OK; i++) {
         const wy_run *run = &own.items[i];
         status = add_missing(w, &missing, at, run->start, file, error);
-        status = status == WY_OK ? add_unclean(w, &e, run, inherited, file, error) : status;
+        for (; k < left.count && left.items[k].start < run->end && status == WY_OK; k++) { /* each lies in one of its own */
+            const wy_run *part = &left.items[k];
+            status = inherited ? add_run(w, &e, part, file, error) : add(w, part->start, (uint32_t)((part->end - part->start) / WY_PAGE), 0, error);
+        }
         at = run->end;
     }
     status = status == WY_OK ? add_missing(w, &missing, at, end, file, error) : status;
     wy_runs_free(&own);
+    wy_runs_free(&left);
     return status;
 }
 

@@ -16,7 +16,7 @@ typedef struct wy_capture {
     const wy_runs *always; /* pages in which the target's zygote differs (wy_manifest_compare); NULL: none */
     int whole;             /* all of its own pages: for a target that is not known yet (a file) */
     const wy_runs *known;  /* what the stream spoke of before, and what it need not speak of as it was the image's; NULL: nothing */
-    const wy_runs *clean;  /* of these, those that are as they were then */
+    const wy_runs *clean;  /* of these, those that are as they were then unless the kernel's marks say that they were written; NULL: there are none */
 } wy_capture;
 
 /* Pages of a worker that runs: of `written`, what differs from the image and is there to be read; `missed` gets the others. No head, no end. */

@@ -84,14 +84,11 @@ wy_status wy_live_run(wy_live *live, wy_capture how, wy_stream *stream, wy_error
 }
 
 wy_status wy_live_finish(wy_live *live, wy_capture how, wy_stream *stream, wy_error *error) {
-    wy_runs dirty = {0}, remade = {0};
-    wy_status status = wy_written_find(&live->written, how.memory, &dirty, NULL, error);
-    status = status == WY_OK ? wy_layout_remade(&live->first, &how.snapshot->vmas, &how.image->manifest->vmas, &remade, error) : status;
-    status = status == WY_OK ? wy_runs_join(&dirty, &remade, error) : status;
+    wy_runs dirty = {0};
+    wy_status status = wy_layout_remade(&live->first, &how.snapshot->vmas, &how.image->manifest->vmas, &dirty, error);
     status = status == WY_OK ? wy_runs_join(&dirty, &live->owed, error) : status;
     status = status == WY_OK ? wy_runs_less(&live->known, &dirty, &live->clean, error) : status;
     wy_runs_free(&dirty);
-    wy_runs_free(&remade);
     how.known = &live->known;
     how.clean = &live->clean;
     return status == WY_OK ? wy_capture_write(&how, stream, error) : status;

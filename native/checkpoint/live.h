@@ -19,7 +19,7 @@ typedef struct wy_live {
     wy_snapshot first; /* as it was when it was begun */
     wy_runs known;     /* what the rounds told, or found to be the image's */
     wy_runs owed;      /* what they could not read, or may have missed */
-    wy_runs clean;     /* of `known`, what is as it was told, once it stands still */
+    wy_runs clean;     /* of `known`, what is as it was told unless it was written, once it stands still */
     int ran;         /* the stream's live part is complete */
     uint32_t rounds; /* in which pages were told */
     uint64_t pages;  /* told in them */

@@ -108,7 +108,7 @@ static wy_status add_vma(const wy_memory *memory, const wy_vma *vma, wy_manifest
         shape.start = 0; /* grows as its zygote needs it */
     }
     manifest->image_hash = wy_hash64(&shape, sizeof shape, manifest->image_hash);
-    wy_status status = wy_pages_own(memory, vma->start, vma->end, &own, error);
+    wy_status status = wy_pages_own(memory, vma, vma->start, vma->end, &own, NULL, error);
     if (status == WY_OK) {
         status = (vma->flags & WY_VMA_FILE) != 0 ? add_file_pages(memory, vma, &own, manifest, error)
                                                  : add_own_pages(memory, &own, manifest, error);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int open_part(pid_t pid, const char *part, int flags) {
@@ -37,6 +38,26 @@ void wy_memory_close(wy_memory *memory) {
     *memory = WY_NO_MEMORY_OPEN;
 }
 
+/* Nobody has page 0: where that is all that stands against it, other addresses can be copied. Whoever may not is told so first. */
+void wy_memory_hold(wy_memory *memory) {
+    char byte;
+    struct iovec here = {&byte, 1}, there = {NULL, 1};
+    memory->direct = process_vm_readv(memory->pid, &here, 1, &there, 1, 0) < 0 && errno == EFAULT;
+}
+
+/* How much of it was copied; what this cannot (pages that their owner may not read or write, an end) is left to /proc/PID/mem. */
+static size_t read_directly(const wy_memory *memory, uint64_t address, void *out, size_t bytes) {
+    struct iovec here = {out, bytes}, there = {(void *)(uintptr_t)address, bytes};
+    ssize_t got = memory->direct && bytes >= WY_MEMORY_DIRECT_BYTES ? process_vm_readv(memory->pid, &here, 1, &there, 1, 0) : 0;
+    return got > 0 ? (size_t)got : 0;
+}
+
+static size_t write_directly(const wy_memory *memory, uint64_t address, const void *bytes, size_t length) {
+    struct iovec here = {(void *)(uintptr_t)bytes, length}, there = {(void *)(uintptr_t)address, length};
+    ssize_t put = memory->direct && length >= WY_MEMORY_DIRECT_BYTES ? process_vm_writev(memory->pid, &here, 1, &there, 1, 0) : 0;
+    return put > 0 ? (size_t)put : 0;
+}
+
 static wy_status access_failed(const wy_memory *memory, const char *what, uint64_t address, ssize_t moved, wy_error *error) {
     int cause = moved < 0 ? errno : 0;
     return wy_fail(error, moved == 0 ? WY_CLOSED : WY_SYSTEM, cause, "memory", "cannot %s %" PRIx64 " of process %d: %s", what, address,
@@ -54,8 +75,13 @@ wy_status wy_memory_read(const wy_memory *memory, uint64_t address, void *out, s
     return WY_OK;
 }
 
+wy_status wy_memory_read_exclusive(const wy_memory *memory, uint64_t address, void *out, size_t bytes, wy_error *error) {
+    size_t done = read_directly(memory, address, out, bytes);
+    return wy_memory_read(memory, address + done, (char *)out + done, bytes - done, error);
+}
+
 wy_status wy_memory_write(const wy_memory *memory, uint64_t address, const void *bytes, size_t length, wy_error *error) {
-    for (size_t done = 0; done < length;) {
+    for (size_t done = write_directly(memory, address, bytes, length); done < length;) {
         ssize_t put = pwrite(memory->mem_fd, (const char *)bytes + done, length - done, (off_t)(address + done));
         if (put <= 0 && !(put < 0 && errno == EINTR)) {
             return access_failed(memory, "write", address + done, put, error);

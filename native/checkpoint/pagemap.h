@@ -13,7 +13,9 @@ typedef struct scan_request {
         return_mask;
 } scan_request;
 #define SCAN_IOCTL _IOWR('f', 16, scan_request)
-#define SCAN_FILE (1u << 2)
+#define SCAN_WATCHED (1u << 0) /* PAGE_IS_WPALLOWED */
+#define SCAN_WRITTEN (1u << 1)
+#define SCAN_FILE (1u << 2) /* for this the kernel looks at the page itself, which takes ten times as long as all the rest */
 #define SCAN_PRESENT (1u << 3)
 #define SCAN_SWAPPED (1u << 4)
 #define SCAN_ZERO (1u << 5)

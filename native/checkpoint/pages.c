@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "checkpoint/pagemap.h"
-#include "checkpoint/vma.h"
 
 #define SCAN_GUARD (1u << 8) /* Linux 6.15 */
 
@@ -55,34 +54,62 @@ static wy_status refuse_guard(uint64_t address, wy_error *error) {
     return wy_fail(error, WY_DENIED, 0, "guard", "page %" PRIx64 " is a guard page (MADV_GUARD_INSTALL)", address);
 }
 
-static wy_status scan(const wy_memory *memory, uint64_t start, uint64_t end, uint32_t guard, wy_runs *out, wy_error *error) {
+/* What is looked for in one mapping. */
+typedef struct look {
+    const wy_memory *memory;
+    uint32_t file;  /* SCAN_FILE where a page can be a file's */
+    uint32_t guard; /* SCAN_GUARD where the kernel knows it */
+    wy_runs *own, *written; /* written: NULL: not asked */
+} look;
+
+static wy_status add_region(const look *l, const scan_region *region, wy_error *error) {
+    uint64_t is = region->categories;
+    if ((is & l->guard) != 0) {
+        return refuse_guard(region->start, error);
+    }
+    if ((is & (SCAN_PRESENT | SCAN_SWAPPED)) == 0 || (is & (SCAN_FILE | SCAN_ZERO)) != 0) {
+        return WY_OK;
+    }
+    /* A changed page of a file's mapping that was thrown out with its mark on leaves the mark, which looks like a page that is swapped out and was not written. */
+    int written = (is & SCAN_WRITTEN) != 0 || (is & SCAN_WATCHED) == 0 || (l->file != 0 && (is & SCAN_SWAPPED) != 0);
+    wy_status status = wy_runs_add(l->own, region->start, region->end, error);
+    return status == WY_OK && l->written != NULL && written ? wy_runs_add(l->written, region->start, region->end, error) : status;
+}
+
+/* The kernel is asked for all but what most pages are, in memory and the process's own (and, where it is asked, as marked): to pass a page takes it a
+ * quarter of the time that telling one takes. What lies between its regions is that. */
+static wy_status scan(const look *l, uint64_t start, uint64_t end, wy_error *error) {
     scan_region regions[SCAN_REGIONS];
+    uint32_t watched = l->written != NULL ? SCAN_WATCHED : 0, written = l->written != NULL ? SCAN_WRITTEN : 0;
     while (start < end) {
         scan_request request = {.size = sizeof request,
                                 .start = start,
                                 .end = end,
                                 .vec = (uint64_t)(uintptr_t)regions,
                                 .vec_len = SCAN_REGIONS,
-                                .category_inverted = SCAN_FILE | SCAN_ZERO,
-                                .category_mask = SCAN_FILE | SCAN_ZERO,
-                                .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-                                .return_mask = SCAN_PRESENT | guard};
-        int count = ioctl(memory->pagemap_fd, SCAN_IOCTL, &request);
+                                .category_inverted = SCAN_PRESENT | watched,
+                                .category_anyof_mask = SCAN_PRESENT | SCAN_ZERO | l->file | watched | written,
+                                .return_mask = SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO | l->file | watched | written | l->guard};
+        int count = ioctl(l->memory->pagemap_fd, SCAN_IOCTL, &request);
         if (count < 0) {
             return errno == ENOTTY || errno == EINVAL ? WY_UNSUPPORTED
                                                       : wy_fail(error, WY_SYSTEM, errno, "pages", "PAGEMAP_SCAN: %s", strerror(errno));
         }
+        /* Behind the last region, whatever the call says of where it ended. */
+        uint64_t stop = (uint32_t)count == SCAN_REGIONS ? regions[count - 1].end : end;
         for (int i = 0; i < count; i++) {
-            if ((regions[i].categories & guard) != 0) {
-                return refuse_guard(regions[i].start, error);
-            }
-            wy_status status = wy_runs_add(out, regions[i].start, regions[i].end, error);
+            wy_status status = regions[i].start > start ? wy_runs_add(l->own, start, regions[i].start, error) : WY_OK;
+            status = status == WY_OK ? add_region(l, &regions[i], error) : status;
             if (status != WY_OK) {
                 return status;
             }
+            start = regions[i].end;
         }
-        /* Behind the last region, whatever the call says of where it ended. */
-        start = (uint32_t)count == SCAN_REGIONS ? regions[count - 1].end : end;
+        wy_status status = start < stop ? wy_runs_add(l->own, start, stop, error) : WY_OK;
+        if (status != WY_OK) {
+            return status;
+        }
+        start = stop;
     }
     return WY_OK;
 }
@@ -120,11 +147,18 @@ static wy_status walk(const wy_memory *memory, uint64_t start, uint64_t end, wy_
     return WY_OK;
 }
 
-wy_status wy_pages_own(const wy_memory *memory, uint64_t start, uint64_t end, wy_runs *out, wy_error *error) {
-    uint32_t before = out->count;
-    wy_status status = scan(memory, start, end, SCAN_GUARD, out, error);
-    status = status == WY_UNSUPPORTED && out->count == before ? scan(memory, start, end, 0, out, error) : status;
-    return status == WY_UNSUPPORTED ? walk(memory, start, end, out, error) : status;
+wy_status wy_pages_own(const wy_memory *memory, const wy_vma *vma, uint64_t start, uint64_t end, wy_runs *own, wy_runs *written, wy_error *error) {
+    look l = {.memory = memory, .file = (vma->flags & WY_VMA_FILE) != 0 ? SCAN_FILE : 0, .guard = SCAN_GUARD, .own = own, .written = written};
+    wy_status status = scan(&l, start, end, error);
+    if (status == WY_UNSUPPORTED) { /* at its first call: nothing was added */
+        l.guard = 0;
+        status = scan(&l, start, end, error);
+    }
+    if (status == WY_UNSUPPORTED) {
+        status = walk(memory, start, end, own, error);
+        status = status == WY_OK && written != NULL ? wy_runs_join(written, own, error) : status;
+    }
+    return status;
 }
 
 wy_status wy_pages_shared(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same, int *told,
@@ -145,6 +179,16 @@ wy_status wy_pages_shared(const wy_memory *worker, const wy_memory *zygote, uint
         *same |= one_frame ? UINT64_C(1) << i : 0;
     }
     return status;
+}
+
+int wy_pages_exclusive(const wy_memory *memory, uint64_t start, uint32_t count) {
+    const uint64_t wanted = ENTRY_PRESENT | ENTRY_EXCLUSIVE;
+    uint64_t entries[WY_BATCH_PAGES];
+    int all = read_entries(memory, start, count, entries, NULL) == WY_OK;
+    for (uint32_t i = 0; i < count && all; i++) {
+        all = (entries[i] & wanted) == wanted;
+    }
+    return all;
 }
 
 wy_status wy_pages_compare(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "checkpoint/memory.h"
+#include "checkpoint/vma.h"
 
 #define WY_MAX_RUNS (1u << 22)
 #define WY_BATCH_PAGES 64u /* compared, copied and told at a time */
@@ -35,10 +36,11 @@ uint64_t wy_runs_pages(const wy_runs *runs);
 /* Where the walk of wy_runs_hold may begin for `address` and those behind it. */
 uint32_t wy_runs_seek(const wy_runs *runs, uint64_t address);
 
-/* Adds the pages of [start, end) that hold something of the process's own: present or swapped out, no file's. Uses
- * PAGEMAP_SCAN (Linux 6.7), which passes holes; else reads entry by entry, and refuses ranges over 256 GiB. A guard page
- * (MADV_GUARD_INSTALL), which no copy would have, is WY_DENIED. */
-wy_status wy_pages_own(const wy_memory *memory, uint64_t start, uint64_t end, wy_runs *out, wy_error *error);
+/* Adds to `own` the pages of [start, end), which lies in the mapping `vma`, that hold something of the process's own: present or swapped out, no
+ * file's; and to `written`, unless it is NULL, those of them that were written since they were marked (written.h), or that nobody watches. All that
+ * by one walk: PAGEMAP_SCAN (Linux 6.7), which passes holes; else reads entry by entry, refuses ranges over 256 GiB, and takes all as written. A
+ * guard page (MADV_GUARD_INSTALL), which no copy would have, is WY_DENIED. The mapping stays while it is looked at. */
+wy_status wy_pages_own(const wy_memory *memory, const wy_vma *vma, uint64_t start, uint64_t end, wy_runs *own, wy_runs *written, wy_error *error);
 
 /* For up to WY_BATCH_PAGES pages: bit i of *same is set when page i certainly has the same bytes in both, because it is one
  * frame of memory: the frames' numbers are equal, the page is mapped more than once, and it was so before and after the look at
@@ -46,6 +48,9 @@ wy_status wy_pages_own(const wy_memory *memory, uint64_t start, uint64_t end, wy
  * CAP_SYS_ADMIN): then bytes must be compared. */
 wy_status wy_pages_shared(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same, int *told,
                           wy_error *error);
+
+/* Whether this process alone maps each of up to WY_BATCH_PAGES pages. It stands still. */
+int wy_pages_exclusive(const wy_memory *memory, uint64_t start, uint32_t count);
 
 /* The same by the bytes, for ranges that can be read in both; else WY_SYSTEM. */
 wy_status wy_pages_compare(const wy_memory *worker, const wy_memory *zygote, uint64_t start, uint32_t count, uint64_t *same);

@@ -1,11 +1,14 @@
 #include "checkpoint/restore.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "channel/layout.h"
 #include "checkpoint/layout.h"
+
+#define AHEAD_PAGES 16u /* at a time: so long the second head may wait */
 
 typedef struct filling {
     wy_tracee *target;
@@ -15,6 +18,12 @@ typedef struct filling {
     wy_runs own;   /* the target's own pages before anything was put there; then those of which the stream is silent */
     wy_runs told;  /* what the stream spoke of */
     wy_runs round; /* in the round that is read */
+    wy_runs was_reset; /* where the image was made to show again ahead of the second head, for as long as the stream says nothing else */
+    wy_runs ahead;     /* where that is to be done yet, from item `ahead_next` on; `spoken`: it is to be found out anew */
+    uint32_t ahead_next;
+    int spoken;
+    int live;          /* there are two heads */
+    wy_snapshot given; /* with the first head's handlers, which the target has */
     uint8_t pages[WY_BATCH_PAGES * WY_PAGE];
 } filling;
 
@@ -67,24 +76,13 @@ static wy_status put_pages(filling *f, const wy_record *record, wy_error *error)
     for (uint32_t i = 0; record->kind == WY_RECORD_EMPTY && i < record->pages && status == WY_OK; i++) {
         status = wy_memory_write(memory, record->address + (uint64_t)i * WY_PAGE, nothing, WY_PAGE, error);
     }
+    f->spoken = 1;
     return status == WY_OK ? wy_runs_add(&f->round, record->address, record->address + length, error) : status;
 }
 
 static wy_status end_round(filling *f, wy_error *error) {
     wy_status status = wy_runs_join(&f->told, &f->round, error);
     f->round.count = 0;
-    return status;
-}
-
-/* Up to the end, or to the second head. */
-static wy_status fill(filling *f, wy_stream *stream, wy_error *error) {
-    wy_status status = WY_OK;
-    while (status == WY_OK && !stream->ended && !stream->head_next) {
-        wy_record record;
-        status = wy_stream_read(stream, &record, f->pages, error);
-        int is_pages = status == WY_OK && (record.kind == WY_RECORD_PAGES || record.kind == WY_RECORD_EMPTY);
-        status = status != WY_OK ? status : is_pages ? put_pages(f, &record, error) : end_round(f, error);
-    }
     return status;
 }
 
@@ -116,7 +114,7 @@ static wy_status check_silence(const filling *f, uint64_t address, wy_error *err
 
 static wy_status reset_run(const filling *f, const wy_run *run, int inherited, wy_error *error) {
     wy_status status = WY_OK;
-    uint32_t told = 0;
+    uint32_t told = wy_runs_seek(&f->told, run->start);
     for (uint64_t at = run->start; at < run->end && status == WY_OK; at += (uint64_t)WY_BATCH_PAGES * WY_PAGE) {
         uint64_t same = 0, left = (run->end - at) / WY_PAGE;
         uint32_t count = left < WY_BATCH_PAGES ? (uint32_t)left : WY_BATCH_PAGES;
@@ -142,7 +140,8 @@ static wy_status reset_run(const filling *f, const wy_run *run, int inherited, w
 static wy_status find_own(filling *f, wy_error *error) {
     wy_status status = WY_OK;
     for (uint32_t i = 0; i < f->wanted.vmas.count && status == WY_OK; i++) {
-        status = wy_pages_own(&f->target->memory, f->wanted.vmas.items[i].start, f->wanted.vmas.items[i].end, &f->own, error);
+        const wy_vma *vma = &f->wanted.vmas.items[i];
+        status = wy_pages_own(&f->target->memory, vma, vma->start, vma->end, &f->own, NULL, error);
     }
     return status;
 }
@@ -155,6 +154,7 @@ static wy_status leave_silent(filling *f, wy_error *error) {
         status = (vma->flags & WY_VMA_STACK) != 0 ? wy_runs_add(&touched, vma->start, vma->start + WY_PAGE, error) : WY_OK;
     }
     status = status == WY_OK ? wy_runs_join(&f->own, &touched, error) : status;
+    status = status == WY_OK ? wy_runs_join(&f->told, &f->was_reset, error) : status;
     status = status == WY_OK ? wy_runs_less(&f->own, &f->told, &silent, error) : status;
     wy_runs_free(&touched);
     wy_runs_free(&f->own);
@@ -162,33 +162,74 @@ static wy_status leave_silent(filling *f, wy_error *error) {
     return status;
 }
 
-/* What of them lies in [start, end). */
-static wy_status cut_own(const filling *f, uint64_t start, uint64_t end, wy_runs *out, wy_error *error) {
+/* Undoes what the target did before it was frozen: where the stream is silent the image shows again. */
+static wy_status reset(const filling *f, uint64_t start, uint64_t end, wy_error *error) {
+    const wy_vmas *vmas = &f->wanted.vmas, *images = &f->image->manifest->vmas;
     wy_status status = WY_OK;
-    for (uint32_t i = wy_runs_seek(&f->own, start); i < f->own.count && f->own.items[i].start < end && status == WY_OK; i++) {
-        const wy_run *run = &f->own.items[i];
-        uint64_t from = run->start > start ? run->start : start, to = run->end < end ? run->end : end;
-        status = from < to ? wy_runs_add(out, from, to, error) : WY_OK;
+    for (uint64_t at = start, stop = at; at < end && status == WY_OK; at = stop) {
+        const wy_vma *vma = wy_vmas_find(vmas, at), *image = wy_vmas_find(images, at);
+        int mapped = vma != NULL && vma->start <= at, covers = image != NULL && image->start <= at;
+        uint64_t first = vma == NULL ? end : mapped ? vma->end : vma->start, second = image == NULL ? end : covers ? image->end : image->start;
+        stop = first < end ? first : end;
+        stop = second < stop ? second : stop;
+        if (mapped) {
+            int inherited = covers && wy_vma_same_kind(vma, image) && !(f->whole && (vma->flags & WY_VMA_FILE) == 0);
+            status = reset_run(f, &(wy_run){at, stop}, inherited, error);
+        }
     }
     return status;
 }
 
-/* Undoes what the target did before it was frozen: wherever the stream is silent the image shows again. */
-static wy_status reset_vma(const filling *f, const wy_vma *vma, wy_error *error) {
+/* Of the target's own pages, what neither the stream spoke of so far nor was reset ahead. */
+static wy_status find_ahead(filling *f, wy_error *error) {
+    wy_runs untold = {0}, unread = {0};
+    f->ahead.count = f->ahead_next = 0;
+    wy_status status = wy_runs_less(&f->own, &f->told, &untold, error);
+    status = status == WY_OK ? wy_runs_less(&untold, &f->round, &unread, error) : status;
+    status = status == WY_OK ? wy_runs_less(&unread, &f->was_reset, &f->ahead, error) : status;
+    wy_runs_free(&untold);
+    wy_runs_free(&unread);
+    f->spoken = 0;
+    return status;
+}
+
+/* A few pages of what is reset at the end unless the stream still speaks of them, *more: there were any. The bytes of every page that the image has
+ * are compared for it, which takes longer than all that comes behind the second head. */
+static wy_status reset_ahead(filling *f, int *more, wy_error *error) {
+    wy_status status = f->spoken ? find_ahead(f, error) : WY_OK;
+    *more = status == WY_OK && f->ahead_next < f->ahead.count;
+    if (!*more) {
+        return status;
+    }
+    wy_run *run = &f->ahead.items[f->ahead_next], part = {run->start, run->end};
+    if ((part.end - part.start) / WY_PAGE > AHEAD_PAGES) {
+        part.end = part.start + (uint64_t)AHEAD_PAGES * WY_PAGE;
+        run->start = part.end;
+    } else {
+        f->ahead_next++;
+    }
+    const wy_runs one = {.items = &part, .count = 1};
+    status = reset(f, part.start, part.end, error);
+    return status == WY_OK ? wy_runs_join(&f->was_reset, &one, error) : status;
+}
+
+/* The second head is still to come, and nothing is there to be read: a file's stream always is. */
+static int is_idle(const filling *f, const wy_stream *stream) {
+    struct pollfd one = {stream->fd, POLLIN, 0};
+    return stream->live && !f->whole && poll(&one, 1, 0) == 0;
+}
+
+/* Up to the end, or to the second head. */
+static wy_status fill(filling *f, wy_stream *stream, wy_error *error) {
     wy_status status = WY_OK;
-    for (uint64_t at = vma->start; at < vma->end && status == WY_OK;) {
-        const wy_vma *image = wy_vmas_find(&f->image->manifest->vmas, at);
-        int covers = image != NULL && image->start <= at;
-        uint64_t end = image == NULL ? vma->end : covers ? image->end : image->start;
-        end = end < vma->end ? end : vma->end;
-        wy_runs own = {0};
-        status = cut_own(f, at, end, &own, error);
-        for (uint32_t i = 0; i < own.count && status == WY_OK; i++) {
-            int inherited = covers && wy_vma_same_kind(vma, image) && !(f->whole && (vma->flags & WY_VMA_FILE) == 0);
-            status = reset_run(f, &own.items[i], inherited, error);
+    while (status == WY_OK && !stream->ended && !stream->head_next) {
+        wy_record record;
+        for (int more = 1; more && status == WY_OK && is_idle(f, stream);) {
+            status = reset_ahead(f, &more, error);
         }
-        wy_runs_free(&own);
-        at = end;
+        status = status == WY_OK ? wy_stream_read(stream, &record, f->pages, error) : status;
+        int is_pages = status == WY_OK && (record.kind == WY_RECORD_PAGES || record.kind == WY_RECORD_EMPTY);
+        status = status != WY_OK ? status : is_pages ? put_pages(f, &record, error) : end_round(f, error);
     }
     return status;
 }
@@ -215,6 +256,7 @@ static wy_status second_head(filling *f, wy_stream *stream, wy_error *error) {
     wy_runs_free(&remade);
     wy_snapshot_free(&f->wanted);
     f->wanted = last;
+    f->was_reset.count = same ? f->was_reset.count : 0; /* the image may not be what shows there now */
     if (status != WY_OK) {
         return status;
     }
@@ -226,15 +268,20 @@ static wy_status second_head(filling *f, wy_stream *stream, wy_error *error) {
 static wy_status restore(filling *f, wy_stream *stream, wy_error *error) {
     wy_status status = lay_out(f, error);
     status = status == WY_OK ? find_own(f, error) : status;
+    if (status == WY_OK && stream->live) { /* most often those that it has at the end too */
+        f->live = f->spoken = 1;
+        f->given = f->wanted;
+        status = wy_snapshot_set_actions(f->target, NULL, &f->given, error);
+    }
     status = status == WY_OK ? fill(f, stream, error) : status;
     while (status == WY_OK && stream->head_next) {
         status = second_head(f, stream, error);
         status = status == WY_OK ? fill(f, stream, error) : status;
     }
-    status = status == WY_OK ? wy_snapshot_set_actions(f->target, &f->wanted, error) : status;
+    status = status == WY_OK ? wy_snapshot_set_actions(f->target, f->live ? &f->given : NULL, &f->wanted, error) : status;
     status = status == WY_OK ? leave_silent(f, error) : status;
-    for (uint32_t i = 0; i < f->wanted.vmas.count && status == WY_OK; i++) {
-        status = reset_vma(f, &f->wanted.vmas.items[i], error);
+    for (uint32_t i = 0; i < f->own.count && status == WY_OK; i++) {
+        status = reset(f, f->own.items[i].start, f->own.items[i].end, error);
     }
     if (status == WY_OK) {
         f->target->registers = f->wanted.registers;
@@ -258,6 +305,8 @@ wy_status wy_restore_read(wy_tracee *target, const wy_image_side *image, wy_stre
     wy_runs_free(&f.own);
     wy_runs_free(&f.told);
     wy_runs_free(&f.round);
+    wy_runs_free(&f.was_reset);
+    wy_runs_free(&f.ahead);
     wy_snapshot_free(&f.wanted);
     return status;
 }

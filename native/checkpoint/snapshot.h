@@ -25,8 +25,8 @@ typedef struct wy_snapshot {
 wy_status wy_snapshot_take(wy_tracee *tracee, const wy_state_rules *rules, wy_snapshot *out, wy_error *error);
 void wy_snapshot_free(wy_snapshot *snapshot);
 
-/* Gives the tracee these handlers. */
-wy_status wy_snapshot_set_actions(wy_tracee *tracee, const wy_snapshot *snapshot, wy_error *error);
+/* Gives the tracee the handlers of `wanted`. `has`: whose it was given before, and it has not run since; NULL: it is asked for those that it has. */
+wy_status wy_snapshot_set_actions(wy_tracee *tracee, const wy_snapshot *has, const wy_snapshot *wanted, wy_error *error);
 
 wy_status wy_snapshot_heap_end(wy_tracee *tracee, uint64_t wanted, uint64_t *out, wy_error *error);
 

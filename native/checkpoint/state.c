@@ -40,24 +40,30 @@ static ssize_t read_proc(pid_t pid, const char *file, char *out, size_t room) {
     return got < 0 ? -1 : used;
 }
 
-static uint64_t status_number(pid_t pid, const char *key, int base) {
-    char text[4096], wanted[32];
+static uint64_t number_of(const char *text, const char *key, int base) {
+    char wanted[32];
     (void)snprintf(wanted, sizeof wanted, "\n%s:", key);
-    const char *line = read_proc(pid, "status", text, sizeof text) > 0 ? strstr(text, wanted) : NULL;
+    const char *line = strstr(text, wanted);
     return line == NULL ? 0 : strtoull(line + strlen(wanted), NULL, base);
 }
 
-uint64_t wy_state_status_hex(pid_t pid, const char *key) {
-    return status_number(pid, key, 16);
+void wy_state_read(pid_t pid, wy_state_facts *out) {
+    char text[4096] = "";
+    ssize_t length = read_proc(pid, "status", text, sizeof text);
+    text[length > 0 ? length : 0] = '\0';
+    *out = (wy_state_facts){.threads = number_of(text, "Threads", 10),
+                            .seccomp = number_of(text, "Seccomp", 10),
+                            .waiting = number_of(text, "SigPnd", 16) | number_of(text, "ShdPnd", 16),
+                            .handled = number_of(text, "SigCgt", 16) | number_of(text, "SigIgn", 16),
+                            .locked = number_of(text, "VmLck", 10)};
 }
 
 static wy_status refuse(wy_error *error, const char *what, const char *text) {
     return wy_fail(error, WY_DENIED, 0, what, "%s", text);
 }
 
-static wy_status check_family(pid_t pid, wy_error *error) {
+static wy_status check_family(pid_t pid, uint64_t threads, wy_error *error) {
     char path[64], text[256];
-    uint64_t threads = status_number(pid, "Threads", 10);
     if (threads != 1) {
         return wy_fail(error, WY_DENIED, 0, "threads", "it has %" PRIu64 " threads; only one can be moved", threads);
     }
@@ -156,18 +162,18 @@ static wy_status check_rseq(pid_t pid, wy_error *error) {
     return result > 0 && configuration.pointer != 0 ? refuse(error, "rseq", "it has a restartable sequence area registered") : WY_OK;
 }
 
-wy_status wy_state_check(wy_tracee *tracee, const wy_vmas *vmas, const wy_state_rules *rules, wy_error *error) {
+wy_status wy_state_check(wy_tracee *tracee, const wy_state_facts *facts, const wy_vmas *vmas, const wy_state_rules *rules, wy_error *error) {
     pid_t pid = tracee->memory.pid;
-    if (rules->confined && status_number(pid, "Seccomp", 10) != 2) {
+    if (rules->confined && facts->seccomp != 2) {
         return refuse(error, "filter", "it runs without a filter: what it has in the kernel cannot be known");
     }
-    wy_status status = check_family(pid, error);
+    wy_status status = check_family(pid, facts->threads, error);
     status = status == WY_OK ? check_descriptors(pid, rules->doorbell_fd, error) : status;
     status = status == WY_OK ? check_mappings(vmas, rules, error) : status;
-    if (status == WY_OK && (wy_state_status_hex(pid, "SigPnd") | wy_state_status_hex(pid, "ShdPnd")) != 0) {
+    if (status == WY_OK && facts->waiting != 0) {
         status = refuse(error, "signal", "a signal waits for it");
     }
-    if (status == WY_OK && status_number(pid, "VmLck", 10) != 0) {
+    if (status == WY_OK && facts->locked != 0) {
         status = refuse(error, "locked memory", "it has memory locked");
     }
     status = status == WY_OK ? check_timers(pid, error) : status;

@@ -13,11 +13,18 @@ typedef struct wy_state_rules {
     int kernel_pages; /* 1: a vDSO may be mapped (tests of processes that no zygote made) */
 } wy_state_rules;
 
+/* Of /proc/PID/status, which takes the kernel long to write: read once. Signals as bits; what it does not tell is 0. */
+typedef struct wy_state_facts {
+    uint64_t threads, seccomp;
+    uint64_t waiting; /* signals that were sent, and not taken yet */
+    uint64_t handled; /* signals with a handler, or ignored */
+    uint64_t locked;  /* kB */
+} wy_state_facts;
+
+void wy_state_read(pid_t pid, wy_state_facts *out);
+
 /* WY_OK, or WY_DENIED: `error->where` is one of threads, children, descriptors, timers, alarm, sigaltstack, shared memory, rseq, signal,
  * locked memory, vdso, filter. */
-wy_status wy_state_check(wy_tracee *tracee, const wy_vmas *vmas, const wy_state_rules *rules, wy_error *error);
-
-/* A number, in base 16, from /proc/PID/status; 0 where the line is missing. */
-uint64_t wy_state_status_hex(pid_t pid, const char *key);
+wy_status wy_state_check(wy_tracee *tracee, const wy_state_facts *facts, const wy_vmas *vmas, const wy_state_rules *rules, wy_error *error);
 
 #endif

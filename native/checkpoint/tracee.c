@@ -87,6 +87,9 @@ static wy_status begin(pid_t pid, wy_tracee *out, wy_error *error) {
     out->stopped = 1;
     wy_status status = wy_memory_open(pid, &out->memory, error);
     out->memory.pid = pid;
+    if (status == WY_OK) {
+        wy_memory_hold(&out->memory);
+    }
     status = status == WY_OK ? wy_tracee_registers(out, &out->registers, error) : status;
     if (status != WY_OK) {
         wy_tracee_close(out);

@@ -68,7 +68,8 @@ wy_status wy_verify(const wy_tracee *source, const wy_tracee *target, uint64_t *
     for (int side = 0; side < 2 && status == WY_OK; side++) {
         for (uint32_t i = 0; i < here.count && status == WY_OK; i++) {
             wy_runs own = {0};
-            status = wy_pages_own(side == 0 ? &source->memory : &target->memory, here.items[i].start, here.items[i].end, &own, error);
+            const wy_vma *vma = &here.items[i];
+            status = wy_pages_own(side == 0 ? &source->memory : &target->memory, vma, vma->start, vma->end, &own, NULL, error);
             status = status == WY_OK ? compare_runs(source, target, &own, &compared, error) : status;
             wy_runs_free(&own);
         }

@@ -31,7 +31,6 @@ _Static_assert(WY_WRITTEN_FLAGS == (O_CLOEXEC | O_NONBLOCK | 1), "UFFD_USER_MODE
 
 #define SCAN_MARK 1u         /* PM_SCAN_WP_MATCHING */
 #define SCAN_CHECK_WATCHED 2u /* PM_SCAN_CHECK_WPASYNC */
-#define SCAN_WRITTEN (1u << 1)
 #define LEAST_PIECE (UINT64_C(256) * WY_PAGE) /* pieces of mappings that were replaced are told apart down to this size */
 
 #ifndef PTRACE_O_SUSPEND_SECCOMP
@@ -122,20 +121,24 @@ wy_status wy_written_open(wy_tracee *tracee, wy_written *out, wy_error *error) {
 }
 
 wy_status wy_written_watch(wy_written *written, const wy_vmas *vmas, wy_error *error) {
-    wy_status status = WY_OK;
-    for (uint32_t i = 0; i < vmas->count && status == WY_OK; i++) {
+    written->watched.items = calloc(vmas->count, sizeof *written->watched.items);
+    if (written->watched.items == NULL) {
+        return wy_fail(error, WY_NO_MEMORY, 0, "written pages", "no memory");
+    }
+    for (uint32_t i = 0; i < vmas->count; i++) {
         const wy_vma *vma = &vmas->items[i];
         register_request request = {.start = vma->start, .length = vma->end - vma->start, .mode = MODE_WP};
         if ((vma->flags & (WY_VMA_SHARED | WY_VMA_KERNEL)) == 0 && ioctl(written->fd, REGISTER_IOCTL, &request) == 0) {
-            status = wy_runs_add(&written->watched, vma->start, vma->end, error);
+            written->watched.items[written->watched.count++] = *vma;
         }
     }
-    return status;
+    return WY_OK;
 }
 
 typedef struct finding {
     const wy_memory *memory;
-    wy_runs *out, *lost; /* lost: NULL: nothing is marked */
+    wy_runs *out, *lost;
+    uint32_t file; /* SCAN_FILE where a page can be a file's */
     scan_region regions[SCAN_REGIONS];
 } finding;
 
@@ -147,8 +150,8 @@ static int scan(finding *f, int mark, uint64_t start, uint64_t end, uint64_t *ne
                             .end = end,
                             .vec = (uint64_t)(uintptr_t)f->regions,
                             .vec_len = SCAN_REGIONS,
-                            .category_inverted = SCAN_FILE | SCAN_ZERO,
-                            .category_mask = SCAN_FILE | SCAN_ZERO | SCAN_WRITTEN,
+                            .category_inverted = f->file | SCAN_ZERO,
+                            .category_mask = f->file | SCAN_ZERO | SCAN_WRITTEN,
                             .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
                             .return_mask = SCAN_PRESENT};
     int count = ioctl(f->memory->pagemap_fd, SCAN_IOCTL, &request);
@@ -168,7 +171,7 @@ static wy_status add_regions(finding *f, int count, wy_error *error) {
 static wy_status find_piece(finding *f, uint64_t start, uint64_t *end, wy_error *error) {
     int count = scan(f, 0, start, *end, end);
     uint64_t looked = *end;
-    if (count > 0 && f->lost != NULL) {
+    if (count > 0) {
         count = scan(f, 1, start, looked, end);
         if (count < 0 && errno == EPERM) { /* replaced in between */
             *end = looked;
@@ -185,7 +188,7 @@ static wy_status find(finding *f, uint64_t start, uint64_t end, wy_error *error)
         uint64_t next = end;
         wy_status status = find_piece(f, start, &next, error);
         if (status == WY_EMPTY && end - start <= LEAST_PIECE) {
-            return f->lost != NULL ? WY_OK : wy_runs_add(f->out, start, end, error);
+            return WY_OK;
         }
         if (status == WY_EMPTY) { /* a mapping that is not the one that was watched: somewhere in here */
             next = start + (end - start) / WY_PAGE / 2 * WY_PAGE;
@@ -209,7 +212,9 @@ wy_status wy_written_find(const wy_written *written, const wy_memory *memory, wy
     f->lost = lost;
     wy_status status = WY_OK;
     for (uint32_t i = 0; i < written->watched.count && status == WY_OK; i++) {
-        status = find(f, written->watched.items[i].start, written->watched.items[i].end, error);
+        const wy_vma *vma = &written->watched.items[i]; /* what is watched there still is of its kind: what replaces it is not watched */
+        f->file = (vma->flags & WY_VMA_FILE) != 0 ? SCAN_FILE : 0;
+        status = find(f, vma->start, vma->end, error);
     }
     free(f);
     return status;
@@ -219,6 +224,6 @@ void wy_written_close(wy_written *written) {
     if (written->fd >= 0) {
         (void)close(written->fd);
     }
-    wy_runs_free(&written->watched);
+    wy_vmas_free(&written->watched);
     *written = WY_NOTHING_WATCHED;
 }

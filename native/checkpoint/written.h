@@ -13,7 +13,7 @@
 
 typedef struct wy_written {
     int fd;
-    wy_runs watched; /* what was registered, as whole mappings at that time */
+    wy_vmas watched; /* what was registered, as it was at that time */
 } wy_written;
 
 #define WY_NOTHING_WATCHED ((wy_written){.fd = -1})
@@ -28,9 +28,9 @@ wy_status wy_written_sweep(wy_tracee *tracee, wy_error *error);
 /* Watches these mappings, once; what cannot be watched is left out. The process may run. */
 wy_status wy_written_watch(wy_written *written, const wy_vmas *vmas, wy_error *error);
 
-/* Adds the process's own pages that were written since they were marked, by rising addresses. With `lost` they are marked, so that the next
- * write shows; `lost` gets what may have been marked without being told, as its mapping was replaced meanwhile. What is another mapping by now than
- * the one that was watched is then passed; without `lost` it is added whole. */
+/* Adds the process's own pages that were written since they were marked, by rising addresses, and marks them, so that the next write shows; `lost`
+ * gets what may have been marked without being told, as its mapping was replaced meanwhile. What is another mapping by now than the one that was
+ * watched is passed: wy_pages_own takes it as written. */
 wy_status wy_written_find(const wy_written *written, const wy_memory *memory, wy_runs *out, wy_runs *lost, wy_error *error);
 
 void wy_written_close(wy_written *written);

@@ -25,7 +25,7 @@ internal static class CallConnection
         {
             await socket.ConnectAsync(place.Host, place.Port, cancellation);
             var milliseconds = (int)patience.TotalMilliseconds;
-            stream = new SslStream(new NetworkStream(socket, ownsSocket: true) { ReadTimeout = milliseconds, WriteTimeout = milliseconds }, leaveInnerStreamOpen: false);
+            stream = new SslStream(new GatheringStream(new NetworkStream(socket, ownsSocket: true) { ReadTimeout = milliseconds, WriteTimeout = milliseconds }), leaveInnerStreamOpen: false);
             var authentication = ClientCertificates.For(options.CertificateName ?? place.Host, options.Certificates, options.CertificateFingerprint);
             authentication.ApplicationProtocols = [CallStream.Protocol];
             await stream.AuthenticateAsClientAsync(authentication, cancellation);

@@ -61,6 +61,7 @@ internal sealed class CallReceiver(Stream from, Action? each = null)
         try
         {
             from.Write(word.Encode());
+            from.Flush();
         }
         catch (Exception failure) when (IsOfConnection(failure))
         {

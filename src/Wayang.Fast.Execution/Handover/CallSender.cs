@@ -61,6 +61,7 @@ internal sealed class CallSender(Stream to, HandoverPoint? each = null) : IDepar
             CallStream.WriteHead(_frame, piece.Length, (uint)kind);
             piece.CopyTo(_frame.AsSpan(CallStream.HeadBytes));
             to.Write(_frame, 0, CallStream.HeadBytes + piece.Length);
+            to.Flush();
             _sent += CallStream.HeadBytes + piece.Length;
             if (each is { } point)
             {

@@ -160,7 +160,11 @@ internal sealed partial class VisitBook
         }
     }
 
-    private static void Say(Stream connection, in CallWord word) => connection.Write(word.Encode());
+    private static void Say(Stream connection, in CallWord word)
+    {
+        connection.Write(word.Encode());
+        connection.Flush();
+    }
 
     /// <summary>What waits for the disk, or for another node, has a thread of its own.</summary>
     private static Task BesideAsync(Action work) => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

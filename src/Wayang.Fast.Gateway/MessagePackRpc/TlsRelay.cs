@@ -49,7 +49,7 @@ internal sealed class TlsRelay : IAsyncDisposable
         try
         {
             peer.Blocking = true; // asked for by NetworkStream; nothing here waits on a thread, except for a call
-            stream = new SslStream(new NetworkStream(peer, ownsSocket: true) { WriteTimeout = (int)sendTimeout.TotalMilliseconds }, leaveInnerStreamOpen: false);
+            stream = new SslStream(new GatheringStream(new NetworkStream(peer, ownsSocket: true) { WriteTimeout = (int)sendTimeout.TotalMilliseconds }), leaveInnerStreamOpen: false);
             await stream.AuthenticateAsServerAsync(certificates.ForConnection(s_protocols), cancellation);
             return new TlsRelay(peer, stream, sendTimeout);
         }

@@ -173,6 +173,7 @@ typedef struct moving {
     wy_live live;
     wy_stream stream;
     int64_t begun;
+    uint64_t ahead; /* bytes of the stream that were written while it ran */
 } moving;
 
 static wy_status freeze(moving *v, const mover_call *call, wy_error *error) {
@@ -210,6 +211,7 @@ static wy_status freeze_source(mover *m, moving *v, const mover_call *call, wy_e
     status = status == WY_OK ? wy_live_run(&v->live, how, &v->stream, error) : status;
     m->live += status == WY_OK;
     m->live_rounds += v->live.rounds;
+    v->ahead = v->stream.bytes;
     return status == WY_OK ? freeze(v, call, error) : status;
 }
 
@@ -220,9 +222,45 @@ static wy_status prepare(const mover *m, const mover_process *next, wy_tracee *t
     return status == WY_OK ? wy_restore_prepare(target, error) : status;
 }
 
-static wy_status restore(const mover *m, const mover_process *next, wy_tracee *target, int fd, wy_error *error) {
-    wy_stream stream = WY_STREAM_ON(fd);
-    return lseek(fd, 0, SEEK_SET) == 0 ? wy_restore_read(target, &m->sides[next->side].image, &stream, error) : WY_SYSTEM;
+/* The file from `at` up to `end` into the pipe. */
+static void copy(int file, int to, uint64_t at, uint64_t end) {
+    char bytes[16384];
+    while (at < end) {
+        ssize_t got = pread(file, bytes, end - at < sizeof bytes ? end - at : sizeof bytes, (off_t)at);
+        if (got <= 0 || write(to, bytes, (size_t)got) != got) { /* a pipe takes all of it */
+            _exit(1);
+        }
+        at += (uint64_t)got;
+    }
+}
+
+/* As from another node: what was written while the worker ran, and the rest some time later, in which whoever restores has nothing to read. */
+static int feed(const moving *v, int file, pid_t *feeder) {
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC) == 0, "%s", strerror(errno));
+    *feeder = fork();
+    CHECK(*feeder >= 0, "%s", strerror(errno));
+    if (*feeder == 0) {
+        (void)close(ends[0]);
+        copy(file, ends[1], 0, v->ahead);
+        (void)usleep(2000);
+        copy(file, ends[1], v->ahead, v->stream.bytes);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    return ends[0];
+}
+
+static wy_status restore(const mover *m, const moving *v, const mover_process *next, wy_tracee *target, int fd, int fed, wy_error *error) {
+    pid_t feeder = -1;
+    int end = fed ? feed(v, fd, &feeder) : fd;
+    wy_stream stream = WY_STREAM_ON(end);
+    wy_status status = fed || lseek(fd, 0, SEEK_SET) == 0 ? wy_restore_read(target, &m->sides[next->side].image, &stream, error) : WY_SYSTEM;
+    if (fed) {
+        (void)close(end);
+        (void)waitpid(feeder, NULL, 0);
+    }
+    return status;
 }
 
 static int is_later(wy_status status, const wy_error *error) {
@@ -258,7 +296,7 @@ wy_status mover_move(mover *m, mover_call *call, int verify, wy_error *error) {
     status = freeze_source(m, &v, call, error);
     status = status == WY_OK ? capture(m, &v, error) : status;
     int64_t written = mover_now_ns() - v.begun;
-    status = status == WY_OK ? restore(m, &next, &target, fd, error) : status;
+    status = status == WY_OK ? restore(m, &v, &next, &target, fd, verify && v.live.ran, error) : status;
     int64_t paused = mover_now_ns() - v.begun;
     if (status == WY_OK && verify) {
         uint64_t bytes = 0;

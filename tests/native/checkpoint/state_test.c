@@ -166,6 +166,7 @@ static pid_t start(const state_case *one, int *cannot) {
 static wy_status look(pid_t pid, const state_case *one, wy_error *error) {
     const wy_state_rules rules = {.confined = one->confined, .doorbell_fd = DOORBELL, .kernel_pages = 1};
     wy_tracee tracee;
+    wy_state_facts facts;
     wy_vmas vmas = {0};
     wy_runs own = {0};
     wy_status status = wy_tracee_freeze(pid, (uint64_t)(uintptr_t)test_syscall, 1, &tracee, error);
@@ -173,10 +174,11 @@ static wy_status look(pid_t pid, const state_case *one, wy_error *error) {
         return status;
     }
     status = wy_vmas_read(pid, &vmas, error);
-    status = status == WY_OK ? wy_state_check(&tracee, &vmas, &rules, error) : status;
+    wy_state_read(pid, &facts);
+    status = status == WY_OK ? wy_state_check(&tracee, &facts, &vmas, &rules, error) : status;
     for (uint32_t i = 0; i < vmas.count && status == WY_OK; i++) {
         status = (vmas.items[i].flags & WY_VMA_KERNEL) == 0
-                     ? wy_pages_own(&tracee.memory, vmas.items[i].start, vmas.items[i].end, &own, error)
+                     ? wy_pages_own(&tracee.memory, &vmas.items[i], vmas.items[i].start, vmas.items[i].end, &own, NULL, error)
                      : WY_OK;
         wy_runs_free(&own);
     }
