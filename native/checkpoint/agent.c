@@ -23,6 +23,7 @@
 #define ENDING_MS 1000
 #define FREEZE_TRIES 32
 #define FREEZE_PAUSE_NS 50000L
+#define STILL_PIPE_BYTES (1 << 20) /* while the worker runs little may be under way; then nothing is gained by waiting for who reads */
 
 static int64_t now_ns(void) {
     struct timespec now;
@@ -186,7 +187,9 @@ static wy_status run_ahead(working *w, wy_error *error) {
     const wy_capture how = {.image = w->image, .always = &w->always, .whole = w->task->whole};
     status = wy_live_run(&w->live, how, &w->stream, error);
     w->live_bytes = w->stream.bytes;
-    return status == WY_OK ? freeze(w, error) : status;
+    status = status == WY_OK ? freeze(w, error) : status;
+    (void)fcntl(WY_AGENT_FD_STREAM, F_SETPIPE_SZ, STILL_PIPE_BYTES); /* best effort; it may be a file */
+    return status;
 }
 
 static wy_status work(working *w, wy_error *error) {

@@ -29,6 +29,7 @@ static wy_status tell_settled(wy_live *live, const wy_capture *how, const wy_run
     wy_runs missed = {0};
     wy_status status = live->rounds > 0 ? wy_stream_write_round(stream, error) : WY_OK;
     status = status == WY_OK ? wy_capture_round(how, settled, stream, &missed, error) : status;
+    status = status == WY_OK ? wy_stream_flush(stream, error) : status; /* who fills the target need not wait for the next one */
     status = status == WY_OK ? wy_runs_join(&live->known, settled, error) : status;
     status = status == WY_OK ? wy_runs_join(&live->owed, &missed, error) : status;
     wy_runs_free(&missed);
@@ -76,6 +77,7 @@ wy_status wy_live_run(wy_live *live, wy_capture how, wy_stream *stream, wy_error
     how.known = &live->known;
     how.clean = NULL;
     wy_status status = wy_stream_write_head(stream, how.snapshot, how.image->manifest, how.whole, 1, error);
+    status = status == WY_OK ? wy_stream_flush(stream, error) : status;
     status = status == WY_OK ? run_rounds(live, &how, &pending, stream, error) : status;
     live->ran = status == WY_OK;
     live->pages = stream->pages;

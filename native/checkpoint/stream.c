@@ -3,22 +3,42 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "checkpoint/hash.h"
 
 #define MAX_BODY (sizeof(struct user_regs_struct) + WY_SIGNALS * sizeof(wy_action) + WY_MAX_XSAVE_BYTES + WY_MAX_VMAS * sizeof(wy_vma))
 
-static wy_status put(wy_stream *stream, const void *bytes, size_t length, wy_error *error) {
-    for (size_t done = 0; done < length;) {
-        ssize_t one = write(stream->fd, (const char *)bytes + done, length - done);
+/* What is held back, then these. */
+static wy_status write_out(wy_stream *stream, const void *bytes, size_t length, wy_error *error) {
+    size_t all = stream->held_bytes + length;
+    for (size_t done = 0; done < all;) {
+        size_t held = done < stream->held_bytes ? stream->held_bytes - done : 0, rest = held > 0 ? 0 : done - stream->held_bytes;
+        const struct iovec both[2] = {{stream->held + stream->held_bytes - held, held}, {(char *)(uintptr_t)bytes + rest, length - rest}};
+        ssize_t one = writev(stream->fd, both, 2);
         if (one < 0 && errno != EINTR) {
             return wy_fail(error, errno == EPIPE ? WY_CLOSED : WY_SYSTEM, errno, "stream", "cannot write: %s", strerror(errno));
         }
         done += one > 0 ? (size_t)one : 0;
     }
-    stream->bytes += length;
+    stream->held_bytes = 0;
     return WY_OK;
+}
+
+/* Little is held back: each write wakes who reads it, who sends it on as it is. */
+static wy_status put(wy_stream *stream, const void *bytes, size_t length, wy_error *error) {
+    stream->bytes += length;
+    if (length > sizeof stream->held - stream->held_bytes) {
+        return write_out(stream, bytes, length, error);
+    }
+    memcpy(stream->held + stream->held_bytes, bytes, length);
+    stream->held_bytes += (uint32_t)length;
+    return WY_OK;
+}
+
+wy_status wy_stream_flush(wy_stream *stream, wy_error *error) {
+    return write_out(stream, NULL, 0, error);
 }
 
 static wy_status take(wy_stream *stream, void *bytes, size_t length, wy_error *error) {
@@ -128,7 +148,8 @@ wy_status wy_stream_write_round(wy_stream *stream, wy_error *error) {
 
 wy_status wy_stream_write_end(wy_stream *stream, wy_error *error) {
     wy_record record = {.address = stream->pages, .kind = WY_RECORD_END};
-    return put_record(stream, &record, error);
+    wy_status status = put_record(stream, &record, error);
+    return status == WY_OK ? wy_stream_flush(stream, error) : status;
 }
 
 static void unlay(const uint8_t **at, void *out, size_t length) {

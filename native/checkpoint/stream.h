@@ -10,7 +10,7 @@
 #include "checkpoint/snapshot.h"
 
 #define WY_STREAM_MAGIC UINT64_C(0x314D565241594157) /* "WAYARVM1" */
-#define WY_STREAM_VERSION 2u
+#define WY_STREAM_VERSION 3u
 #define WY_STREAM_ROUNDS 16u /* at most */
 
 typedef struct wy_stream_head {
@@ -53,6 +53,8 @@ typedef struct wy_stream {
     int live;       /* the second head is still to come */
     int head_next;  /* it is what comes next */
     int ended;
+    uint32_t held_bytes; /* written, and not yet to the descriptor: wy_stream_flush */
+    uint8_t held[4096];
 } wy_stream;
 
 #define WY_STREAM_ON(descriptor) ((wy_stream){.fd = (descriptor)})
@@ -61,7 +63,8 @@ wy_status wy_stream_write_head(wy_stream *stream, const wy_snapshot *snapshot, c
 wy_status wy_stream_write_round(wy_stream *stream, wy_error *error);
 wy_status wy_stream_write_pages(wy_stream *stream, uint64_t address, const void *pages, uint32_t count, wy_error *error);
 wy_status wy_stream_write_empty(wy_stream *stream, uint64_t address, uint32_t count, wy_error *error);
-wy_status wy_stream_write_end(wy_stream *stream, wy_error *error);
+wy_status wy_stream_write_end(wy_stream *stream, wy_error *error); /* flushes */
+wy_status wy_stream_flush(wy_stream *stream, wy_error *error);
 
 /* The snapshot's mappings are allocated: wy_snapshot_free. */
 wy_status wy_stream_read_head(wy_stream *stream, wy_stream_head *head, wy_snapshot *out, wy_error *error);
