@@ -1,5 +1,6 @@
 #pragma warning disable CA1416 // The runtime is Linux only: files have modes here.
 using System.Security.Cryptography;
+using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Execution.Handover;
 using Wayang.Fast.Interop;
@@ -174,7 +175,7 @@ internal sealed partial class CheckpointStore(string directory) : IDisposable
         using var writer = new CheckpointFile.Writer(file, key);
         sender?.Begin(path);
         Put(CheckpointFile.Kind.Shape, shape.Encode());
-        var piece = new byte[CheckpointFile.PieceBytes];
+        var piece = new byte[CheckpointFile.PieceBytes - CallStream.HeadBytes]; // whole records of TLS, with its head
         for (var got = Descriptors.Read(pipe, piece); got > 0; got = Descriptors.Read(pipe, piece))
         {
             Put(CheckpointFile.Kind.Stream, piece.AsSpan(0, got));

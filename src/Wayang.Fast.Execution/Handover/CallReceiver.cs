@@ -9,7 +9,7 @@ namespace Wayang.Fast.Execution.Handover;
 internal sealed class CallReceiver(Stream from, Action? each = null)
 {
     /// <summary>So often it says how much it has taken: of what may be under way, a fraction.</summary>
-    private const int Every = CallSender.Ahead / 4;
+    private const int Every = CallSender.Ahead / 2;
 
     private const int Room = CallStream.HeadBytes + CheckpointFile.PieceBytes;
 

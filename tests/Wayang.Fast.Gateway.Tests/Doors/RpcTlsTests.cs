@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Wayang.Fast.Client;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
@@ -100,6 +102,34 @@ public sealed class RpcTlsTests : IDisposable
         half.Send([22, 3, 1, 2, 0, 1]);
         Assert.Equal(0, await ReadAsync(half));
         await Eventually.TrueAsync("nobody is connected", () => fixture.Server.ConnectionCount == 0);
+    }
+
+    /// <summary>PS2: calls of other nodes come from those that the configuration names, and from nobody else, whatever else they may here.</summary>
+    [Fact]
+    public async Task A_connection_for_a_call_is_for_peers_alone()
+    {
+        await using var fixture = Start();
+        var ci = _authority.Issue("ci", isServer: false, [], TimeSpan.FromHours(1));
+        foreach (var certificate in (X509Certificate2?[])[null, X509Certificate2.CreateFromPemFile(ci.Certificate, ci.Key)])
+        {
+            var failed = fixture.Server.FailedHandshakes;
+            await using var stream = new SslStream(new NetworkStream(fixture.OpenTcp(), ownsSocket: true));
+            await stream.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions
+                {
+                    TargetHost = "127.0.0.1", ApplicationProtocols = [CallStream.Protocol], ClientCertificates = certificate is null ? [] : [certificate],
+                    CertificateChainPolicy = new X509ChainPolicy
+                    {
+                        TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(_authority.CertificatePath) },
+                        RevocationMode = X509RevocationMode.NoCheck,
+                    },
+                },
+                TestContext.Current.CancellationToken);
+            Assert.Equal(CallStream.Protocol, stream.NegotiatedApplicationProtocol);
+            await Eventually.TrueAsync("it is closed, and counted", () => fixture.Server.FailedHandshakes == failed + 1 && fixture.Server.ConnectionCount == 0);
+            Assert.Equal(0, await stream.ReadAsync(new byte[1], TestContext.Current.CancellationToken).AsTask().WaitAsync(s_patience, TestContext.Current.CancellationToken));
+            certificate?.Dispose();
+        }
     }
 
     [Fact]
