@@ -13,6 +13,9 @@ internal sealed partial class VisitBook
 {
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(2);
 
+    /// <summary>So long a call that goes home waits for a home that takes nothing of it; then it is there in its file.</summary>
+    private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(10);
+
     public async Task CarryAsync(string peer, Stream connection, CancellationToken patience)
     {
         try
@@ -132,6 +135,7 @@ internal sealed partial class VisitBook
             }
 
             Say(connection, new CallWord(CallWordKind.Ready, 0));
+            connection.ReadTimeout = (int)s_stall.TotalMilliseconds;
             visit.WayHome?.Dispose();
             visit.WayHome = sender = new CallSender(connection);
         }
