@@ -108,28 +108,25 @@ public sealed class RpcTlsTests : IDisposable
     [Fact]
     public async Task A_connection_for_a_call_is_for_peers_alone()
     {
-        await using var fixture = Start();
-        var ci = _authority.Issue("ci", isServer: false, [], TimeSpan.FromHours(1));
-        foreach (var certificate in (X509Certificate2?[])[null, X509Certificate2.CreateFromPemFile(ci.Certificate, ci.Key)])
+        var host = new CarryingHost();
+        await using var fixture = Start(visits: host);
+        foreach (var name in (string?[])[null, "ci", "beta"])
         {
             var failed = fixture.Server.FailedHandshakes;
-            await using var stream = new SslStream(new NetworkStream(fixture.OpenTcp(), ownsSocket: true));
-            await stream.AuthenticateAsClientAsync(
-                new SslClientAuthenticationOptions
-                {
-                    TargetHost = "127.0.0.1", ApplicationProtocols = [CallStream.Protocol], ClientCertificates = certificate is null ? [] : [certificate],
-                    CertificateChainPolicy = new X509ChainPolicy
-                    {
-                        TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(_authority.CertificatePath) },
-                        RevocationMode = X509RevocationMode.NoCheck,
-                    },
-                },
-                TestContext.Current.CancellationToken);
-            Assert.Equal(CallStream.Protocol, stream.NegotiatedApplicationProtocol);
+            await using var stream = await OpenForCallAsync(fixture, name);
+            if (name == "beta")
+            {
+                Assert.Equal(CallWordKind.Ready, (await CallWord.ReadAsync(stream, TestContext.Current.CancellationToken).WaitAsync(s_patience, TestContext.Current.CancellationToken)).Kind);
+                Assert.Equal(1, fixture.Server.ConnectionCount);
+                continue;
+            }
+
             await Eventually.TrueAsync("it is closed, and counted", () => fixture.Server.FailedHandshakes == failed + 1 && fixture.Server.ConnectionCount == 0);
             Assert.Equal(0, await stream.ReadAsync(new byte[1], TestContext.Current.CancellationToken).AsTask().WaitAsync(s_patience, TestContext.Current.CancellationToken));
-            certificate?.Dispose();
         }
+
+        await Eventually.TrueAsync("the peer's is forgotten when it has gone", () => fixture.Server.ConnectionCount == 0);
+        Assert.Equal(["node beta"], host.Peers);
     }
 
     [Fact]
@@ -200,6 +197,25 @@ public sealed class RpcTlsTests : IDisposable
         }
     }
 
+    private async Task<SslStream> OpenForCallAsync(ServerFixture fixture, string? name)
+    {
+        var stream = new SslStream(new NetworkStream(fixture.OpenTcp(), ownsSocket: true));
+        var files = name is null ? default : _authority.Issue(name, isServer: false, [], TimeSpan.FromHours(1));
+        await stream.AuthenticateAsClientAsync(
+            new SslClientAuthenticationOptions
+            {
+                TargetHost = "127.0.0.1", ApplicationProtocols = [CallStream.Protocol], ClientCertificates = name is null ? [] : [X509Certificate2.CreateFromPemFile(files.Certificate, files.Key)],
+                CertificateChainPolicy = new X509ChainPolicy
+                {
+                    TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(_authority.CertificatePath) },
+                    RevocationMode = X509RevocationMode.NoCheck,
+                },
+            },
+            TestContext.Current.CancellationToken);
+        Assert.Equal(CallStream.Protocol, stream.NegotiatedApplicationProtocol);
+        return stream;
+    }
+
     private Task<WayangException> RefusedAsync(ServerFixture fixture, ClientCertificates certificates, string host = "127.0.0.1") =>
         Assert.ThrowsAsync<WayangException>(() => ConnectAsync(fixture, Secret, certificates, host));
 
@@ -209,15 +225,17 @@ public sealed class RpcTlsTests : IDisposable
             Endpoint = WayangEndpoint.Tls(host, fixture.Server.TcpEndPoint!.Port), Token = token, Certificates = certificates ?? ClientCertificates.Read(_authority.CertificatePath),
         });
 
-    private ServerFixture Start(TokenStore? tokens = null, TimeSpan? sessionTimeout = null)
+    private ServerFixture Start(TokenStore? tokens = null, TimeSpan? sessionTimeout = null, CarryingHost? visits = null)
     {
+        var peers = new PeerCertificates();
+        peers.Replace([new PeerCertificate("node beta", "beta", Fingerprint: null)]);
         var pki = Path.Combine(_directory.FullName, "pki");
         var certificates = new DoorCertificates(
             File.ReadAllText(Path.Combine(pki, "node.pem")) + File.ReadAllText(Path.Combine(pki, "node-key.pem")), File.ReadAllText(_authority.CertificatePath));
         return new(options =>
         {
             var open = ServerFixture.OverTcp(options, tokens ?? TokenStore.Open(_tokens));
-            return open with { Tcp = open.Tcp! with { Certificates = certificates, SessionTimeout = sessionTimeout ?? open.Tcp.SessionTimeout } };
+            return open with { Visits = visits, Tcp = open.Tcp! with { Certificates = certificates, Peers = peers, SessionTimeout = sessionTimeout ?? open.Tcp.SessionTimeout } };
         });
     }
 }

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -234,7 +236,24 @@ static void copy(int file, int to, uint64_t at, uint64_t end) {
     }
 }
 
-/* As from another node: what was written while the worker ran, and the rest some time later, in which whoever restores has nothing to read. */
+/* It has read all that was there, and sleeps: it waits for more. A bounded number of looks. */
+static void await_idle(pid_t reader, int pipe_end) {
+    char path[32], text[256], state = 'R';
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)reader);
+    for (int looks = 0; looks < 1000000 && state != 'S'; looks++) {
+        int unread = 0, fd = ioctl(pipe_end, FIONREAD, &unread) == 0 && unread == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+        text[got > 0 ? got : 0] = '\0';
+        const char *name_end = strrchr(text, ')');
+        state = name_end != NULL && name_end[1] == ' ' ? name_end[2] : 'R';
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        (void)sched_yield();
+    }
+}
+
+/* As from another node: what was written while the worker ran, and the rest when whoever restores has nothing to read and nothing to do. */
 static int feed(const moving *v, int file, pid_t *feeder) {
     int ends[2];
     CHECK(pipe2(ends, O_CLOEXEC) == 0, "%s", strerror(errno));
@@ -243,7 +262,7 @@ static int feed(const moving *v, int file, pid_t *feeder) {
     if (*feeder == 0) {
         (void)close(ends[0]);
         copy(file, ends[1], 0, v->ahead);
-        (void)usleep(2000);
+        await_idle(getppid(), ends[1]);
         copy(file, ends[1], v->ahead, v->stream.bytes);
         _exit(0);
     }
