@@ -110,9 +110,6 @@ static int make_root(const wy_oci_start *start) {
 }
 
 static wy_status mount_all(const wy_oci_start *start, wy_error *error) {
-    char size[32];
-    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)start->tmpfs_bytes);
-    const char *const options[] = {"size", size, "nr_inodes", "65536", "mode", "0755", NULL};
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
         return run_fail(error, "cannot make the mounts private");
     }
@@ -120,7 +117,7 @@ static wy_status mount_all(const wy_oci_start *start, wy_error *error) {
     if (mount("tmpfs", "/sys/fs/cgroup", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4096") != 0 && errno != ENOENT) {
         return run_fail(error, "cannot cover the control groups");
     }
-    int space = start->space >= 0 ? FD_SPACE : wy_mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    int space = start->space >= 0 ? FD_SPACE : wy_mount_make_space(start->tmpfs_bytes, "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (space < 0 || wy_mount_attach(space, AT_FDCWD, "/tmp") != 0) {
         return run_fail(error, "cannot mount its space");
     }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -34,6 +35,19 @@ int wy_mount_make(const char *type, const char *const *options, uint64_t attribu
     }
     (void)close(context);
     return mounted;
+}
+
+unsigned wy_mount_inodes(uint64_t bytes) {
+    uint64_t inodes = bytes / WY_BYTES_PER_INODE;
+    return inodes < 1024 ? 1024 : inodes > 65536 ? 65536 : (unsigned)inodes;
+}
+
+int wy_mount_make_space(uint64_t bytes, const char *mode, uint64_t attributes) {
+    char size[24], inodes[12];
+    const char *const options[] = {"size", size, "nr_inodes", inodes, "mode", mode, NULL};
+    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
+    (void)snprintf(inodes, sizeof inodes, "%u", wy_mount_inodes(bytes));
+    return wy_mount_make("tmpfs", options, attributes);
 }
 
 static int copy_tree(const char *path, uint64_t attributes, unsigned recursive) {

@@ -19,10 +19,9 @@ static wy_status overlay_fail(wy_error *error, const char *what) {
 }
 
 /* Over /tmp, with a directory for each use; only `tmp` and, through the overlay, `upper` are ever seen by the worker. */
-static int make_space(int given, const char *size) {
+static int make_space(int given, uint64_t bytes) {
     static const char *const names[] = {"upper", "work", "root", "tmp"};
-    const char *const options[] = {"size", size, "nr_inodes", "65536", "mode", "0755", NULL};
-    int space = given >= 0 ? given : wy_mount_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    int space = given >= 0 ? given : wy_mount_make_space(bytes, "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (space < 0 || wy_mount_attach(space, AT_FDCWD, SPACE) != 0) {
         return -1;
     }
@@ -55,9 +54,7 @@ static int put(int mount, int root, const char *name) {
 }
 
 wy_status wy_overlay_enter(int given, uint64_t bytes, wy_error *error) {
-    char size[32];
-    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
-    int space = make_space(given, size);
+    int space = make_space(given, bytes);
     if (space < 0) {
         return overlay_fail(error, "cannot make its space");
     }
@@ -79,7 +76,7 @@ wy_status wy_overlay_enter(int given, uint64_t bytes, wy_error *error) {
 }
 
 int wy_overlay_prove(void) {
-    int space = make_space(-1, "1048576");
+    int space = make_space(-1, 1048576);
     if (space < 0 || mkdirat(space, "lower", 0755) != 0) {
         return errno;
     }

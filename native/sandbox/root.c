@@ -174,12 +174,7 @@ static wy_status write_names(int root, wy_error *error) {
     return link_devices(root, "dev", error);
 }
 
-static wy_status mount_new(int root, const char *type, const char *path, const char *const *options,
-                           uint64_t attributes, wy_error *error) {
-    if (mkdirat(root, path, 0755) != 0 && errno != EEXIST) {
-        return root_fail(error, "cannot make", path);
-    }
-    int made = wy_mount_make(type, options, attributes);
+static wy_status attach_new(int made, int root, const char *type, const char *path, wy_error *error) {
     if (made < 0 || wy_mount_attach(made, root, path) != 0) {
         return root_fail(
             error, strcmp(type, "proc") == 0 ? "cannot mount (does the host hide parts of its /proc?)" : "cannot mount",
@@ -189,14 +184,27 @@ static wy_status mount_new(int root, const char *type, const char *path, const c
     return WY_OK;
 }
 
+static wy_status make_point(int root, const char *path, wy_error *error) {
+    return mkdirat(root, path, 0755) != 0 && errno != EEXIST ? root_fail(error, "cannot make", path) : WY_OK;
+}
+
+/* What the worker may write, of so many bytes. */
+static wy_status mount_space(int root, const char *path, uint64_t bytes, wy_error *error) {
+    wy_status status = make_point(root, path, error);
+    return status != WY_OK ? status : attach_new(wy_mount_make_space(bytes, "1777", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), root, "tmpfs", path, error);
+}
+
+static wy_status mount_new(int root, const char *type, const char *path, const char *const *options,
+                           uint64_t attributes, wy_error *error) {
+    wy_status status = make_point(root, path, error);
+    return status != WY_OK ? status : attach_new(wy_mount_make(type, options, attributes), root, type, path, error);
+}
+
 /* The profile's own root with /dev, /proc and /tmp of ours over its own: where the zygote goes once its image is loaded.
  * The operator's directory is never written; that these three directories exist in it was checked with the policy. */
 static wy_status build_own_root(const wy_profile *profile, const sources *from, int root, wy_error *error) {
     const char *const own = WY_OWN_ROOT + 1;
-    char size[32];
-    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)profile->tmpfs_bytes);
     const char *const dev_options[] = {"size", "64K", "nr_inodes", "64", "mode", "0755", NULL};
-    const char *const tmp_options[] = {"size", size, "nr_inodes", "65536", "mode", "1777", NULL};
     if (profile->root[0] == '\0') {
         return WY_OK;
     }
@@ -223,15 +231,12 @@ static wy_status build_own_root(const wy_profile *profile, const sources *from, 
         status = mount_new(root, "proc", "image/proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, error);
     }
     return status == WY_OK
-               ? mount_new(root, "tmpfs", "image/tmp", tmp_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, error)
+               ? mount_space(root, "image/tmp", profile->tmpfs_bytes, error)
                : status;
 }
 
 wy_status wy_root_build(const wy_profile *profile, int lent, wy_error *error) {
-    char size[32];
-    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)profile->tmpfs_bytes);
     const char *const base_options[] = {"size", "1M", "nr_inodes", "1024", "mode", "0755", NULL};
-    const char *const tmp_options[] = {"size", size, "nr_inodes", "65536", "mode", "1777", NULL};
     sources from;
     (void)umask(0);
 
@@ -256,7 +261,7 @@ wy_status wy_root_build(const wy_profile *profile, int lent, wy_error *error) {
         (status = copy_host_links(root, error)) != WY_OK || (status = write_names(root, error)) != WY_OK ||
         (status = mount_new(root, "proc", "proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
                             error)) != WY_OK ||
-        (status = mount_new(root, "tmpfs", "tmp", tmp_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, error)) != WY_OK ||
+        (status = mount_space(root, "tmp", profile->tmpfs_bytes, error)) != WY_OK ||
         (status = build_own_root(profile, &from, root, error)) != WY_OK) {
         return status;
     }

@@ -56,8 +56,8 @@ static wy_status mount_tmp(const wy_sandbox *sandbox, wy_error *error) {
         return wy_mount_attach(sandbox->space, AT_FDCWD, "/tmp") != 0 || chdir("/tmp") != 0 ? step_fail(error, "tmp", "cannot attach its space at /tmp") : WY_OK;
     }
     char options[96];
-    (void)snprintf(options, sizeof options, "size=%llu,nr_inodes=65536,mode=1777",
-                   (unsigned long long)sandbox->tmpfs_bytes);
+    (void)snprintf(options, sizeof options, "size=%llu,nr_inodes=%u,mode=1777", (unsigned long long)sandbox->tmpfs_bytes,
+                   wy_mount_inodes(sandbox->tmpfs_bytes));
     if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) {
         return step_fail(error, "tmp", "cannot mount /tmp");
     }

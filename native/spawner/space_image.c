@@ -48,14 +48,15 @@ static int make_file(int directory_fd, uint64_t bytes) {
 }
 
 /* No journal: what a crash leaves is thrown away anyway. */
-static _Noreturn void execute_formatter(int file) {
-    char path[32];
-    char *arguments[] = {"mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal,^resize_inode", "-E",
+static _Noreturn void execute_formatter(int file, uint64_t bytes) {
+    char path[32], inodes[12];
+    char *arguments[] = {"mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-N", inodes, "-O", "^has_journal,^resize_inode", "-E",
                          "lazy_itable_init=1,nodiscard,root_owner=0:0", path, NULL};
     char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "MKE2FS_CONFIG=/dev/null", NULL};
     int null = open("/dev/null", O_RDWR);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    (void)snprintf(inodes, sizeof inodes, "%u", wy_mount_inodes(bytes));
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || fcntl(file, F_SETFD, 0) != 0) {
         _exit(126);
     }
@@ -63,11 +64,11 @@ static _Noreturn void execute_formatter(int file) {
     _exit(127);
 }
 
-static wy_status format(int file, wy_error *error) {
+static wy_status format(int file, uint64_t bytes, wy_error *error) {
     int state = 0;
     pid_t child = fork();
     if (child == 0) {
-        execute_formatter(file);
+        execute_formatter(file, bytes);
     }
     if (child < 0 || waitpid(child, &state, 0) != child) {
         return space_fail(error, "mkfs.ext4 cannot be started");
@@ -129,7 +130,7 @@ wy_status wy_space_make(int directory_fd, uint64_t bytes, wy_space *out, wy_erro
     if (file < 0) {
         return space_fail(error, "a file cannot be made in the directory of limits.disk_directory");
     }
-    wy_status status = format(file, error);
+    wy_status status = format(file, bytes, error);
     int device = status == WY_OK ? attach_loop(file, device_path, sizeof device_path) : -1;
     if (status == WY_OK && device < 0) {
         status = space_fail(error, "no loop device");
