@@ -12,8 +12,11 @@
  * both. Best effort, for root: nothing is lost without it but time. */
 void wy_outrank_tasks(uint64_t slice_ns);
 
-/* Puts one thread of a process before all ordinary threads (SCHED_RR, the lowest of its priorities; what it forks is ordinary again). For what is
- * short, seldom and waited for by everybody. False when it is no thread of that process, or the host does not allow it: nothing is lost but time. */
+/* Puts one thread of a process before all ordinary threads (SCHED_RR, the lowest of its priorities; what it starts is ordinary, at niceness 0). For what is
+ * short and waited for by somebody. False when it is no thread of that process, or the host does not allow it: nothing is lost but time. */
 bool wy_put_first(pid_t process, pid_t thread);
+
+/* Gives one thread of a process the weight and slice of wy_outrank_tasks (and takes away what wy_put_first gave). False when it is no thread of that process. */
+bool wy_put_before_tasks(pid_t process, pid_t thread, uint64_t slice_ns);
 
 #endif

@@ -136,6 +136,9 @@ WAYANG_API void wayang_touch_pages(void *address, int64_t length);
  * takes 0.1 ms to 100 ms. A wish: nothing is told when it is not granted. */
 WAYANG_API void wayang_slice_thread(int32_t thread, int64_t nanoseconds);
 
+/* 1: an ordinary thread of the calling process has a higher niceness than its first one. */
+WAYANG_API int32_t wayang_thread_weighs_less(int32_t thread);
+
 /* The calling thread works for nobody who waits: below an ordinary one from now on (niceness 5, a slice of 3 ms), for good where it may not raise itself again. */
 WAYANG_API void wayang_give_way(void);
 

@@ -16,8 +16,6 @@
 #include "keeper/keeper.h"
 #include "keeper/protocol.h"
 
-#define DAEMON_SLICE_NS 100000u /* of the threads that answer somebody; others of it get a longer one (BulkThreads) */
-
 extern char **environ;
 
 int wy_become_daemon_user(void) {
@@ -155,7 +153,7 @@ pid_t wy_start_daemon(const wy_child_start *start, int control_fd) {
     close_rest_on_exec(configuration >= 0 ? WY_CONFIGURATION_FD : WY_CONTROL_FD);
     set_environment(start);
     if (start->root) {
-        wy_outrank_tasks(DAEMON_SLICE_NS);
+        wy_outrank_tasks(WY_DAEMON_SLICE_NS);
         if (chdir("/") != 0 || wy_become_daemon_user() != 0) {
             fprintf(stderr, "wayang-keeper: the daemon cannot be given its own user: %s\n", strerror(errno));
             _exit(126);

@@ -254,8 +254,10 @@ static void on_control(keeper *k) {
         k->ready = true;
     } else if (message.type == WY_CONTROL_EXIT) {
         begin_end(k, message.value & 0xff);
-    } else if (message.type == WY_CONTROL_COLLECTOR && k->daemon > 0) {
+    } else if (message.type == WY_CONTROL_FIRST && k->daemon > 0) {
         wy_put_first(k->daemon, message.value);
+    } else if (message.type == WY_CONTROL_BEFORE_TASKS && k->daemon > 0 && k->start.root) {
+        wy_put_before_tasks(k->daemon, message.value, WY_DAEMON_SLICE_NS);
     }
 }
 

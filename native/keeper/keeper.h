@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 
+#define WY_DAEMON_SLICE_NS 100000u /* of its threads that answer somebody; others of it get a longer one (ThreadRanks) */
 #define WY_DAEMON_UID 1900000000u /* outside of the policy's range for images, which is checked */
 #define WY_SHUTDOWN_MS 5000       /* the daemon's time to end in order; then the spawner's */
 #define WY_DYING_MS 1000          /* from a process's closed files to its death */

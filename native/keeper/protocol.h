@@ -23,7 +23,9 @@ typedef enum wy_control_type {
     /* daemon -> keeper */
     WY_CONTROL_READY = 16, /* it serves: from now on it is started again when it dies */
     WY_CONTROL_EXIT = 17,  /* `value` = exit code: it is going to end by its own wish, and so shall all the rest */
-    WY_CONTROL_COLLECTOR = 18 /* `value` = a thread of it that collects garbage while all others stand still: it goes before the tasks, where root may say so */
+    /* `value` = a thread of it, which the host's root may rank and its own user may not: */
+    WY_CONTROL_FIRST = 18,       /* somebody waits for what it does, and it does little: it goes before the tasks */
+    WY_CONTROL_BEFORE_TASKS = 19 /* it goes first and has much to do, or was started by one that does and so weighs less than the daemon: an ordinary thread of it again */
 } wy_control_type;
 
 typedef struct wy_control {

@@ -97,6 +97,10 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int wayang_thread_weighs_less(int thread);
+
+    [LibraryImport(Library)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial void wayang_give_way();
 
     [LibraryImport(Library)]

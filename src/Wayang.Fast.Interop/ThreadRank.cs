@@ -1,7 +1,7 @@
 namespace Wayang.Fast.Interop;
 
-/// <summary>For how long the kernel lets a thread go on (<c>sched_setattr(2)</c>). Any thread.</summary>
-public static class ThreadSlice
+/// <summary>Who goes first among the threads of a machine, as the kernel counts (<c>sched(7)</c>). Any thread.</summary>
+public static class ThreadRank
 {
     /// <summary>
     /// Who wakes takes the processor from a thread with a longer slice than its own. A wish: an older kernel, or one that does not allow it, changes nothing; a thread of
@@ -9,5 +9,9 @@ public static class ThreadSlice
     /// </summary>
     /// <param name="thread">The system's number of an own thread.</param>
     /// <param name="slice">0.1 to 100 ms; what is outside is taken as the nearest.</param>
-    public static void Set(int thread, TimeSpan slice) => NativeMethods.wayang_slice_thread(thread, (long)slice.TotalNanoseconds);
+    public static void SetSlice(int thread, TimeSpan slice) => NativeMethods.wayang_slice_thread(thread, (long)slice.TotalNanoseconds);
+
+    /// <summary>Whether an ordinary thread weighs less than its process' first one.</summary>
+    /// <param name="thread">The system's number of an own thread.</param>
+    public static bool WeighsLess(int thread) => NativeMethods.wayang_thread_weighs_less(thread) != 0;
 }

@@ -4,17 +4,17 @@ using Xunit;
 namespace Wayang.Fast.Host.Tests;
 
 /// <summary>The look at the daemon's threads, over a clock that is never late.</summary>
-public sealed class BulkThreadsTests
+public sealed class ThreadRanksTests
 {
     [Fact]
     public void The_first_look_may_be_over_before_its_timer_is_handed_over()
     {
         var time = new PunctualTime();
-        using (new BulkThreads(time))
+        using (new ThreadRanks(time, static _ => { }, static _ => { }))
         {
-            Assert.Equal([TimeSpan.Zero, TimeSpan.FromSeconds(1)], time.Asked);
+            Assert.Equal([TimeSpan.Zero, TimeSpan.FromMilliseconds(200)], time.Asked);
             time.Fire();
-            Assert.Equal(TimeSpan.FromSeconds(1), time.Asked[^1]);
+            Assert.Equal(TimeSpan.FromMilliseconds(200), time.Asked[^1]);
             Assert.Equal(3, time.Asked.Count);
         }
     }

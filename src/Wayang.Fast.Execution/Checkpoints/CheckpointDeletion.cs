@@ -1,7 +1,7 @@
 namespace Wayang.Fast.Execution.Checkpoints;
 
 /// <summary>
-/// Takes checkpoints' files away, one after the other, on a thread that gives way to all others (BulkThreads knows it by its name), and bit by bit: the kernel frees what it holds of a file in one go, which nothing
+/// Takes checkpoints' files away, one after the other, on a thread that gives way to all others (ThreadRanks knows it by its name), and bit by bit: the kernel frees what it holds of a file in one go, which nothing
 /// interrupts. That are 6 ms for one of 128 MB, for which a call that has just moved, or an urgent one, would wait that happens to stand on the same processor. Thread-safe.
 /// </summary>
 internal static class CheckpointDeletion

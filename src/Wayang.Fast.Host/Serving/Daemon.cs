@@ -66,11 +66,11 @@ internal static class Daemon
         runtime.RestoreTasks();
         var pauses = new GcPauses(runtime.Incidents, GcPauses.IsLogged ? log : null);
         pauses.Start();
-        using var collector = options.IsPrivate ? null : new CollectionThread(keeper.SendCollector);
+        using var collector = options.IsPrivate ? null : new CollectionThread(keeper.SendFirst);
         using var pacer = new CollectionPacer(
             TimeProvider.System, new CollectionSigns { Allocated = () => GC.GetTotalAllocatedBytes() - runtime.SlabBytesMade, Dispatched = () => runtime.Dispatched, Queued = () => runtime.Queued },
             collector is null ? static () => GC.Collect(0, GCCollectionMode.Forced, blocking: true) : collector.Collect);
-        using var bulk = options.IsPrivate ? null : new BulkThreads(TimeProvider.System);
+        using var ranks = options.IsPrivate ? null : new ThreadRanks(TimeProvider.System, keeper.SendFirst, keeper.SendBeforeTasks);
         using var phases = GcPauses.IsLogged ? new PausePhases(log) : null;
         try
         {

@@ -15,7 +15,8 @@ internal sealed class KeeperLink : IDisposable
     private const uint Configuration = 3;
     private const uint Ready = 16;
     private const uint Exit = 17;
-    private const uint Collector = 18;
+    private const uint First = 18;
+    private const uint BeforeTasks = 19;
     private const ulong ControlToken = 1;
     private const ulong StopToken = 2;
 
@@ -55,8 +56,11 @@ internal sealed class KeeperLink : IDisposable
     /// <summary>The daemon ends by its own wish: the keeper must not start it again.</summary>
     public void SendExit(int code) => Send(Exit, code);
 
-    /// <summary>A thread of ours that collects garbage, by the system's number: it is to go before the tasks. The keeper does so where the host allows it.</summary>
-    public void SendCollector(int thread) => Send(Collector, thread);
+    /// <summary>A thread of ours, by the system's number, that somebody waits for and that does little: it is to go before the tasks. The keeper does so where the host allows it.</summary>
+    public void SendFirst(int thread) => Send(First, thread);
+
+    /// <summary>A thread of ours that goes first and shall not, or that weighs less than the daemon: it is to be an ordinary one of the daemon's weight and slice. The keeper does so where the host allows it.</summary>
+    public void SendBeforeTasks(int thread) => Send(BeforeTasks, thread);
 
     public void Dispose()
     {

@@ -36,22 +36,37 @@ public sealed class PriorityTests
         Assert.All(servers, static pid => Assert.EndsWith("nice -10", File.ReadAllText($"/proc/{pid}/autogroup").Trim(), StringComparison.Ordinal));
     }
 
-    /// <summary>What works for milliseconds at a time gives way to what serves everybody, and to the workers: their slices are shorter.</summary>
+    /// <summary>What works for milliseconds at a time gives way to what serves everybody, and to the workers: it has a longer slice, and the daemon's weight, whoever started it.</summary>
     [Fact(Timeout = 300_000)]
     [Trait("Promise", "RA1")]
-    public async Task Threads_of_the_daemons_pool_have_longer_slices_than_those_who_serve_everybody()
+    public async Task Threads_of_the_daemons_pool_have_its_weight_and_longer_slices_than_its_own()
     {
         await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Served);
         await using var client = await runtime.ConnectAsync();
         Assert.SkipUnless(SliceOf($"/proc/{runtime.Daemon}") is not null, "this kernel tells no slices (/proc/PID/sched, Linux 6.12 with its scheduler's statistics)");
         await Load.PutImageAsync(client); // a file of more than a piece is written by the pool
-        await Eventually.EmptyAsync("threads of the pool with a short slice", () => [.. Threads(runtime.Daemon, ".NET TP Worker").Where(static t => SliceOf(t) is { } slice && slice != 400_000)]);
+        await Eventually.EmptyAsync(
+            "threads of the pool with a short slice, or less weight",
+            () => [.. Threads(runtime.Daemon, ".NET TP Worker").Where(static t => SliceOf(t) is { } slice && (slice != 400_000 || Niceness(t) is > -10))]);
         Assert.NotEmpty(Threads(runtime.Daemon, ".NET TP Worker"));
-        foreach (var name in new[] { ".NET Sockets", "wayang-completi" })
-        {
-            Assert.NotEmpty(Threads(runtime.Daemon, name));
-            Assert.All(Threads(runtime.Daemon, name), static thread => Assert.Equal(100_000, SliceOf(thread)));
-        }
+        Assert.Equal(100_000, SliceOf($"/proc/{runtime.Daemon}/task/{runtime.Daemon}"));
+    }
+
+    /// <summary>An ordinary thread that is interrupted in the middle of an answer comes after whoever has waited, however little that weighs.</summary>
+    [Fact(Timeout = 300_000)]
+    [Trait("Promise", "IM3")]
+    public async Task Threads_that_read_requests_and_take_completions_go_before_all_ordinary_ones()
+    {
+        await using var runtime = await RuntimeUnderTest.StartAsync(Account.Root, Served);
+        Assert.SkipUnless(runtime.Groups.TryGiveRealTime(), "this host lets nobody go first (SCHED_RR; a control group of version 1 may have no time for it)");
+        await runtime.StartAsync(); // once more, now that it may
+        await using var client = await runtime.ConnectAsync();
+        string[] first = [".NET Sockets", "wayang-completi", "wayang-collect"];
+        await Eventually.EmptyAsync("threads that do not go first", () => [.. first.Where(name => Threads(runtime.Daemon, name) is not { Count: > 0 } found || found.Any(static t => Policy(t) == 0))]);
+
+        // Nobody else does: what those start is ordinary.
+        Assert.DoesNotContain(Directory.EnumerateDirectories($"/proc/{runtime.Daemon}/task"), t => Policy(t) is > 0 && !first.Contains(Text($"{t}/comm")?.TrimEnd('\n')));
+        Assert.All(runtime.BelowKeeper().Where(p => p.Pid != runtime.Daemon), static p => Assert.True(Policy($"/proc/{p.Pid}") is null or 0, p.ToString()));
     }
 
     /// <summary>Web frameworks watch the folders in which the program was started, to see settings change: all of the disk where that is the root.</summary>
@@ -67,7 +82,20 @@ public sealed class PriorityTests
     }
 
     private static List<string> Threads(int pid, string name) =>
-        [.. Directory.EnumerateDirectories($"/proc/{pid}/task").Where(thread => Text($"{thread}/comm")?.TrimEnd('\n') == name)];
+        [.. Tasks(pid).Where(thread => Text($"{thread}/comm")?.TrimEnd('\n') == name)];
+
+    /// <summary>None: it is gone.</summary>
+    private static string[] Tasks(int pid)
+    {
+        try
+        {
+            return Directory.GetDirectories($"/proc/{pid}/task");
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
 
     /// <summary>Nanoseconds; null: it is gone, or the kernel does not tell.</summary>
     private static long? SliceOf(string directory) => Text($"{directory}/sched")?.Split('\n').FirstOrDefault(static line => line.StartsWith("se.slice", StringComparison.Ordinal)) is { } line
@@ -86,16 +114,15 @@ public sealed class PriorityTests
     }
 
     /// <summary>Null: it is gone.</summary>
-    private static int? Niceness(int pid)
-    {
-        try
-        {
-            var stat = File.ReadAllText($"/proc/{pid}/stat");
-            return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[16], CultureInfo.InvariantCulture); // proc(5): field 19
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
+    private static int? Niceness(int pid) => Niceness($"/proc/{pid}");
+
+    private static int? Niceness(string directory) => Field(directory, 19);
+
+    /// <summary>0: an ordinary thread. Null: it is gone.</summary>
+    private static int? Policy(string directory) => Field(directory, 41);
+
+    /// <param name="directory">Of a process or thread.</param>
+    /// <param name="number">As proc(5) counts them, from 3.</param>
+    private static int? Field(string directory, int number) =>
+        Text($"{directory}/stat") is { } stat ? int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[number - 3], CultureInfo.InvariantCulture) : null;
 }

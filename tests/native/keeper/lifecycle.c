@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -152,14 +153,15 @@ static bool may_go_first(void) {
     return end_of(child) == 0;
 }
 
-/* The daemon named the keeper first, which is no thread of its own, and then itself. */
-static void check_collector(pid_t keeper) {
+/* The daemon named the keeper first, which is no thread of its own, and then itself, when it weighed less than before. */
+static void check_ranks(pid_t keeper) {
     const int wanted = as_root && may_go_first() ? SCHED_RR | SCHED_RESET_ON_FORK : SCHED_OTHER;
     for (int left = 4000; left > 0 && sched_getscheduler(daemon_pid) != wanted; left--) {
         poll(NULL, 0, 5); /* the keeper says nothing of it */
     }
     CHECK(sched_getscheduler(daemon_pid) == wanted);
-    CHECK(sched_getscheduler(keeper) == SCHED_OTHER);
+    CHECK(!as_root || getpriority(PRIO_PROCESS, (id_t)daemon_pid) == -10);
+    CHECK(sched_getscheduler(keeper) == SCHED_OTHER && getpriority(PRIO_PROCESS, (id_t)keeper) == 0);
     if (wanted == SCHED_OTHER) {
         printf("  no thread may go first here: seen that none does\n");
     }
@@ -170,7 +172,7 @@ static void ordered_end(void) {
     begin("serve", &keeper, -1);
     pid_t second = start_keeper("serve", -1);
     CHECK(end_of(second) == 1); /* the directory is locked */
-    check_collector(keeper);
+    check_ranks(keeper);
     kill(keeper, SIGTERM);
     CHECK(event_is("shutdown"));
     CHECK(end_of(keeper) == 0);

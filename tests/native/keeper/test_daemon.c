@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -125,8 +126,11 @@ int main(int argc, char **argv) {
         if (message.type == WY_CONTROL_SPAWNER_ATTACHED && datagram.fd_count == 1) {
             spawner = datagram.fds[0];
             greet(spawner);
-            say(WY_CONTROL_COLLECTOR, (int)getppid()); /* none of ours */
-            say(WY_CONTROL_COLLECTOR, (int)getpid());
+            say(WY_CONTROL_FIRST, (int)getppid()); /* none of ours */
+            say(WY_CONTROL_BEFORE_TASKS, (int)getppid());
+            (void)setpriority(PRIO_PROCESS, 0, 3);
+            say(WY_CONTROL_BEFORE_TASKS, (int)getpid());
+            say(WY_CONTROL_FIRST, (int)getpid());
             say(WY_CONTROL_READY, 0);
             if (strcmp(argv[1], "exit") == 0) {
                 say(WY_CONTROL_EXIT, 5);
