@@ -6,7 +6,7 @@ using Wayang.Fast.Perf.Harness;
 namespace Wayang.Fast.Perf.Interference;
 
 /// <summary>
-/// What the machine itself gives beside the bombs: two threads, real time where the host allows it, that exchange a byte at fixed times and do
+/// What the machine itself gives beside the bombs: two threads, real time where the host allows it, that exchange a byte at times of their own and do
 /// nothing else. A call wakes a thread six times, this twice; both wait when the kernel is busy with a bomb and lets nobody else go on.
 /// </summary>
 internal sealed class BareExchange : IDisposable
@@ -67,9 +67,10 @@ internal sealed class BareExchange : IDisposable
     private void Ask(long interval)
     {
         var one = new byte[1];
-        for (var due = Stopwatch.GetTimestamp(); !_over; due += interval)
+        var arrivals = new Arrivals(interval);
+        for (var due = Stopwatch.GetTimestamp(); !_over; due += arrivals.Next())
         {
-            var start = DueTime.Await(due);
+            var start = Arrivals.Await(due);
             _near.Send(one);
             if (_near.Receive(one) != 1)
             {

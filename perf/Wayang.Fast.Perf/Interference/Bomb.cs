@@ -7,7 +7,8 @@ namespace Wayang.Fast.Perf.Interference;
 /// <summary>A task that takes all it can get of one thing.</summary>
 /// <param name="Name">Of the command's bomb or of the plugin's function.</param>
 /// <param name="IsCall">A call of a plugin's function; else a command.</param>
-internal sealed record Bomb(string Name, bool IsCall = false)
+/// <param name="IsNamed">The bound on urgent calls names it (fork, memory, tmpfs, inode and descriptor bomb, floods of log and output, hog); the others are ours, to see what else there is.</param>
+internal sealed record Bomb(string Name, bool IsCall = false, bool IsNamed = false)
 {
     /// <summary>All of them, one of each.</summary>
     public const string AllTitle = "all at once";
@@ -19,8 +20,9 @@ internal sealed record Bomb(string Name, bool IsCall = false)
 
     public static IReadOnlyList<Bomb> All { get; } =
     [
-        new("fork_bomb"), new("child_storm"), new("thread_storm"), new("memory_bomb"), new("memory_churn"), new("tmpfs_bomb"), new("inode_bomb"),
-        new("descriptor_bomb"), new("log_flood"), new("output_flood"), new("drip_flood"), new("processor_hog"),
+        new("fork_bomb", IsNamed: true), new("child_storm"), new("thread_storm"), new("memory_bomb", IsNamed: true), new("memory_churn"), new("tmpfs_bomb", IsNamed: true),
+        new("inode_bomb", IsNamed: true), new("descriptor_bomb", IsNamed: true), new("log_flood", IsNamed: true), new("output_flood", IsNamed: true), new("drip_flood"),
+        new("processor_hog", IsNamed: true),
         new("hog", IsCall: true), new("log_flood", IsCall: true), new("output_flood", IsCall: true),
     ];
 

@@ -8,7 +8,7 @@ using Wayang.Fast.Perf.Rpc;
 namespace Wayang.Fast.Perf.Interference;
 
 /// <summary>
-/// One caller's warm calls of one class, due at fixed times and counted from then (<see cref="DueTime"/>).
+/// One caller's warm calls of one class, due at times that the node has no part in (<see cref="Arrivals"/>) and counted from then.
 /// </summary>
 internal sealed class CallProbe : IDisposable
 {
@@ -27,15 +27,14 @@ internal sealed class CallProbe : IDisposable
     /// <param name="socketPath">Of the node.</param>
     /// <param name="image">Of the plugin.</param>
     /// <param name="taskClass">Of the calls.</param>
-    /// <param name="interval">Between two calls.</param>
-    /// <param name="offset">Of the first one, so that the callers do not meet.</param>
-    public CallProbe(string socketPath, string image, TaskClass taskClass, TimeSpan interval, TimeSpan offset)
+    /// <param name="interval">Between two calls, in the mean.</param>
+    public CallProbe(string socketPath, string image, TaskClass taskClass, TimeSpan interval)
     {
         _socket.Connect(new UnixDomainSocketEndPoint(socketPath));
         _replies = new FrameCounter(_socket);
         _request = RpcFrames.Run(image, "echo", PayloadBytes, taskClass);
         _interval = (long)(interval.TotalSeconds * Stopwatch.Frequency);
-        _thread = new Thread(() => Run((long)(offset.TotalSeconds * Stopwatch.Frequency))) { Name = "probe-" + taskClass, IsBackground = true };
+        _thread = new Thread(Run) { Name = "probe-" + taskClass, IsBackground = true };
         _thread.Start();
         Priority = ProbePriority.Raise(_thread.Name);
     }
@@ -57,13 +56,14 @@ internal sealed class CallProbe : IDisposable
         _socket.Dispose();
     }
 
-    private void Run(long offset)
+    private void Run()
     {
         try
         {
-            for (var due = Stopwatch.GetTimestamp() + offset; !_over; due += _interval)
+            var arrivals = new Arrivals(_interval);
+            for (var due = Stopwatch.GetTimestamp(); !_over; due += arrivals.Next())
             {
-                var start = DueTime.Await(due);
+                var start = Arrivals.Await(due);
                 _socket.Send(_request);
                 _replies.Read();
                 _histogram.Record((long)Stopwatch.GetElapsedTime(start).TotalNanoseconds);

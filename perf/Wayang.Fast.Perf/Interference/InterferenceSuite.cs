@@ -39,20 +39,20 @@ internal sealed class InterferenceSuite : Suite
         var theirs = (await hostile.PutImageAsync("c", plugin, "bombs")).Image;
         await using var ready = new ReadinessProbe(node.HttpPort);
         await ready.Ready.WaitAsync(TimeSpan.FromMinutes(1));
-        using var urgent = new CallProbe(node.SocketPath, image, TaskClass.Urgent, s_interval, TimeSpan.Zero);
-        using var normal = new CallProbe(node.SocketPath, other, TaskClass.Normal, s_interval, s_interval / 2);
+        using var urgent = new CallProbe(node.SocketPath, image, TaskClass.Urgent, s_interval);
+        using var normal = new CallProbe(node.SocketPath, other, TaskClass.Normal, s_interval);
         using var bare = new BareExchange(s_interval);
         Console.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"a call of each class every {s_interval.TotalMilliseconds} ms, the callers' threads {urgent.Priority}; late ones count from when they were due"));
+            $"a call of each class every {s_interval.TotalMilliseconds} ms in the mean, the callers' threads {urgent.Priority}; late ones count from when they were due"));
         var stage = new Stage(urgent, normal, bare, ready);
         await stage.HoldAsync(Seconds(context, 20)); // warms up: until then the node still compiles what it runs most
         var table = new InterferenceTable(Console.Out);
         var program = Bomb.Program(context);
         IReadOnlyList<Bombing> bombings =
         [
-            .. alone.Where(b => IsWanted(b.Title)).Select(static b => new Bombing(b.Title, [b], Copies: 2)),
-            .. IsWanted(Bomb.AllTitle) ? [new Bombing(Bomb.AllTitle, together, Copies: 1)] : Array.Empty<Bombing>(),
+            .. alone.Where(b => IsWanted(b.Title)).Select(static b => new Bombing(b.Title, [b], Copies: 2, b.IsNamed)),
+            .. IsWanted(Bomb.AllTitle) ? [new Bombing(Bomb.AllTitle, together, Copies: 1, IsNamed: true)] : Array.Empty<Bombing>(),
         ];
 
         // Without a bomb right before each: what the machine does otherwise changes within minutes, and with the memory that bombs have touched.
@@ -65,7 +65,7 @@ internal sealed class InterferenceSuite : Suite
                 bombardment.Start(bombing.Bombs, bombing.Copies);
                 var beside = await stage.HoldAsync(Seconds(context, 5));
                 await bombardment.StopAsync();
-                table.Add(bombing.Title, new InterferenceRound(idle, beside, bombardment.Ends));
+                table.Add(bombing.Title, new InterferenceRound(idle, beside, bombardment.Ends, bombing.IsNamed));
             }
         }
 
@@ -76,7 +76,7 @@ internal sealed class InterferenceSuite : Suite
 
     private static TimeSpan Seconds(SuiteContext context, int full) => TimeSpan.FromSeconds(context.Quick ? Math.Max(1.5, full / 3.0) : full);
 
-    private sealed record Bombing(string Title, IReadOnlyList<Bomb> Bombs, int Copies);
+    private sealed record Bombing(string Title, IReadOnlyList<Bomb> Bombs, int Copies, bool IsNamed);
 
     /// <summary>Where the callers are asked what they measured while something else went on.</summary>
     private sealed record Stage(CallProbe Urgent, CallProbe Normal, BareExchange Bare, ReadinessProbe Ready)

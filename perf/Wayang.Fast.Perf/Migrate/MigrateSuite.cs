@@ -31,7 +31,9 @@ internal sealed class MigrateSuite : Suite
             await pair.PutAsync("c", await File.ReadAllBytesAsync(Path.Combine(context.References, "perf_plugin.so")), new ImageNames { Name = "hold" });
             await pair.PutAsync("python", System.Text.Encoding.ASCII.GetBytes(Loop), new ImageNames { Name = "loop", File = "loop.py" });
             var reference = context.PingPong("ref_unix_copy", context.Scale(40));
-            var small = await MeasureAsync(context, pair, "hold", "hold", Input(Small, Small), reference);
+            var small = await MeasureAsync(context, pair, "hold", "hold", Input(Small, Hot), reference);
+            context.Tell("the same with all of the 1 MB written all the time");
+            var hot = await MeasureAsync(context, pair, "hold", "hold", Input(Small, Small), reference);
             context.Tell("the same with 128 MB, 64 KB of it hot");
             var large = await MeasureAsync(context, pair, "hold", "hold", Input(Large, Hot), reference);
             context.Tell("the same of a Python loop");
@@ -40,6 +42,7 @@ internal sealed class MigrateSuite : Suite
             return
             [
                 Measurement.Of("migrate.pause.1mb", "us", Better.Lower, small.Pauses),
+                Measurement.Of("migrate.pause.1mb.hot", "us", Better.Lower, hot.Pauses),
                 Measurement.Of("migrate.pause.128mb", "us", Better.Lower, large.Pauses),
                 new Measurement("migrate.delta", large.Bytes - Slack, "bytes", Large, (large.Bytes - Slack) / Large, Better.Lower, context.Rounds),
                 new Measurement("python.migrate.pause", python.Pauses.Value, "us", pause, python.Pauses.Value / pause, Better.Lower, context.Rounds),
