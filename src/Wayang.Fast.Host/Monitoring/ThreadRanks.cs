@@ -50,9 +50,11 @@ internal sealed class ThreadRanks : IDisposable
     private readonly Action<int> _putBeforeTasks;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
+    private readonly Lock _one = new();
     private readonly Dictionary<int, FirstThread> _first = [];
     private long _lookedAt;
     private int _looks;
+    private bool _isOver;
     private HashSet<int> _settled = [];
     private HashSet<int> _seen = [];
 
@@ -72,25 +74,41 @@ internal sealed class ThreadRanks : IDisposable
         _timer.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
-    public void Dispose() => _timer.Dispose();
+    /// <summary>Who ranks is told nothing more from then on.</summary>
+    public void Dispose()
+    {
+        _timer.Dispose();
+        lock (_one)
+        {
+            _isOver = true;
+        }
+    }
 
     private void Look()
     {
-        try
+        lock (_one)
         {
-            if (_looks++ % LooksAtAll == 0)
+            if (_isOver)
             {
-                RankAll();
+                return;
             }
 
-            PaceFirst();
-        }
-        catch (IOException)
-        {
-            // Without descriptors for a moment: at the next look.
-        }
+            try
+            {
+                if (_looks++ % LooksAtAll == 0)
+                {
+                    RankAll();
+                }
 
-        _timer.Change(s_period, Timeout.InfiniteTimeSpan);
+                PaceFirst();
+            }
+            catch (IOException)
+            {
+                // Without descriptors for a moment: at the next look.
+            }
+
+            _timer.Change(s_period, Timeout.InfiniteTimeSpan);
+        }
     }
 
     private void RankAll()
