@@ -104,6 +104,18 @@ static void many(void) {
     check_done("many at once: each has its own, none has a name on the host, none is left");
 }
 
+/* One for each 16 KiB, in memory and on the disk, where the file system rounds up. */
+static void files(void) {
+    wy_msg_worker_start asked = {.disk_bytes = 0};
+    driver_command(&d, 190, 1, &asked, NULL,
+                   ARGV("/bin/sh", "-c", "all=$(($(stat -f -c '%b * %S' /tmp) / 16384)); test $all -gt 1024 -a $all -lt 65536 -a $(stat -f -c %c /tmp) -eq $all"));
+    CHECK(driver_ends(&d, 190, WY_EXIT_CODE, 0));
+    asked.disk_bytes = 64 * MIB;
+    driver_command(&d, 191, 1, &asked, NULL, ARGV("/bin/sh", "-c", "files=$(stat -f -c %c /tmp); test $files -ge 4096 -a $files -le 4608"));
+    CHECK(driver_ends(&d, 191, WY_EXIT_CODE, 0));
+    check_done("room for one file for each 16 KiB");
+}
+
 static void refused(void) {
     wy_msg_worker_start asked = {.disk_bytes = WY_SPACE_LEAST_BYTES - 1};
     driver_command(&d, 200, 1, &asked, NULL, ARGV("/bin/true"));
@@ -213,6 +225,7 @@ int main(void) {
     CHECK(driver_command_image(&d, 1, "standard"));
     bound();
     many();
+    files();
     refused();
     CHECK(driver_end(&d) == 0 && devices_become(0) && directory_is_empty());
     check_done("an orderly end leaves nothing");
