@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -15,7 +16,7 @@ internal sealed class PeerNodes : IAsyncDisposable
     // Below /var/tmp, and open to the daemons' own user, who reads the certificates.
     private readonly string _directory = Directory.CreateDirectory("/var/tmp/wayang-peers-" + Guid.NewGuid().ToString("N")).FullName;
     private readonly Dictionary<string, int> _ports = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, RuntimeUnderTest> _nodes = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, RuntimeUnderTest> _nodes = new(StringComparer.Ordinal); // they start side by side
 
     private PeerNodes()
     {
@@ -122,10 +123,21 @@ internal sealed class PeerNodes : IAsyncDisposable
 
     private string InPki(string file) => Path.Combine(Path.GetDirectoryName(Authority.CertificatePath)!, file);
 
+    /// <summary>None of those that the system gives to connections: one of them may be gone before the node listens, and again whenever it is started anew.</summary>
     private static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_240, 32_768));
+            try
+            {
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                // The next one.
+            }
+        }
     }
 }
