@@ -249,14 +249,15 @@ public sealed class NodeRuntime : IDisposable
     }
 
     /// <summary>
-    /// Before <see cref="Stop"/>: durable tasks with migration cooperative save their states and yield, to go on after the next start. Those that do not answer are left to it.
+    /// Before <see cref="Stop"/>: durable tasks with migration cooperative save their states and yield, to go on after the next start; those of other nodes, to go on at home. Those that do not answer are left to it.
     /// </summary>
     public async Task YieldDurableAsync(TimeSpan patience)
     {
+        var visits = _visits.SendSavedHomeAsync();
         var asked = _table.Records()
             .Where(static r => r is { State: TaskState.Running or TaskState.Frozen, Terms.Migration: TaskMigration.Cooperative, Life.IsDurable: true })
             .Select(r => Life.CheckpointAsync(r.Id, r.Tenant)).ToArray();
-        await Task.WhenAny(Task.WhenAll(asked), Task.Delay(patience)).ConfigureAwait(false);
+        await Task.WhenAny(Task.WhenAll([visits, .. asked]), Task.Delay(patience)).ConfigureAwait(false);
     }
 
     /// <summary>Refuses new tasks and ends all others with cause <c>shutdown</c>; returns when that was told.</summary>

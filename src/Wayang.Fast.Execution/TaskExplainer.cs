@@ -172,7 +172,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
     {
         if (record.Life?.Stay is { } stay)
         {
-            Add(text, $"Its call goes on at node '{stay.Node}' since {Words(Stopwatch.GetElapsedTime(record.Running))}, from where it stood here; its file stays here until its end is known, in case that node is lost.");
+            Add(text, $"Its call goes on at node '{stay.Node}' since {Words(Stopwatch.GetElapsedTime(record.Running))}, {WhereFrom(record)}");
             return;
         }
 
@@ -204,6 +204,13 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
             Add(text, $"{Size(record.Reservation.Bytes)} of memory were set aside for it ({Source(record.Reservation.Source)}).");
         }
     }
+
+    private static string WhereFrom(TaskRecord record) => record.Terms?.Migration switch
+    {
+        TaskMigration.Cooperative => "from what it had saved (migration: cooperative); if that node is lost its attempt is, and what it has saved there since.",
+        TaskMigration.Restart => "from its beginning (migration: restart); if that node is lost it begins anew.",
+        _ => "from where it stood here; its file stays here until its end is known, in case that node is lost.",
+    };
 
     private static void Saved(StringBuilder text, TaskLife? life)
     {

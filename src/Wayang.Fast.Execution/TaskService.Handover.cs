@@ -4,6 +4,7 @@ using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Durable;
+using Wayang.Fast.Execution.Handover;
 using Wayang.Fast.Execution.Workers;
 
 namespace Wayang.Fast.Execution;
@@ -47,13 +48,19 @@ internal sealed partial class TaskService
         }
 
         pool = (target as PoolTarget)?.Pool;
-        return pool is { Image.IsMigratable: true }
+        return pool is { Image.IsMigratable: true } || (pool is not null && spec.Terms.Migration is TaskMigration.Cooperative or TaskMigration.Restart)
             ? null
             : new OperationError(ErrorCode.Unsupported, "its image is not open for moves there (profile compute, and migration.compute: transparent before the image is put)", "image");
     }
 
-    /// <summary>Makes another node's call one that stands in a file here.</summary>
-    internal OperationError? AdmitVisit<TVisit>(TaskId id, int tenant, DurableSpec spec, TaskCheckpoint checkpoint, TVisit visit)
+    /// <summary>Makes another node's call one that stands still here.</summary>
+    /// <param name="id">Of its task.</param>
+    /// <param name="tenant">Here.</param>
+    /// <param name="spec">What it runs.</param>
+    /// <param name="checkpoint">Where it goes on; null: it begins anew.</param>
+    /// <param name="beginning">From what it does; null: it goes on from a file.</param>
+    /// <param name="visit">Told what becomes of it.</param>
+    internal OperationError? AdmitVisit<TVisit>(TaskId id, int tenant, DurableSpec spec, TaskCheckpoint? checkpoint, CallBeginning? beginning, TVisit visit)
         where TVisit : IVisit, ITaskObserver
     {
         if (!table.TryRent(out var record))
@@ -67,6 +74,12 @@ internal sealed partial class TaskService
         {
             table.Return(record);
             return refusal;
+        }
+
+        if (beginning is not null)
+        {
+            record.Input.Set(beginning.Input);
+            TaskLifecycle.RestoreAttempts(record, beginning.Attempt, lost: null);
         }
 
         admission.Release(-1, 0); // it was admitted at home: not refused for the queue's length now

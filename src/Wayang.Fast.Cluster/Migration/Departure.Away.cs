@@ -14,6 +14,9 @@ internal sealed partial class Departure
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(1);
+
+    /// <summary>A call is given up to 25 seconds to save its state (migration.yield_ms); the host says when that is over.</summary>
+    private static readonly TimeSpan s_yield = TimeSpan.FromSeconds(30);
     private static readonly OutputStream[] s_streams = [OutputStream.Output, OutputStream.Stdout, OutputStream.Stderr, OutputStream.Log];
 
     private readonly long[] _read = new long[s_streams.Length];
@@ -95,7 +98,7 @@ internal sealed partial class Departure
             {
                 if (await IsLostAsync(stop).ConfigureAwait(false))
                 {
-                    await ComeBackAsync(null, $"nothing was heard of node '{Node}' for too long", lost: true).ConfigureAwait(false);
+                    await ComeBackAsync(null, $"nothing was heard of node '{Node}' for too long", lost: true, hasBegun: _committing).ConfigureAwait(false);
                     return;
                 }
             }
@@ -185,10 +188,10 @@ internal sealed partial class Departure
         }
     }
 
-    /// <summary>A call that has just begun, or is about to end, cannot be written down: again in a moment, as often as it says so.</summary>
+    /// <summary>A call that has just begun, or is about to end, cannot be written down, and one may be saving its state yet: again in a moment, as often as it says so.</summary>
     private async Task RefuseRecallAsync(WayangException refused)
     {
-        if (refused.RetryAfter is not { } pause || _asked.Elapsed > lease)
+        if (refused.RetryAfter is not { } pause || _asked.Elapsed > (what.Call.BeginsAnew ? s_yield : lease))
         {
             AnswerRecall(null, new(refused.Code, $"node '{Node}' does not give it back now: {refused.Message}", "task", 100));
             return;
@@ -275,9 +278,13 @@ internal sealed partial class Departure
         await ReleaseAsync().ConfigureAwait(false);
     }
 
-    private async Task ComeBackAsync(TaskCheckpoint? file, string? why, bool lost)
+    /// <param name="call">What came of it; null: nothing.</param>
+    /// <param name="why">It did not go on there; null: it was called back.</param>
+    /// <param name="lost">The host is.</param>
+    /// <param name="hasBegun">It may have gone on there.</param>
+    private async Task ComeBackAsync(IArrivingCall? call, string? why, bool lost, bool hasBegun = true)
     {
-        var refusal = await home.ComeBackAsync(what.Task, what.Name, file, why).ConfigureAwait(false);
+        var refusal = await home.ComeBackAsync(what.Task, what.Name, call, why, hasBegun).ConfigureAwait(false);
         _isAway = false;
         bool goesOn;
         lock (_lock)
@@ -288,7 +295,7 @@ internal sealed partial class Departure
         if (why is not null)
         {
             report.OnReturned(what.Task, what.Tenant, Node, why, lost);
-            _begun.TrySetResult((null, new(ErrorCode.Unavailable, $"it did not go on at node '{Node}', and does so at home: {why}", "to")));
+            _begun.TrySetResult((null, refusal ?? new(ErrorCode.Unavailable, $"it did not go on at node '{Node}', and does so at home: {why}", "to")));
         }
 
         if (refusal is null && goesOn)

@@ -13,13 +13,19 @@ internal sealed partial class Departure
     /// <summary>So often a file that breaks off on its way is asked for again.</summary>
     private const int MostBroken = 4;
 
-    private IArrivingFile? _fetching;
+    private IArrivingCall? _fetching;
     private int _broken;
     private IAwaitingWorker? _awaiting;
 
     private async Task RecallAsync(WayangClient client, CancellationToken stop)
     {
         ForgetFetched();
+        if (what.Call.BeginsAnew)
+        {
+            await client.RecallVisitAsync(what.Name, stop).WaitAsync(lease, stop).ConfigureAwait(false); // it saves its state first, which may take it seconds
+            return;
+        }
+
         _awaiting = home.Await(what.Task, what.Call.Shape);
         await (_awaiting?.WhenPreparedAsync() ?? Task.CompletedTask).ConfigureAwait(false);
         _fetching = await TryTakeAsync(stop).ConfigureAwait(false);
@@ -37,7 +43,7 @@ internal sealed partial class Departure
     }
 
     /// <returns>Null: it is taken once it has returned, or that says why not.</returns>
-    private async Task<IArrivingFile?> TryTakeAsync(CancellationToken stop)
+    private async Task<IArrivingCall?> TryTakeAsync(CancellationToken stop)
     {
         try
         {
@@ -49,7 +55,7 @@ internal sealed partial class Departure
         }
     }
 
-    private async Task<IArrivingFile> TakeAsync(TimeSpan patience, CancellationToken stop)
+    private async Task<IArrivingCall> TakeAsync(TimeSpan patience, CancellationToken stop)
     {
         var way = await OpenAsync(CallDirection.ToHome, stop).ConfigureAwait(false);
         way.ReadTimeout = (int)patience.TotalMilliseconds;
@@ -77,7 +83,7 @@ internal sealed partial class Departure
         {
             ForgetFetched();
             var why = news.FileBytes == 0 ? "it was called back" : $"it was to come back with a file of {news.FileBytes} bytes, and at most {HandoverFields.MaxFile} are taken";
-            await ComeBackAsync(null, news.Reason ?? why, lost: false).ConfigureAwait(false);
+            await ComeBackAsync(null, news.Reason ?? why, lost: false, hasBegun: news.GoesOnFor > TimeSpan.Zero).ConfigureAwait(false);
             return;
         }
 
@@ -87,7 +93,7 @@ internal sealed partial class Departure
             using var came = await TakenAsync(news, stop).ConfigureAwait(false);
             HandoverFaults.Reach(HandoverPoint.HomeFetched);
             _bytes = news.FileBytes;
-            await ComeBackAsync(came.Keep(), null, lost: false).ConfigureAwait(false);
+            await ComeBackAsync(came, null, lost: false).ConfigureAwait(false);
         }
         catch (EndOfStreamException broken) when (++_broken < MostBroken)
         {
@@ -100,10 +106,10 @@ internal sealed partial class Departure
     }
 
     /// <summary>What came while it was written there, where that is all of it; else it is sent again.</summary>
-    private async Task<IArrivingFile> TakenAsync(VisitNews news, CancellationToken stop)
+    private async Task<IArrivingCall> TakenAsync(VisitNews news, CancellationToken stop)
     {
         var came = Interlocked.Exchange(ref _fetching, null);
-        if (came?.Whole.IsCompletedSuccessfully == true && came.Whole.Result.Bytes == news.FileBytes)
+        if (came?.Whole.IsCompletedSuccessfully == true && came.Whole.Result == news.FileBytes)
         {
             return came;
         }

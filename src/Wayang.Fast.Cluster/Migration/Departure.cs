@@ -84,7 +84,12 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
         Stream way;
         try
         {
-            await Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, what.Call.Shape, stop).WaitAsync(lease, stop).ConfigureAwait(false);
+            await OfferAsync(stop).ConfigureAwait(false);
+            if (what.Call.BeginsAnew)
+            {
+                return await TryLeaveAnewAsync(stop).ConfigureAwait(false);
+            }
+
             way = await OpenAsync(CallDirection.ToHost, stop).ConfigureAwait(false);
         }
         catch (Exception failure) when (IsOfLink(failure))
@@ -112,6 +117,52 @@ internal sealed partial class Departure(IHandoverHome home, PeerLink link, strin
 
         return refusal;
     }
+
+    /// <summary>A call that begins anew stops first, which may take it longer than a host keeps what it was offered. Then there is little to send.</summary>
+    private async Task<OperationError?> TryLeaveAnewAsync(CancellationToken stop)
+    {
+        if (!what.Call.Stands && await home.StopAsync(what.Task).ConfigureAwait(false) is { } goesOn)
+        {
+            return goesOn;
+        }
+
+        _asked.Start();
+        OperationError? refusal;
+        try
+        {
+            await OfferAsync(stop).ConfigureAwait(false);
+            HandoverFaults.Reach(HandoverPoint.HomeOffered);
+            refusal = await SendBeginningAsync(await OpenAsync(CallDirection.ToHost, stop).ConfigureAwait(false), stop).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (IsOfLink(failure))
+        {
+            refusal = Refusal(failure);
+        }
+
+        if (refusal is not null && !what.Call.Stands)
+        {
+            await home.ResumeAsync(what.Task).ConfigureAwait(false);
+        }
+
+        return refusal;
+    }
+
+    private async Task<OperationError?> SendBeginningAsync(Stream way, CancellationToken stop)
+    {
+        var beginning = _left = home.WriteDown(what.Task, way);
+        var (whole, resumed) = await beginning.Whole.ConfigureAwait(false);
+        if (whole is null)
+        {
+            return resumed;
+        }
+
+        HandoverFaults.Reach(HandoverPoint.HomeWritten);
+        _bytes = whole.Bytes;
+        return await CloseAsync(beginning, stop).ConfigureAwait(false);
+    }
+
+    private Task OfferAsync(CancellationToken stop) =>
+        Client().OfferAsync(what.Name, boot, what.Task, what.Call.Tenant, what.Call.Spec, what.Call.Shape, stop).WaitAsync(lease, stop);
 
     /// <summary>Once the host has all of it: the fence.</summary>
     private async Task<OperationError?> CloseAsync(IDepartingFile file, CancellationToken stop)

@@ -73,6 +73,11 @@ public sealed class HandoverDesk : ITaskMoves, IMetricSource, IAsyncDisposable
 
         if (link is not null)
         {
+            if (call.LosesWork && why is MoveReason.Preempted or MoveReason.Balance)
+            {
+                return (null, new(ErrorCode.Unsupported, "it would begin anew there, and what it has done would be lost (migration: restart)", "task"));
+            }
+
             return await LeaveAsync(id, tenant, call, link, why).ConfigureAwait(false);
         }
 

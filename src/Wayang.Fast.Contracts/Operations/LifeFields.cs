@@ -44,7 +44,7 @@ public static class LifeFields
 
     /// <summary>The last of the task's fields.</summary>
     public static RequestField Migration { get; } = new(
-        "migration", FieldType.Choice, "What task.checkpoint does to it while it runs (call): it is written down and goes on from there, is ended and begins anew, is asked to save its state and to yield and goes on from that (commands, too), or is refused; default transparent.")
+        "migration", FieldType.Choice, "What task.checkpoint, task.migrate and node.drain do to it while it runs (call): it is written down and goes on from there, is ended and begins anew, is asked to save its state and to yield and goes on from that (commands, too), or is refused; default transparent.")
     {
         Choices = WireNames.All<TaskMigration>(),
     };
@@ -130,7 +130,7 @@ public static class LifeFields
     /// <summary>What <c>task.get</c>, <c>task.list</c> and ends tell of it; absent for tasks without.</summary>
     public static IReadOnlyList<ResponseField> Told { get; } =
     [
-        new("attempt", "integer", "The attempt that runs, ran last or comes next, of a task with a retry.", Optional: true),
+        new("attempt", "integer", "The attempt that runs, ran last or comes next, of a task with a retry, or that gave its place back to begin another.", Optional: true),
         new("max_attempts", "integer", "Of its retry.", Optional: true),
         new("attempts", "list of map", "Earlier attempts: {attempt, state, cause, run_us}; of many the last 16.", Optional: true),
         new("retry_at", "time", "When the next attempt is queued, while it is waited for.", Optional: true),

@@ -115,7 +115,7 @@ public sealed class TaskLife
         set => Volatile.Write(ref _moves, value);
     }
 
-    /// <summary>Called once, when its call goes on from its file; null: nobody wants to know. Must not block or throw.</summary>
+    /// <summary>Called once, when its call goes on from its file, or its next attempt begins; null: nobody wants to know. Must not block or throw.</summary>
     public Action? Continued { get; set; }
 
     /// <summary>It is another node's task, whose call runs here for it; null: it is this node's own. Set before it is admitted.</summary>

@@ -69,6 +69,13 @@ public sealed partial class TaskLifecycle
 
         life.Checkpoint = null;
         Run(record, now);
+        TellBegun(life);
+    }
+
+    /// <summary>A started attempt begins, or goes on. The dispatch owner, before the worker is told.</summary>
+    public static void TellBegun(TaskLife life)
+    {
+        ArgumentNullException.ThrowIfNull(life);
         life.Visit?.OnBegun();
         life.Continued?.Invoke();
         life.Continued = null;

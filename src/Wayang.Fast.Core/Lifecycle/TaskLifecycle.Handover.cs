@@ -4,19 +4,22 @@ using Wayang.Fast.Core.Ports;
 namespace Wayang.Fast.Core.Lifecycle;
 
 /// <content>
-/// Calls that go on at another node, and those that come from one. At home such a task runs, without a worker; its file stays until its end is known, so whatever becomes of the
+/// Calls that go on at another node, and those that come from one. At home such a task runs, without a worker; its file, or its input and what it saved, stay until its end is known, so whatever becomes of the
 /// other node it can go on from there. Completion thread only, but for <see cref="AdmitVisit"/>.
 /// </content>
 public sealed partial class TaskLifecycle
 {
-    /// <summary>A task that stands in its file runs at another node from now on: nothing here continues it. This is the fence of a hand-over.</summary>
-    /// <returns>False: it does not stand in a file, or is about to end; nothing was done.</returns>
+    /// <summary>
+    /// A task that stands in its file, or has given its place back to begin anew, runs at another node from now on: nothing here continues it. This is the fence of a hand-over. To the ledger one that begins anew
+    /// runs, as it would here: what it does at the other node is done.
+    /// </summary>
+    /// <returns>False: it does not stand still, or is about to end; nothing was done.</returns>
     public bool TryLeave(TaskRecord record, TaskStay stay)
     {
         ArgumentNullException.ThrowIfNull(record);
         var word = Volatile.Read(ref record.Word);
-        if (record.Life is not { Checkpoint: not null, Paused: true, Ending: null, AwaitsLedger: false } life || record.CancelRequested
-            || RecordWord.State(word) != TaskState.Queued || (word & (RecordWord.Held | RecordWord.Places)) != RecordWord.Held)
+        if (record.Life is not { Paused: true, Ending: null, AwaitsLedger: false, AwaitsRetry: false } life || record.CancelRequested
+            || (life.Checkpoint is null && !BeginsAnew(record)) || RecordWord.State(word) != TaskState.Queued || (word & (RecordWord.Held | RecordWord.Places)) != RecordWord.Held)
         {
             return false;
         }
@@ -26,7 +29,43 @@ public sealed partial class TaskLifecycle
         record.Running = record.Started;
         ExchangeState(record, word, TaskState.Running, held: false);
         Admission?.Release(1, record.AdmittedBytes); // as dispatch would
+        if (life is { Checkpoint: null, IsDurable: true })
+        {
+            Durability?.OnStarting(record, life.Attempt);
+        }
+
         return true;
+    }
+
+    /// <summary>It gives its place back to begin its next attempt from its input, and from what it saved: it moves as these, and not in a file.</summary>
+    public static bool BeginsAnew(TaskRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        return record.Terms?.Migration is TaskMigration.Cooperative or TaskMigration.Restart;
+    }
+
+    /// <summary>A task that <see cref="BeginsAnew"/> waits here again, paused.</summary>
+    /// <param name="record">Of a task that <see cref="IsAway"/>.</param>
+    /// <param name="ended">Why its attempt there ended, which its terms do not count; null: none began there.</param>
+    /// <param name="saved">What it saved there; null: nothing came of it.</param>
+    public void ComeBackAnew(TaskRecord record, TaskCause? ended, SavedState? saved)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var life = record.NeedLife();
+        life.Stay = null;
+        if (ended is { } cause)
+        {
+            TryBeginAnew(record, record.Id, cause);
+        }
+        else if (TryHold(record, record.Id, TaskState.Running, checkpoint: null) && life.IsDurable)
+        {
+            Durability?.OnRetry(record, life.Attempt); // it waits again, as the same
+        }
+
+        if (saved is not null)
+        {
+            Save(record, saved);
+        }
     }
 
     /// <summary>A task that was at another node stands in its file here again, paused.</summary>
@@ -99,13 +138,13 @@ public sealed partial class TaskLifecycle
         return file;
     }
 
-    /// <summary>Makes a rented record another node's task, under its id, which stands in a file here until it is resumed.</summary>
+    /// <summary>Makes a rented record another node's task, under its id, which stands still here until it is resumed.</summary>
     /// <param name="record">Filled.</param>
     /// <param name="id">As its home named it.</param>
-    /// <param name="checkpoint">Where it goes on.</param>
+    /// <param name="checkpoint">Where it goes on; null: it begins anew.</param>
     /// <param name="visit">Whose it is.</param>
     /// <param name="observer">Told its end.</param>
-    public void AdmitVisit(TaskRecord record, TaskId id, TaskCheckpoint checkpoint, IVisit visit, ITaskObserver observer)
+    public void AdmitVisit(TaskRecord record, TaskId id, TaskCheckpoint? checkpoint, IVisit visit, ITaskObserver observer)
     {
         ArgumentNullException.ThrowIfNull(record);
         var life = record.NeedLife();

@@ -10,7 +10,8 @@ namespace Wayang.Fast.Core.Lifecycle;
 /// </content>
 public sealed partial class TaskLifecycle
 {
-    private static readonly TaskCause s_yielded = new(CauseType.Cancelled, 0, "it gave its place back, and goes on from what it saved (migration: cooperative)");
+    /// <summary>Of an attempt that gave its place back, here or at another node.</summary>
+    public static TaskCause Yielded { get; } = new(CauseType.Cancelled, 0, "it gave its place back, and goes on from what it saved (migration: cooperative)");
 
     private long _saves;
     private long _yields;
@@ -47,9 +48,21 @@ public sealed partial class TaskLifecycle
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(saved);
-        var state = States.TryBegin(saved.State.Length, long.MaxValue)!; // it was kept once: not refused now
-        state.TryAppend(saved.State);
-        record.NeedLife().Keep(state, saved.AtUnixMs, saved.Times);
+        record.NeedLife().Keep(Kept(saved.State), saved.AtUnixMs, saved.Times);
+    }
+
+    /// <summary>What a task of another node has saved there. Completion thread, before any attempt of it begins here.</summary>
+    public void RestoreSaved(TaskRecord record, ReadOnlySpan<byte> saved)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        record.NeedLife().Keep(Kept(saved), _clock.UnixMilliseconds(_time.GetTimestamp()));
+    }
+
+    private SavedState Kept(ReadOnlySpan<byte> saved)
+    {
+        var state = States.TryBegin(saved.Length, long.MaxValue)!; // it was kept once: not refused now
+        state.TryAppend(saved);
+        return state;
     }
 
     /// <summary>Attempts that gave their places back when they were asked to, since the start.</summary>
@@ -67,7 +80,7 @@ public sealed partial class TaskLifecycle
         ArgumentNullException.ThrowIfNull(record);
         enqueue = false;
         var wish = record.Life?.Wish;
-        if (!TryBeginAnew(record, id, s_yielded))
+        if (!TryBeginAnew(record, id, Yielded))
         {
             return false;
         }

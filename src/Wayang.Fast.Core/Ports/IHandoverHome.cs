@@ -18,7 +18,11 @@ public interface IHandoverHome
     /// <returns>Null, or why it cannot be moved.</returns>
     OperationError? Describe(TaskId id, int tenant, out DepartingCall? call);
 
-    /// <summary>Writes the call down, if that was not done yet, and sends it meanwhile.</summary>
+    /// <summary>Of a call that <see cref="DepartingCall.BeginsAnew"/>: it gives its place back, and waits. That may take as long as it needs to save its state.</summary>
+    /// <returns>Null, or why it does not: it goes on.</returns>
+    Task<OperationError?> StopAsync(TaskId id);
+
+    /// <summary>Writes the call down, if that was not done yet, and sends it meanwhile; of one that begins anew, which stands still: sends what it begins from.</summary>
     /// <param name="id">The task.</param>
     /// <param name="to">The connection to the node that takes it (<see cref="CallStream"/>), behind its preface and the answer; owned from now on. Its timeouts say for how long that node is waited for.</param>
     IDepartingFile WriteDown(TaskId id, Stream to);
@@ -32,17 +36,19 @@ public interface IHandoverHome
     /// <summary>Appends what the call said at the other node.</summary>
     Task<OperationError?> AppendAsync(TaskId id, string handover, OutputStream stream, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> progress);
 
-    /// <summary>The task stands in its file here again. It is not resumed by this.</summary>
+    /// <summary>The task stands still here again. It is not resumed by this. Of a call that saves its state the attempt has ended with its loss there.</summary>
     /// <param name="id">The task.</param>
     /// <param name="handover">Of its stay.</param>
-    /// <param name="file">What came back with it; null: the one it left from.</param>
+    /// <param name="call">What came back of it, whole; null: it goes on from where it left.</param>
     /// <param name="failure">Why it did not go on there; null: it was called back.</param>
-    Task<OperationError?> ComeBackAsync(TaskId id, string handover, TaskCheckpoint? file, string? failure);
+    /// <param name="hasBegun">It may have gone on there.</param>
+    /// <returns>Null, or why it does not stand here.</returns>
+    Task<OperationError?> ComeBackAsync(TaskId id, string handover, IArrivingCall? call, string? failure, bool hasBegun);
 
     /// <summary>The call ended at the other node: so does its attempt here.</summary>
     Task<OperationError?> EndAsync(TaskId id, string handover, VisitEnd end, ReadOnlyMemory<byte> output);
 
-    /// <summary>Lets a task go on that stands in its file here; completes when it does, or cannot now.</summary>
+    /// <summary>Lets a task go on that stands still here; completes when it does, or cannot now.</summary>
     Task ResumeAsync(TaskId id);
 
     /// <summary>Has a worker made for a call that is about to come back, before anything of it stands still. Only ever a short cut.</summary>
@@ -51,12 +57,12 @@ public interface IHandoverHome
     /// <returns>Null: none is made.</returns>
     IAwaitingWorker? Await(TaskId id, ReadOnlyMemory<byte> shape);
 
-    /// <summary>Takes a call that comes home, as it is sent, and makes a checkpoint of it.</summary>
+    /// <summary>Takes a call that comes home, as it is sent, and makes a checkpoint of it, where it is one that goes on from such.</summary>
     /// <param name="id">The task.</param>
     /// <param name="from">The connection, as of <see cref="WriteDown"/>.</param>
     /// <param name="awaiting">Is filled from it, if it is of the same shape; owned from now on. Null: nobody.</param>
     /// <exception cref="IOException">The task is not there; then nothing was taken over.</exception>
-    IArrivingFile Receive(TaskId id, Stream from, IAwaitingWorker? awaiting);
+    IArrivingCall Receive(TaskId id, Stream from, IAwaitingWorker? awaiting);
 }
 
 /// <summary>A worker that is made before the call comes which goes on in it. It ends when this is disposed, unless the call took it. Thread-safe.</summary>
@@ -79,14 +85,11 @@ public interface IDepartingFile : IDisposable
     Task<OperationError?> Kept { get; }
 }
 
-/// <summary>A call on its way here. It is gone when this is disposed, unless it was kept. One caller at a time.</summary>
-public interface IArrivingFile : IDisposable
+/// <summary>A call on its way here. It is gone when this is disposed, unless the task came back with it (<see cref="IHandoverHome.ComeBackAsync"/>). One caller at a time.</summary>
+public interface IArrivingCall : IDisposable
 {
-    /// <summary>All of it came, was checked, and lies in a file of this node's. Fails with an <see cref="IOException"/> (the disk, or the connection), or an <see cref="InvalidDataException"/>: it is damaged, or of something else.</summary>
-    Task<TaskCheckpoint> Whole { get; }
-
-    /// <summary>It is the task's from now on. Once it is whole.</summary>
-    TaskCheckpoint Keep();
+    /// <summary>All of it came, so many bytes, was checked, and lies here. Fails with an <see cref="IOException"/> (the disk, or the connection), or an <see cref="InvalidDataException"/>: it is damaged, or of something else.</summary>
+    Task<long> Whole { get; }
 }
 
 /// <param name="Tenant">Its name.</param>
@@ -98,12 +101,18 @@ public sealed record DepartingCall(string Tenant, ReadOnlyMemory<byte> Spec, Tas
 {
     /// <summary>How its worker's channel is made, by which another node can make one before anything of the call is there; empty: it is in no worker now.</summary>
     public ReadOnlyMemory<byte> Shape { get; init; }
+
+    /// <summary>It does not go on from a file: its next attempt begins from its input, and from what it saved.</summary>
+    public bool BeginsAnew { get; init; }
+
+    /// <summary>What it has done until then is lost by a move: none is made but those that somebody asks for.</summary>
+    public bool LosesWork { get; init; }
 }
 
-/// <summary>A call's file, as it lies on the disk.</summary>
-/// <param name="Path">Of the file.</param>
-/// <param name="Bytes">Of the file.</param>
-public sealed record CallFile(string Path, long Bytes)
+/// <summary>What is sent of a call: its file, as it lies on the disk, or what it begins from.</summary>
+/// <param name="Path">Of the file; null: there is none.</param>
+/// <param name="Bytes">Of it.</param>
+public sealed record CallFile(string? Path, long Bytes)
 {
     /// <summary>When the call was stopped, by this node's monotonic clock; 0: not known.</summary>
     public long StandsSince { get; init; }

@@ -37,6 +37,15 @@ internal static class CheckpointFile
 
         /// <summary>How the worker's channel is made; the first one.</summary>
         Shape = 4,
+
+        /// <summary>No file's, but of a call that begins anew at another node: which attempt that is; the first one.</summary>
+        Attempt = 5,
+
+        /// <summary>The same: a part of its input, in order.</summary>
+        Input = 6,
+
+        /// <summary>The same: a part of what it saved, in order.</summary>
+        Saved = 7,
     }
 
     /// <summary>Appends pieces to a fresh file.</summary>

@@ -156,6 +156,8 @@ internal sealed partial class CheckpointStore
                 case CheckpointFile.Kind.Stream:
                     onStream(piece);
                     break;
+                case not CheckpointFile.Kind.State:
+                    throw new InvalidDataException($"what arrived of task {of.Task} is not of a checkpoint");
                 case var _ when description.Length > MaxDescription:
                     throw new InvalidDataException($"what arrived of task {of.Task} has a description without end");
                 default:

@@ -339,6 +339,11 @@ internal sealed partial class Shard
             return;
         }
 
+        if (life is not null)
+        {
+            TaskLifecycle.TellBegun(life);
+        }
+
         if (pool.IsCommand)
         {
             record.TakenLevel = level;

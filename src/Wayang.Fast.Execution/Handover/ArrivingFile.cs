@@ -6,9 +6,10 @@ using Wayang.Fast.Execution.Checkpoints;
 namespace Wayang.Fast.Execution.Handover;
 
 /// <summary>A call on its way home. A thread of its own takes what comes, piece by piece, and writes it anew.</summary>
-internal sealed class ArrivingFile : IArrivingFile
+internal sealed class ArrivingFile : IArrivingCall
 {
     private readonly Stream _from;
+    private readonly Task<TaskCheckpoint> _file;
     private bool _isKept;
 
     /// <param name="from">The connection, behind its preface; owned.</param>
@@ -16,14 +17,16 @@ internal sealed class ArrivingFile : IArrivingFile
     public ArrivingFile(Stream from, Func<CallReceiver, TaskCheckpoint> adopt)
     {
         _from = from;
-        Whole = Task.Factory.StartNew(() => Take(new CallReceiver(from), adopt), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _file = Task.Factory.StartNew(() => Take(new CallReceiver(from), adopt), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Whole = BytesAsync();
     }
 
-    public Task<TaskCheckpoint> Whole { get; }
+    public Task<long> Whole { get; }
 
+    /// <summary>It is the task's from now on. Once it is whole.</summary>
     public TaskCheckpoint Keep()
     {
-        var kept = Whole.GetAwaiter().GetResult();
+        var kept = _file.GetAwaiter().GetResult();
         _isKept = true;
         return kept;
     }
@@ -36,7 +39,8 @@ internal sealed class ArrivingFile : IArrivingFile
             return;
         }
 
-        _ = Whole.ContinueWith(
+        _ = Whole.ContinueWith(static bytes => bytes.Exception, TaskScheduler.Default); // seen
+        _ = _file.ContinueWith(
             static done =>
             {
                 if (done.IsCompletedSuccessfully)
@@ -50,6 +54,8 @@ internal sealed class ArrivingFile : IArrivingFile
             },
             TaskScheduler.Default);
     }
+
+    private async Task<long> BytesAsync() => (await _file.ConfigureAwait(false)).Bytes;
 
     private static TaskCheckpoint Take(CallReceiver receiver, Func<CallReceiver, TaskCheckpoint> adopt)
     {

@@ -31,7 +31,7 @@ internal sealed class CallReceiver(Stream from, Action? each = null)
             Need(CallStream.HeadBytes);
             var (length, number) = CallStream.ReadHead(_buffer.AsSpan(_start));
             var kind = (CheckpointFile.Kind)number;
-            if (length is < 0 or > CheckpointFile.PieceBytes || kind is < CheckpointFile.Kind.Stream or > CheckpointFile.Kind.Shape || Received > HandoverFields.MaxFile)
+            if (length is < 0 or > CheckpointFile.PieceBytes || kind is < CheckpointFile.Kind.Stream or > CheckpointFile.Kind.Saved || Received > HandoverFields.MaxFile)
             {
                 throw new InvalidDataException("what came of the call is damaged, or grows without end");
             }

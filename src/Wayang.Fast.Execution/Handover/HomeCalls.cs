@@ -47,9 +47,15 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
                 Reuse = target.Pool.Key.Reuse,
                 Level = record.Level,
                 TimeoutMs = record.TimeoutMs,
-                Terms = new TaskTerms { Limits = record.Terms?.Limits },
+                Terms = new TaskTerms { Limits = record.Terms?.Limits, Migration = record.Terms?.Migration ?? TaskMigration.Transparent },
             };
-            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves, record.State == TaskState.Queued) { Shape = ShapeOf(record) };
+            var anew = TaskLifecycle.BeginsAnew(record);
+            call = new DepartingCall(tenants.Of(tenant).Policy.Name, SpecCodec.Encode(spec), record.Life?.Stay, record.Life?.Moves, record.State == TaskState.Queued)
+            {
+                Shape = anew ? default : ShapeOf(record),
+                BeginsAnew = anew,
+                LosesWork = spec.Terms.Migration == TaskMigration.Restart,
+            };
             return null;
         }
         finally
@@ -58,11 +64,34 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         }
     }
 
+    public Task<OperationError?> StopAsync(TaskId id) => life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, id) { OfHandover = true });
+
     public IDepartingFile WriteDown(TaskId id, Stream to)
     {
         var sender = new CallSender(to, HandoverPoint.HomeSending);
-        sender.Whole = WriteDownAsync(id, sender);
+        sender.Whole = table.Find(id) is { } record && TaskLifecycle.BeginsAnew(record) ? SendBeginningAsync(id, sender) : WriteDownAsync(id, sender);
         return sender;
+    }
+
+    private async Task<(CallFile? File, OperationError? Refusal)> SendBeginningAsync(TaskId id, CallSender sender)
+    {
+        CallBeginning? beginning = null;
+        if (await StepAsync(id, record =>
+        {
+            if (record is not { State: TaskState.Queued, Life.Paused: true })
+            {
+                return new OperationError(ErrorCode.Conflict, "it was resumed here meanwhile", "task");
+            }
+
+            beginning = CallBeginning.Of(record, withInput: true);
+            return null;
+        }).ConfigureAwait(false) is { } refusal)
+        {
+            return (null, refusal);
+        }
+
+        await BesideAsync(() => beginning!.Send(sender)).ConfigureAwait(false);
+        return (new CallFile(null, beginning!.Bytes), null);
     }
 
     private async Task<(CallFile? File, OperationError? Refusal)> WriteDownAsync(TaskId id, CallSender sender)
@@ -82,7 +111,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
             var whole = CheckpointStore.Open(checkpoint);
             if (sender.Path is null)
             {
-                await BesideAsync(() => store!.Send(whole.Path, sender)).ConfigureAwait(false); // it stood in its file before
+                await BesideAsync(() => store!.Send(whole.Path!, sender)).ConfigureAwait(false); // it stood in its file before
             }
 
             return string.Equals(sender.Path, whole.Path, StringComparison.Ordinal)
@@ -132,9 +161,10 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         return null;
     });
 
-    public async Task<OperationError?> ComeBackAsync(TaskId id, string handover, TaskCheckpoint? file, string? failure)
+    public async Task<OperationError?> ComeBackAsync(TaskId id, string handover, IArrivingCall? call, string? failure, bool hasBegun)
     {
         var kept = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var file = (call as ArrivingFile)?.Keep();
         var superfluous = file;
         var refusal = await StepAsync(id, record =>
         {
@@ -143,14 +173,14 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
                 return Gone(id);
             }
 
-            superfluous = lifecycle.ComeBack(record, handover, file, failure, kept.SetResult);
-            if (record.CancelRequested)
+            if (TaskLifecycle.BeginsAnew(record))
             {
-                // It was to end there; whether the other node heard of it or not, it does so here.
-                var asked = record.Life!.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled));
-                life.Stop(id, asked);
+                kept.SetResult();
+                return ComeBackAnew(record, (call as ArrivingBeginning)?.Keep(), failure, hasBegun);
             }
 
+            superfluous = lifecycle.ComeBack(record, handover, file, failure, kept.SetResult);
+            EndIfAsked(record);
             return null;
         }).ConfigureAwait(false);
         if (refusal is null)
@@ -164,6 +194,32 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         }
 
         return refusal;
+    }
+
+    /// <summary>What saves its state has effects of its own, perhaps, and its attempt there is lost as one whose worker is. What may begin anew at any time does so.</summary>
+    private OperationError? ComeBackAnew(TaskRecord record, CallBeginning? beginning, string? failure, bool hasBegun)
+    {
+        if (hasBegun && beginning is null && record.Terms?.Migration == TaskMigration.Cooperative && !record.CancelRequested)
+        {
+            lifecycle.EndAway(record, TaskState.Failed, new TaskCause(CauseType.WorkerLost, 0, $"it ran at node '{record.Life!.Stay!.Node}': {failure}"), out _);
+            return new OperationError(ErrorCode.Unavailable, $"its attempt there was lost: {failure}", "task");
+        }
+
+        var saved = beginning?.Saved is { } bytes ? lifecycle.States.TryBegin(bytes.Length, options.Current.MaxStatesBytes) : null;
+        saved?.TryAppend(beginning!.Saved);
+        var ended = record.Terms?.Migration == TaskMigration.Cooperative ? TaskLifecycle.Yielded : new TaskCause(CauseType.Cancelled, 0, failure ?? "it was ended at that node to begin anew here (migration: restart)");
+        lifecycle.ComeBackAnew(record, hasBegun ? ended : null, saved);
+        EndIfAsked(record);
+        return null;
+    }
+
+    /// <summary>It was to end there; whether the other node heard of it or not, it does so here.</summary>
+    private void EndIfAsked(TaskRecord record)
+    {
+        if (record.CancelRequested)
+        {
+            life.Stop(record.Id, record.Life!.Asked ?? new AskedEnd(TaskState.Cancelled, new TaskCause(CauseType.Cancelled)));
+        }
     }
 
     public Task<OperationError?> EndAsync(TaskId id, string handover, VisitEnd end, ReadOnlyMemory<byte> output) => StepAsync(id, record =>
@@ -201,8 +257,13 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
     public IAwaitingWorker? Await(TaskId id, ReadOnlyMemory<byte> shape) =>
         shape.IsEmpty || store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } ? null : standbys.TryBegin(pool, id, WorkerShape.Decode(shape.Span));
 
-    public IArrivingFile Receive(TaskId id, Stream from, IAwaitingWorker? awaiting)
+    public IArrivingCall Receive(TaskId id, Stream from, IAwaitingWorker? awaiting)
     {
+        if (table.Find(id) is { } leaving && TaskLifecycle.BeginsAnew(leaving))
+        {
+            return new ArrivingBeginning(from, options.Current.MaxStateBytes);
+        }
+
         if (store is null || table.Find(id) is not { Target: PoolTarget { Pool: var pool } } record)
         {
             throw new IOException($"task {id} is not there any more, or this node has no directory for checkpoints");
@@ -221,14 +282,20 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
     private OperationError? WhyNot(TaskRecord record) =>
         record.State >= TaskState.Succeeded ? new OperationError(ErrorCode.InvalidArgument, $"task {record.Id} has ended", "task")
         : record.Life?.Visit is { } visit ? new OperationError(ErrorCode.Conflict, $"it is a task of node '{visit.Home}', which alone decides about it: ask there", "task")
-        : store is null ? new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task")
         : record.Kind != TaskKind.Call || record.Target is not PoolTarget { Pool.Image: var image }
             ? new OperationError(ErrorCode.Unsupported, "it is a command: only calls can be moved to another node", "task")
-        : record.Terms?.Migration is { } wish and not TaskMigration.Transparent
-            ? new OperationError(ErrorCode.Unsupported, $"it was submitted with migration: {WireNames.Text(wish)}, and only what is written down can be moved to another node", "task")
+        : record.Terms?.Migration == TaskMigration.Never ? new OperationError(ErrorCode.Unsupported, "it stays where it runs, as it was asked for (migration: never)", "task")
+        : TaskLifecycle.BeginsAnew(record) ? WhyNotAnew(record)
+        : store is null ? new OperationError(ErrorCode.Unsupported, "this node has no directory for checkpoints: it was started without a state directory", "task")
         : !image.IsMigratable
-            ? new OperationError(ErrorCode.Unsupported, $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put", "task")
+            ? new OperationError(ErrorCode.Unsupported, $"its image stands under profile {image.Profile} and was not opened for moves: that takes profile compute and migration.compute: transparent, set before the image is put; with migration: cooperative or restart its next attempt would begin there", "task")
         : record.State == TaskState.Queued && record.Life?.Checkpoint is null
+            ? new OperationError(ErrorCode.Conflict, "it waits and has done nothing yet, so that there is nothing to move", "task", 100)
+        : null;
+
+    private static OperationError? WhyNotAnew(TaskRecord record) =>
+        record.Terms?.Grants is not null ? new OperationError(ErrorCode.Unsupported, "it has grants of this node's networks (grants), which another node may not give", "task")
+        : record.State == TaskState.Queued && record.Life is not { Paused: true, Attempt: > 1 }
             ? new OperationError(ErrorCode.Conflict, "it waits and has done nothing yet, so that there is nothing to move", "task", 100)
         : null;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Lifecycle;
@@ -41,6 +42,15 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     public int Tenant => tenant;
 
     public DurableSpec Spec => spec;
+
+    /// <summary>It does not go on from a file: its next attempt begins here.</summary>
+    public bool BeginsAnew => spec.Terms.Migration != TaskMigration.Transparent;
+
+    /// <summary>What that attempt begins from, until it has; and what it leaves with. Null: neither. Changed with its turn.</summary>
+    public CallBeginning? Beginning { get; set; }
+
+    /// <summary>It was asked to give its place back, and this is its answer; null: it was not. Changed with its turn.</summary>
+    public Task<OperationError?>? Yielding { get; set; }
 
     /// <summary>Whose worker it will get, as this node is when it is offered.</summary>
     public required WorkerPool Pool { get; init; }
@@ -161,11 +171,11 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
 
     /// <summary>
     /// Its end goes to its home, except where this node failed it: a call of profile compute has no effect beside its result, so that it goes on at home from where it left as if
-    /// nothing had been.
+    /// nothing had been. Of one that begins anew the loss of its worker is an end like others, after which its terms may want another attempt.
     /// </summary>
     public void OnTaskEnded(ITaskView task, long token)
     {
-        if (task.Cause.Type is CauseType.Shutdown or CauseType.WorkerLost)
+        if (task.Cause.Type == CauseType.Shutdown || (task.Cause.Type == CauseType.WorkerLost && !BeginsAnew))
         {
             TryEnter(VisitState.Returned, task.Cause.Type == CauseType.Shutdown ? "the node was stopped" : $"its worker was lost there: {task.Cause.Detail}");
             return;

@@ -93,9 +93,19 @@ internal sealed partial class VisitBook
         });
         OperationError? refusal = null;
         TaskCheckpoint? file = null;
+        CallBeginning? beginning = null;
         try
         {
-            file = _store!.Adopt(receiver, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), awaiting, (begun, shape) => _standbys.Take(begun, visit.Pool, visit.Task, shape));
+            if (visit.BeginsAnew)
+            {
+                var limits = _options.Current;
+                beginning = CallBeginning.Receive(receiver, limits.MaxPayloadBytes, limits.MaxStateBytes);
+            }
+            else
+            {
+                file = _store!.Adopt(
+                    receiver, durable: false, (visit.Task, visit.Spec.Image, visit.Spec.Profile), awaiting, (begun, shape) => _standbys.Take(begun, visit.Pool, visit.Task, shape));
+            }
         }
         catch (Exception failure) when (failure is InvalidDataException or IOException or UnauthorizedAccessException or ObjectDisposedException or InvalidOperationException)
         {
@@ -104,14 +114,17 @@ internal sealed partial class VisitBook
 
         visit.Turn.Wait();
         visit.Arriving = null;
-        if (file is not null && visit.State != VisitState.Offered)
+        if (refusal is null && visit.State != VisitState.Offered)
         {
             refusal = Unknown(visit.Offer.Handover); // let go meanwhile
-            CheckpointStore.DeleteSoon(file);
+            if (file is not null)
+            {
+                CheckpointStore.DeleteSoon(file);
+            }
         }
-        else if (file is not null)
+        else if (refusal is null)
         {
-            visit.File = file;
+            (visit.File, visit.Beginning) = (file, beginning);
             visit.TryEnter(VisitState.Prepared);
             HandoverFaults.Reach(HandoverPoint.HostPrepared);
         }
@@ -125,10 +138,11 @@ internal sealed partial class VisitBook
     {
         CallSender sender;
         CallFile? back;
+        var beginning = visit.Beginning;
         try
         {
             back = visit.Back;
-            if (back is null && visit.State != VisitState.Begun)
+            if (back is null && (visit.State != VisitState.Begun || visit.BeginsAnew))
             {
                 Say(connection, CallWord.Refused(new OperationError(ErrorCode.Conflict, "it does not go back with a file", "handover")));
                 return;
@@ -146,17 +160,23 @@ internal sealed partial class VisitBook
 
         if (back is not null)
         {
-            await BesideAsync(() => SendBack(back, sender)).ConfigureAwait(false);
+            await BesideAsync(() => SendBack(back, beginning, sender)).ConfigureAwait(false);
         }
 
         _ = await sender.Kept.ConfigureAwait(false); // its home knows whether it has it
     }
 
-    private void SendBack(CallFile back, CallSender sender)
+    private void SendBack(CallFile back, CallBeginning? beginning, CallSender sender)
     {
+        if (beginning is not null)
+        {
+            beginning.Send(sender);
+            return;
+        }
+
         try
         {
-            _store!.Send(back.Path, sender);
+            _store!.Send(back.Path!, sender);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or InvalidDataException)
         {
@@ -181,17 +201,37 @@ internal sealed partial class VisitBook
         }
 
         visit.TryEnter(VisitState.Adopted);
-        if (_service.AdmitVisit(visit.Task, visit.Tenant, visit.Spec, visit.File!, visit) is { } refusal)
+        if (_service.AdmitVisit(visit.Task, visit.Tenant, visit.Spec, visit.File, visit.Beginning, visit) is { } refusal)
         {
             visit.TryEnter(VisitState.Returned, refusal.Message);
             return null; // the news say it
         }
 
-        visit.File = null;
+        if (visit.Beginning?.Saved is { } saved)
+        {
+            RestoreSaved(visit, saved);
+        }
+
+        (visit.File, visit.Beginning) = (null, null);
         HandoverFaults.Reach(HandoverPoint.HostAdopting);
         _ = _life.AskAsync(new LifeRequest(LifeRequestKind.Resume, visit.Task) { OfHandover = true });
         return null;
     }
+
+    /// <summary>Before it is resumed: what comes after waits behind this.</summary>
+    private void RestoreSaved(Visit visit, byte[] saved) => _ = _life.AskAsync(new LifeRequest(LifeRequestKind.Handover, visit.Task)
+    {
+        OfHandover = true,
+        Step = record =>
+        {
+            if (ReferenceEquals(record.Life?.Visit, visit))
+            {
+                _lifecycle.RestoreSaved(record, saved);
+            }
+
+            return null;
+        },
+    });
 
     /// <summary>A worker is made before anything of its call stands still.</summary>
     private void BeginWorker(Visit visit, WorkerShape shape)

@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
 using Wayang.Fast.Core.Diagnostics;
+using Wayang.Fast.Core.Lifecycle;
 using Wayang.Fast.Core.Ports;
 using Wayang.Fast.Execution.Checkpoints;
 using Wayang.Fast.Execution.Life;
@@ -59,6 +61,7 @@ internal sealed partial class VisitBook
         {
             return visit.State switch
             {
+                VisitState.Begun when visit.BeginsAnew => await YieldAsync(visit).ConfigureAwait(false),
                 VisitState.Begun => await WriteDownAsync(visit).ConfigureAwait(false),
                 VisitState.Ended or VisitState.Returned => null,
                 _ => TakeOut(visit),
@@ -82,6 +85,27 @@ internal sealed partial class VisitBook
         }
 
         return Task.FromResult<OperationError?>(new(ErrorCode.Conflict, "it has ended, or goes home already", "task", 100));
+    }
+
+    /// <summary>Before this node ends: calls that save their states do so and go home, which completes when their homes have them.</summary>
+    public Task SendSavedHomeAsync() => Task.WhenAll(_visits.Where(static v => v.Value.Spec.Terms.Migration == TaskMigration.Cooperative).Select(v => SendSavedHomeAsync(v.Key, v.Value)));
+
+    private async Task SendSavedHomeAsync(string name, Visit visit)
+    {
+        while (visit.State == VisitState.Begun && await RecallAsync(visit.Home, name).ConfigureAwait(false) is { } refusal)
+        {
+            if (refusal.RetryAfterMs is not { } pause)
+            {
+                return; // it does not answer, or has ended
+            }
+
+            await Task.Delay((int)pause).ConfigureAwait(false);
+        }
+
+        while (_visits.ContainsKey(name))
+        {
+            await Task.Delay(s_look / 20).ConfigureAwait(false); // its home lets go of it
+        }
     }
 
     public (VisitPiece? Piece, OperationError? Refusal) Read(string peer, string handover, VisitPart part, long offset)
@@ -128,22 +152,7 @@ internal sealed partial class VisitBook
         }
 
         TaskCheckpoint? file = null;
-        var ended = await _life.AskAsync(new LifeRequest(LifeRequestKind.Handover, visit.Task)
-        {
-            OfHandover = true,
-            Step = record =>
-            {
-                if (!ReferenceEquals(record.Life?.Visit, visit) || record.State != TaskState.Queued)
-                {
-                    return new OperationError(ErrorCode.Conflict, "it has just ended", "task", 100);
-                }
-
-                // What was said until now is read by its home from the copy, as of an end.
-                visit.KeepStreams(record);
-                file = _lifecycle.EndVisit(record);
-                return null;
-            },
-        }).ConfigureAwait(false);
+        var ended = await TakeOutAsync(visit, record => file = _lifecycle.EndVisit(record)).ConfigureAwait(false);
         if (ended is not null || file is null)
         {
             CloseWayHome(visit);
@@ -163,6 +172,59 @@ internal sealed partial class VisitBook
 
         return null;
     }
+
+    /// <summary>Its call is asked for its place, or loses it; then its record ends without a word, and what it saved waits for its home. While it has not answered its home is to ask again.</summary>
+    private async Task<OperationError?> YieldAsync(Visit visit)
+    {
+        var isFirst = visit.Yielding is null;
+        var yielding = visit.Yielding ??= _life.AskAsync(new LifeRequest(LifeRequestKind.Checkpoint, visit.Task) { OfHandover = true });
+        if (await Task.WhenAny(yielding, Task.Delay(s_moment)).ConfigureAwait(false) != yielding)
+        {
+            return new OperationError(ErrorCode.Conflict, "it is saving its state", "task", 100);
+        }
+
+        visit.Yielding = null;
+        if (await yielding.ConfigureAwait(false) is { } refusal)
+        {
+            return isFirst ? refusal : new OperationError(refusal.Code, refusal.Message, refusal.Field); // it had its time
+        }
+
+        var since = Stopwatch.GetTimestamp();
+        CallBeginning? left = null;
+        if (await TakeOutAsync(visit, record =>
+        {
+            left = CallBeginning.Of(record, withInput: false);
+            _lifecycle.EndVisit(record);
+        }).ConfigureAwait(false) is { } ended)
+        {
+            return ended;
+        }
+
+        visit.Beginning = left;
+        visit.TryEnter(VisitState.Returned, reason: null, new CallFile(null, left!.Bytes) { StandsSince = since });
+        HandoverFaults.Reach(HandoverPoint.HostRecalled);
+        return null;
+    }
+
+    /// <summary>Its call stands still: its record ends without a word.</summary>
+    /// <param name="visit">Whose.</param>
+    /// <param name="end">Ends it, on the completion thread.</param>
+    private Task<OperationError?> TakeOutAsync(Visit visit, Action<TaskRecord> end) => _life.AskAsync(new LifeRequest(LifeRequestKind.Handover, visit.Task)
+    {
+        OfHandover = true,
+        Step = record =>
+        {
+            if (!ReferenceEquals(record.Life?.Visit, visit) || record.State != TaskState.Queued)
+            {
+                return new OperationError(ErrorCode.Conflict, "it has just ended", "task", 100);
+            }
+
+            // What was said until now is read by its home from the copy, as of an end.
+            visit.KeepStreams(record);
+            end(record);
+            return null;
+        },
+    });
 
     /// <summary>It did not go on yet: its home's own file is where it stands.</summary>
     private OperationError? TakeOut(Visit visit)

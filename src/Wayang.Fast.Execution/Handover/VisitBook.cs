@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.Contracts.Tasks;
@@ -44,9 +45,16 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
 
     public async Task<OperationError?> OfferAsync(VisitOffer offer)
     {
-        if (Offer(offer) is { } refusal)
+        var since = Stopwatch.GetTimestamp();
+        while (Offer(offer) is { } refusal)
         {
-            return refusal;
+            // Its image is loaded under the call's profile when somebody first asks for that.
+            if (refusal is not { Code: ErrorCode.Unavailable, RetryAfterMs: { } pause } || Stopwatch.GetElapsedTime(since) > _options.Current.HandoverLease / 2)
+            {
+                return refusal;
+            }
+
+            await Task.Delay((int)pause).ConfigureAwait(false);
         }
 
         if (_visits.TryGetValue(offer.Handover, out var visit) && visit.Awaiting is { } awaiting)
@@ -103,11 +111,6 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
             return string.Equals(known.Home, offer.Peer, StringComparison.Ordinal) ? null : Unknown(offer.Handover);
         }
 
-        if (_store is null)
-        {
-            return new OperationError(ErrorCode.Unsupported, "it has no directory for checkpoints: it was started without a state directory", "node");
-        }
-
         if (_visits.Count >= MaxVisits)
         {
             return new OperationError(ErrorCode.ResourceExhausted, $"it has {MaxVisits} calls of other nodes already", "node", 1000);
@@ -122,7 +125,12 @@ internal sealed partial class VisitBook : IHandoverHost, IDisposable
         try
         {
             var spec = SpecCodec.Decode(offer.Spec);
-            spec = spec with { Data = default, Command = null, Terms = new TaskTerms { Limits = spec.Terms.Limits } };
+            spec = spec with { Data = default, Command = null, Terms = new TaskTerms { Limits = spec.Terms.Limits, Migration = spec.Terms.Migration } };
+            if (_store is null && spec.Terms.Migration == TaskMigration.Transparent)
+            {
+                return new OperationError(ErrorCode.Unsupported, "it has no directory for checkpoints: it was started without a state directory", "node");
+            }
+
             if (_service.RefuseVisit(spec, tenant.Policy.Id, out var pool) is { } refusal)
             {
                 return refusal;

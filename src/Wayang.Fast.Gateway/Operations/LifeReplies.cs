@@ -9,10 +9,13 @@ internal static class LifeReplies
 {
     /// <summary>How many keys <see cref="Write"/> writes.</summary>
     public static int Count(TaskLifeFacts? life) =>
-        life is null ? 0 : (life.MaxAttempts > 1 ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
+        life is null ? 0 : (HasAttempts(life) ? 2 : 0) + (life.Attempts.Count > 0 ? 1 : 0) + (life.RetryAt is null ? 0 : 1)
             + (life.Paused ? 1 : 0) + (life.Deadline is null ? 0 : 1) + (life.Group is null ? 0 : 1) + (life.Parent is null ? 0 : 1) + (life.Durable ? 1 : 0)
             + (life.Preemption is null ? 0 : 1) + (life.Checkpoint is null ? 0 : 1) + (life.Moves is null ? 0 : 1) + (life.Home is null ? 0 : 1)
             + (life.Saved is null ? 0 : 1);
+
+    /// <summary>One that gave its place back has another, which its terms do not count.</summary>
+    private static bool HasAttempts(TaskLifeFacts life) => life.MaxAttempts > 1 || life.Attempt > 1;
 
     public static void Write(ref MessagePackWriter writer, TaskLifeFacts? life)
     {
@@ -21,7 +24,7 @@ internal static class LifeReplies
             return;
         }
 
-        if (life.MaxAttempts > 1)
+        if (HasAttempts(life))
         {
             ReplyEncoder.Number(ref writer, "attempt"u8, life.Attempt);
             ReplyEncoder.Number(ref writer, "max_attempts"u8, life.MaxAttempts);

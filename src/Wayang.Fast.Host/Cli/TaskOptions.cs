@@ -105,7 +105,7 @@ internal sealed class TaskOptions
 
     private readonly Option<string?> migration = new("--migration")
     {
-        Description = "What 'wayang checkpoint' does to a call: transparent (default; it goes on where it was), restart (it begins anew), cooperative (it saves its state and goes on from there), never (it is refused).",
+        Description = "What 'wayang checkpoint', 'migrate' and 'drain' do to a call: transparent (default; it goes on where it was), restart (it begins anew), cooperative (it saves its state and goes on from there), never (it is refused).",
         HelpName = "HOW",
     };
 
