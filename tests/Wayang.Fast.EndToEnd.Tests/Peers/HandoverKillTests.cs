@@ -104,6 +104,7 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
     private async Task StrikeAsync(Blow blow, HandoverPoint[] points)
     {
         var steps = Enumerable.Repeat(points, s_rounds).SelectMany(static p => p).ToList();
+        var done = 0;
         foreach (var some in steps.Chunk(RoundsOfANode))
         {
             CutWire? wire = null;
@@ -124,6 +125,12 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
             if (wire is not null)
             {
                 await wire.DisposeAsync();
+            }
+
+            done += some.Length;
+            if (s_long)
+            {
+                output.WriteLine($"{done} of {steps.Count} blows: {blow}");
             }
         }
 
@@ -253,6 +260,7 @@ public sealed class HandoverKillTests(ITestOutputHelper output)
         await Eventually.EmptyAsync("files of calls", () => [.. nodes.FilesOf(MovingNodes.Home), .. nodes.FilesOf(MovingNodes.Host)]);
         foreach (var name in (string[])[MovingNodes.Home, MovingNodes.Host])
         {
+            Assert.DoesNotContain("Unhandled exception", nodes[name].Processes.Log, StringComparison.Ordinal); // a daemon that ends by itself is started again, too
             await using var client = await nodes.ConnectAsync(name);
             await Eventually.ValueAsync($"nothing runs at {name}", async () =>
                 (await client.ListTasksAsync()).Count == 0 && (await client.ListWorkersAsync()).All(static w => w.InFlight == 0) ? "" : null);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Wayang.Fast.Client;
+using Wayang.Fast.Contracts.Errors;
 using Wayang.Fast.Contracts.Operations;
 using Wayang.Fast.EndToEnd.Tests.Fixture;
 using Wayang.Fast.Gateway.Auth;
@@ -87,17 +88,30 @@ internal sealed class PeerNodes : IAsyncDisposable
     /// <param name="reason">What the node says of it, in part: a node that has not tried yet says nothing.</param>
     public async Task<PeerInfo> AwaitAsync(string node, string peer, PeerState state, string reason = "")
     {
-        await using var client = await _nodes[node].ConnectAsync();
         PeerInfo? last = null;
         try
         {
             return await Eventually.ValueAsync($"{node} finds {peer} {state} {reason}", async () =>
-                (last = (await client.ListPeersAsync()).Peers.FirstOrDefault(p => p.Name == peer)) is { } info && info.State == state && info.Reason.Contains(reason, StringComparison.Ordinal) ? info : null);
+                (last = await LookAsync(node, peer)) is { } info && info.State == state && info.Reason.Contains(reason, StringComparison.Ordinal) ? info : null);
         }
         catch (Exception) when (last is not null)
         {
             Assert.Fail($"{node} finds {peer} {last}:\n{_nodes[node].Processes.Log}");
             throw;
+        }
+    }
+
+    /// <returns>Null: it knows none, or was just killed, and answers once more before it is gone with all its threads.</returns>
+    private async Task<PeerInfo?> LookAsync(string node, string peer)
+    {
+        try
+        {
+            await using var client = await _nodes[node].ConnectAsync();
+            return (await client.ListPeersAsync()).Peers.FirstOrDefault(p => p.Name == peer);
+        }
+        catch (WayangException gone) when (gone.Code is ErrorCode.NodeLost or ErrorCode.Unavailable)
+        {
+            return null;
         }
     }
 
