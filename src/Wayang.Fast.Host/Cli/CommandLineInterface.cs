@@ -21,7 +21,7 @@ public static class CommandLineInterface
         var root = Build();
         // '@file' is the input of a task here, never a list of more arguments.
         var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0 && parsed.Action is not DetailedHelp)
+        if (parsed.Action is not DetailedHelp && Complaints(parsed).Count > 0)
         {
             return TellUsage(parsed);
         }
@@ -112,25 +112,32 @@ public static class CommandLineInterface
 
     private static int TellUsage(ParseResult parsed)
     {
-        // A word that nobody knows says more than the command that is missing because of it.
-        if (parsed.UnmatchedTokens.Count == 0)
+        foreach (var complaint in Complaints(parsed))
         {
-            foreach (var error in parsed.Errors)
-            {
-                Console.Error.WriteLine($"wayang: {error.Message}");
-            }
-        }
-
-        foreach (var word in parsed.UnmatchedTokens)
-        {
-            var isOption = word.StartsWith('-');
-            var nearest = NearestName.Of(word, NamesAt(parsed.CommandResult).Where(n => n[0] != '/' && n.StartsWith('-') == isOption));
-            Console.Error.WriteLine($"wayang: no such {(isOption ? "option" : "command")}: '{word}'{(nearest is null ? "" : $"; did you mean {nearest}?")}");
+            Console.Error.WriteLine($"wayang: {complaint}");
         }
 
         Console.Error.WriteLine($"        See: {FullName(parsed.CommandResult)} --help");
         return ExitCodes.Usage;
     }
+
+    /// <summary>What is wrong with a command line; empty: nothing.</summary>
+    internal static IReadOnlyList<string> Complaints(ParseResult parsed)
+    {
+        // A word that nobody knows says more than the command that is missing because of it, and an option more than the value behind it.
+        var unknown = MistakenOptions(parsed).ToList();
+        unknown = unknown.Count > 0 || parsed.Errors.Count == 0 ? unknown : [.. parsed.UnmatchedTokens];
+        return unknown.Count == 0 ? [.. parsed.Errors.Select(static e => e.Message)] : [.. unknown.Select(word =>
+        {
+            var isOption = word.StartsWith('-');
+            var nearest = NearestName.Of(word, NamesAt(parsed.CommandResult).Where(n => n[0] != '/' && n.StartsWith('-') == isOption));
+            return $"no such {(isOption ? "option" : "command")}: '{word}'{(nearest is null ? "" : $"; did you mean {nearest}?")}";
+        })];
+    }
+
+    /// <summary>The library takes an option that it does not know for the command's argument, where there is one that has not come yet.</summary>
+    private static IEnumerable<string> MistakenOptions(ParseResult parsed) => parsed.CommandResult.Children.OfType<ArgumentResult>()
+        .Where(static a => a.Argument.Arity.MaximumNumberOfValues == 1).SelectMany(static a => a.Tokens).Select(static t => t.Value).Where(static v => v.StartsWith("--", StringComparison.Ordinal));
 
     /// <summary>What may stand where the command stands: its options, those of the commands above it, and its subcommands.</summary>
     internal static IEnumerable<string> NamesAt(CommandResult result)

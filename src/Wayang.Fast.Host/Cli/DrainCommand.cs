@@ -43,11 +43,11 @@ internal static class DrainCommand
                 throw new CommandException("--undo stands alone", "Give --undo, or --to and --timeout.", ExitCodes.Usage);
             }
 
+            var timeout = DurationText.Read("--timeout", result.GetValue(Timeout));
             var session = await RuntimeSession.ConnectAsync(result.GetValue(ClientOptions.Socket), cancellation);
             await using (session)
             {
-                var progress = undo ? await session.Client.UndoDrainAsync(cancellation)
-                    : await FollowAsync(session.Client, to, DurationText.Read("--timeout", result.GetValue(Timeout)), json, cancellation);
+                var progress = undo ? await session.Client.UndoDrainAsync(cancellation) : await FollowAsync(session.Client, to, timeout, json, cancellation);
                 Tell(progress, json);
                 return undo || progress.State == DrainState.Drained ? ExitCodes.Success : ExitCodes.TimedOut;
             }

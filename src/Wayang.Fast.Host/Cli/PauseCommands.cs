@@ -41,7 +41,8 @@ internal static class PauseCommands
         DetailedHelp.Describe(
             command,
             $"""
-            Only calls of profile compute whose image was put under migration.compute: transparent can move; they go on at the very instruction. If it fails, the call goes on where it was.
+            A call of profile compute whose image was put under migration.compute: transparent goes on at the very instruction. One that was submitted with --migration cooperative is asked to save its state, and goes on from
+            that; one with --migration restart begins anew there. Commands stay where they run. If it fails, the call goes on where it was.
 
             Examples:
               wayang peers

@@ -239,7 +239,7 @@ internal sealed class TaskOptions
     private static TaskMigration? ReadMigration(string? text) =>
         text is null ? null
         : WireNames.TryParse<TaskMigration>(text, out var way) ? way
-        : throw Usage($"--migration '{text}': there is no such way", "There are: transparent (it goes on where it was), restart (it begins anew), never (it stays).");
+        : throw Usage($"--migration '{text}': there is no such way", "There are: transparent (it goes on where it was), restart (it begins anew), cooperative (it saves its state and goes on from that), never (it stays).");
 
     private static WorkerReuse ReadReuse(string? text) =>
         text is null ? WorkerReuse.Tenant
