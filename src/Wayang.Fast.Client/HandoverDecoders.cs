@@ -22,6 +22,7 @@ internal static class HandoverDecoders
         {
             End = end, Reason = fields.OptionalText("reason"), FileBytes = fields.Number("file_bytes"),
             Standing = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("standing_us"))), GoesOnFor = TimeSpan.FromMicroseconds(Math.Max(0, fields.Number("begun_us"))),
+            SavedTimes = fields.Number("saved_times"), SavedBytes = fields.Number("saved_bytes"),
         };
     }
 

@@ -207,7 +207,7 @@ internal sealed class TaskExplainer(TaskLifecycle lifecycle, WorkerTable workers
 
     private static string WhereFrom(TaskRecord record) => record.Terms?.Migration switch
     {
-        TaskMigration.Cooperative => "from what it had saved (migration: cooperative); if that node is lost its attempt is, and what it has saved there since.",
+        TaskMigration.Cooperative => "from what it had saved (migration: cooperative); if that node is lost its attempt is, and the next begins from what it had saved there a moment before.",
         TaskMigration.Restart => "from its beginning (migration: restart); if that node is lost it begins anew.",
         _ => "from where it stood here; its file stays here until its end is known, in case that node is lost.",
     };

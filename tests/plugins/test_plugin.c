@@ -248,6 +248,32 @@ static int yield_late(wayang_call *call, const void *input, size_t length) {
     return wayang_save(call, "x", 1) == WAYANG_SAVE_KEPT ? WAYANG_YIELD : 1;
 }
 
+/* Counts to the number of its input, a millisecond or so each, and saves each; gives its place back when it is wanted. Says at which
+ * number this attempt began, and answers it. */
+static int count_on(wayang_call *call, const void *input, size_t length) {
+    (void)length;
+    size_t kept;
+    char words[24];
+    uint64_t at = 0, last = strtoull(input, NULL, 10);
+    const void *saved = wayang_saved(call, &kept);
+    if (saved != NULL && kept == sizeof at) {
+        memcpy(&at, saved, kept);
+    }
+    const uint64_t began = at;
+    wayang_progress(call, 0, words, (size_t)snprintf(words, sizeof words, "%llu", (unsigned long long)at));
+    for (; at < last; at++) {
+        if (wayang_save(call, &at, sizeof at) != WAYANG_SAVE_KEPT) {
+            return wayang_fail(call, "not_saved", "it was refused");
+        }
+        if (wayang_save_wanted(call)) {
+            return WAYANG_YIELD;
+        }
+        const struct timespec pause = {0, 1000000};
+        nanosleep(&pause, NULL);
+    }
+    return wayang_append(call, &began, sizeof began);
+}
+
 int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
     static char text[] = "registered state";
     static const struct {
@@ -276,6 +302,7 @@ int wayang_plugin_init(const wayang_host *host, wayang_registry *registry) {
         {"yield_unasked", yield_unasked},
         {"sum", sum},
         {"yield_late", yield_late},
+        {"count_on", count_on},
     };
     if (host->abi != WAYANG_PLUGIN_ABI || host->size < sizeof(*host)) {
         return 1;

@@ -31,6 +31,7 @@ internal sealed partial class Departure
     private bool _committed;
     private bool _noted;
     private long _known = -1;
+    private long _savedTimes;
     private TaskMoves? _moves;
 
     /// <summary>It comes home.</summary>
@@ -130,6 +131,7 @@ internal sealed partial class Departure
         }
 
         await ReadStreamsAsync(client, news, stop).ConfigureAwait(false);
+        await ReadSavedAsync(client, news, stop).ConfigureAwait(false);
         _known = news.Number;
         switch (news.State)
         {
@@ -255,6 +257,23 @@ internal sealed partial class Departure
         if (!news.Progress.IsEmpty)
         {
             await home.AppendAsync(what.Task, what.Name, OutputStream.Log, default, news.Progress).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What it saves there is here soon: should that node be lost, its next attempt begins from it.</summary>
+    private async Task ReadSavedAsync(WayangClient client, VisitNews news, CancellationToken stop)
+    {
+        if (news.SavedTimes <= _savedTimes)
+        {
+            return;
+        }
+
+        _savedTimes = news.SavedTimes;
+        var (state, _) = await VisitOutput.ReadAsync(
+            news.SavedBytes, home.MaxStateBytes, offset => client.ReadVisitAsync(what.Name, VisitPart.Saved, offset, stop).WaitAsync(lease, stop)).ConfigureAwait(false);
+        if (state is not null)
+        {
+            await home.SaveAsync(what.Task, what.Name, state).ConfigureAwait(false); // else the one before stands, as where a call saves more than it may
         }
     }
 

@@ -41,6 +41,8 @@ public static class HandoverFields
         new("reason", "text", "Of a returned one: why it did not go on there.", Optional: true),
         new("file_bytes", "integer", "Of a returned one that goes back with a file.", Optional: true),
         new("standing_us", "integer", "For how long the call in it stands still by now; 0: not known.", Optional: true),
+        new("saved_times", "integer", "How often it had saved a state there when that was copied, once a second at most; absent: it has not.", Optional: true),
+        new("saved_bytes", "integer", "Of that state, which is read as a part until the next news.", Optional: true),
     ];
 
     public static Operation Migrate { get; } = new(
@@ -102,7 +104,7 @@ public static class HandoverFields
         Between(OperationKind.PeerRecall, "peer.recall", "It is written down for its home, and sent on the connection that this opened for it; it never goes on there.", s_taken),
         Between(OperationKind.PeerRead, "peer.read", "A piece of what it said.",
             [new("data", "bytes", "The piece; empty: there is no more.")],
-            new("part", FieldType.Choice, "Of which.") { Required = true, Choices = ["output", "stdout", "stderr", "log"] },
+            new("part", FieldType.Choice, "Of which.") { Required = true, Choices = ["output", "stdout", "stderr", "log", "saved"] },
             new("offset", FieldType.Integer, "From where.") { Required = true, Max = long.MaxValue }),
         Between(OperationKind.PeerStop, "peer.stop", "It is to end.", s_taken,
             new("state", FieldType.Choice, "As what.") { Required = true, Choices = WireNames.All<TaskState>() },

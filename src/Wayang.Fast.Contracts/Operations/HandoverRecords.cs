@@ -31,6 +31,9 @@ public enum VisitPart : byte
     Stdout,
     Stderr,
     Log,
+
+    /// <summary>What its call has saved, as of the news.</summary>
+    Saved,
 }
 
 /// <param name="Number">Higher than that of all news before.</param>
@@ -52,6 +55,12 @@ public sealed record VisitNews(long Number, VisitState State, IReadOnlyList<long
 
     /// <summary>For how long the call in it stands still by now; zero: not known.</summary>
     public TimeSpan Standing { get; init; }
+
+    /// <summary>How often its task had saved a state when the one was copied that can be read until the next news; 0: none can.</summary>
+    public long SavedTimes { get; init; }
+
+    /// <summary>Bytes of that state.</summary>
+    public long SavedBytes { get; init; }
 }
 
 /// <summary>A piece of what a call said at another node.</summary>

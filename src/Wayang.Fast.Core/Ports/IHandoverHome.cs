@@ -14,6 +14,9 @@ public interface IHandoverHome
     /// <summary>Bytes of output that a call may have here. Another node may allow more.</summary>
     long MaxOutputBytes { get; }
 
+    /// <summary>Bytes that one call may save here. The same.</summary>
+    long MaxStateBytes { get; }
+
     /// <summary>What another node must know to continue the task's call.</summary>
     /// <returns>Null, or why it cannot be moved.</returns>
     OperationError? Describe(TaskId id, int tenant, out DepartingCall? call);
@@ -35,6 +38,9 @@ public interface IHandoverHome
 
     /// <summary>Appends what the call said at the other node.</summary>
     Task<OperationError?> AppendAsync(TaskId id, string handover, OutputStream stream, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> progress);
+
+    /// <summary>The call saved a state at the other node, from which its next attempt begins wherever that is. One that there is no room for is not kept, as here.</summary>
+    Task<OperationError?> SaveAsync(TaskId id, string handover, ReadOnlyMemory<byte> state);
 
     /// <summary>The task stands still here again. It is not resumed by this. Of a call that saves its state the attempt has ended with its loss there.</summary>
     /// <param name="id">The task.</param>

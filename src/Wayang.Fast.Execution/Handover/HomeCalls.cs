@@ -18,6 +18,8 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
 
     public long MaxOutputBytes => options.Current.MaxPayloadBytes;
 
+    public long MaxStateBytes => options.Current.MaxStateBytes;
+
     public OperationError? Describe(TaskId id, int tenant, out DepartingCall? call)
     {
         call = null;
@@ -161,6 +163,29 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
         return null;
     });
 
+    public Task<OperationError?> SaveAsync(TaskId id, string handover, ReadOnlyMemory<byte> state) => StepAsync(id, record =>
+    {
+        if (!TaskLifecycle.IsAway(record, handover))
+        {
+            return Gone(id);
+        }
+
+        if (Keep(state.Span) is { } kept)
+        {
+            lifecycle.Save(record, kept);
+        }
+
+        return null;
+    });
+
+    /// <returns>Null: there is no room for it.</returns>
+    private SavedState? Keep(ReadOnlySpan<byte> state)
+    {
+        var kept = lifecycle.States.TryBegin(state.Length, options.Current.MaxStatesBytes);
+        kept?.TryAppend(state);
+        return kept;
+    }
+
     public async Task<OperationError?> ComeBackAsync(TaskId id, string handover, IArrivingCall? call, string? failure, bool hasBegun)
     {
         var kept = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -205,8 +230,7 @@ internal sealed class HomeCalls(TaskTable table, TaskLifecycle lifecycle, LifeSe
             return new OperationError(ErrorCode.Unavailable, $"its attempt there was lost: {failure}", "task");
         }
 
-        var saved = beginning?.Saved is { } bytes ? lifecycle.States.TryBegin(bytes.Length, options.Current.MaxStatesBytes) : null;
-        saved?.TryAppend(beginning!.Saved);
+        var saved = beginning?.Saved is { } bytes ? Keep(bytes) : null;
         var ended = record.Terms?.Migration == TaskMigration.Cooperative ? TaskLifecycle.Yielded : new TaskCause(CauseType.Cancelled, 0, failure ?? "it was ended at that node to begin anew here (migration: restart)");
         lifecycle.ComeBackAnew(record, hasBegun ? ended : null, saved);
         EndIfAsked(record);

@@ -17,6 +17,8 @@ namespace Wayang.Fast.Execution.Handover;
 /// </summary>
 internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IVisit, ITaskObserver, IStreamObserver
 {
+    private static readonly TimeSpan s_saving = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private VisitState _state;
@@ -28,6 +30,9 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
     private byte[][]? _streams;
     private CallFile? _back;
     private long _heard = Stopwatch.GetTimestamp();
+    private byte[]? _saved;
+    private long _savedTimes;
+    private long _savedAt;
     private int _watching;
 
     /// <summary>Called when its call could not go on here, or the node stops under it: the record is to be ended. Set before it is adopted.</summary>
@@ -116,6 +121,38 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
         lock (_lock)
         {
             return _streams?[index];
+        }
+    }
+
+    /// <summary>What its call had saved by the last news; null: nothing since it came.</summary>
+    public byte[]? Saved
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _saved;
+            }
+        }
+    }
+
+    /// <summary>What it came with is its home's already.</summary>
+    public void CameWithSaved() => _savedTimes = 1;
+
+    /// <summary>Copies what its call has saved since the last time, once a second at most: a call may save as often as it likes, and its home takes no more.</summary>
+    /// <param name="life">Of its record, which is held.</param>
+    public void KeepSaved(TaskLife life)
+    {
+        var times = life.Facts().Saved?.Times ?? 0;
+        lock (_lock)
+        {
+            if (times <= _savedTimes || (_savedAt != 0 && Stopwatch.GetElapsedTime(_savedAt) < s_saving) || life.Saved is not { } saved || !saved.TryHold())
+            {
+                return; // it saves anew just now: the next look finds that
+            }
+
+            (_saved, _savedTimes, _savedAt) = (saved.Bytes.ToArray(), times, Stopwatch.GetTimestamp());
+            saved.Release();
         }
     }
 
@@ -233,6 +270,7 @@ internal sealed class Visit(VisitOffer offer, int tenant, DurableSpec spec) : IV
                 GoesOnFor = _begun > 0 ? Stopwatch.GetElapsedTime(_begun) : TimeSpan.Zero,
                 End = _end, Reason = _reason, FileBytes = _back?.Bytes ?? 0,
                 Standing = _back is { StandsSince: > 0 and var since } ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero,
+                SavedTimes = _saved is null ? 0 : _savedTimes, SavedBytes = _saved?.Length ?? 0,
             };
         }
     }

@@ -227,6 +227,7 @@ internal sealed partial class VisitBook
             if (ReferenceEquals(record.Life?.Visit, visit))
             {
                 _lifecycle.RestoreSaved(record, saved);
+                visit.CameWithSaved();
             }
 
             return null;

@@ -47,6 +47,16 @@ internal sealed partial class VisitBook
             HandoverFaults.Reach(state == VisitState.Begun ? HandoverPoint.HostBegun : HandoverPoint.HostEnded);
         }
 
+        if (visit.BeginsAnew && _lifecycle.TryPin(visit.Task, out var record))
+        {
+            if (record.Life is { } life && ReferenceEquals(life.Visit, visit))
+            {
+                visit.KeepSaved(life);
+            }
+
+            _lifecycle.Unpin(record);
+        }
+
         return (visit.Describe(lengths, _table.Find(visit.Task)?.Progress), null);
     }
 
@@ -121,7 +131,7 @@ internal sealed partial class VisitBook
 
     private VisitPiece ReadStream(Visit visit, int index, long offset)
     {
-        if (visit.StreamOf(index) is { } kept)
+        if ((index == (int)VisitPart.Saved ? visit.Saved ?? [] : visit.StreamOf(index)) is { } kept)
         {
             return new VisitPiece(offset < kept.Length ? kept.AsMemory((int)offset, (int)Math.Min(kept.Length - offset, HandoverFields.MaxPiece)) : default);
         }

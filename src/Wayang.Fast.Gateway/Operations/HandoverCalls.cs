@@ -82,7 +82,7 @@ internal static class HandoverCalls
 
     private static void News(ref MessagePackWriter writer, VisitNews news)
     {
-        writer.WriteMapHeader(7 + (news.GoesOnFor == TimeSpan.Zero ? 0 : 1) + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 2));
+        writer.WriteMapHeader(7 + (news.GoesOnFor == TimeSpan.Zero ? 0 : 1) + (news.End is null ? 0 : 1) + (news.Reason is null ? 0 : 1) + (news.FileBytes == 0 ? 0 : 2) + (news.SavedTimes == 0 ? 0 : 2));
         ReplyEncoder.Number(ref writer, "number"u8, news.Number);
         ReplyEncoder.Text(ref writer, "state"u8, WireNames.Text(news.State));
         for (var i = 0; i < s_lengths.Length; i++)
@@ -117,6 +117,12 @@ internal static class HandoverCalls
         {
             ReplyEncoder.Number(ref writer, "file_bytes"u8, news.FileBytes);
             ReplyEncoder.Number(ref writer, "standing_us"u8, (long)news.Standing.TotalMicroseconds);
+        }
+
+        if (news.SavedTimes > 0)
+        {
+            ReplyEncoder.Number(ref writer, "saved_times"u8, news.SavedTimes);
+            ReplyEncoder.Number(ref writer, "saved_bytes"u8, news.SavedBytes);
         }
     }
 

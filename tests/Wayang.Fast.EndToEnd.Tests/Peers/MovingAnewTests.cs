@@ -113,6 +113,24 @@ public sealed class MovingAnewTests
     }
 
     [Fact(Timeout = Bound)]
+    public async Task What_it_saves_there_is_at_home_soon_so_that_little_is_lost_with_the_host()
+    {
+        await using var nodes = await StartAsync();
+        await using var client = await nodes.ConnectAsync();
+        var id = await BeginAsync(client, 6_000, TaskMigration.Cooperative, "count_on", attempts: 2);
+        Assert.NotNull(await MovingNodes.MoveAsync(client, id, MovingNodes.Host));
+        var before = (await client.GetAsync(id)).Life!.Saved!.Times;
+        await Eventually.ValueAsync("some states have come", async () => (await client.GetAsync(id)).Life!.Saved!.Times > before + 1 ? "" : null);
+        var info = await client.GetAsync(id);
+        Assert.Equal((TaskState.Running, 8), (info.State, info.Life!.Saved!.Bytes));
+        var left = ulong.Parse(info.Progress!.Text, CultureInfo.InvariantCulture); // where its attempt there began
+        await HandoverKillTests.KillDaemonAsync(nodes[MovingNodes.Host]);
+        var result = await client.WaitAsync(id);
+        Assert.True(result.State == TaskState.Succeeded, $"{result.State}: {result.Cause}");
+        Assert.True(BitConverter.ToUInt64(result.Output.Span) > left, $"the last attempt began at {BitConverter.ToUInt64(result.Output.Span)}, the one before at {left}");
+    }
+
+    [Fact(Timeout = Bound)]
     public async Task A_worker_that_dies_there_ends_the_attempt_as_one_here_would()
     {
         await using var nodes = await StartAsync();
