@@ -137,6 +137,10 @@ internal sealed class MovingNodes : IAsyncDisposable
         }
     }
 
+    /// <summary>What a node tells of a call that went on there from what was written down, once: it says so a moment after it has told the home.</summary>
+    public static Task<string> ContinuedAsync(WayangClient client, TaskId id) => Eventually.ValueAsync($"{id} is told to go on", async () =>
+        (await client.ListEventsAsync(new EventQuery { Task = id, Type = "wayang.task.continued" })).Events is { Count: > 0 } told ? Assert.Single(told).Data : null);
+
     /// <summary>Whoever comes to this step next stands there until <see cref="GoOn"/>.</summary>
     public void Arm(HandoverPoint point) => File.WriteAllText(Path.Combine(_halts, $"{point}.arm"), string.Empty);
 
